@@ -1,0 +1,250 @@
+"""What a family declares and what it must be able to do.
+
+A family is one file in ``models_backend/families`` with one subclass of :class:`Family`. The class attributes
+become a :class:`FamilyDescription`, plain data from which every panel is built; the methods are called by the
+generic drivers (training, sampling, evaluation, latent space), which never name a family.
+
+Tensors are written ``Any`` here: this package imports nothing but msgspec.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+import msgspec
+
+from .fields import FieldSpec, describe
+from .trace import Step, TraceKind
+
+MODALITIES = ("points", "image", "audio", "video")
+CONDITION_KINDS = ("class", "text", "phonemes", "image", "audio", "melody", "mask")
+GROUPS = ("Diffusion", "Flow", "Few-step", "Adversarial", "Autoencoders", "Speech & music", "Video", "Parts")
+Modality = Literal["points", "image", "audio", "video"]
+
+
+class DataSpec(msgspec.Struct, frozen=True):
+    """The data as a model sees them. ``shape`` is one item: (C, H, W) for images, (D,) for points."""
+
+    modality: Modality
+    shape: tuple[int, ...]
+    count: int = 0
+    classes: tuple[str, ...] = ()
+    captioned: bool = False
+    fingerprint: str = ""
+
+
+class Condition(msgspec.Struct, frozen=True):
+    """A declared condition: its kind, and the probability with which training drops it (for guidance)."""
+
+    kind: Literal["class", "text", "phonemes", "image", "audio", "melody", "mask"]
+    drop: float = 0.0
+    help: str = ""
+
+
+class Part(msgspec.Struct, frozen=True):
+    """Another run used as a part. ``kind`` is matched against the ``provides`` of the other run's family."""
+
+    name: str
+    kind: str
+    optional: bool = True
+    help: str = ""
+
+
+class Preset(msgspec.Struct, frozen=True):
+    """A named starting point: changes laid over the defaults of config, training and sampling."""
+
+    name: str
+    title: str
+    config: dict[str, Any] = {}
+    training: dict[str, Any] = {}
+    sampling: dict[str, Any] = {}
+    note: str = ""
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """A measured figure that must hold: ``measure`` (a name in evaluation) compared with ``bound``.
+
+    ``times`` multiplies the bound by another measure of the same evaluation (a floor, say)."""
+
+    measure: str
+    relation: Literal["<=", ">="]
+    bound: float
+    text: str
+    times: str = ""
+
+
+class Proof(msgspec.Struct, frozen=True):
+    """A run on a built-in data set whose claims must hold within ``minutes`` on two CPU cores."""
+
+    name: str
+    dataset: str
+    preset: str
+    minutes: float
+    claims: tuple[Claim, ...]
+    config: dict[str, Any] = {}
+    training: dict[str, Any] = {}
+    sampling: dict[str, Any] = {}
+    count: int = 1000
+    after: str = ""
+
+
+class FamilyDescription(msgspec.Struct):
+    """A family as plain data: all that the studio knows of it."""
+
+    key: str
+    title: str
+    glyph: str
+    group: str
+    summary: str
+    paper: str
+    modalities: tuple[str, ...]
+    conditions: tuple[Condition, ...]
+    uses: tuple[Part, ...]
+    provides: tuple[str, ...]
+    latents: tuple[str, ...]
+    trace: TraceKind
+    health: tuple[str, ...]
+    config: FieldSpec
+    sampling: FieldSpec
+    presets: tuple[Preset, ...]
+    proofs: tuple[Proof, ...]
+
+
+@dataclass
+class Batch:
+    """What ``losses`` gets. ``x``: (B, *shape) float32 in [-1, 1] (points: data units, standardised by the reader).
+
+    ``conditions`` maps a condition kind to its tensor; ``extra`` maps names of derived data (see ``derive``) to
+    tensors; ``index`` (B,) are positions in the training split; ``generator`` is the only source of noise, a
+    function of (seed, step, rank); ``step`` counts from 0, ``progress`` = step / total steps.
+    """
+
+    x: Any
+    index: Any
+    generator: Any
+    step: int
+    progress: float
+    conditions: dict[str, Any] = field(default_factory=dict)
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Loss:
+    """One loss of one network. ``figures``: detached scalars for the curves. ``levels`` is (level in [0, 1], loss)
+    per item, for the loss-by-noise-level plot. The trainer steps the optimiser of ``network`` after each yield."""
+
+    network: str
+    value: Any
+    figures: dict[str, Any] = field(default_factory=dict)
+    levels: tuple[Any, Any] | None = None
+
+
+@dataclass
+class LoadedRun:
+    """A finished run brought into memory: what a part is, and what sampling works on (EMA weights, eval mode)."""
+
+    family: Family
+    nets: dict[str, Any]
+    config: Any
+    spec: DataSpec
+    device: Any
+    step: int = 0
+    parts: dict[str, LoadedRun] = field(default_factory=dict)
+
+
+class Sharing(msgspec.Struct, frozen=True):
+    """How the optimiser of one network differs from the run's: learning-rate factor and Adam betas."""
+
+    rate: float = 1.0
+    betas: tuple[float, float] | None = None
+    every: int = 1
+
+
+class Family:
+    """The base of every family. Subclasses set the attributes and override the methods that they need.
+
+    An instance is made for one run: ``Family(config, spec, parts)``; it holds no tensors of its own.
+    """
+
+    title: ClassVar[str] = ""
+    glyph: ClassVar[str] = ""
+    group: ClassVar[str] = ""
+    summary: ClassVar[str] = ""
+    paper: ClassVar[str] = ""
+    modalities: ClassVar[tuple[str, ...]] = ()
+    conditions: ClassVar[tuple[Condition, ...]] = ()
+    uses: ClassVar[tuple[Part, ...]] = ()
+    provides: ClassVar[tuple[str, ...]] = ()
+    latents: ClassVar[tuple[str, ...]] = ()
+    trace: ClassVar[TraceKind] = "path"
+    health: ClassVar[tuple[str, ...]] = ()
+    Config: ClassVar[type[msgspec.Struct]]
+    Sampling: ClassVar[type[msgspec.Struct]]
+    presets: ClassVar[tuple[Preset, ...]] = ()
+    proofs: ClassVar[tuple[Proof, ...]] = ()
+
+    def __init__(self, config: Any, spec: DataSpec, parts: dict[str, LoadedRun] | None = None):
+        self.config, self.spec, self.parts = config, spec, parts or {}
+
+    # what every family must do ------------------------------------------------------------------------
+    def networks(self) -> dict[str, Any]:
+        """Name -> freshly initialised nn.Module. A module without parameters (buffers only) is saved, not trained."""
+        raise NotImplementedError
+
+    def losses(self, nets: dict[str, Any], batch: Batch) -> Iterator[Loss]:
+        """Yields each network's loss in turn; the trainer steps that network before asking for the next."""
+        raise NotImplementedError
+
+    def sample(self, nets: dict[str, Any], noise: Any, conditions: dict[str, Any], sampling: Any,
+               on_step: Callable[[Step], None], generator: Any, start: float | None = None) -> Any:  # fmt: skip
+        """Items (B, *spec.shape) from ``noise`` (B, *noise_shape). ``on_step`` may raise Stopped. With ``start``,
+        ``noise`` is a state recorded at that ``Step.time`` and sampling goes on from there (branching)."""
+        raise NotImplementedError
+
+    def noise_shape(self) -> tuple[int, ...]:
+        """The shape of one item of start noise; the data's own shape unless there is a latent vector."""
+        return self.spec.shape
+
+    # what a family may do ---------------------------------------------------------------------------------
+    def sharing(self, network: str) -> Sharing:
+        """Optimiser settings of one network where they differ from the run's."""
+        return Sharing()
+
+    def problems(self) -> list[str]:
+        """What forbids this config on this data, each with what would fix it; asked before any time is spent."""
+        return []
+
+    def derive(self, nets: dict[str, Any], x: Any, generator: Any) -> dict[str, Any] | None:
+        """Data computed once before training from the parts (reflow pairs, latents), row-aligned with what it
+        returns under "x" (or with the data). None: train on the data as they are."""
+        return None
+
+    def encode(self, nets: dict[str, Any], x: Any) -> Any:
+        """Items (B, *shape) -> latents (B, L), the mean where it is a distribution."""
+        raise NotImplementedError
+
+    def decode(self, nets: dict[str, Any], z: Any, sampling: Any) -> Any:
+        """Latents (B, L) -> items (B, *shape)."""
+        raise NotImplementedError
+
+    def vector_field(self, nets: dict[str, Any], x: Any, time: float, sampling: Any) -> Any:
+        """Points only: the direction (B, D) in which sampling moves x at ``Step.time`` (probability-flow velocity)."""
+        raise NotImplementedError
+
+    def diagnostics(self, nets: dict[str, Any], x: Any, generator: Any) -> dict[str, Any]:
+        """Figures on held-out items x for the health monitors: name -> float or list of floats."""
+        return {}
+
+
+def description(key: str, family: type[Family]) -> FamilyDescription:
+    """The plain description of a family class whose file is ``key``.py."""
+    copied = {
+        name: getattr(family, name)
+        for name in FamilyDescription.__struct_fields__
+        if name not in ("key", "config", "sampling")
+    }
+    return FamilyDescription(
+        key=key, config=describe(family.Config, "config"), sampling=describe(family.Sampling, "sampling"), **copied
+    )

@@ -1,0 +1,282 @@
+"""Where everything lies in a library, and the records kept there. Paths and plain data only: no I/O.
+
+    LIBRARY/
+      library.json   owner.lock   index.sqlite   backups/
+      datasets/<id>/   dataset.json  items.jsonl  report.json  edits.json  cache/<name>.npy + .json
+      runs/<id>/       run.json  events.jsonl  worker.lock  socket  log.txt
+                       checkpoints/step-000001000/  <network>.safetensors  ema-<network>.safetensors  optimiser.safetensors
+                                                    state.json  manifest.json (last)
+                       previews/step-000001000.npz   derived/   proof.json  evaluation.json
+      samples/<id>/    sample.json  items.npz  trace.npz
+      jobs/<id>.json   trash/<id>/ (entry.json + what was moved)   cache/families.json
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from .family import DataSpec
+from .trace import TraceInfo
+
+FORMAT = 1
+
+
+class LibraryLayout:
+    """Paths of a library at ``root``."""
+
+    def __init__(self, root: str | Path):
+        self.root = Path(root)
+        self.record = self.root / "library.json"
+        self.owner_lock = self.root / "owner.lock"
+        self.index = self.root / "index.sqlite"
+        self.backups = self.root / "backups"
+        self.datasets = self.root / "datasets"
+        self.runs = self.root / "runs"
+        self.samples = self.root / "samples"
+        self.jobs = self.root / "jobs"
+        self.trash = self.root / "trash"
+        self.cache = self.root / "cache"
+
+    def run(self, run: str) -> RunLayout:
+        return RunLayout(self.runs / run)
+
+    def dataset(self, dataset: str) -> DatasetLayout:
+        return DatasetLayout(self.datasets / dataset)
+
+    def sample(self, sample: str) -> SampleLayout:
+        return SampleLayout(self.samples / sample)
+
+
+class RunLayout:
+    """Paths of a run folder."""
+
+    def __init__(self, root: str | Path):
+        self.root = Path(root)
+        self.id = self.root.name
+        self.record = self.root / "run.json"
+        self.events = self.root / "events.jsonl"
+        self.worker_lock = self.root / "worker.lock"
+        self.socket = self.root / "socket"
+        self.log = self.root / "log.txt"
+        self.checkpoints = self.root / "checkpoints"
+        self.previews = self.root / "previews"
+        self.derived = self.root / "derived"
+        self.proof = self.root / "proof.json"
+        self.evaluation = self.root / "evaluation.json"
+
+    def checkpoint(self, step: int) -> CheckpointLayout:
+        return CheckpointLayout(self.checkpoints / f"step-{step:09d}")
+
+    def preview(self, step: int) -> Path:
+        return self.previews / f"step-{step:09d}.npz"
+
+
+class CheckpointLayout:
+    """Paths of a checkpoint folder; it is a checkpoint only once its manifest stands."""
+
+    def __init__(self, root: str | Path):
+        self.root = Path(root)
+        self.name = self.root.name
+        self.state = self.root / "state.json"
+        self.manifest = self.root / "manifest.json"
+        self.optimiser = self.root / "optimiser.safetensors"
+
+    def network(self, name: str) -> Path:
+        return self.root / f"{name}.safetensors"
+
+    def ema(self, name: str) -> Path:
+        return self.root / f"ema-{name}.safetensors"
+
+
+class DatasetLayout:
+    """Paths of a data set folder."""
+
+    def __init__(self, root: str | Path):
+        self.root = Path(root)
+        self.record = self.root / "dataset.json"
+        self.items = self.root / "items.jsonl"
+        self.report = self.root / "report.json"
+        self.edits = self.root / "edits.json"
+        self.cache = self.root / "cache"
+
+
+class SampleLayout:
+    """Paths of a sample folder."""
+
+    def __init__(self, root: str | Path):
+        self.root = Path(root)
+        self.record = self.root / "sample.json"
+        self.items = self.root / "items.npz"
+        self.trace = self.root / "trace.npz"
+
+
+# ------------------------------------------------------------------------------------------------ records
+
+
+class RunRecord(msgspec.Struct):
+    """``run.json``: everything needed to make the run again. Written once; only ``title``, ``starred`` and ``tags`` change."""
+
+    id: str
+    title: str
+    family: str
+    dataset: str
+    preset: str
+    config: dict[str, Any]
+    training: dict[str, Any]
+    sampling: dict[str, Any]
+    data: dict[str, Any]
+    spec: DataSpec
+    created: float
+    parts: dict[str, str] = {}
+    format: int = FORMAT
+    versions: dict[str, str] = {}
+    starred: bool = False
+    tags: tuple[str, ...] = ()
+
+
+class CheckpointState(msgspec.Struct):
+    """``state.json`` of a checkpoint. ``counters``: skipped steps, items seen, and the like."""
+
+    step: int
+    seed: int
+    config_hash: str
+    data_fingerprint: str
+    threads: int
+    precision: str
+    counters: dict[str, float] = {}
+    format: int = FORMAT
+
+
+class ManifestEntry(msgspec.Struct):
+    """One file of a manifest."""
+
+    name: str
+    size: int
+    sha256: str
+
+
+class Manifest(msgspec.Struct):
+    """``manifest.json``, written last: the checkpoint is whole."""
+
+    files: tuple[ManifestEntry, ...]
+    format: int = FORMAT
+
+
+class Item(msgspec.Struct, omit_defaults=True):
+    """A line of ``items.jsonl``. ``source``: path as imported ("archive.zip!/a/b.png" inside archives); ``split``:
+    "train" or "validation" by content hash; ``duplicate_of``: position of the first item of its group, or -1;
+    ``exact``: it is a byte or pixel copy rather than a look-alike. ``width`` and ``height`` after rotation."""
+
+    source: str
+    sha256: str = ""
+    label: int = -1
+    caption: str = ""
+    width: int = 0
+    height: int = 0
+    split: str = "train"
+    duplicate_of: int = -1
+    exact: bool = False
+
+
+class Unreadable(msgspec.Struct):
+    """A file that was not imported: which, a short code of the reason, and the reason in words."""
+
+    source: str
+    code: str
+    reason: str
+
+
+class DoctorReport(msgspec.Struct):
+    """``report.json``: what the doctor found on import."""
+
+    found: int
+    imported: int
+    unreadable: tuple[Unreadable, ...] = ()
+    ignored: tuple[Unreadable, ...] = ()
+    exact_duplicates: int = 0
+    near_duplicates: int = 0
+    sizes: dict[str, int] = {}
+    labels: dict[str, int] = {}
+    captioned: int = 0
+    train: int = 0
+    validation: int = 0
+    grey: int = 0
+    alpha: int = 0
+    notes: tuple[str, ...] = ()
+    took_s: float = 0.0
+
+
+class DatasetRecord(msgspec.Struct):
+    """``dataset.json``. ``id`` is the first 16 hex digits of the fingerprint (sha256 over items' content hashes and
+    labels, in order). ``builtin``: the name of a built-in data set and its options, else ""."""
+
+    id: str
+    title: str
+    modality: str
+    fingerprint: str
+    count: int
+    classes: tuple[str, ...] = ()
+    captioned: bool = False
+    channels: int = 3
+    builtin: str = ""
+    options: dict[str, Any] = {}
+    roots: tuple[str, ...] = ()
+    created: float = 0.0
+    shape: tuple[int, ...] = ()
+    format: int = FORMAT
+
+
+class SampleRecord(msgspec.Struct):
+    """``sample.json``, and the JSON metadata in every exported media file: enough to make it again."""
+
+    id: str
+    title: str
+    run: str
+    family: str
+    checkpoint: str
+    modality: str
+    count: int
+    seed: int
+    sampling: dict[str, Any]
+    conditions: dict[str, Any]
+    created: float
+    kind: str = "sample"
+    dataset: str = ""
+    trace: TraceInfo | None = None
+    start: dict[str, Any] | None = None
+    path: dict[str, Any] | None = None
+    items_sha256: str = ""
+    threads: int = 0
+    weights_sha256: str = ""
+    starred: bool = False
+    tags: tuple[str, ...] = ()
+    format: int = FORMAT
+
+
+class JobRecord(msgspec.Struct):
+    """``jobs/<id>.json``: one entry of the queue. Waits for ``after`` (run ids) and for ``device``."""
+
+    id: str
+    kind: str
+    title: str
+    run: str
+    created: float
+    order: float
+    after: tuple[str, ...] = ()
+    device: str = "cpu"
+    state: str = "queued"
+    reason: str = ""
+    held: bool = False
+
+
+class TrashEntry(msgspec.Struct):
+    """``trash/<id>/entry.json``: what was deleted and where it was (relative to the library)."""
+
+    id: str
+    kind: str
+    title: str
+    path: str
+    deleted: float

@@ -1,0 +1,85 @@
+"""Settings that every run shares: how data are shown to the model, and how it is trained."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from .fields import Field
+
+
+class DataSettings(msgspec.Struct, frozen=True):
+    """How items reach the model."""
+
+    resolution: Annotated[int, Field("Side of the square picture that the model sees", low=8, high=1024, unit="px")] = 32
+    channels: Annotated[Literal["auto", "grey", "rgb"], Field("Colour channels; auto asks the data")] = "auto"
+    crop: Annotated[Literal["centre", "pad", "stretch"], Field("How other shapes become square")] = "centre"
+    flip: Annotated[bool, Field("Mirror pictures left to right at random")] = False
+
+
+class Constant(msgspec.Struct, frozen=True, tag="constant"):
+    """The learning rate stays."""
+
+
+class Cosine(msgspec.Struct, frozen=True, tag="cosine"):
+    """The learning rate falls along a half cosine."""
+
+    final: Annotated[float, Field("Share of the rate left at the end", low=0.0, high=1.0)] = 0.0
+
+
+class Linear(msgspec.Struct, frozen=True, tag="linear"):
+    """The learning rate falls along a line."""
+
+    final: Annotated[float, Field("Share of the rate left at the end", low=0.0, high=1.0)] = 0.0
+
+
+class AdamW(msgspec.Struct, frozen=True, tag="adamw"):
+    """Adam with decoupled weight decay (Loshchilov & Hutter 2019)."""
+
+    beta1: Annotated[float, Field("Decay of the first moment", low=0.0, high=0.9999)] = 0.9
+    beta2: Annotated[float, Field("Decay of the second moment", low=0.0, high=0.99999)] = 0.999
+    weight_decay: Annotated[float, Field("Weight decay", low=0.0, high=1.0)] = 0.0
+    eps: Annotated[float, Field("Added to the root of the second moment", low=0.0, high=1.0, scale="log")] = 1e-8
+
+
+class SGD(msgspec.Struct, frozen=True, tag="sgd"):
+    """Stochastic gradient descent with momentum."""
+
+    momentum: Annotated[float, Field("Momentum", low=0.0, high=0.999)] = 0.9
+    weight_decay: Annotated[float, Field("Weight decay", low=0.0, high=1.0)] = 0.0
+
+
+class RMSprop(msgspec.Struct, frozen=True, tag="rmsprop"):
+    """RMSprop (Tieleman & Hinton 2012)."""
+
+    alpha: Annotated[float, Field("Decay of the second moment", low=0.0, high=0.9999)] = 0.99
+
+
+class TrainingSettings(msgspec.Struct, frozen=True):
+    """How a run is trained."""
+
+    steps: Annotated[int, Field("Optimiser steps", low=1, high=10_000_000, scale="log")] = 2000
+    batch_size: Annotated[int, Field("Items a step", low=1, high=65536, scale="log")] = 64
+    learning_rate: Annotated[float, Field("Peak learning rate", low=1e-7, high=1.0, scale="log", live=True)] = 2e-4
+    optimiser: Annotated[AdamW | SGD | RMSprop, Field("Optimiser")] = AdamW()
+    decay: Annotated[Constant | Cosine | Linear, Field("How the learning rate falls after the warm-up")] = Cosine()
+    warmup: Annotated[int, Field("Steps over which the rate rises from zero", low=0, high=1_000_000)] = 100
+    ema: Annotated[float, Field("Decay of the averaged weights; 0 keeps none", low=0.0, high=0.99999)] = 0.999
+    ema_warmup: Annotated[bool, Field("Let the average follow quickly at first: min(decay, (1+k)/(10+k))")] = True
+    clip: Annotated[float, Field("Largest gradient norm; 0 does not clip", low=0.0, high=1000.0)] = 1.0
+    accumulate: Annotated[int, Field("Batches added up for one step", low=1, high=1024)] = 1
+    precision: Annotated[
+        Literal["auto", "fp32", "bf16", "fp16"], Field("Arithmetic of forward and backward; auto takes bf16 where it is faster")
+    ] = "auto"
+    checkpoint_gradients: Annotated[bool, Field("Recompute activations in the backward pass: less memory, more time")] = False
+    compile: Annotated[
+        Literal["auto", "off", "on"], Field("torch.compile; auto uses it only where the remaining steps repay it")
+    ] = "off"
+    seed: Annotated[int, Field("Seed of weights, order of data and noise", low=0, high=2**31 - 1)] = 0
+    threads: Annotated[int, Field("CPU threads; 0 takes every core", low=0, high=1024)] = 0
+    validate_every: Annotated[int, Field("Steps between validation losses; 0 never", low=0, high=1_000_000)] = 200
+    preview_every: Annotated[int, Field("Steps between sample grids; 0 never", low=0, high=1_000_000, live=True)] = 200
+    preview_count: Annotated[int, Field("Samples in a grid", low=1, high=256, live=True)] = 12
+    checkpoint_every: Annotated[int, Field("Steps between checkpoints", low=1, high=1_000_000)] = 500
+    keep: Annotated[int, Field("Checkpoints kept", low=2, high=1000)] = 2

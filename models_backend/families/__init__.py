@@ -1,0 +1,1 @@
+"""Every family: one file each, found by walking this package."""
