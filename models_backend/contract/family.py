@@ -241,9 +241,7 @@ class Family:
 def description(key: str, family: type[Family]) -> FamilyDescription:
     """The plain description of a family class whose file is ``key``.py."""
     copied = {
-        name: getattr(family, name)
-        for name in FamilyDescription.__struct_fields__
-        if name not in ("key", "config", "sampling")
+        name: getattr(family, name) for name in FamilyDescription.__struct_fields__ if name not in ("key", "config", "sampling")
     }
     return FamilyDescription(
         key=key, config=describe(family.Config, "config"), sampling=describe(family.Sampling, "sampling"), **copied

@@ -121,11 +121,11 @@ def _describe_one(name: str, hint: Any, default: Any) -> FieldSpec:
     members = _union_members(hint)
     optional = type(None) in members
     members = [m for m in members if m is not type(None)]
-    common = dict(
-        title=declared.title or _titled(name), help=declared.help, default=default, unit=declared.unit,
-        low=declared.low, high=declared.high, scale=declared.scale, step=declared.step, when=declared.when,
-        optional=optional, live=declared.live, path=declared.path, run=declared.run,
-    )  # fmt: skip
+    common = {
+        "title": declared.title or _titled(name), "help": declared.help, "default": default, "unit": declared.unit,
+        "low": declared.low, "high": declared.high, "scale": declared.scale, "step": declared.step, "when": declared.when,
+        "optional": optional, "live": declared.live, "path": declared.path, "run": declared.run,
+    }  # fmt: skip
     if len(members) > 1 or (_is_struct(members[0]) and members[0].__struct_config__.tag):
         variants = tuple(describe(m, m.__struct_config__.tag) for m in members)
         return FieldSpec(name, "choice", **common, variants=variants)

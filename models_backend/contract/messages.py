@@ -216,7 +216,9 @@ class Sample(msgspec.Struct, tag="sample"):
 
 
 class VectorField(msgspec.Struct, tag="vector_field"):
-    """Points: the field of a run at each of ``times`` on an ``n`` x ``n`` grid over [low, high]^2 -> Arrays "field" (T, n, n, 2)."""
+    """Points: the field of a run at each of ``times`` on an ``n`` x ``n`` grid over [low, high]^2.
+
+    Answer: Arrays "field" (T, n, n, 2)."""
 
     run: str
     times: list[float]

@@ -1,14 +1,14 @@
 """Where everything lies in a library, and the records kept there. Paths and plain data only: no I/O.
 
-    LIBRARY/
-      library.json   owner.lock   index.sqlite   backups/
-      datasets/<id>/   dataset.json  items.jsonl  report.json  edits.json  cache/<name>.npy + .json
-      runs/<id>/       run.json  events.jsonl  worker.lock  socket  log.txt
-                       checkpoints/step-000001000/  <network>.safetensors  ema-<network>.safetensors  optimiser.safetensors
-                                                    state.json  manifest.json (last)
-                       previews/step-000001000.npz   derived/   proof.json  evaluation.json
-      samples/<id>/    sample.json  items.npz  trace.npz
-      jobs/<id>.json   trash/<id>/ (entry.json + what was moved)   cache/families.json
+LIBRARY/
+  library.json   owner.lock   index.sqlite   backups/
+  datasets/<id>/   dataset.json  items.jsonl  report.json  edits.json  cache/<name>.npy + .json
+  runs/<id>/       run.json  events.jsonl  worker.lock  socket  log.txt
+                   checkpoints/step-000001000/  <network>.safetensors  ema-<network>.safetensors  optimiser.safetensors
+                                                state.json  manifest.json (last)
+                   previews/step-000001000.npz   derived/   proof.json  evaluation.json
+  samples/<id>/    sample.json  items.npz  trace.npz
+  jobs/<id>.json   trash/<id>/ (entry.json + what was moved)   cache/families.json
 """
 
 from __future__ import annotations

@@ -15,7 +15,14 @@ TRACE_KINDS = ("denoise", "unmask", "autoregressive", "path")
 TraceKind = Literal["denoise", "unmask", "autoregressive", "path"]
 
 #: channel name -> how the panel labels it
-CHANNELS = {"x": "x_t", "x0": "predicted x0", "eps": "noise", "v": "velocity", "score": "score", "guidance": "guidance difference"}
+CHANNELS = {
+    "x": "x_t",
+    "x0": "predicted x0",
+    "eps": "noise",
+    "v": "velocity",
+    "score": "score",
+    "guidance": "guidance difference",
+}
 
 
 class Stopped(Exception):
