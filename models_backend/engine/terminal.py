@@ -1,0 +1,97 @@
+"""How a command tells what it does: a progress bar on a terminal, plain lines elsewhere, JSON lines for scripts."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import time
+from typing import Any, TextIO
+
+from models_backend.contract.messages import Trouble
+
+_BLOCKS = " ▏▎▍▌▋▊▉█"
+
+
+class Reporter:
+    """Notes and progress on stderr, results on stdout; with ``as_json`` one JSON object a line on stdout.
+
+    Away from a terminal a progress line is printed at most every ``every_s`` seconds.
+    """
+
+    def __init__(self, as_json: bool = False, out: TextIO | None = None, err: TextIO | None = None, every_s: float = 10.0):
+        self.as_json, self.out, self.err, self.every_s = as_json, out or sys.stdout, err or sys.stderr, every_s
+        self.on_terminal = self.err.isatty() and not as_json
+        self._last, self._bar_shown = 0.0, False
+
+    def note(self, text: str, kind: str = "note", **values: Any) -> None:
+        """One line about what happens now."""
+        self._clear()
+        if self.as_json:
+            self._json(kind, text=text, **values)
+        else:
+            print(text, file=self.err, flush=True)
+
+    def progress(self, done: int, total: int, text: str, begun: float) -> None:
+        """How far a long thing is; ``begun`` is its ``time.monotonic()`` start."""
+        now, spent = time.monotonic(), time.monotonic() - begun
+        if now - self._last < (0.1 if self.on_terminal else self.every_s) and done < total:
+            return
+        self._last = now
+        left_s = spent / done * (total - done) if done else 0.0
+        if self.as_json:
+            self._json("progress", done=done, total=total, text=text, left_s=round(left_s, 1))
+        elif self.on_terminal:
+            self._bar(done, total, f"{done:,}/{total:,} · {done / max(spent, 1e-9):.1f}/s · {duration(left_s)} left · {text}")
+        else:
+            print(f"  {done:,} of {total:,} · {duration(left_s)} left · {text}", file=self.err, flush=True)
+
+    def result(self, text: str, **values: Any) -> None:
+        """A line of the command's answer."""
+        self._clear()
+        if self.as_json:
+            self._json("result", **values)
+        else:
+            print(text, file=self.out, flush=True)
+
+    def done(self, text: str, **values: Any) -> None:
+        """The last line: where to look."""
+        self._clear()
+        if self.as_json:
+            self._json("done", text=text, **values)
+        else:
+            print(text, file=self.out, flush=True)
+
+    def error(self, trouble: Trouble) -> None:
+        """One clear line; the details stay in the logs."""
+        self._clear()
+        if self.as_json:
+            self._json("error", what=trouble.what, item=trouble.item, kept=trouble.kept, advice=trouble.advice)
+        else:
+            print(f"nexus-studio: {trouble}", file=self.err, flush=True)
+
+    def _json(self, kind: str, **values: Any) -> None:
+        print(json.dumps({"kind": kind, **values}), file=self.out, flush=True)
+
+    def _bar(self, done: int, total: int, text: str) -> None:
+        width = 24
+        eighths = round(8 * width * done / max(total, 1))
+        bar = ("█" * (eighths // 8) + _BLOCKS[eighths % 8]).ljust(width)[:width]
+        line = f"  {bar} {text}"[: shutil.get_terminal_size().columns - 1]
+        print(f"\r\x1b[2K{line}", end="", file=self.err, flush=True)
+        self._bar_shown = True
+
+    def _clear(self) -> None:
+        if self._bar_shown:
+            print("\r\x1b[2K", end="", file=self.err, flush=True)
+            self._bar_shown = False
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them: "48 s", "4 m 36 s", "2 h 05 m"."""
+    seconds = round(seconds)
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return f"{seconds // 60} m {seconds % 60:02d} s"
+    return f"{seconds // 3600} h {seconds % 3600 // 60:02d} m"

@@ -1,0 +1,51 @@
+"""What commands print: a bar only on a terminal, valid JSON lines for scripts."""
+
+import io
+import json
+import time
+
+import pytest
+
+from models_backend.contract.messages import Trouble
+from models_backend.engine.terminal import Reporter, duration
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_a_terminal_sees_a_bar_that_is_cleared_before_the_result():
+    out, err = io.StringIO(), Terminal()
+    reporter = Reporter(out=out, err=err)
+    reporter.progress(5, 10, "loss 0.1", time.monotonic() - 1)
+    reporter.result("samples are in X")
+    assert "5/10" in err.getvalue() and "█" in err.getvalue()
+    assert err.getvalue().endswith("\r\x1b[2K")
+    assert out.getvalue() == "samples are in X\n"
+
+
+def test_a_log_file_gets_few_plain_lines():
+    err = io.StringIO()
+    reporter = Reporter(err=err, out=io.StringIO())
+    for done in range(1, 101):
+        reporter.progress(done, 100, "", time.monotonic() - 1)
+    assert "\r" not in err.getvalue()
+    assert len(err.getvalue().splitlines()) == 2
+
+
+def test_json_lines_hold_everything():
+    out, err = io.StringIO(), io.StringIO()
+    reporter = Reporter(as_json=True, out=out, err=err, every_s=0)
+    reporter.note("importing")
+    reporter.progress(1, 2, "half", time.monotonic() - 1)
+    reporter.result("", path="a.png")
+    reporter.error(Trouble("is not a picture", item="b.png"))
+    kinds = [json.loads(line)["kind"] for line in out.getvalue().splitlines()]
+    assert kinds == ["note", "progress", "result", "error"]
+    assert err.getvalue() == ""
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(48.2, "48 s"), (276, "4 m 36 s"), (7500, "2 h 05 m")])
+def test_durations_read_well(seconds, text):
+    assert duration(seconds) == text
