@@ -1,0 +1,106 @@
+"""The cache of a data set for one (resolution, channels, crop): a uint8 array that training maps into memory.
+
+It is built in shards (each written whole through storage, so that a killed build goes on where it was) and then
+joined into ``cache/<name>.npy``. See ``folder`` for the names. Shards lie in ``cache/<name>.parts/<start>.npy``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from models_backend.contract.messages import TroubleError
+from models_backend.contract.run_layout import DatasetLayout, DatasetRecord
+from models_backend.contract.settings import DataSettings
+from models_backend.library import storage
+
+from . import folder, geometry
+from .folder import CacheEntry
+from .watch import Watch
+
+SHARD = 2048
+
+#: (start, stop) -> uint8 (stop - start, H, W, C): rows of the cache made from the sources
+Rows = Callable[[int, int], np.ndarray]
+
+
+def channels_of(record: DatasetRecord, settings: DataSettings) -> int:
+    """1 or 3: what the settings ask for; "auto" asks the data."""
+    return {"grey": 1, "rgb": 3}.get(settings.channels, 1 if record.channels == 1 else 3)
+
+
+def cache_name(record: DatasetRecord, settings: DataSettings) -> str:
+    """The name of the array that these settings need."""
+    return f"{settings.resolution}-{'grey' if channels_of(record, settings) == 1 else 'rgb'}-{settings.crop}"
+
+
+def open_array(cache: Path, name: str) -> np.ndarray | None:
+    """The array of that name mapped read-only, or None. One whose size is not what its entry says is not complete."""
+    if not (cache / f"{name}.json").exists() or not (cache / f"{name}.npy").exists():
+        return None
+    entry = storage.read_json(cache / f"{name}.json", CacheEntry)
+    path, count = cache / f"{name}.npy", entry.shape[0] if entry.shape else 0
+    if path.stat().st_size != entry.offset + count * entry.row_bytes:
+        return None
+    if not count:
+        return np.zeros(entry.shape, entry.dtype)
+    return np.memmap(path, np.dtype(entry.dtype), "r", entry.offset, tuple(entry.shape))
+
+
+def ensure(layout: DatasetLayout, record: DatasetRecord, settings: DataSettings, rows: Rows, watch: Watch) -> np.ndarray:
+    """The array for these settings, built by ``rows`` where it is not there, mapped read-only.
+
+    Raises Cancelled (finished shards stay), and whatever ``rows`` raises."""
+    name = cache_name(record, settings)
+    standing = open_array(layout.cache, name)
+    if standing is not None:
+        return standing
+    shape = (record.count, settings.resolution, settings.resolution, channels_of(record, settings))
+    storage.make_folder(layout.cache)
+    parts = layout.cache / f"{name}.parts"
+    storage.make_folder(parts)
+    watch.begin(f"Preparing pictures at {settings.resolution} px", record.count)
+    for start in range(0, record.count, SHARD):
+        _shard(parts, start, min(start + SHARD, record.count), shape[1:], rows, watch)
+    _join(layout.cache, name, parts, shape)
+    storage.remove_folder(parts)
+    made = open_array(layout.cache, name)
+    if made is None:
+        raise TroubleError("the cache that was just written cannot be read", name, advice="check the disk, then try again")
+    return made
+
+
+def _shard(parts: Path, start: int, stop: int, shape: tuple[int, ...], rows: Rows, watch: Watch) -> None:
+    path = parts / f"{start:09d}.npy"
+    head = folder.header(np.dtype(np.uint8), (stop - start, *shape))
+    size = len(head) + (stop - start) * int(np.prod(shape))
+    if not (path.exists() and path.stat().st_size == size):
+        array = np.ascontiguousarray(rows(start, stop), np.uint8)
+        if array.shape != (stop - start, *shape):
+            raise ValueError(f"rows {start} to {stop} came as {array.shape}, expected {(stop - start, *shape)}")
+        storage.write_bytes(path, head + array.tobytes())
+    watch.count(stop - start)
+
+
+def _join(cache: Path, name: str, parts: Path, shape: tuple[int, ...]) -> None:
+    with storage.open_new(cache / f"{name}.npy") as file:
+        file.write(folder.header(np.dtype(np.uint8), shape))
+        for path in sorted(parts.glob("*.npy")):
+            file.write(np.load(path).tobytes())
+    storage.write_json(cache / f"{name}.json", folder.entry_of(np.dtype(np.uint8), shape))
+
+
+def native_rows(layout: DatasetLayout, record: DatasetRecord, settings: DataSettings) -> Rows | None:
+    """Rows resampled from a built-in set's own pictures; None where the set has none."""
+    native = open_array(layout.cache, "native")
+    if native is None:
+        return None
+    channels = channels_of(record, settings)
+
+    def rows(start: int, stop: int) -> np.ndarray:
+        pictures = geometry.recoloured(np.asarray(native[start:stop]), channels)
+        return geometry.fitted(pictures, settings.resolution, settings.crop)
+
+    return rows

@@ -1,0 +1,147 @@
+"""Opening a data set for training, sampling and evaluation: arrays in, float batches out.
+
+Pictures come as float32 (B, C, H, W) in [-1, 1], gathered in the calling process from the memory-mapped uint8 cache.
+Points come as float32 (B, D), standardised by the mean and standard deviation in the record's options.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from models_backend.contract.family import DataSpec
+from models_backend.contract.messages import Progress, TroubleError
+from models_backend.contract.run_layout import DatasetLayout, DatasetRecord, Item, LibraryLayout
+from models_backend.contract.settings import DataSettings
+from models_backend.library import storage
+
+from . import cache
+from .watch import Watch
+
+
+def order(seed: int, epoch: int, count: int) -> np.ndarray:
+    """The order of one epoch: a permutation (count,) int64 that depends on (seed, epoch, count) only."""
+    bits = np.random.Philox(key=np.array([seed & (2**64 - 1), epoch], np.uint64))
+    return np.random.Generator(bits).permutation(count)
+
+
+class Split:
+    """The items of one split, in the data set's order. ``positions`` (N,) are their rows in the whole data set."""
+
+    def __init__(self, array: np.ndarray, positions: np.ndarray, items: Sequence[Item], to_float: Callable, flip: bool):
+        self.positions = positions
+        self.count = len(positions)
+        self.labels = np.array([items[i].label for i in positions], np.int64)
+        self.captions = [items[i].caption for i in positions]
+        self._array, self._to_float, self._flip = array, to_float, flip
+
+    def take(self, indices: Sequence[int] | np.ndarray, generator: np.random.Generator | None = None) -> np.ndarray:
+        """Items at ``indices`` (B,) of this split as float32. With a generator and ``flip`` set, mirrored at random."""
+        taken = self._array[self.positions[np.asarray(indices, np.int64)]]
+        if self._flip and generator is not None:
+            mirrored = generator.random(len(taken)) < 0.5
+            taken[mirrored] = taken[mirrored][:, :, ::-1]
+        return self._to_float(taken)
+
+    def raw(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
+        """The stored rows: uint8 (B, H, W, C), or points in data units."""
+        return np.asarray(self._array[self.positions[np.asarray(indices, np.int64)]])
+
+    def __len__(self) -> int:
+        return self.count
+
+
+class Dataset:
+    """An opened data set: ``record``, ``spec``, ``items`` (edits applied), ``train``, ``validation``.
+
+    ``mean`` and ``std`` (D,) are what points were standardised with (0 and 1 for pictures)."""
+
+    def __init__(
+        self, layout: DatasetLayout, record: DatasetRecord, items: list[Item], array: np.ndarray, settings: DataSettings
+    ):
+        self.layout, self.record, self.items, self.settings = layout, record, items, settings
+        points = record.modality == "points"
+        width = array.shape[1] if points else 1
+        self.mean = np.array(record.options.get("mean", [0.0] * width) if points else [0.0], np.float32)
+        self.std = np.array(record.options.get("std", [1.0] * width) if points else [1.0], np.float32)
+        shape = tuple(array.shape[1:]) if points else (array.shape[3], *array.shape[1:3])
+        self.spec = DataSpec(
+            record.modality, shape, record.count, record.classes, any(i.caption for i in items), record.fingerprint
+        )
+        to_float = self.standardised if points else pictures_to_float
+        where = np.array([item.split == "validation" for item in items], bool)
+        flip = settings.flip and not points
+        self.train = Split(array, np.flatnonzero(~where), items, to_float, flip)
+        self.validation = Split(array, np.flatnonzero(where), items, to_float, False)
+
+    def standardised(self, points: np.ndarray) -> np.ndarray:
+        """Points (B, D) in data units -> standardised float32."""
+        return ((points - self.mean) / self.std).astype(np.float32)
+
+    def in_units(self, points: np.ndarray) -> np.ndarray:
+        """Standardised points (B, D) -> data units, float32."""
+        return (points * self.std + self.mean).astype(np.float32)
+
+    def factors(self) -> dict[str, np.ndarray]:
+        """Known factors by name, each (count,) float32 in the data set's order; empty where there are none."""
+        stored = cache.open_array(self.layout.cache, "factors")
+        names = self.record.options.get("factors", [])
+        return {} if stored is None else {name: np.asarray(stored[:, i]) for i, name in enumerate(names)}
+
+
+def pictures_to_float(pictures: np.ndarray) -> np.ndarray:
+    """uint8 (B, H, W, C) -> float32 (B, C, H, W) in [-1, 1]."""
+    moved = np.ascontiguousarray(np.moveaxis(pictures, -1, 1))
+    return moved.astype(np.float32) * np.float32(1 / 127.5) - np.float32(1)
+
+
+def open_data(
+    library: object, dataset: str, settings: DataSettings | None = None,
+    tell: Callable[[Progress], None] | None = None, cancelled: Callable[[], bool] | None = None,
+) -> Dataset:  # fmt: skip
+    """Opens a data set of ``library`` (a Library, or the path of its root) as ``settings`` show it.
+
+    Builds the cache first where that resolution is new, telling progress. Raises TroubleError if the data set is gone
+    or a source that is still needed is, and watch.Cancelled."""
+    root = Path(getattr(getattr(library, "layout", None), "root", None) or library)
+    layout = LibraryLayout(root).dataset(dataset)
+    if not layout.record.exists():
+        raise TroubleError(
+            "this data set is not in the library", dataset, "the run and its checkpoints are untouched",
+            "import the data again, or restore the data set from the trash",
+        )  # fmt: skip
+    record = storage.read_json(layout.record, DatasetRecord)
+    items = read_items(layout)
+    settings = settings or default_settings(record)
+    if record.modality == "points":
+        array = cache.open_array(layout.cache, "points")
+        if array is None:
+            raise TroubleError("the stored points are damaged", record.title, advice="make or import the data set again")
+        return Dataset(layout, record, items, array, settings)
+    rows = _rows(layout, record, items, settings)
+    return Dataset(layout, record, items, cache.ensure(layout, record, settings, rows, Watch(tell, cancelled)), settings)
+
+
+def default_settings(record: DatasetRecord) -> DataSettings:
+    """How a data set is shown where nobody said: its own size up to 64 px, else 32 px."""
+    own = max(record.shape[1:]) if len(record.shape) == 3 else 0
+    return DataSettings(resolution=own) if 8 <= own <= 64 else DataSettings()
+
+
+def _rows(layout: DatasetLayout, record: DatasetRecord, items: list[Item], settings: DataSettings) -> cache.Rows:
+    native = cache.native_rows(layout, record, settings)
+    if native is not None:
+        return native
+    raise TroubleError("the pictures of this data set are not cached at that size", record.title)
+
+
+def read_items(layout: DatasetLayout) -> list[Item]:
+    """All items in order, as imported. Raises TroubleError where the file is damaged."""
+    decoder = msgspec.json.Decoder(Item)
+    try:
+        return [decoder.decode(line) for line in layout.items.read_bytes().splitlines() if line]
+    except (OSError, msgspec.DecodeError) as error:
+        raise TroubleError("the list of items cannot be read", str(layout.items), detail=str(error)) from error

@@ -1,0 +1,142 @@
+"""Coloured shapes with captions and known factors, and the analytic reader that recovers the factors.
+
+A picture shows one shape on a dark ground. Its factors are drawn first, the caption is one of several wordings of
+them, and :func:`read_shapes` finds shape and colour again from the pixels alone (area over bounding-box area tells
+the shape), so that a model can be measured without another model.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+SHAPES = ("circle", "square", "triangle")
+COLOURS = ("red", "green", "blue", "yellow")
+SIZES = ("small", "medium", "large")
+PLACES = ("centre", "left", "right", "top", "bottom")
+FACTORS = ("shape", "colour", "size", "place", "radius", "x", "y")
+CLASSES = tuple(f"{colour} {shape}" for shape in SHAPES for colour in COLOURS)
+
+PALETTE = np.array([[230, 60, 60], [60, 200, 90], [70, 110, 240], [245, 205, 60]], np.float32)  # RGB, as COLOURS
+GROUND = np.array([18, 20, 26], np.float32)
+_RADII = ((0.13, 0.17), (0.19, 0.23), (0.25, 0.30))  # of the side, as SIZES
+_WHERE = ("in the centre", "on the left", "on the right", "at the top", "at the bottom")  # as PLACES
+_WORDINGS = (
+    "a {size} {colour} {shape} {where}",
+    "{size} {colour} {shape} {where}",
+    "a {colour} {shape}, {size}, {where}",
+    "there is a {size} {colour} {shape} {where}",
+    "{where}, a {size} {shape} that is {colour}",
+)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One picture's factors: indices into SHAPES, COLOURS, SIZES, PLACES; lengths are fractions of the side."""
+
+    shape: int
+    colour: int
+    size: int
+    place: int
+    radius: float
+    x: float
+    y: float
+
+    @property
+    def label(self) -> int:
+        return self.shape * len(COLOURS) + self.colour
+
+    def row(self) -> tuple[float, ...]:
+        """The factors in the order of FACTORS."""
+        return (self.shape, self.colour, self.size, self.place, self.radius, self.x, self.y)
+
+
+def draw_scene(rng: np.random.Generator) -> Scene:
+    """Random factors; the shape lies whole inside the picture and its place word is true."""
+    shape, colour = int(rng.integers(len(SHAPES))), int(rng.integers(len(COLOURS)))
+    size, place = int(rng.integers(len(SIZES))), int(rng.integers(len(PLACES)))
+    radius = float(rng.uniform(*_RADII[size]))
+    along = float(rng.uniform(0.13, 0.48 - radius)) if place else float(rng.uniform(-0.05, 0.05))
+    across = float(rng.uniform(-0.05, 0.05))
+    dx, dy = ((along, across), (-along, across), (along, across), (across, -along), (across, along))[place]
+    return Scene(shape, colour, size, place, radius, 0.5 + dx, 0.5 + dy)
+
+
+def caption(scene: Scene, rng: np.random.Generator) -> str:
+    """One of several wordings of the factors."""
+    words = {"size": SIZES[scene.size], "colour": COLOURS[scene.colour], "shape": SHAPES[scene.shape]}
+    return _WORDINGS[int(rng.integers(len(_WORDINGS)))].format(where=_WHERE[scene.place], **words)
+
+
+def _outline(scene: Scene) -> np.ndarray:
+    """Corners (K, 2) of a square or triangle of about the circle's extent, as fractions of the side."""
+    if SHAPES[scene.shape] == "square":
+        unit = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]], np.float64) * 0.9
+    else:
+        unit = np.array([[0, -1], [1, 0.8], [-1, 0.8]], np.float64)
+    return unit * scene.radius + (scene.x, scene.y)
+
+
+def render(scene: Scene, side: int) -> np.ndarray:
+    """The scene as uint8 (side, side, 3) RGB, anti-aliased by 4x supersampling."""
+    large = 4 * side
+    mask = np.zeros((large, large), np.uint8)
+    if SHAPES[scene.shape] == "circle":
+        centre = (round(scene.x * large), round(scene.y * large))
+        cv2.circle(mask, centre, round(scene.radius * large), 255, -1)
+    else:
+        cv2.fillPoly(mask, [np.round(_outline(scene) * large).astype(np.int32)], 255)
+    share = cv2.resize(mask, (side, side), interpolation=cv2.INTER_AREA).astype(np.float32)[..., None] / 255
+    return np.round(GROUND * (1 - share) + PALETTE[scene.colour] * share).astype(np.uint8)
+
+
+def make_shapes(side: int, count: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[str]]:
+    """Pictures uint8 (N, side, side, 3), labels (N,), factors float32 (N, 7), captions. A function of its arguments."""
+    rng = np.random.default_rng(seed)
+    scenes = [draw_scene(rng) for _ in range(count)]
+    captions = [caption(scene, rng) for scene in scenes]
+    pictures = np.stack([render(scene, side) for scene in scenes])
+    factors = np.array([scene.row() for scene in scenes], np.float32)
+    return pictures, np.array([scene.label for scene in scenes], np.int64), factors, captions
+
+
+# ------------------------------------------------------------------------------------------------ reading back
+
+
+def read_shapes(pictures: np.ndarray) -> dict[str, np.ndarray]:
+    """Factors found in pictures uint8 (N, H, W, 3): "shape", "colour" (N,) indices, "x", "y", "radius" (N,) fractions of
+    the side, "valid" (N,) bool: one shape of plausible area in a colour of the palette."""
+    found = [_read_one(picture.astype(np.float32)) for picture in pictures]
+    return {key: np.array([each[key] for each in found]) for key in ("shape", "colour", "x", "y", "radius", "valid")}
+
+
+def _read_one(picture: np.ndarray) -> dict[str, float | int | bool]:
+    side = picture.shape[0]
+    brightness = (picture - GROUND).max(-1)
+    share = np.clip(brightness / max(float(brightness.max()), 1.0), 0, 1) * (brightness > 40)
+    area = float(share.sum())
+    if area < 4 or area > 0.6 * side * side:
+        return {"shape": -1, "colour": -1, "x": 0.0, "y": 0.0, "radius": 0.0, "valid": False}
+    distance = np.linalg.norm(PALETTE - _ink(picture, share), axis=1)
+    columns, rows = share.sum(0), share.sum(1)
+    width, height = _extent(share.max(0)), _extent(share.max(1))
+    fill = area / (width * height)
+    shape = 1 if fill > 0.9 else 0 if fill > 0.66 else 2
+    grid = np.arange(side) + 0.5
+    return {
+        "shape": shape, "colour": int(distance.argmin()), "radius": max(width, height) / 2 / side,
+        "x": float((columns * grid).sum() / area / side), "y": float((rows * grid).sum() / area / side),
+        "valid": bool(distance.min() < 70 and fill > 0.35),
+    }  # fmt: skip
+
+
+def _ink(picture: np.ndarray, share: np.ndarray) -> np.ndarray:
+    core = share > 0.8
+    return picture[core].mean(0) if core.any() else (picture * share[..., None]).sum((0, 1)) / share.sum()
+
+
+def _extent(profile: np.ndarray) -> float:
+    """Length of a run of covered pixels whose two border pixels count by their cover."""
+    return float(profile.sum())
