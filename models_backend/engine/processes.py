@@ -1,0 +1,83 @@
+"""Starting and ending worker processes. A worker is always ``python -m models_backend.workers ...``."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from models_backend.contract.messages import TroubleError
+
+WORKERS = "models_backend.workers"
+POLL_S = 0.05
+
+
+def environment() -> dict[str, str]:
+    """What every worker gets: threads that sleep while they wait (beside a busy window spinning ones cost 20 x)."""
+    env = dict(os.environ)
+    env.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    env.setdefault("KMP_BLOCKTIME", "0")
+    env["PYTHONUNBUFFERED"] = "1"
+    env["PYTHONFAULTHANDLER"] = "1"
+    return env
+
+
+def command(*arguments: str, module: str = WORKERS) -> list[str]:
+    """The command line that runs a backend module; a frozen studio starts itself with the module's name."""
+    if getattr(sys, "frozen", False):
+        return [sys.executable, "--worker", module, *arguments]
+    return [sys.executable, "-m", module, *arguments]
+
+
+def spawn_training(run: Path, log: Path, module: str = WORKERS, device: str = "auto") -> subprocess.Popen[bytes]:
+    """A training worker in its own session: it outlives this process. Its output is appended to ``log``."""
+    arguments = command("train", str(run), "--device", device, module=module)
+    return _spawn(arguments, log, stdin=subprocess.DEVNULL, start_new_session=True)
+
+
+def spawn_attended(arguments: list[str], log: Path) -> subprocess.Popen[bytes]:
+    """A process that ends with this one: it watches its standard input, which closes when we are gone."""
+    return _spawn(arguments, log, stdin=subprocess.PIPE)
+
+
+def _spawn(arguments: list[str], log: Path, **options: object) -> subprocess.Popen[bytes]:
+    try:
+        with log.open("ab") as output:
+            return subprocess.Popen(arguments, stdout=output, stderr=output, env=environment(), **options)
+    except OSError as error:
+        raise TroubleError(
+            f"the worker could not be started: {error.strerror or error}", item=str(log), advice="Check the disk and try again"
+        ) from error
+
+
+async def ended(process: subprocess.Popen[bytes], timeout_s: float) -> int | None:
+    """The exit status once the process is over; None where it is not within ``timeout_s``."""
+    end = time.monotonic() + timeout_s
+    while process.poll() is None and time.monotonic() < end:
+        await asyncio.sleep(POLL_S)
+    return process.returncode
+
+
+async def end(process: subprocess.Popen[bytes], grace_s: float = 2.0) -> int | None:
+    """Ends an attended process: end of its input, then SIGTERM, then SIGKILL, with ``grace_s`` between."""
+    if process.stdin:
+        process.stdin.close()
+    for act in (None, process.terminate, process.kill):
+        if act and process.poll() is None:
+            act()
+        if await ended(process, grace_s) is not None:
+            return process.returncode
+    return None
+
+
+def kill(pid: int) -> bool:
+    """Kills a process that does not answer; False where it is already gone."""
+    try:
+        os.kill(pid, getattr(signal, "SIGKILL", signal.SIGTERM))
+    except ProcessLookupError:
+        return False
+    return True
