@@ -1,0 +1,105 @@
+"""The bridge between Qt and asyncio: the only place where coroutines are started from the window.
+
+``Bridge.spawn`` keeps a strong reference to every task (a task that nobody holds can be collected while it
+runs) and turns whatever it raises into a :class:`Trouble` that the window's notice bar shows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal
+
+from models_backend.contract.fields import FieldError
+from models_backend.contract.messages import Trouble, TroubleError
+
+
+def trouble_of(error: BaseException) -> Trouble:
+    """An exception in plain words; what was not expected carries its traceback as detail."""
+    if isinstance(error, TroubleError):
+        return error.trouble
+    if isinstance(error, FieldError):
+        return Trouble(str(error), advice="Correct the field and try again.")
+    if isinstance(error, OSError) and error.strerror:
+        return Trouble(error.strerror, item=str(error.filename or ""), kept="Nothing was changed.")
+    detail = "".join(traceback.format_exception(error))
+    return Trouble(
+        f"Something unexpected happened: {type(error).__name__}: {error}",
+        kept="The library and all runs are as they were.",
+        advice="Try again; if it happens again, copy the report and send it.",
+        detail=detail,
+    )
+
+
+class Bridge(QObject):
+    """Starts coroutines on the loop and passes on what the engine tells."""
+
+    told = Signal(object)  # contract Event
+    trouble = Signal(object)  # contract Trouble, for the notice bar
+    noticed = Signal(str)  # a plain line for the notice bar
+    engine_ready = Signal()
+
+    def __init__(self, engine: Any = None, loop: asyncio.AbstractEventLoop | None = None):
+        super().__init__()
+        self.engine: Any = None
+        self.loop = loop
+        self._tasks: set[asyncio.Task] = set()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="studio-files")
+        self._unsubscribe: Callable[[], None] | None = None
+        if engine is not None:
+            self.attach(engine)
+
+    @property
+    def library(self) -> Any:
+        """The engine's library, or None while the engine starts."""
+        return getattr(self.engine, "library", None)
+
+    def attach(self, engine: Any) -> None:
+        """Takes the engine, passes its events on from now, and tells that it is ready."""
+        self.engine = engine
+        self._unsubscribe = engine.subscribe(self.told.emit)
+        self.engine_ready.emit()
+
+    def spawn(
+        self, coro: Coroutine[Any, Any, Any], on_error: Callable[[Trouble], object] | None = None
+    ) -> asyncio.Task:
+        """Runs a coroutine. Its failure goes to ``on_error``, or to the notice bar; cancelling it is no failure."""
+        loop = self.loop or asyncio.get_running_loop()
+        task = loop.create_task(coro)
+        self._tasks.add(task)
+        task.add_done_callback(lambda done: self._finished(done, on_error))
+        return task
+
+    def _finished(self, task: asyncio.Task, on_error: Callable[[Trouble], object] | None) -> None:
+        self._tasks.discard(task)
+        if task.cancelled() or task.exception() is None:
+            return
+        (on_error or self.trouble.emit)(trouble_of(task.exception()))
+
+    async def threaded(self, work: Callable[..., Any], *arguments: Any) -> Any:
+        """The result of slow file work, done on the studio's one file thread in the order asked for."""
+        return await asyncio.wrap_future(self._thread.submit(work, *arguments))
+
+    def notice(self, text: str) -> None:
+        """Shows a plain line in the notice bar for a few seconds."""
+        self.noticed.emit(text)
+
+    def busy(self) -> int:
+        """How many coroutines are under way."""
+        return len(self._tasks)
+
+    async def close(self) -> None:
+        """Cancels what is under way, closes the engine and waits for the file thread."""
+        for task in list(self._tasks):
+            if task is not asyncio.current_task():
+                task.cancel()
+        await asyncio.sleep(0)
+        if self._unsubscribe is not None:
+            self._unsubscribe()
+        if self.engine is not None:
+            await self.engine.close()
+        self._thread.shutdown(wait=True)

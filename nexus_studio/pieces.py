@@ -1,0 +1,203 @@
+"""Small pieces that every panel is made of: labels by role, chips, cards, rules, icon buttons, empty states.
+
+Looks come from the style sheet through the dynamic property ``role``; nothing here knows a panel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from . import theme
+
+
+def set_role(widget: QWidget, role: str) -> QWidget:
+    """Gives a widget the look of ``role`` (studio.qss) and repolishes it."""
+    return set_look(widget, "role", role)
+
+
+def set_look(widget: QWidget, name: str, value: str) -> QWidget:
+    """Sets a dynamic property that the style sheet asks for, and repolishes the widget when it changed."""
+    if widget.property(name) != value:
+        widget.setProperty(name, value)
+        widget.style().unpolish(widget)
+        widget.style().polish(widget)
+    return widget
+
+
+def label(text: str = "", role: str = "label", wrap: bool = False) -> QLabel:
+    """A plain-text label. Roles: heading title large body strong label hint section mono figure error ok warn bad chip."""
+    made = QLabel(text)
+    made.setTextFormat(Qt.TextFormat.PlainText)
+    made.setProperty("role", role)
+    made.setWordWrap(wrap)
+    return made
+
+
+def section(text: str) -> QLabel:
+    """A small upper-case heading inside a column."""
+    return label(text.upper(), "section")
+
+
+def chip(text: str) -> QLabel:
+    """A rounded tag."""
+    made = label(text, "chip")
+    made.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
+    return made
+
+
+def button(text: str, role: str = "", on_click: Callable[[], object] | None = None, icon: str = "") -> QPushButton:
+    """A push button. Roles: "" primary danger link chip."""
+    made = QPushButton(text)
+    made.setAccessibleName(text)
+    if role:
+        made.setProperty("role", role)
+    if icon:
+        theme.keep_icon(made, icon, "on_accent" if role == "primary" else "text2", size=16)
+        made.setIconSize(QSize(16, 16))
+    if on_click is not None:
+        made.clicked.connect(lambda _checked=False: on_click())
+    return made
+
+
+def chip_button(text: str, checked: bool = False) -> QPushButton:
+    """A tag that can be switched on and off."""
+    made = button(text, "chip")
+    made.setCheckable(True)
+    made.setChecked(checked)
+    return made
+
+
+def icon_button(name: str, tip: str, on_click: Callable[[], object] | None = None, size: int = 16) -> QToolButton:
+    """A flat button with an icon; ``tip`` is its tooltip and accessible name."""
+    made = QToolButton()
+    theme.keep_icon(made, name, "text2", "text", size)
+    made.setIconSize(QSize(size, size))
+    made.setToolTip(tip)
+    made.setAccessibleName(tip)
+    made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    if on_click is not None:
+        made.clicked.connect(lambda _checked=False: on_click())
+    return made
+
+
+def rule(vertical: bool = False) -> QFrame:
+    """A separator one pixel thick."""
+    made = QFrame()
+    made.setProperty("role", "rule")
+    made.setFixedWidth(1) if vertical else made.setFixedHeight(1)
+    return made
+
+
+def meter(tone: str = "", width: int = 0) -> QProgressBar:
+    """A thin bar from 0 to 1000. Tones: "" ok warn bad device."""
+    made = QProgressBar()
+    made.setRange(0, 1000)
+    made.setTextVisible(False)
+    if tone:
+        made.setProperty("tone", tone)
+    if width:
+        made.setFixedWidth(width)
+    return made
+
+
+def row(*widgets: QWidget | int | None, spacing: int = 8, margins: tuple[int, int, int, int] = (0, 0, 0, 0)) -> QHBoxLayout:
+    """A horizontal layout; None is a stretch, a number a space in pixels."""
+    made = QHBoxLayout()
+    return _filled(made, widgets, spacing, margins)
+
+
+def column(*widgets: QWidget | int | None, spacing: int = 8, margins: tuple[int, int, int, int] = (0, 0, 0, 0)) -> QVBoxLayout:
+    """A vertical layout; None is a stretch, a number a space in pixels."""
+    made = QVBoxLayout()
+    return _filled(made, widgets, spacing, margins)
+
+
+def _filled(layout, widgets, spacing, margins):
+    layout.setSpacing(spacing)
+    layout.setContentsMargins(*margins)
+    for widget in widgets:
+        if widget is None:
+            layout.addStretch(1)
+        elif isinstance(widget, int):
+            layout.addSpacing(widget)
+        elif isinstance(widget, QWidget):
+            layout.addWidget(widget)
+        else:
+            layout.addLayout(widget)
+    return layout
+
+
+class Card(QFrame):
+    """A bordered box; ``body`` is its vertical layout."""
+
+    def __init__(self, *widgets: QWidget, spacing: int = 6, margin: int = 12):
+        super().__init__()
+        self.setProperty("role", "card")
+        self.body = column(*widgets, spacing=spacing, margins=(margin, margin - 2, margin, margin - 2))
+        self.setLayout(self.body)
+
+    def set_chosen(self, chosen: bool) -> None:
+        """Draws the border in the accent colour."""
+        set_look(self, "chosen", "true" if chosen else "false")
+
+
+class Header(QWidget):
+    """The line above a view: a heading, chips after it, and a mono hint on the right."""
+
+    def __init__(self, title: str, *chips: QWidget, hint: str = ""):
+        super().__init__()
+        self.title = label(title, "heading")
+        self.hint = label(hint, "mono")
+        self.chips = row(*chips, spacing=6)
+        self.corner = row(spacing=6)
+        self.setLayout(row(self.title, self.chips, None, self.hint, self.corner, margins=(12, 6, 12, 6)))
+        self.setFixedHeight(theme.px(36))
+
+    def set_title(self, text: str) -> None:
+        self.title.setText(text)
+
+    def set_hint(self, text: str) -> None:
+        self.hint.setText(text)
+
+
+class EmptyState(QWidget):
+    """What a panel shows while it has nothing: what it is for, and the button that does the first thing."""
+
+    def __init__(self, icon: str, title: str, text: str, action: str = "", on_action: Callable[[], object] | None = None):
+        super().__init__()
+        self._icon, picture = icon, QLabel()
+        self._picture = picture
+        picture.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.title, self.text = label(title, "large"), label(text, "label", wrap=True)
+        self.title.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.text.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.text.setMaximumWidth(440)
+        self.extra = column(spacing=8)
+        self.button = button(action, "primary", on_action) if action else None
+        middle = column(picture, self.title, self.text, spacing=10)
+        if self.button is not None:
+            middle.addSpacing(4)
+            middle.addWidget(self.button, alignment=Qt.AlignmentFlag.AlignHCenter)
+        middle.addLayout(self.extra)
+        centred = row(None, spacing=0)
+        centred.addLayout(middle, 2)
+        centred.addStretch(1)
+        self.setLayout(column(None, centred, None, margins=(24, 24, 24, 24)))
+        self._draw()
+        theme.signals.changed.connect(self._draw)
+
+    def _draw(self) -> None:
+        self._picture.setPixmap(theme.pixmap(self._icon, "text3", 44))

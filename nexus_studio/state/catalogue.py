@@ -1,0 +1,45 @@
+"""The catalogue: every family that a worker described, as plain data."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QObject, Signal
+
+from models_backend.contract.family import GROUPS, FamilyDescription
+
+from ..bridge import Bridge
+
+
+class Catalogue(QObject):
+    """All families, in the order of their groups. ``current`` is the key that Train and Learn show."""
+
+    changed = Signal()
+    current_changed = Signal(str)
+
+    def __init__(self, bridge: Bridge):
+        super().__init__()
+        self._bridge = bridge
+        self.families: list[FamilyDescription] = []
+        self.current = ""
+
+    def refresh(self) -> None:
+        """Takes what the engine knows now: the cached description first, the worker's own when it is up."""
+        found = self._bridge.engine.descriptions() if self._bridge.engine else []
+        order = {group: position for position, group in enumerate(GROUPS)}
+        families = sorted(found, key=lambda family: (order.get(family.group, len(order)), family.title))
+        if families != self.families:
+            self.families = families
+            self.changed.emit()
+
+    def get(self, key: str) -> FamilyDescription | None:
+        """The family with that key, or None."""
+        return next((family for family in self.families if family.key == key), None)
+
+    def suitable(self, modality: str) -> list[FamilyDescription]:
+        """The families that can learn data of a modality."""
+        return [family for family in self.families if modality in family.modalities]
+
+    def set_current(self, key: str) -> None:
+        """Chooses the family that the panels show."""
+        if key != self.current:
+            self.current = key
+            self.current_changed.emit(key)
