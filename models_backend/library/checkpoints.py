@@ -1,0 +1,101 @@
+"""Checkpoints of a run: folders that stand whole or not at all, with a manifest written last."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from models_backend.contract.messages import TroubleError
+from models_backend.contract.run_layout import CheckpointLayout, CheckpointState, Manifest, ManifestEntry, RunLayout
+
+from . import storage
+
+log = logging.getLogger(__name__)
+_CHUNK = 1 << 22
+
+
+def save(run: RunLayout, files: dict[str, Any], state: CheckpointState) -> CheckpointLayout:
+    """Write a checkpoint for ``state.step``: ``files`` maps names to bytes. One that stands there is replaced in one step."""
+    target = run.checkpoint(state.step)
+    contents = {**files, "state.json": msgspec.json.format(msgspec.json.encode(state), indent=1) + b"\n"}
+    with storage.new_folder(target.root) as folder:
+        for name, data in contents.items():
+            storage.write_bytes(folder / name, data)
+        entries = tuple(ManifestEntry(n, memoryview(d).nbytes, hashlib.sha256(d).hexdigest()) for n, d in contents.items())
+        storage.write_json(folder / "manifest.json", Manifest(entries))
+    return target
+
+
+def complete(run: RunLayout) -> list[CheckpointLayout]:
+    """Checkpoints whose manifest stands and whose files have the right sizes, newest first. Contents are not read."""
+    return [layout for layout in every(run) if not flaw(layout, deep=False)]
+
+
+def every(run: RunLayout) -> list[CheckpointLayout]:
+    """All checkpoint folders, newest first, damaged ones too."""
+    if not run.checkpoints.is_dir():
+        return []
+    folders = sorted((p for p in run.checkpoints.iterdir() if p.name.startswith("step-")), reverse=True)
+    return [CheckpointLayout(folder) for folder in folders]
+
+
+def flaw(layout: CheckpointLayout, deep: bool = True) -> str:
+    """What is wrong with a checkpoint, in words; "" where it is whole. ``deep`` reads and hashes every file."""
+    try:
+        manifest = storage.read_json(layout.manifest, Manifest)
+        storage.read_json(layout.state, CheckpointState)
+    except TroubleError as error:
+        return str(error.trouble)
+    found = (_file_flaw(layout.root / entry.name, entry, deep) for entry in manifest.files)
+    return next((text for text in found if text), "")
+
+
+def _file_flaw(path: Path, entry: ManifestEntry, deep: bool) -> str:
+    try:
+        size = path.stat().st_size
+        if size != entry.size:
+            return f"{entry.name} has {size} bytes instead of {entry.size}"
+        if deep and _sha256(path) != entry.sha256:
+            return f"the content of {entry.name} does not match its checksum"
+    except OSError as error:
+        return f"{entry.name} cannot be read: {error.strerror}"
+    return ""
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_CHUNK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def newest_good(run: RunLayout) -> tuple[CheckpointLayout | None, list[str]]:
+    """The newest checkpoint whose every byte is right, and why each newer one was passed over."""
+    reasons = []
+    for layout in every(run):
+        reason = flaw(layout)
+        if not reason:
+            return layout, reasons
+        reasons.append(f"{layout.name}: {reason}")
+    return None, reasons
+
+
+def prune(run: RunLayout, keep: int) -> list[str]:
+    """Remove the oldest complete checkpoints beyond ``keep`` (never fewer than 2); the names that went."""
+    surplus = complete(run)[max(2, keep) :]
+    return [layout.name for layout in surplus if _removed(layout)]
+
+
+def _removed(layout: CheckpointLayout) -> bool:
+    """Remove one; a disk that refuses costs space only, and the next save tries again."""
+    try:
+        storage.remove_folder(layout.root)
+    except OSError as error:
+        log.warning("%s: the old checkpoint %s stays: %s", layout.root.parent.parent.name, layout.name, error)
+        return False
+    return True

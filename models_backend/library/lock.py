@@ -1,0 +1,104 @@
+"""Ownership by operating-system lock: it ends with the process that holds it, however that ends."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from models_backend.contract.messages import TroubleError
+
+from .locking import flock, funlock
+from .trouble import explained
+
+_TRIES = 5
+_PAUSE_S = 0.02  # longer than a look by ``holder`` takes
+
+
+class HeldError(TroubleError):
+    """Another process holds the lock; ``pid`` is its process id, or 0 where it cannot be told."""
+
+    def __init__(self, what: str, item: str, pid: int):
+        advice = "Close it there, or use it through that process"
+        super().__init__(what, item, "Nothing was changed", advice)
+        self.pid = pid
+
+
+class Lock:
+    """An exclusive lock on a file that holds the owner's process id."""
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        self._descriptor = -1
+
+    @property
+    def held(self) -> bool:
+        """Whether this object holds it."""
+        return self._descriptor >= 0
+
+    def acquire(self, what: str = "it is in use", item: str = "") -> None:
+        """Take the lock, or raise HeldError that names the process which has it."""
+        if self.held:
+            return
+        with explained("the lock file cannot be written", item or self.path.name):
+            descriptor = _opened(self.path)
+            if not _taken(descriptor):
+                pid = _read_pid(descriptor)
+                os.close(descriptor)
+                raise HeldError(f"{what} by process {pid}" if pid else f"{what} by another process", item, pid)
+            os.ftruncate(descriptor, 0)
+            os.lseek(descriptor, 0, os.SEEK_SET)
+            os.write(descriptor, f"{os.getpid()}\n".encode())
+            self._descriptor = descriptor
+
+    def release(self) -> None:
+        """Give it back; nothing to do where it is not held."""
+        if self.held:
+            descriptor, self._descriptor = self._descriptor, -1
+            funlock(descriptor)
+            os.close(descriptor)
+
+    def __enter__(self) -> Lock:
+        self.acquire()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+def holder(path: str | Path) -> int | None:
+    """The process id of who holds the lock (0 where it cannot be read), or None where nobody does."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | getattr(os, "O_CLOEXEC", 0))
+    except OSError:
+        return None  # no lock file, or not ours to open: nobody of ours holds it
+    try:
+        flock(descriptor, wait=False)
+    except BlockingIOError:
+        return _read_pid(descriptor)
+    else:
+        funlock(descriptor)
+        return None
+    finally:
+        os.close(descriptor)
+
+
+def _opened(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+
+
+def _taken(descriptor: int) -> bool:
+    """Try a few times, since somebody may only be looking who holds it."""
+    for _ in range(_TRIES):
+        try:
+            flock(descriptor, wait=False)
+            return True
+        except BlockingIOError:
+            time.sleep(_PAUSE_S)
+    return False
+
+
+def _read_pid(descriptor: int) -> int:
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    text = os.read(descriptor, 32).strip()
+    return int(text) if text.isdigit() else 0

@@ -1,0 +1,169 @@
+"""Run folders: the record, the events, the checkpoints and the worker's lock of one run."""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from models_backend.contract.messages import Body, Event, RunState, TroubleError
+from models_backend.contract.run_layout import CheckpointLayout, CheckpointState, RunLayout, RunRecord
+
+from . import checkpoints, storage
+from .events import EventLog, last_sequence, last_state, read_events
+from .lock import Lock, holder
+from .trouble import explained
+
+#: states that need a living worker; without one the run is "interrupted"
+LIVE_STATES = ("starting", "running", "paused")
+_CHANGEABLE = frozenset({"title", "starred", "tags"})
+_SOCKET_LIMIT = 100  # sockaddr_un holds 108 bytes on Linux, 104 on macOS
+
+
+class RunFolder:
+    """One run on disk. Every method reads the folder anew: another process may be writing it."""
+
+    def __init__(self, layout: RunLayout, changed: Callable[[], None] | None = None):
+        self.layout, self.id = layout, layout.id
+        self._log = EventLog(layout.events, layout.id)
+        self._lock = Lock(layout.worker_lock)
+        self._changed = changed
+
+    def __repr__(self) -> str:
+        return f"RunFolder({self.id!r})"
+
+    # the record ---------------------------------------------------------------------------------------
+    def record(self) -> RunRecord:
+        """``run.json``. TroubleError where it is gone, damaged or from a newer version."""
+        return storage.read_json(self.layout.record, RunRecord)
+
+    def update_record(self, **changes: Any) -> RunRecord:
+        """Change title, starred or tags; all else in a run's record is fixed."""
+        fixed = sorted(set(changes) - _CHANGEABLE)
+        if fixed:
+            raise ValueError(f"a run's {fixed[0]} is fixed once it is made")
+        record = msgspec.structs.replace(self.record(), **changes)
+        with explained("the run's record cannot be written", self.id, "The old one stays"):
+            storage.write_json(self.layout.record, record)
+        if self._changed:
+            self._changed()
+        return record
+
+    # events -------------------------------------------------------------------------------------------
+    def append(self, body: Body) -> Event:
+        """Add an event with the next number; states, saves and troubles also reach the disk at once."""
+        with explained("an event cannot be written", self.id, "All events before it are kept"):
+            return self._log.append(body)
+
+    def events(self, since: int = 0) -> Iterator[Event]:
+        """Events with a number above ``since``, oldest first."""
+        return read_events(self.layout.events, since)
+
+    def last_seq(self) -> int:
+        """The number of the last event; 0 where there is none."""
+        return last_sequence(self.layout.events)
+
+    def state(self) -> tuple[RunState, int]:
+        """(state, last step). "interrupted": its last word was that it runs, but its worker is gone."""
+        told, step = last_state(self.layout.events)
+        if told is None:
+            return "queued", 0
+        if told.state in LIVE_STATES and not self.alive():
+            return "interrupted", step
+        return told.state, step
+
+    def close(self) -> None:
+        """Let go of the event log (not of the worker's lock)."""
+        self._log.close()
+
+    # the worker ---------------------------------------------------------------------------------------
+    def lock_worker(self) -> Lock:
+        """Take this run for this process until it ends. HeldError where another worker has it."""
+        self._lock.acquire("the run is being trained", self.id)
+        return self._lock
+
+    def alive(self) -> bool:
+        """Whether a worker (this process or another) holds the run."""
+        return self._lock.held or holder(self.layout.worker_lock) is not None
+
+    def worker_pid(self) -> int | None:
+        """The worker's process id; None where there is none."""
+        return os.getpid() if self._lock.held else holder(self.layout.worker_lock)
+
+    def socket_path(self) -> Path:
+        """Where this run's worker listens."""
+        return socket_path(self.layout.root)
+
+    # checkpoints --------------------------------------------------------------------------------------
+    def checkpoints(self) -> list[CheckpointLayout]:
+        """Complete checkpoints, newest first (sizes checked, contents not)."""
+        return checkpoints.complete(self.layout)
+
+    def checkpoint(self, name: str = "") -> CheckpointLayout:
+        """A checkpoint with every byte verified: the one named, or the newest good one. TroubleError else."""
+        if not name:
+            layout, reasons = self.newest_good()
+            if layout is None:
+                raise TroubleError(
+                    "the run has no checkpoint that can be used", self.id, advice="Train it", detail="\n".join(reasons)
+                )
+            return layout
+        layout = CheckpointLayout(self.layout.checkpoints / Path(name).name)
+        if not layout.root.is_dir():
+            raise TroubleError(f"there is no checkpoint {name}", self.id, advice="Choose another checkpoint")
+        if reason := checkpoints.flaw(layout):
+            kept = "The run's other checkpoints are untouched"
+            raise TroubleError(f"checkpoint {name} is damaged: {reason}", self.id, kept, "Choose another checkpoint")
+        return layout
+
+    def newest_good(self) -> tuple[CheckpointLayout | None, list[str]]:
+        """The newest checkpoint whose every byte is right, and why each newer one was passed over."""
+        return checkpoints.newest_good(self.layout)
+
+    def save_checkpoint(self, step: int, files: dict[str, Any], state: CheckpointState, keep: int = 2) -> CheckpointLayout:
+        """Write a checkpoint (names -> bytes), whole or not at all; then remove the oldest beyond ``keep``."""
+        if state.step != step:
+            raise ValueError(f"checkpoint of step {step} with the state of step {state.step}")
+        with explained(f"the checkpoint of step {step} cannot be written", self.id, "Earlier checkpoints are kept"):
+            layout = checkpoints.save(self.layout, files, state)
+            checkpoints.prune(self.layout, keep)
+        return layout
+
+
+def create(layout: RunLayout, record: RunRecord) -> RunFolder:
+    """A new run folder with its record."""
+    with explained("the run cannot be made", record.title, "Nothing was changed"), storage.new_folder(layout.root) as folder:
+        inside = RunLayout(folder)
+        for part in (inside.checkpoints, inside.previews, inside.derived):
+            storage.make_folder(part)
+        storage.write_json(inside.record, record)
+    return RunFolder(layout)
+
+
+def socket_path(run: str | Path) -> Path:
+    """The socket of a run folder; where that path is too long for a socket, one in a private temporary folder."""
+    path = Path(run).absolute() / "socket"
+    if len(os.fsencode(path)) <= _SOCKET_LIMIT:
+        return path
+    digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
+    return private_temporary() / digest
+
+
+def private_temporary() -> Path:
+    """A folder under the system's temporary one that only this user can enter."""
+    owner = os.getuid() if hasattr(os, "getuid") else getpass.getuser()
+    folder = Path(tempfile.gettempdir()) / f"nexus-studio-{owner}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    status = folder.lstat()
+    foreign = hasattr(os, "getuid") and (status.st_uid != os.getuid() or status.st_mode & 0o077)
+    if foreign or folder.is_symlink():
+        raise TroubleError(
+            "the temporary folder belongs to somebody else", str(folder), advice="Set TMPDIR to a folder of yours"
+        )
+    return folder
