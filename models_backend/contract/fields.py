@@ -132,6 +132,11 @@ def _describe_one(name: str, hint: Any, default: Any) -> FieldSpec:
     return _describe_plain(name, members[0], common)
 
 
+def _real(bound: float | None) -> float | None:
+    """A bound as a float, also where the declaration says 1: the description is then the same on both sides of the wire."""
+    return None if bound is None else float(bound)
+
+
 def _describe_plain(name: str, hint: Any, common: dict) -> FieldSpec:
     origin = typing.get_origin(hint)
     if origin is Literal:
