@@ -1,0 +1,82 @@
+"""A guide as a page: markdown to the HTML that QTextBrowser understands, with set formulas and places for living figures.
+
+``$a$`` and ``$$a$$`` become images ``formula:N``; a paragraph ``{{figure: kind}}`` becomes the image ``figure:kind``.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+from ..theme import RESOURCES
+
+GUIDES = RESOURCES / "guides"
+SECTIONS = (
+    "Motivation", "Theory", "Mathematics", "Intuition", "Implementation", "Code walk", "Optimisation", "Experiments",
+    "Pitfalls", "References",
+)  # fmt: skip
+_FIGURE = re.compile(r"<p>\{\{figure:\s*(\w+)\s*\}\}</p>")
+
+
+@dataclass
+class Guide:
+    """A guide in HTML. ``formulas``: number in ``formula:N`` -> (LaTeX, inline); ``figures``: their kinds, in order."""
+
+    title: str
+    html: str
+    sections: list[str]
+    formulas: dict[int, tuple[str, bool]] = field(default_factory=dict)
+    figures: list[str] = field(default_factory=list)
+
+
+def guide_path(family: str) -> Path:
+    """Where the guide of a family lies (it may not exist)."""
+    return GUIDES / f"{family}.md"
+
+
+def read(family: str) -> Guide | None:
+    """The guide of a family, or None where there is none."""
+    path = guide_path(family)
+    return parse(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def parse(text: str) -> Guide:
+    """Markdown to a guide. Headings of the second level get the anchors ``s0``, ``s1``, ..."""
+    from markdown_it import MarkdownIt
+    from mdit_py_plugins.dollarmath import dollarmath_plugin
+
+    formulas: dict[int, tuple[str, bool]] = {}
+
+    def set_formula(content: str, options: dict) -> str:
+        number, inline = len(formulas), not options["display_mode"]
+        formulas[number] = (content.strip(), inline)
+        image = f'<img src="formula:{number}" style="vertical-align:middle">'
+        return image if inline else f'<p align="center">{image}</p>'
+
+    parser = MarkdownIt("commonmark").enable("table").use(dollarmath_plugin, renderer=set_formula, allow_labels=False)
+    body = parser.render(text)
+    # a displayed formula inside a paragraph would nest <p>; the plugin wraps it in a block of its own
+    body = re.sub(r'<div class="math[^"]*">\s*(.*?)\s*</div>', r"\1", body, flags=re.S)
+    body = re.sub(r'<(?:span|eq) ?[^>]*class="math[^"]*"[^>]*>(.*?)</(?:span|eq)>', r"\1", body, flags=re.S)
+    figures = _FIGURE.findall(body)
+    body = _FIGURE.sub(r'<p align="center"><a href="figure:\1"><img src="figure:\1"></a></p>', body)
+    sections = [html.unescape(s) for s in re.findall(r"<h2>(.*?)</h2>", body)]
+    for number, _ in enumerate(sections):
+        body = body.replace("<h2>", f'<h2><a name="s{number}"></a>', 1)
+    title = re.search(r"<h1>(.*?)</h1>", body)
+    return Guide(html.unescape(title[1]) if title else "", body, sections, formulas, figures)
+
+
+@lru_cache(maxsize=512)
+def formula_svg(latex: str, inline: bool, size: float, colour: str) -> bytes:
+    """A formula set as SVG, ``size`` pixels an em. Raises ValueError that names a formula that cannot be set."""
+    import ziamath
+
+    try:
+        drawn = ziamath.Latex(latex, size=size, inline=inline, color=colour)
+    except Exception as error:
+        raise ValueError(f"the formula {latex!r} cannot be set: {error}") from error
+    return drawn.svg().encode()
