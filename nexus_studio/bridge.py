@@ -64,9 +64,7 @@ class Bridge(QObject):
         self._unsubscribe = engine.subscribe(self.told.emit)
         self.engine_ready.emit()
 
-    def spawn(
-        self, coro: Coroutine[Any, Any, Any], on_error: Callable[[Trouble], object] | None = None
-    ) -> asyncio.Task:
+    def spawn(self, coro: Coroutine[Any, Any, Any], on_error: Callable[[Trouble], object] | None = None) -> asyncio.Task:
         """Runs a coroutine. Its failure goes to ``on_error``, or to the notice bar; cancelling it is no failure."""
         loop = self.loop or asyncio.get_running_loop()
         task = loop.create_task(coro)

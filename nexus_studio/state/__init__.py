@@ -1,0 +1,1 @@
+"""Observable models of what the studio shows: QtCore only, no widgets."""

@@ -1,0 +1,206 @@
+"""Everything that is known of one run, kept up to date from its events."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from models_backend.contract.messages import (
+    Event,
+    Health,
+    Heartbeat,
+    Levels,
+    Mark,
+    Metrics,
+    Preview,
+    Progress,
+    Saved,
+    State,
+    Trouble,
+)
+from models_backend.contract.run_layout import RunRecord
+
+from .series import Series
+
+if TYPE_CHECKING:
+    import numpy as np
+
+TELL_MS = 100
+LIVE_STATES = ("starting", "running", "paused")
+
+
+class RunView(QObject):
+    """A run's state, curves, marks, previews and health. ``changed`` is told at most ten times a second.
+
+    ``folder`` is the library's RunFolder; ``load`` reads the log once, events told meanwhile wait in a line, and a
+    gap in the sequence (a message lost on the way) is filled from the log.
+    """
+
+    changed = Signal()
+    preview_added = Signal(object)  # Preview
+    health_changed = Signal(object)  # Health
+    state_changed = Signal(str)
+    troubled = Signal(object)  # Trouble
+
+    def __init__(self, record: RunRecord, folder: Any = None):
+        super().__init__()
+        self.record, self.folder, self.id = record, folder, record.id
+        self.state, self.step, self.reason = "queued", 0, ""
+        self.levels: Levels | None = None
+        self.marks: list[tuple[int, str]] = []
+        self.previews: list[Preview] = []
+        self.checkpoints: list[Saved] = []
+        self.health: Health | None = None
+        self.trouble: Trouble | None = None
+        self.progress: Progress | None = None
+        self.heartbeat: Heartbeat | None = None
+        self.loaded = False
+        self._series: dict[str, Series] = {}
+        self._seq = 0
+        self._early: list[Event] = []
+        self._pace: deque[tuple[float, int]] = deque(maxlen=40)
+        self._timer = QTimer(self, singleShot=True, interval=TELL_MS)
+        self._timer.timeout.connect(self.changed)
+
+    # ------------------------------------------------------------------------------------ what it knows
+
+    @property
+    def total(self) -> int:
+        """Steps that the run will take."""
+        return int(self.record.training.get("steps", 0))
+
+    @property
+    def live(self) -> bool:
+        """Whether a worker holds the run."""
+        return self.state in LIVE_STATES
+
+    @property
+    def rate(self) -> float:
+        """Optimiser steps a second over the last figures; 0 while unknown."""
+        if len(self._pace) < 2 or self.state != "running":
+            return 0.0
+        (first, begin), (last, end) = self._pace[0], self._pace[-1]
+        return (end - begin) / (last - first) if last > first else 0.0
+
+    @property
+    def left_s(self) -> float:
+        """Seconds left at that rate; 0 while unknown."""
+        return max(0, self.total - self.step) / self.rate if self.rate > 0 else 0.0
+
+    def series(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """(steps, values) of a curve; two empty arrays for one that was never told."""
+        return self._series.get(name, Series()).arrays()
+
+    def last(self, name: str) -> float | None:
+        """The newest value of a curve."""
+        series = self._series.get(name)
+        return series.last if series else None
+
+    @property
+    def names(self) -> list[str]:
+        """The names of all curves so far."""
+        return list(self._series)
+
+    # ------------------------------------------------------------------------------------------- events
+
+    def take_log(self, events: list[Event]) -> None:
+        """Takes the run's log, oldest first, then what was told while it was read."""
+        for event in events:
+            if event.seq > self._seq:
+                self._seq = event.seq
+                self._take(event, past=True)
+        self.loaded = True
+        early, self._early = self._early, []
+        for event in early:
+            self.tell(event)
+        self._soon()
+
+    def tell(self, event: Event) -> bool:
+        """Takes a live event. Returns False when events before it are missing: ``load`` must fill the gap."""
+        if event.seq == 0:
+            self._take(event)
+        elif not self.loaded:
+            self._early.append(event)
+        elif event.seq > self._seq + 1:
+            self._early.append(event)
+            self.loaded = False
+            return False
+        elif event.seq == self._seq + 1:
+            self._seq = event.seq
+            self._take(event)
+        return True
+
+    def _take(self, event: Event, past: bool = False) -> None:
+        body = event.body
+        _TAKE[type(body)](self, body, event.time)
+        if not past:
+            self._announce(body)
+            self._soon()
+
+    def _announce(self, body: Any) -> None:
+        if isinstance(body, Preview):
+            self.preview_added.emit(body)
+        elif isinstance(body, Health):
+            self.health_changed.emit(body)
+        elif isinstance(body, State):
+            self.state_changed.emit(body.state)
+        elif isinstance(body, Trouble):
+            self.troubled.emit(body)
+
+    def _soon(self) -> None:
+        if not self._timer.isActive():
+            self._timer.start()
+
+    def set_state(self, state: str, step: int | None = None) -> None:
+        """What the folder says where the log cannot know: "interrupted", or a run that is only queued."""
+        if state != self.state:
+            self.state = state
+            self.state_changed.emit(state)
+        self.step = self.step if step is None else max(step, self.step)
+        self._soon()
+
+    def _take_state(self, body: State, time: float) -> None:
+        self.state, self.reason = body.state, body.reason
+        self.step = body.step or self.step
+        self._pace.clear()
+
+    def _take_metrics(self, body: Metrics, time: float) -> None:
+        self.step = body.step
+        if not self._pace or body.step > self._pace[-1][1]:
+            self._pace.append((time, body.step))
+        for name, value in body.values.items():
+            self._series.setdefault(name, Series()).append(body.step, value)
+
+    def _take_preview(self, body: Preview, time: float) -> None:
+        self.previews = [known for known in self.previews if known.step < body.step] + [body]
+
+    def _take_saved(self, body: Saved, time: float) -> None:
+        self.checkpoints = [known for known in self.checkpoints if known.step != body.step] + [body]
+
+    def _take_mark(self, body: Mark, time: float) -> None:
+        if (body.step, body.text) not in self.marks:
+            self.marks.append((body.step, body.text))
+
+    def _take_heartbeat(self, body: Heartbeat, time: float) -> None:
+        self.heartbeat = body
+        self.step = max(self.step, body.step)
+
+
+def _keeps(name: str):
+    return lambda view, body, time: setattr(view, name, body)
+
+
+_TAKE = {
+    State: RunView._take_state,
+    Metrics: RunView._take_metrics,
+    Preview: RunView._take_preview,
+    Saved: RunView._take_saved,
+    Mark: RunView._take_mark,
+    Heartbeat: RunView._take_heartbeat,
+    Levels: _keeps("levels"),
+    Health: _keeps("health"),
+    Progress: _keeps("progress"),
+    Trouble: _keeps("trouble"),
+}

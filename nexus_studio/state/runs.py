@@ -1,0 +1,98 @@
+"""The runs of the library, their views, and the one that is chosen."""
+
+from __future__ import annotations
+
+import asyncio
+
+from PySide6.QtCore import QObject, Signal
+
+from models_backend.contract.messages import Event, Heartbeat, State
+from models_backend.contract.run_layout import RunRecord
+
+from ..bridge import Bridge
+from .run_view import RunView
+
+
+class Runs(QObject):
+    """Records newest first. ``view`` gives the live view of a run and reads its log on first use."""
+
+    changed = Signal()
+    current_changed = Signal(str)
+    told = Signal(str, object)  # run id, Event
+    state_changed = Signal(str, str)  # run id, state
+
+    def __init__(self, bridge: Bridge):
+        super().__init__()
+        self._bridge = bridge
+        self.records: list[RunRecord] = []
+        self.current = ""
+        self._views: dict[str, RunView] = {}
+        bridge.told.connect(self._tell)
+
+    async def load(self) -> None:
+        """Reads the records again; keeps the choice while the run still exists."""
+        records = await self._bridge.threaded(self._bridge.library.runs)
+        if records != self.records:
+            self.records = records
+            self._renew_views()
+            self.changed.emit()
+        if self.current and self.get(self.current) is None:
+            self.set_current("")
+
+    def _renew_views(self) -> None:
+        known = {record.id: record for record in self.records}
+        self._views = {run: view for run, view in self._views.items() if run in known}
+        for run, view in self._views.items():
+            view.record = known[run]
+
+    def refresh(self) -> asyncio.Task | None:
+        """Starts ``load``."""
+        return self._bridge.spawn(self.load()) if self._bridge.library is not None else None
+
+    def get(self, run: str) -> RunRecord | None:
+        """The record with that id, or None."""
+        return next((record for record in self.records if record.id == run), None)
+
+    def set_current(self, run: str) -> None:
+        """Chooses a run by id."""
+        if run != self.current:
+            self.current = run
+            self.current_changed.emit(run)
+
+    @property
+    def current_view(self) -> RunView | None:
+        """The view of the chosen run."""
+        return self.view(self.current) if self.current else None
+
+    def view(self, run: str) -> RunView | None:
+        """The live view of a run, or None when there is no such run."""
+        record = self.get(run)
+        if run not in self._views and record is not None:
+            view = RunView(record, self._bridge.library.run(run))
+            view.state_changed.connect(lambda state, run=run: self.state_changed.emit(run, state))
+            self._views[run] = view
+            self._bridge.spawn(self._read(view))
+        return self._views.get(run)
+
+    async def _read(self, view: RunView) -> None:
+        folder, since = view.folder, view._seq
+        events = await self._bridge.threaded(lambda: list(folder.events(since)))
+        view.take_log(events)
+        state, step = await self._bridge.threaded(folder.state)
+        if state == "interrupted" or (not events and since == 0):
+            view.set_state(state, step)
+
+    def _tell(self, event: Event) -> None:
+        view = self._views.get(event.source)
+        if view is not None and not view.tell(event):
+            self._bridge.spawn(self._read(view))
+        if isinstance(event.body, State) and self.get(event.source) is None:
+            self.refresh()
+        if not isinstance(event.body, Heartbeat):
+            self.told.emit(event.source, event)
+
+    def view_of_active(self) -> RunView | None:
+        """The view of a run that a worker holds now, the running one first."""
+        live = [view for view in self._views.values() if view.live]
+        live.sort(key=lambda view: view.state != "running")
+        return live[0] if live else None

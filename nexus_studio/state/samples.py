@@ -1,0 +1,60 @@
+"""Everything made, newest first, a page at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal
+
+from models_backend.contract.run_layout import SampleRecord
+
+from ..bridge import Bridge
+
+
+class Samples(QObject):
+    """Pages of sample records. ``changed`` tells that samples came, went or were edited."""
+
+    changed = Signal()
+    current_changed = Signal(str)
+
+    def __init__(self, bridge: Bridge):
+        super().__init__()
+        self._bridge = bridge
+        self.current = ""
+
+    async def page(self, offset: int = 0, limit: int = 200, filter: Any = None) -> list[SampleRecord]:
+        """The records from ``offset`` on."""
+        library = self._bridge.library
+        return await self._bridge.threaded(lambda: library.samples(offset, limit, filter))
+
+    async def count(self, filter: Any = None) -> int:
+        """How many there are."""
+        library = self._bridge.library
+        counted = getattr(library, "count_samples", None)
+        if counted is not None:
+            return await self._bridge.threaded(lambda: counted(filter))
+        return len(await self.page(0, 1 << 30, filter))
+
+    async def record(self, sample: str) -> SampleRecord:
+        """One record."""
+        return await self._bridge.threaded(self._bridge.library.sample(sample).record)
+
+    async def items(self, sample: str) -> Any:
+        """The items of a sample: uint8 (N, H, W, C) or float32 (N, D)."""
+        return await self._bridge.threaded(self._bridge.library.sample(sample).items)
+
+    async def trace(self, sample: str) -> dict[str, Any]:
+        """Channel name -> (steps, B, *shape) float16."""
+        return await self._bridge.threaded(self._bridge.library.sample(sample).trace)
+
+    def set_current(self, sample: str) -> None:
+        """Chooses a sample by id."""
+        if sample != self.current:
+            self.current = sample
+            self.current_changed.emit(sample)
+
+    def refresh(self) -> asyncio.Task | None:
+        """Tells that what is shown should be read again."""
+        self.changed.emit()
+        return None

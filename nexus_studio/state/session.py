@@ -1,0 +1,183 @@
+"""The session: everything the panels share, and what comes back after a restart."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal
+
+from models_backend.contract.messages import State, TroubleError
+from models_backend.contract.run_layout import DatasetRecord
+
+from ..bridge import Bridge
+from .catalogue import Catalogue
+from .datasets import Datasets
+from .jobs import Jobs
+from .opening import outcomes
+from .preferences import Preferences
+from .runs import Runs
+from .samples import Samples
+from .undo import UndoStack
+
+
+class Session(QObject):
+    """Models of the library's contents, the choices, undo, preferences, and ways to go somewhere.
+
+    ``navigate(panel key, what)``: a panel asks the window to show another one with something in it; ``what`` is a
+    dictionary such as {"sample": id}, {"run": id}, {"dataset": id} or {"family": key}.
+    """
+
+    navigate = Signal(str, object)
+    ready = Signal()  # the engine is there and the first records are read
+    dropped = Signal(object)  # list[str] of paths, before ``open_paths`` decides
+
+    def __init__(self, bridge: Bridge, preferences: Preferences | None = None):
+        super().__init__()
+        self.bridge = bridge
+        self.preferences = preferences or Preferences()
+        self.catalogue = Catalogue(bridge)
+        self.datasets = Datasets(bridge)
+        self.runs = Runs(bridge)
+        self.jobs = Jobs(bridge)
+        self.samples = Samples(bridge)
+        self.undo = UndoStack()
+        self.is_ready = False
+        self._remember()
+        bridge.engine_ready.connect(self._begin)
+        bridge.told.connect(self._tell)
+        if bridge.engine is not None:
+            self._begin()
+
+    # ------------------------------------------------------------------------------- beginning and choices
+
+    def _begin(self) -> None:
+        self.bridge.spawn(self.load())
+
+    async def load(self) -> None:
+        """Reads what the library holds and chooses again what was chosen."""
+        self.catalogue.refresh()
+        self.jobs.refresh()
+        await self.datasets.load()
+        await self.runs.load()
+        self._restore_choices()
+        for job in self.jobs.records:
+            self.runs.view(job.run)
+        self.is_ready = True
+        self.ready.emit()
+
+    def _restore_choices(self) -> None:
+        kept = self.preferences.get
+        dataset, run = kept("chosen/dataset", ""), kept("chosen/run", "")
+        if self.datasets.get(dataset):
+            self.datasets.set_current(dataset)
+        elif self.datasets.records and not self.datasets.current:
+            self.datasets.set_current(self.datasets.records[0].id)
+        if self.runs.get(run):
+            self.runs.set_current(run)
+        if self.catalogue.get(kept("chosen/family", "")):
+            self.catalogue.set_current(kept("chosen/family"))
+
+    def _remember(self) -> None:
+        keep = self.preferences.set
+        self.datasets.current_changed.connect(lambda dataset: keep("chosen/dataset", dataset))
+        self.runs.current_changed.connect(lambda run: keep("chosen/run", run))
+        self.catalogue.current_changed.connect(lambda family: keep("chosen/family", family))
+
+    def _tell(self, event) -> None:
+        if isinstance(event.body, State) and event.body.state == "failed" and event.body.reason:
+            run = self.runs.get(event.source)
+            self.bridge.notice(f"{run.title if run else event.source}: {event.body.reason}")
+
+    # ------------------------------------------------------------------------------------- opening things
+
+    def open_paths(self, paths: list[str], outcome: str = "") -> asyncio.Task | None:
+        """Does with dropped or chosen paths what ``outcome`` says, or what they are: an exported file brings its
+        state back, everything else is imported."""
+        if not paths:
+            return None
+        if self.bridge.library is None:
+            self.bridge.notice("The library is still opening; try again in a moment.")
+            return None
+        return self.bridge.spawn(self._open([str(path) for path in paths], outcome))
+
+    async def _open(self, paths: list[str], outcome: str) -> None:
+        if outcome == "captions":
+            await self.add_captions(paths)
+            return
+        if outcome in ("", "state") and await self._open_state(paths, required=outcome == "state"):
+            return
+        await self.import_paths(paths)
+
+    async def _open_state(self, paths: list[str], required: bool) -> bool:
+        possible = any(one.key == "state" and not one.why_not for one in outcomes(paths))
+        found = await self.bridge.threaded(_provenance, paths[0]) if possible else None
+        if found is None:
+            if required:
+                raise TroubleError(
+                    "this file carries no state of the studio", Path(paths[0]).name, "The file was only read.",
+                    "Files exported with “leave the metadata out” cannot bring their state back; import it as data instead.",
+                )  # fmt: skip
+            return False
+        self.navigate.emit("sample", {"state": found, "sample": found.id, "run": found.run})
+        return True
+
+    async def import_paths(self, paths: list[str], title: str = "", settings=None) -> DatasetRecord:
+        """Imports paths as a new data set, with its progress in the jobs bar, and chooses it."""
+        names = Path(paths[0]).name + (f" and {len(paths) - 1} more" if len(paths) > 1 else "")
+        task = asyncio.current_task()
+        activity = self.jobs.begin(f"Importing {names}", task.cancel if task else None)
+        try:
+            record = await self.bridge.engine.import_data(paths, title=title, settings=settings, tell=activity.tell)
+        except asyncio.CancelledError:
+            self.bridge.notice(f"Import of {names} was cancelled; nothing was added.")
+            raise
+        finally:
+            self.jobs.end(activity)
+        await self._show_new(record)
+        return record
+
+    async def make_builtin(self, name: str) -> DatasetRecord:
+        """Makes a built-in data set (or finds it) and chooses it."""
+        activity = self.jobs.begin(f"Making {name}")
+        try:
+            record = await self.bridge.engine.make_builtin(name)
+        finally:
+            self.jobs.end(activity)
+        await self._show_new(record)
+        return record
+
+    async def _show_new(self, record: DatasetRecord) -> None:
+        await self.datasets.load()
+        self.datasets.set_current(record.id)
+        self.navigate.emit("data", {"dataset": record.id})
+
+    async def add_captions(self, paths: list[str]) -> int:
+        """Adds captions from side files or a table to the chosen data set, as one edit that can be undone."""
+        from .captions import read_captions
+
+        dataset = self.datasets.current
+        items = await self.datasets.items(dataset)
+        found = await self.bridge.threaded(read_captions, paths, items)
+        if not found:
+            raise TroubleError("no caption matches an item of the data set", Path(paths[0]).name, "Nothing was changed.",
+                               "Name a side file like its picture, or give a table with file_name and text.")  # fmt: skip
+        before = {index: items[index].caption for index in found}
+        text = f"Add {len(found)} captions"
+        self.undo.push(text, lambda: self._write_captions(dataset, found), lambda: self._write_captions(dataset, before))
+        self.bridge.notice(f"{len(found)} of {len(items)} items got a caption. Undo takes them back.")
+        return len(found)
+
+    def _write_captions(self, dataset: str, captions: dict[int, str]) -> None:
+        self.bridge.spawn(self._edit_all(dataset, captions))
+
+    async def _edit_all(self, dataset: str, captions: dict[int, str]) -> None:
+        folder = self.bridge.library.dataset(dataset)
+        await self.bridge.threaded(lambda: [folder.edit(index, caption=text) for index, text in captions.items()])
+        self.datasets.items_changed.emit(dataset)
+
+
+def _provenance(path: str):
+    from models_backend.library import provenance
+
+    return provenance.read(Path(path))
