@@ -123,7 +123,8 @@ def _describe_one(name: str, hint: Any, default: Any) -> FieldSpec:
     members = [m for m in members if m is not type(None)]
     common = {
         "title": declared.title or _titled(name), "help": declared.help, "default": default, "unit": declared.unit,
-        "low": declared.low, "high": declared.high, "scale": declared.scale, "step": declared.step, "when": declared.when,
+        "low": _real(declared.low), "high": _real(declared.high), "step": _real(declared.step), "scale": declared.scale,
+        "when": declared.when,
         "optional": optional, "live": declared.live, "path": declared.path, "run": declared.run,
     }  # fmt: skip
     if len(members) > 1 or (_is_struct(members[0]) and members[0].__struct_config__.tag):

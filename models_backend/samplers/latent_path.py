@@ -52,10 +52,11 @@ def slerp(a: Tensor, b: Tensor, share: float) -> Tensor:
 
 def latent_path(decode: Callable[[Tensor], Tensor], first: Tensor, last: Tensor, places: int,
                 on_step: Callable[[Step], None]) -> Tensor:  # fmt: skip
-    """Tells ``places`` steps from ``first`` to ``last`` (B, L), time 0 to 1, and gives the items at the end."""
-    for i in range(places - 1):
-        share = i / (places - 1)
-        on_step(Step(i, places, share, 0.0, Shown(x=lambda s=share: decode(slerp(first, last, s)))))
+    """Tells ``places`` places from ``first`` to ``last`` (B, L), time 0 to 1, and gives the items at the end."""
+    total = places - 1
+    for i in range(total):
+        share = i / total
+        on_step(Step(i, total, share, 0.0, Shown(x=lambda s=share: decode(slerp(first, last, s)))))
     items = decode(last)
-    on_step(Step(places - 1, places, 1.0, 0.0, {"x": items}))
+    on_step(Step(total, total, 1.0, 0.0, {"x": items}))
     return items
