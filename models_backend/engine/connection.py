@@ -47,10 +47,11 @@ class Waiting:
         elif message.stale:
             self.answer.set_exception(Overtaken())
         else:
-            self.answer.set_exception(_error(message.trouble))
+            self.answer.set_exception(error_of(message.trouble))
 
 
-def _error(trouble: Trouble) -> TroubleError:
+def error_of(trouble: Trouble) -> TroubleError:
+    """The exception that carries a worker's words."""
     return TroubleError(trouble.what, trouble.item, trouble.kept, trouble.advice, trouble.detail)
 
 
@@ -76,7 +77,7 @@ class Connection:
         """The answer to ``request``. Raises TroubleError with the worker's words; Overtaken where a newer stamp won.
         Cancelling the caller gives up the call in the worker as well."""
         if self.closed.is_set():
-            raise _error(self.lost)
+            raise error_of(self.lost)
         number, waiting = next(self._ids), Waiting(request, tell)
         self._waiting[number] = waiting
         try:
@@ -102,7 +103,7 @@ class Connection:
             self._writer.write(data)
             await self._writer.drain()
         except OSError as error:
-            raise _error(self.lost) from error
+            raise error_of(self.lost) from error
 
     def _give_up(self, number: int) -> None:
         if not self.closed.is_set():
@@ -143,4 +144,4 @@ class Connection:
         self._writer.close()
         for waiting in self._waiting.values():
             if not waiting.answer.done():
-                waiting.answer.set_exception(_error(self.lost))
+                waiting.answer.set_exception(error_of(self.lost))

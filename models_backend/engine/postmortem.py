@@ -16,7 +16,10 @@ BUSY = 75
 
 SMALLER = "Try a smaller batch or resolution, or gradient checkpointing, then resume"
 _SIGNALS = {
-    "SIGSEGV": ("it crashed inside native code (SIGSEGV)", "Resume; if it happens again, set compile to off and precision to fp32"),
+    "SIGSEGV": (
+        "it crashed inside native code (SIGSEGV)",
+        "Resume; if it happens again, set compile to off and precision to fp32",
+    ),
     "SIGABRT": ("it stopped itself after an internal error (SIGABRT)", "Resume; the details hold its last words"),
     "SIGBUS": ("a file that it was reading vanished or shrank, or the disk failed (SIGBUS)", "Check the disk, then resume"),
     "SIGFPE": ("it crashed in arithmetic (SIGFPE)", "Resume with precision fp32"),
@@ -63,14 +66,19 @@ def _cause(status: int | None, last: str, oom: bool) -> tuple[str, str]:
     if status is None:
         return "it vanished, killed or with the machine switched off", "Resume to go on from the last checkpoint"
     if status == -9:
-        return "it was killed (SIGKILL), by hand or by the system when memory ran out", f"Resume; if memory was short: {SMALLER}"
+        return (
+            "it was killed (SIGKILL), by hand or by the system when memory ran out",
+            f"Resume; if memory was short: {SMALLER}",
+        )
     if status < 0:
         name = _signal_name(-status)
         return _SIGNALS.get(name, (f"it was ended by {name}", "Resume to go on from the last checkpoint"))
     if status == BUSY:
         return "another worker already holds this run", "Wait for that worker to end, or stop it"
     error = _last_error(last)
-    return f"it left with exit status {status}" + (f": {error}" if error else ""), "The details hold its last words; resume to try again"
+    return f"it left with exit status {status}" + (
+        f": {error}" if error else ""
+    ), "The details hold its last words; resume to try again"
 
 
 def _memory_in(last: str) -> bool:

@@ -76,11 +76,12 @@ class Inbox:
             mine = [p for p in self._known() if p.client is client and number in (None, p.number)]
             self._drop(mine, "given_up")
 
-    def take(self, timeout_s: float | None = None) -> Pending | None:
-        """The next call, waited for up to ``timeout_s`` (None: without end); None where there is none or it is closed."""
+    def take(self, timeout_s: float | None = None, enough: Callable[[], bool] | None = None) -> Pending | None:
+        """The next call, waited for up to ``timeout_s`` (None: without end) or until ``enough()`` after a :meth:`wake`;
+        None where there is none or the inbox is closed."""
         with self._changed:
             self._current = None
-            self._changed.wait_for(lambda: self._waiting or self.closed, timeout_s)
+            self._changed.wait_for(lambda: self._waiting or self.closed or (enough is not None and enough()), timeout_s)
             if not self._waiting:
                 return None
             self._current = self._waiting.popleft()

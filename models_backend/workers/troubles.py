@@ -37,5 +37,9 @@ def out_of_memory(error: BaseException) -> bool:
 
 
 def _of_system(error: OSError, item: str, detail: str) -> Trouble:
-    advice = "Make room on the disk, then try again" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "Check the path and its rights"
+    advice = (
+        "Make room on the disk, then try again"
+        if error.errno in (errno.ENOSPC, errno.EDQUOT)
+        else "Check the path and its rights"
+    )
     return Trouble(error.strerror or str(error), item or str(error.filename or ""), advice=advice, detail=detail)

@@ -1,0 +1,135 @@
+"""Making a run: settings laid over the preset's and checked against the family's description, before any time is spent."""
+
+from __future__ import annotations
+
+import time
+from importlib import metadata
+from typing import Any
+
+import msgspec
+
+from models_backend.contract.family import DataSpec, FamilyDescription, Preset
+from models_backend.contract.fields import FieldError, FieldSpec, Problem, check, defaults, describe, merged
+from models_backend.contract.messages import TroubleError
+from models_backend.contract.run_layout import DatasetRecord, RunRecord
+from models_backend.contract.settings import DataSettings, TrainingSettings
+
+RECORDED = ("nexus-studio", "torch", "diffusers", "numpy")
+NATIVE_LIMIT_PX = 64  # pictures up to this size are shown to the model as they are, unless told otherwise
+
+TRAINING = describe(TrainingSettings, "training")
+DATA = describe(DataSettings, "data")
+
+
+def preset_of(family: FamilyDescription, name: str) -> Preset:
+    """The named preset, or the first one for "". Raises TroubleError that lists what there is."""
+    if not family.presets and not name:
+        return Preset("", "Defaults")
+    found = next((p for p in family.presets if p.name == name or not name), None)
+    if found is None:
+        there = ", ".join(p.name for p in family.presets)
+        raise TroubleError(f"there is no preset {name}", family.title, advice=f"Use one of {there}")
+    return found
+
+
+def settled(spec: FieldSpec, *layers: dict[str, Any]) -> dict[str, Any]:
+    """The spec's defaults with layers of changes over them, checked. Raises FieldError with every problem."""
+    values = defaults(spec)
+    for layer in layers:
+        values = merged(values, layer)
+    problems = check(spec, values)
+    if problems:
+        raise FieldError(problems)
+    return values
+
+
+def data_values(dataset: DatasetRecord, changes: dict[str, Any]) -> dict[str, Any]:
+    """Plain DataSettings for a data set: its own size where it is small and nobody said otherwise."""
+    own = max(dataset.shape[1:]) if dataset.modality == "image" and len(dataset.shape) == 3 else 0
+    native = {"resolution": own} if 8 <= own <= NATIVE_LIMIT_PX else {}
+    return settled(DATA, native, changes)
+
+
+def data_spec(dataset: DatasetRecord, data: dict[str, Any]) -> DataSpec:
+    """The data as the model will see them."""
+    shape = tuple(dataset.shape)
+    if dataset.modality == "image":
+        channels = {"grey": 1, "rgb": 3}.get(data["channels"], dataset.channels)
+        shape = (channels, data["resolution"], data["resolution"])
+    return DataSpec(dataset.modality, shape, dataset.count, dataset.classes, dataset.captioned, dataset.fingerprint)
+
+
+def check_modality(family: FamilyDescription, dataset: DatasetRecord) -> None:
+    """Raises TroubleError where the family cannot learn this kind of data."""
+    if dataset.modality not in family.modalities:
+        made = " and ".join(family.modalities)
+        raise TroubleError(
+            f"{family.title} makes {made}, but {dataset.title} holds {dataset.modality}",
+            dataset.id,
+            advice="Choose another data set or another family",
+        )
+
+
+def check_parts(
+    family: FamilyDescription, parts: dict[str, str], families: dict[str, FamilyDescription], runs: dict[str, RunRecord]
+) -> None:
+    """Raises FieldError where a part is missing, unknown, or of a run that does not provide what is needed."""
+    known = {part.name: part for part in family.uses}
+    problems = [
+        Problem(f"parts.{name}", run, "left out: there is no such part") for name, run in parts.items() if name not in known
+    ]
+    for part in family.uses:
+        run = runs.get(parts.get(part.name, ""))
+        provides = families[run.family].provides if run and run.family in families else ()
+        missing = not parts.get(part.name)
+        if (missing and not part.optional) or (not missing and part.kind not in provides):
+            problems.append(Problem(f"parts.{part.name}", parts.get(part.name), f"a finished run that provides {part.kind}"))
+    if problems:
+        raise FieldError(problems)
+
+
+def versions() -> dict[str, str]:
+    """Versions of what shapes a run's numbers."""
+    found = {}
+    for name in RECORDED:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "none"
+    return found
+
+
+class Wish(msgspec.Struct):
+    """What the user asked for: changes over a preset."""
+
+    family: FamilyDescription
+    dataset: DatasetRecord
+    preset: str = ""
+    config: dict[str, Any] = {}
+    training: dict[str, Any] = {}
+    data: dict[str, Any] = {}
+    parts: dict[str, str] = {}
+    sampling: dict[str, Any] = {}
+    title: str = ""
+
+
+def record_of(wish: Wish, run_id: str) -> RunRecord:
+    """The run's record. Raises FieldError or TroubleError, naming the field or the item."""
+    check_modality(wish.family, wish.dataset)
+    preset = preset_of(wish.family, wish.preset)
+    data = data_values(wish.dataset, wish.data)
+    return RunRecord(
+        id=run_id,
+        title=wish.title or f"{wish.family.title} on {wish.dataset.title}",
+        family=wish.family.key,
+        dataset=wish.dataset.id,
+        preset=preset.name,
+        config=settled(wish.family.config, preset.config, wish.config),
+        training=settled(TRAINING, preset.training, wish.training),
+        sampling=settled(wish.family.sampling, preset.sampling, wish.sampling),
+        data=data,
+        spec=data_spec(wish.dataset, data),
+        created=time.time(),
+        parts=wish.parts,
+        versions=versions(),
+    )

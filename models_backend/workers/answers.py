@@ -1,0 +1,166 @@
+"""Answers to the requests that need a model: the same for the warm interactive worker and for a run in training."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from models_backend.contract.family import LoadedRun
+from models_backend.contract.messages import (
+    Budget,
+    Decode,
+    Describe,
+    Evaluate,
+    Export,
+    LatentMap,
+    Progress,
+    Sample,
+    TroubleError,
+    VectorField,
+)
+from models_backend.contract.trace import Stopped
+from models_backend.library.library import Library
+
+from .inbox import Pending
+from .troubles import out_of_memory, trouble_of
+
+KEEP = 3  # runs kept in memory by the interactive worker
+log = logging.getLogger(__name__)
+
+
+class LoadedRuns:
+    """Runs brought into memory from their checkpoints; the ones used last stay. ``families`` is asked when first needed."""
+
+    def __init__(self, library: Library, families: Callable[[], dict[str, Any]], device: str, keep: int = KEEP):
+        self._library, self._families, self._device, self._keep = library, families, device, keep
+        self._loaded: OrderedDict[tuple[str, str], LoadedRun] = OrderedDict()
+
+    def get(self, run: str, checkpoint: str = "") -> LoadedRun:
+        """The run with EMA weights, in eval mode. Raises TroubleError for a missing run or a damaged checkpoint."""
+        from models_backend.sampling.loading import load_run
+
+        name = checkpoint or self._library.run(run).checkpoint().name
+        key = (run, name)
+        if key not in self._loaded:
+            self._loaded[key] = load_run(self._library, run, self._families(), checkpoint=name, device=self._device)
+        self._loaded.move_to_end(key)
+        while len(self._loaded) > self._keep:
+            self._loaded.popitem(last=False)
+        return self._loaded[key]
+
+    def clear(self) -> None:
+        """Frees the memory of every loaded run."""
+        self._loaded.clear()
+
+
+class Answers:
+    """``load(run, checkpoint)`` brings a run into memory; ``answer`` settles one call and never raises."""
+
+    def __init__(
+        self, library: Library, families: Callable[[], dict[str, Any]], load: Callable[[str, str], LoadedRun], device: str
+    ):
+        self._library, self._families, self._load, self._device = library, families, load, device
+        self._by_request: dict[type, Callable[[Any, Pending], Any]] = {
+            Describe: self._describe,
+            Sample: self._sample,
+            VectorField: self._vector_field,
+            LatentMap: self._latent_map,
+            Decode: self._decode,
+            Budget: self._budget,
+            Evaluate: self._evaluate,
+            Export: self._export,
+        }
+
+    def answer(self, pending: Pending) -> None:
+        """Computes and sends the answer, or what went wrong in plain words."""
+        if pending.cancelled():
+            pending.abandon()
+            return
+        try:
+            value = self._value(pending)
+        except Stopped:
+            pending.abandon()
+        except Exception as error:
+            self._refuse(pending, error)
+        else:
+            pending.abandon() if pending.cancelled() else pending.reply(value)
+
+    def _value(self, pending: Pending) -> Any:
+        act = self._by_request.get(type(pending.request))
+        if act is None:
+            raise TroubleError(f"this worker does not answer {type(pending.request).__name__}")
+        return act(pending.request, pending)
+
+    def _refuse(self, pending: Pending, error: Exception) -> None:
+        item = getattr(pending.request, "run", "") or getattr(pending.request, "source", "")
+        log.error("%s failed", type(pending.request).__name__, exc_info=error)
+        if out_of_memory(error):
+            free_memory()
+        pending.fail(trouble_of(error, item), False)
+
+    # ------------------------------------------------------------------------------------------ one a request
+
+    def _describe(self, request: Describe, pending: Pending) -> Any:
+        from .registry import descriptions
+
+        return descriptions()
+
+    def _sample(self, request: Sample, pending: Pending) -> Any:
+        from models_backend.sampling.draw import draw
+
+        loaded = self._load(request.run, request.checkpoint)
+        media, _ = draw(loaded, request, self._library, pending.tell, pending.cancelled)
+        return media
+
+    def _vector_field(self, request: VectorField, pending: Pending) -> Any:
+        from models_backend.latentspace.maps import vector_field
+
+        return vector_field(self._load(request.run, request.checkpoint), request)
+
+    def _latent_map(self, request: LatentMap, pending: Pending) -> Any:
+        from models_backend.latentspace.maps import make_map
+
+        return make_map(self._library, self._load(request.run, request.checkpoint), self._data(request.run), request)
+
+    def _decode(self, request: Decode, pending: Pending) -> Any:
+        from models_backend.latentspace.maps import decode_places
+
+        return decode_places(self._library, self._load(request.run, request.checkpoint), self._data(request.run), request)
+
+    def _budget(self, request: Budget, pending: Pending) -> Any:
+        from models_backend.training.budget import measure
+
+        return measure(self._library, request, self._families())
+
+    def _evaluate(self, request: Evaluate, pending: Pending) -> Any:
+        from models_backend.evaluation.evaluate import evaluate
+
+        raise TroubleError("evaluation is not there yet", detail=str(evaluate))
+
+    def _export(self, request: Export, pending: Pending) -> Any:
+        from models_backend.media.export import export
+
+        pending.tell(Progress(0, 1, "writing"))
+        return [str(Path(path)) for path in export(self._library, request)]
+
+    def _data(self, run: str) -> Any:
+        from models_backend.contract.fields import build
+        from models_backend.contract.settings import DataSettings
+        from models_backend.data.reading import open_data
+
+        record = self._library.run(run).record()
+        return open_data(self._library, record.dataset, build(DataSettings, record.data))
+
+
+def free_memory() -> None:
+    """Gives back what torch's allocator holds unused."""
+    import gc
+    import sys
+
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.empty_cache()

@@ -1,0 +1,76 @@
+"""The interactive worker: up at once, torch loaded behind the open socket, then one call after another, newest stamp first."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from pathlib import Path
+
+from models_backend.contract.messages import Progress
+
+from . import process
+from .inbox import Inbox
+from .server import Server
+
+log = logging.getLogger(__name__)
+TELL_S = 0.5
+
+
+def main(library: Path, device: str, socket: Path) -> int:
+    """Serves ``socket`` until the studio is gone. Returns the exit status."""
+    process.die_with_parent()
+    process.lower_priority(process.INTERACTIVE_NICE)
+    inbox = Inbox()
+    server = Server(socket, inbox, source="interactive", beat=process.heartbeat)
+    server.start()
+    loading = _Loading(inbox)
+    loading.start()
+    try:
+        answers = _answers(library, device)
+    finally:
+        loading.stop()
+    log.info("ready on %s", device)
+    while not inbox.closed:
+        pending = inbox.take()
+        if pending:
+            answers.answer(pending)
+    return 0
+
+
+def _answers(root: Path, device: str):
+    """Imports torch and the families, which takes seconds, and opens the library."""
+    import torch  # noqa: F401  the slow part, behind the open socket
+
+    from models_backend.library.library import Library
+
+    from .answers import Answers, LoadedRuns
+    from .registry import families
+
+    families()
+    library = Library.open(root, own=False)
+    runs = LoadedRuns(library, families, device)
+    return Answers(library, families, runs.get, device)
+
+
+class _Loading:
+    """Tells the calls that wait meanwhile why they wait."""
+
+    def __init__(self, inbox: Inbox):
+        self._inbox, self._over = inbox, threading.Event()
+        self._began = time.monotonic()
+        self._thread = threading.Thread(target=self._run, name="loading", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._over.set()
+
+    def _run(self) -> None:
+        told: set[int] = set()
+        while not self._over.wait(0.05):
+            for pending in self._inbox.waiting():
+                if id(pending) not in told:
+                    told.add(id(pending))
+                    pending.tell(Progress(0, 0, "starting the engine (loading torch and the families)"))

@@ -1,0 +1,174 @@
+"""The training worker: one run, one process. It serves a socket in the run's folder, keeps every event on disk before it is
+told, answers requests between two steps with the run's own EMA weights, and outlives the window."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from models_backend.contract.messages import (
+    Body,
+    Event,
+    Heartbeat,
+    Pause,
+    Progress,
+    Resume,
+    SetLive,
+    State,
+    Stop,
+    TroubleError,
+)
+from models_backend.engine.postmortem import BUSY
+
+from . import process
+from .inbox import Inbox, Pending
+from .server import Server
+from .troubles import trouble_of
+
+log = logging.getLogger(__name__)
+
+
+def main(folder: Path, device: str = "auto") -> int:
+    """Trains the run in ``folder`` to its end, or until it is stopped. Returns the exit status."""
+    process.lower_priority(process.TRAINING_NICE)
+    from models_backend.library.library import Library
+
+    folder = folder.resolve()
+    library = Library.open(folder.parent.parent, own=False)
+    run = library.run(folder.name)
+    try:
+        lock = run.lock_worker()
+    except TroubleError as error:
+        log.error("%s", error)
+        return BUSY
+    with lock:
+        return TrainingJob(library, run, device).run()
+
+
+class TrainingJob:
+    """A run under way: the server's thread sets wishes (pause, stop), the main thread fulfils them between two steps."""
+
+    def __init__(self, library: Any, run: Any, device: str):
+        self._library, self._run, self._device = library, run, device
+        self._trainer: Any = None
+        self._answers: Any = None
+        self._pause = False
+        self._stop: Stop | None = None
+        self._inbox = Inbox()
+        self._writing = threading.Lock()
+        self._server = Server(
+            run.socket_path(), self._inbox, run.layout.id, history=run.events, at_once=self._at_once, beat=self._beat
+        )
+
+    def run(self) -> int:
+        """The exit status: 0 for finished and stopped, 1 for failed."""
+        self._server.start()
+        signal.signal(signal.SIGTERM, lambda *_: self._at_once(Stop()))
+        try:
+            self.tell(State("starting"))
+            self._train()
+            return 0
+        except Exception as error:
+            self._fail(error)
+            return 1
+        finally:
+            self._inbox.close()
+            self._server.stop()
+
+    def tell(self, body: Body) -> None:
+        """Keeps an event on disk, then tells it to whoever is attached; signs of life are only told."""
+        with self._writing:
+            passing = isinstance(body, (Heartbeat, Progress))
+            event = Event(0, time.time(), self._run.layout.id, body) if passing else self._run.append(body)
+            self._server.tell(event)
+
+    # ------------------------------------------------------------------------------------------ main thread
+
+    def _train(self) -> None:
+        self.tell(Progress(0, 0, "loading torch and the families"))
+        from models_backend.training.loop import Trainer
+
+        from .answers import Answers
+        from .registry import families
+
+        known = families()
+        record = self._run.record()
+        if record.family not in known:
+            raise TroubleError("this family is not installed", item=record.family, advice="Put its file back, then resume")
+        self._trainer = Trainer(self._library, self._run, known[record.family], known, device=self._device, tell=self.tell)
+        self._answers = Answers(self._library, families, self._load, self._device)
+        self._trainer.prepare()
+        if self._stop:
+            self._trainer.request_stop(self._stop.after_step)
+        self._trainer.run(self._between_steps)
+
+    def _between_steps(self, trainer: Any) -> None:
+        """Answers what waits; holds here while the run is paused."""
+        held = not self._may_go_on()
+        if held:
+            self.tell(State("paused", trainer.step))
+        self._answer_waiting()
+        while not self._may_go_on():
+            pending = self._inbox.take(None, self._may_go_on)
+            if pending:
+                self._settle(pending)
+        if held and not self._stop:
+            self.tell(State("running", trainer.step))
+
+    def _answer_waiting(self) -> None:
+        while pending := self._inbox.take(0.0):
+            self._settle(pending)
+
+    def _may_go_on(self) -> bool:
+        return not self._pause or self._stop is not None
+
+    def _settle(self, pending: Pending) -> None:
+        if not isinstance(pending.request, SetLive):
+            self._answers.answer(pending)
+            return
+        try:
+            self._trainer.set_live(pending.request.values)
+        except Exception as error:
+            pending.fail(trouble_of(error, self._run.layout.id), False)
+        else:
+            pending.reply(None)
+
+    def _load(self, run: str, checkpoint: str) -> Any:
+        from models_backend.sampling.loading import load_run
+
+        from .registry import families
+
+        if run == self._run.layout.id and not checkpoint:
+            return self._trainer.loaded()
+        return load_run(self._library, run, families(), checkpoint=checkpoint, device=self._device)
+
+    def _fail(self, error: Exception) -> None:
+        log.error("the run failed", exc_info=error)
+        trouble = trouble_of(error, self._run.layout.id)
+        self.tell(trouble)
+        self.tell(State("failed", self._step(), str(trouble)))
+
+    # ------------------------------------------------------------------------------------------ server's thread
+
+    def _at_once(self, request: Any) -> bool:
+        """Pause, resume and stop need not wait for their turn."""
+        if isinstance(request, (Pause, Resume)):
+            self._pause = isinstance(request, Pause)
+        elif isinstance(request, Stop):
+            self._stop = request
+            if self._trainer is not None:
+                self._trainer.request_stop(request.after_step)
+        else:
+            return False
+        self._inbox.wake()
+        return True
+
+    def _step(self) -> int:
+        return self._trainer.step if self._trainer is not None else 0
+
+    def _beat(self) -> Heartbeat:
+        return process.heartbeat(self._step())
