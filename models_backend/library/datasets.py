@@ -110,7 +110,7 @@ class DatasetFolder:
         return self._apply(Undo(self.id, title=(title,)))
 
     def name_classes(self, classes: Iterable[str]) -> Undo:
-        """Give the classes other names (as many as there are)."""
+        """Give the classes other names, and add new ones at the end."""
         return self._apply(Undo(self.id, classes=(tuple(classes),)))
 
     def undo(self, token: Undo) -> Undo:
@@ -148,8 +148,8 @@ class DatasetFolder:
         for label in change.labels.values():
             if label is not None and not -1 <= label < len(record.classes):
                 raise TroubleError(f"there is no class {label}; it has {len(record.classes)}", self.id)
-        if change.classes and change.classes[0] is not None and len(change.classes[0]) != len(record.classes):
-            raise TroubleError(f"{len(record.classes)} class names are needed, not {len(change.classes[0])}", self.id)
+        if change.classes and change.classes[0] is not None and len(change.classes[0]) < len(record.classes):
+            raise TroubleError(f"at least {len(record.classes)} class names are needed, not {len(change.classes[0])}", self.id)
 
     # cache --------------------------------------------------------------------------------------------
     def cache_path(self, name: str) -> Path:
@@ -200,11 +200,11 @@ def fingerprint(items: Iterable[Item]) -> str:
 @contextlib.contextmanager
 def draft(layout: LibraryLayout, dataset: str) -> Iterator[DatasetLayout]:
     """A data set in the making: fill its folder (``finish``, caches); it stands in the library once the block has ended."""
-    with explained("the data set cannot be made", dataset, "Nothing was changed; the sources were only read"):
-        with storage.new_folder(layout.dataset(dataset).root) as folder:
-            inside = DatasetLayout(folder)
-            storage.make_folder(inside.cache)
-            yield inside
+    trouble = explained("the data set cannot be made", dataset, "Nothing was changed; the sources were only read")
+    with trouble, storage.new_folder(layout.dataset(dataset).root) as folder:
+        inside = DatasetLayout(folder)
+        storage.make_folder(inside.cache)
+        yield inside
 
 
 def finish(inside: DatasetLayout, record: DatasetRecord, items: Iterable[Item], report: DoctorReport | None = None) -> None:

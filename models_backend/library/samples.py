@@ -70,13 +70,13 @@ class SampleFolder:
         target = layout.sample(record.id)
         packed = pack({"items": items})
         record = msgspec.structs.replace(record, items_sha256=array_sha256(items))
-        with explained("the sample cannot be saved", record.title or record.id, "Everything made before is kept"):
-            with storage.new_folder(target.root) as folder:
-                inside = SampleLayout(folder)
-                storage.write_bytes(inside.items, packed)
-                if trace:
-                    storage.write_bytes(inside.trace, pack(trace))
-                storage.write_json(inside.record, record)
+        trouble = explained("the sample cannot be saved", record.title or record.id, "Everything made before is kept")
+        with trouble, storage.new_folder(target.root) as folder:
+            inside = SampleLayout(folder)
+            storage.write_bytes(inside.items, packed)
+            if trace:
+                storage.write_bytes(inside.trace, pack(trace))
+            storage.write_json(inside.record, record)
         if hasattr(library, "notice"):
             library.notice("sample", record.id)
         return SampleFolder(target)

@@ -1,0 +1,285 @@
+"""The library: one folder with everything that was imported, trained and made."""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from models_backend.contract.messages import TroubleError
+from models_backend.contract.run_layout import (
+    DatasetRecord,
+    DoctorReport,
+    Item,
+    JobRecord,
+    LibraryLayout,
+    RunRecord,
+    SampleRecord,
+)
+
+from . import datasets, folders, index, runs, storage, trash
+from .datasets import DatasetFolder
+from .index import EVERY, Filter, fits, newest
+from .lock import Lock
+from .opening import database, database_trouble, default_root, prepare_folders, refuse_foreign, require_library, sweep_inside
+from .runs import RunFolder
+from .samples import SampleFolder
+from .trouble import explained
+
+log = logging.getLogger(__name__)
+
+
+class Library:
+    """An open library. With ``own`` it may list from its index, and no other process can own it meanwhile;
+    without, it answers from the folders and only makes runs, data sets and samples (a worker's view)."""
+
+    def __init__(self, layout: LibraryLayout, lock: Lock | None):
+        self.layout, self._lock = layout, lock
+        self._index: index.Index | None = None
+        self._seen: dict[str, int] = {}
+        self._behind = False
+
+    @staticmethod
+    def open(root: str | Path | None = None, own: bool = True) -> Library:
+        """The library at ``root`` (made where there is none); ``default_root()`` without one.
+
+        Raises HeldError (a TroubleError with ``pid``) where another process owns it, TroubleError where it cannot be
+        written, is something else than a library, or is from a newer version."""
+        layout = LibraryLayout(Path(root).expanduser().absolute() if root else default_root())
+        if not own:
+            require_library(layout)
+            return Library(layout, None)
+        refuse_foreign(layout)
+        with explained("the library cannot be opened", layout.root, "Nothing was changed"):
+            storage.make_folder(layout.root)
+        lock = Lock(layout.owner_lock)
+        lock.acquire("the library is in use", str(layout.root))
+        library = Library(layout, lock)
+        try:
+            library._prepare()
+        except BaseException:
+            library.abandon()
+            raise
+        return library
+
+    def __repr__(self) -> str:
+        return f"Library({str(self.layout.root)!r})"
+
+    def __enter__(self) -> Library:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _prepare(self) -> None:
+        """Bring a library of any past into order: what was cut off is finished or undone."""
+        layout = self.layout
+        with explained("the library cannot be opened", layout.root, "Everything in it is kept"):
+            prepare_folders(layout)
+            trash.settle(layout)
+        try:
+            self._index = index.open_index(layout.index)
+            if not self._index.clean:
+                sweep_inside(layout)
+            index.reconcile(self._index, layout, deep=not self._index.clean)
+        except (apsw.Error, OSError) as error:
+            raise database_trouble(error, layout) from error
+        self._note_seen()
+
+    # ownership ----------------------------------------------------------------------------------------
+    @property
+    def owned(self) -> bool:
+        """Whether this object holds the library."""
+        return self._lock is not None and self._lock.held
+
+    @property
+    def index(self) -> index.Index:
+        """The index; only the owner has it."""
+        if self._index is None:
+            raise TroubleError("only the process that owns the library has its index", str(self.layout.root))
+        return self._index
+
+    def close(self) -> None:
+        """Let go of the library; its index is noted as sound unless it could not follow."""
+        if self._index:
+            try:
+                self._index.abandon() if self._behind else self._index.close()
+            except apsw.Error as error:
+                log.warning("the index was not closed well and will be compared at the next start: %s", error)
+                self._index.abandon()
+        self._index = None
+        if self._lock:
+            self._lock.release()
+
+    def abandon(self) -> None:
+        """Let go without a word, as a killed process would (the next opening compares everything)."""
+        if self._index:
+            self._index.abandon()
+        self._index = None
+        if self._lock:
+            self._lock.release()
+
+    # making -------------------------------------------------------------------------------------------
+    def new_id(self, slug: str) -> str:
+        """An id that nothing here has: time, what it is, and four random digits."""
+        word = re.sub(r"[^a-z0-9]+", "-", slug.lower()).strip("-")[:32].strip("-") or "item"
+        while True:
+            name = f"{time.strftime('%Y%m%d-%H%M')}-{word}-{secrets.token_hex(2)}"
+            if not any(folders.place(self.layout, kind, name).exists() for kind in folders.RECORDS):
+                return name
+
+    def create_run(self, record: RunRecord) -> RunFolder:
+        """A new run folder."""
+        if folders.exists(self.layout, "run", record.id):
+            raise TroubleError("there is a run of that id already", record.id)
+        runs.create(self.layout.run(record.id), record)
+        self.notice("run", record.id)
+        return self.run(record.id)
+
+    def create_dataset(
+        self,
+        record: DatasetRecord,
+        items: Iterable[Item],
+        report: DoctorReport | None = None,
+        arrays: dict[str, Any] | None = None,
+        metas: dict[str, dict[str, Any]] | None = None,
+    ) -> DatasetFolder:
+        """A new data set; one of the same content that stands already is given back as it is."""
+        datasets.create(self.layout, record, items, report, arrays, metas)
+        self.notice("dataset", record.id)
+        return self.dataset(record.id)
+
+    def create_sample(self, record: SampleRecord, items: Any, trace: dict[str, Any] | None = None) -> SampleFolder:
+        """A new sample folder."""
+        SampleFolder.create(self, record, items, trace)
+        return self.sample(record.id)
+
+    # finding ------------------------------------------------------------------------------------------
+    def run(self, name: str) -> RunFolder:
+        """A run's folder. TroubleError where there is none."""
+        self._require("run", name)
+        return RunFolder(self.layout.run(name), lambda: self.notice("run", name))
+
+    def dataset(self, name: str) -> DatasetFolder:
+        """A data set's folder. TroubleError where there is none."""
+        self._require("dataset", name)
+        return DatasetFolder(self.layout.dataset(name), lambda: self.notice("dataset", name))
+
+    def sample(self, name: str) -> SampleFolder:
+        """A sample's folder. TroubleError where there is none."""
+        self._require("sample", name)
+        return SampleFolder(self.layout.sample(name), lambda: self.notice("sample", name))
+
+    def _require(self, kind: str, name: str) -> None:
+        if folders.exists(self.layout, kind, name):
+            return
+        word = "data set" if kind == "dataset" else kind
+        gone = trash.deleted(self.layout).get((kind, name))
+        if gone is None:
+            raise TroubleError(f"the library has no such {word}", name, advice="It may be in another library")
+        day = time.strftime("%d %B %Y", time.localtime(gone.deleted))
+        inside = trash.content(self.layout, gone).exists()
+        advice = "Restore it from the trash" if inside else "Import or make it again"
+        raise TroubleError(f"the {word} “{gone.title}” was deleted on {day}", name, advice=advice)
+
+    def runs(self) -> list[RunRecord]:
+        """Every run, newest first."""
+        return self._records("run")
+
+    def datasets(self) -> list[DatasetRecord]:
+        """Every data set, newest first."""
+        return self._records("dataset")
+
+    def samples(self, offset: int = 0, limit: int = 100, narrowed: Filter = EVERY) -> list[SampleRecord]:
+        """A page of samples, newest first."""
+        if self._index:
+            with database(self.layout):
+                self._follow("sample")
+                return self._index.samples(offset, limit, narrowed)
+        return newest(r for r in folders.scan(self.layout, "sample") if fits(r, narrowed))[offset : offset + limit]
+
+    def count(self, narrowed: Filter = EVERY) -> int:
+        """How many samples a filter leaves."""
+        if self._index:
+            with database(self.layout):
+                self._follow("sample")
+                return self._index.count("sample", narrowed)
+        return sum(fits(r, narrowed) for r in folders.scan(self.layout, "sample"))
+
+    def search(self, text: str, limit: int = 50) -> list[tuple[str, str, str]]:
+        """(kind, id, title) of runs, data sets and samples in which the words are found."""
+        with database(self.layout):
+            return self.index.search(text, limit)
+
+    def _records(self, kind: str) -> list[Any]:
+        if self._index:
+            with database(self.layout):
+                self._follow(kind)
+                return self._index.records(kind)
+        found = folders.scan(self.layout, kind)
+        return sorted(found, key=lambda r: (r.order, r.id)) if kind == "job" else newest(found)
+
+    # the queue ----------------------------------------------------------------------------------------
+    def jobs(self) -> list[JobRecord]:
+        """The queue in its order."""
+        return self._records("job")
+
+    def put_job(self, job: JobRecord) -> None:
+        """Write a job of the queue, new or changed."""
+        with explained("the queue cannot be saved", job.title or job.id, "The queue stays as it was"):
+            storage.write_json(folders.place(self.layout, "job", job.id), job)
+        self.notice("job", job.id)
+
+    def remove_job(self, name: str) -> None:
+        """Take a job off the queue; one that is not there is fine."""
+        with explained("the queue cannot be saved", name, "The queue stays as it was"):
+            storage.remove(folders.place(self.layout, "job", name))
+        self.notice("job", name)
+
+    # following what others write ----------------------------------------------------------------------
+    def notice(self, kind: str, name: str) -> None:
+        """Bring the index up to one thing that was made, changed or removed (by a worker, say).
+
+        The folder is already right; where the index cannot follow now, it does before the next listing."""
+        if self._index is None:
+            return
+        try:
+            pair = index.read(self.layout, kind, name)
+            self._index.put(kind, *pair) if pair else self._index.drop(kind, [name])
+            self._note_seen(kind)
+        except (apsw.Error, OSError) as error:
+            self._behind = True
+            log.warning("the index is behind its folders: %s", error)
+
+    def refresh(self) -> int:
+        """Compare everything with the folders; how many records changed. For a thread: it reads every name and stamp."""
+        with database(self.layout):
+            changed = index.reconcile(self.index, self.layout, deep=True)
+            self._behind = False
+            self._note_seen()
+            return changed
+
+    def _follow(self, kind: str) -> None:
+        """Compare the names again where the folder has changed since the last look."""
+        if not self._behind and self._seen.get(kind) == _touched(self.layout, kind):
+            return
+        try:
+            index.reconcile(self.index, self.layout, deep=self._behind)
+            self._behind = False
+            self._note_seen()
+        except (apsw.FullError, apsw.IOError, apsw.ReadOnlyError, OSError) as error:
+            log.warning("the index is behind its folders: %s", error)
+
+    def _note_seen(self, *kinds: str) -> None:
+        for kind in kinds or folders.RECORDS:
+            self._seen[kind] = _touched(self.layout, kind)
+
+
+def _touched(layout: LibraryLayout, kind: str) -> int:
+    return folders.home(layout, kind).stat().st_mtime_ns

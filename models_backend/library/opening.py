@@ -1,0 +1,117 @@
+"""What happens when a library is opened: where it is, whether it is one, and what a crash left is put in order."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import apsw
+import msgspec
+
+from models_backend.contract.messages import TroubleError
+from models_backend.contract.run_layout import FORMAT, LibraryLayout
+
+from . import folders, storage
+from .trouble import explain
+
+_OURS = ("library.json", "owner.lock", "datasets", "runs", "samples", "jobs", "trash", "cache", "backups", "socket")
+
+
+class LibraryRecord(msgspec.Struct):
+    """``library.json``."""
+
+    id: str
+    created: float
+    format: int = FORMAT
+
+
+def default_root() -> Path:
+    """NEXUS_LIBRARY, or the place where this system keeps a user's data."""
+    if named := os.environ.get("NEXUS_LIBRARY"):
+        return Path(named).expanduser().absolute()
+    if sys.platform == "win32":
+        home = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local")
+        return home / "Nexus Studio"
+    if sys.platform == "darwin":
+        return Path.home() / "Library/Application Support/Nexus Studio"
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share") / "nexus-studio"
+
+
+def require_library(layout: LibraryLayout) -> LibraryRecord:
+    """The library's own record. TroubleError where there is none or it is from a newer version."""
+    if not layout.record.exists():
+        raise TroubleError("there is no library in this folder", str(layout.root), advice="Choose another folder")
+    return storage.read_json(layout.record, LibraryRecord)
+
+
+def refuse_foreign(layout: LibraryLayout) -> None:
+    """TroubleError for a folder that holds something else than a library, and for a library of a newer version."""
+    if layout.root.exists() and not layout.root.is_dir():
+        raise TroubleError("it is a file, not a folder", str(layout.root), advice="Choose a folder for the library")
+    if layout.record.exists():
+        require_library(layout)
+    elif layout.root.is_dir() and any(not _ours(path.name) for path in layout.root.iterdir()):
+        advice = "Choose an empty folder, or one that holds a library"
+        raise TroubleError("the folder holds something else", str(layout.root), "Nothing was changed", advice)
+
+
+def _ours(name: str) -> bool:
+    return name in _OURS or name.startswith((".", "index.sqlite"))
+
+
+def prepare_folders(layout: LibraryLayout) -> None:
+    """Make what a library consists of, and remove what dead writers left beside the folders."""
+    homes = (layout.datasets, layout.runs, layout.samples, layout.jobs, layout.trash, layout.cache, layout.backups)
+    for home in homes:
+        storage.make_folder(home)
+    if not layout.record.exists():
+        storage.write_json(layout.record, LibraryRecord(secrets.token_hex(8), time.time()))
+    for home in (layout.root, *homes):
+        storage.sweep(home)
+
+
+def inner_folders(layout: LibraryLayout) -> Iterator[Path]:
+    """Every folder inside runs, data sets, samples and the cache in which something is written."""
+    for kind in ("run", "dataset", "sample"):
+        for name in folders.names(layout, kind):
+            yield from writable_in(folders.place(layout, kind, name))
+    if layout.cache.is_dir():
+        yield from (path for path in layout.cache.iterdir() if path.is_dir())
+
+
+def writable_in(folder: Path) -> Iterator[Path]:
+    """A run, data set or sample folder and the folders in it where files are written."""
+    yield folder
+    for name in ("checkpoints", "previews", "derived", "cache"):
+        if (folder / name).is_dir():
+            yield folder / name
+
+
+def sweep_inside(layout: LibraryLayout) -> int:
+    """After a crash: remove what dead writers left anywhere; how many names went."""
+    return sum(storage.sweep(folder) for folder in inner_folders(layout))
+
+
+def database_trouble(error: Exception, layout: LibraryLayout) -> TroubleError:
+    """Trouble with the index in plain words; the folders are never touched by it."""
+    what, kept = "the index cannot be used", "Everything in the library is kept"
+    if isinstance(error, OSError):
+        return explain(error, what, layout.root, kept)
+    if isinstance(error, apsw.FullError):
+        return TroubleError(f"{what}: the disk is full", str(layout.root), kept, "Free some space and try again", repr(error))
+    advice = "Run `nexus-studio fsck --repair`, which makes it again from the folders"
+    return TroubleError(f"{what}: {error}", str(layout.root), kept, advice, repr(error))
+
+
+@contextlib.contextmanager
+def database(layout: LibraryLayout) -> Iterator[None]:
+    """Errors of the index inside the block come out as TroubleError."""
+    try:
+        yield
+    except (apsw.Error, OSError) as error:
+        raise database_trouble(error, layout) from error

@@ -1,0 +1,139 @@
+"""The trash: deleting moves, restoring moves back, and only emptying frees the disk."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from pathlib import Path
+from typing import Any
+
+from models_backend.contract.messages import TroubleError
+from models_backend.contract.run_layout import LibraryLayout, RunLayout, TrashEntry
+
+from . import folders, storage
+from .appending import Appender
+from .lock import holder
+from .trouble import explained
+
+log = logging.getLogger(__name__)
+DELETED = "emptied.jsonl"
+
+
+def delete(library: Any, kind: str, name: str) -> TrashEntry:
+    """Move a run, data set or sample to the trash; :func:`restore` brings it back. A run in training is refused."""
+    layout: LibraryLayout = library.layout
+    source = folders.place(layout, kind, name)
+    if kind == "job" or not source.is_dir():
+        raise TroubleError(f"there is no such {_WORDS.get(kind, kind)}", name, advice="It may have been deleted already")
+    if kind == "run" and (pid := holder(RunLayout(source).worker_lock)) is not None:
+        raise TroubleError(f"the run is being trained by process {pid}", name, "Nothing was deleted", "Stop it first")
+    entry = _entry(layout, kind, name)
+    with explained("it cannot be moved to the trash", name, "It stays where it was"):
+        with storage.new_folder(layout.trash / entry.id) as folder:
+            storage.write_json(folder / "entry.json", entry)
+        storage.replace(source, content(layout, entry))
+    library.notice(kind, name)
+    return entry
+
+
+_WORDS = {"dataset": "data set"}
+
+
+def _entry(layout: LibraryLayout, kind: str, name: str) -> TrashEntry:
+    try:
+        title = folders.read(layout, kind, name).title
+    except TroubleError:
+        title = name  # a damaged record can be deleted too
+    now = time.time()
+    entry = f"{time.strftime('%Y%m%d-%H%M%S', time.localtime(now))}-{secrets.token_hex(3)}"
+    return TrashEntry(entry, kind, title, f"{folders.home(layout, kind).name}/{name}", now)
+
+
+def content(layout: LibraryLayout, entry: TrashEntry) -> Path:
+    """Where what was deleted lies now."""
+    return layout.trash / entry.id / Path(entry.path).name
+
+
+def entries(layout: LibraryLayout) -> list[TrashEntry]:
+    """What lies in the trash, last deleted first."""
+    found = [entry for entry in _readable(layout) if content(layout, entry).exists()]
+    return sorted(found, key=lambda entry: entry.deleted, reverse=True)
+
+
+def _readable(layout: LibraryLayout) -> list[TrashEntry]:
+    found = []
+    for folder in _folders(layout):
+        try:
+            found.append(storage.read_json(folder / "entry.json", TrashEntry))
+        except TroubleError as error:
+            log.warning("trash: %s", error.trouble)
+    return found
+
+
+def _folders(layout: LibraryLayout) -> list[Path]:
+    if not layout.trash.is_dir():
+        return []
+    return sorted(p for p in layout.trash.iterdir() if p.is_dir() and not p.name.startswith("."))
+
+
+def restore(library: Any, entry_id: str) -> TrashEntry:
+    """Move what was deleted back to its place. TroubleError where the place is taken."""
+    layout: LibraryLayout = library.layout
+    entry = next((e for e in entries(layout) if e.id == entry_id), None)
+    if entry is None:
+        raise TroubleError("it is not in the trash", entry_id)
+    target = layout.root / entry.path
+    if target.exists():
+        raise TroubleError("its place in the library is taken", entry.title, "It stays in the trash")
+    with explained("it cannot be restored", entry.title, "It stays in the trash"):
+        storage.make_folder(target.parent)
+        storage.replace(content(layout, entry), target)
+    library.notice(entry.kind, target.name)
+    settle(layout)
+    return entry
+
+
+def empty(library: Any, older_than_s: float = 0.0) -> list[TrashEntry]:
+    """Free the disk of what was deleted at least ``older_than_s`` seconds ago; a line about each is kept."""
+    layout: LibraryLayout = library.layout
+    limit = time.time() - older_than_s
+    chosen = [entry for entry in entries(layout) if entry.deleted <= limit]
+    with explained("the trash cannot be emptied", kept="What is left stays in the trash"):
+        for entry in chosen:
+            _note(layout, entry)
+            storage.remove_folder(layout.trash / entry.id)
+    return chosen
+
+
+def _note(layout: LibraryLayout, entry: TrashEntry) -> None:
+    import msgspec
+
+    appender = Appender(layout.trash / DELETED)
+    try:
+        appender.append(msgspec.json.encode(entry) + b"\n", durable=True)
+    finally:
+        appender.close()
+
+
+def settle(layout: LibraryLayout) -> int:
+    """Drop entries whose content is (again) in its place: a delete or a restore that was cut off."""
+    empties = [e for e in _readable(layout) if not content(layout, e).exists()]
+    for entry in empties:
+        storage.remove_folder(layout.trash / entry.id)
+    return len(empties)
+
+
+def deleted(layout: LibraryLayout) -> dict[tuple[str, str], TrashEntry]:
+    """(kind, id) -> entry of everything that was deleted, whether it still lies in the trash or not."""
+    path = layout.trash / DELETED
+    import msgspec
+
+    lines = path.read_bytes().splitlines() if path.exists() else []
+    emptied = []
+    for line in lines:
+        try:
+            emptied.append(msgspec.json.decode(line, type=TrashEntry))
+        except msgspec.DecodeError:
+            continue  # a torn last line: its entry still lies in the trash
+    return {(e.kind, Path(e.path).name): e for e in [*emptied, *entries(layout)]}
