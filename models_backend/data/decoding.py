@@ -1,0 +1,195 @@
+"""From the bytes of one picture file to small uint8 arrays. Runs in the confined decoder child; opens no file.
+
+What people expect, decided here: EXIF rotation is applied; transparency is laid on white; 16-bit becomes 8-bit by its high
+byte; palettes, CMYK and grey become RGB; an animation gives its first frame; colour profiles are not applied.
+Every array is a function of (bytes, target) alone, so that a cache that is built again is the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import warnings
+from collections.abc import Callable
+
+import cv2
+import msgspec
+import numpy as np
+from PIL import Image, ImageOps
+
+from . import geometry
+from .formats import BadPicture, Header, check_size, inspect
+
+HASH_SIDE, SIGNATURE_SIDE = 32, 12
+
+Image.MAX_IMAGE_PIXELS = None  # our own limit is checked on every header, with our own words
+warnings.filterwarnings("ignore", module="PIL")
+
+
+class Target(msgspec.Struct, frozen=True):
+    """An array to make: (side, side, 3) uint8."""
+
+    side: int
+    crop: str = "centre"
+
+
+class Decoded(msgspec.Struct):
+    """What became of one picture. ``code`` "" means that it is good; else ``reason`` says why not.
+
+    ``look``: a 64-bit perceptual hash; ``signature``: 12 x 12 x 3 mean colours; ``pixels``: hash of the decoded pixels;
+    ``grey``: no colour in it; ``arrays``: the targets' bytes in order."""
+
+    code: str = ""
+    reason: str = ""
+    format: str = ""
+    width: int = 0
+    height: int = 0
+    grey: bool = False
+    alpha: bool = False
+    look: int = 0
+    signature: bytes = b""
+    pixels: bytes = b""
+    arrays: list[bytes] = []
+
+
+#: whether the decoder library has complained since the last call, and in which words
+Complaints = Callable[[], str]
+
+
+def decode(data: bytes, targets: list[Target], complaints: Complaints = lambda: "", looks: bool = True) -> Decoded:
+    """Decodes one picture; never raises for bad bytes. ``looks``: also find what duplicates are found by."""
+    try:
+        header = inspect(data)
+        return _decode(data, header, targets, complaints, looks)
+    except BadPicture as bad:
+        return Decoded(bad.code, bad.reason)
+    except MemoryError:
+        return Decoded("too-large", "decoding it needs more memory than a picture may use")
+    except Exception as error:  # whatever a decoder does on hostile bytes is this picture's fault only
+        words = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        code = "truncated" if "truncated" in words.lower() else "damaged"
+        return Decoded(code, f"it cannot be decoded: {words[:200]}")
+
+
+def _decode(data: bytes, header: Header, targets: list[Target], complaints: Complaints, looks: bool) -> Decoded:
+    complaints()
+    seen: dict[int, np.ndarray] = {}
+    alpha, full = False, (header.width, header.height)
+    reduces = header.format == "jpeg"
+    if not reduces:
+        picture, alpha = _whole(data, header)
+        seen[1] = picture
+        full = (picture.shape[1], picture.shape[0])
+    factors = [_factor(header, target) if reduces else 1 for target in targets]
+    for factor in factors or [8 if reduces else 1]:
+        if factor not in seen:
+            seen[factor] = _jpeg(data, factor)
+            _judge(complaints())
+    first = seen[factors[0] if factors else next(iter(seen))]
+    if reduces and not header.plain:
+        full = _turned(full, first)
+    arrays = [geometry.fit(seen[f], t.side, t.crop) for f, t in zip(factors, targets)]
+    found = Decoded("", "", header.format, *full, alpha=alpha, arrays=[np.ascontiguousarray(a).tobytes() for a in arrays])
+    if looks:
+        _describe(found, first, header)
+    return found
+
+
+_LOST = ("premature end of data", "huffman", "bad data", "unsupported marker", "invalid", "corrupt jpeg data: found marker")
+
+
+def _judge(words: str) -> None:
+    """A complaint of libjpeg that means lost pixels is an error; stray bytes before a marker are harmless."""
+    lowered = words.lower()
+    if "premature end of jpeg file" in lowered:
+        raise BadPicture("truncated", "the JPEG ends before its last line")
+    if any(sign in lowered for sign in _LOST):
+        words = words.strip().splitlines()[0][:160]
+        raise BadPicture("damaged", f"the JPEG data are damaged: {words}")
+
+
+# ------------------------------------------------------------------------------------------------ decoders
+
+_REDUCED = {1: cv2.IMREAD_COLOR, 2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4, 8: cv2.IMREAD_REDUCED_COLOR_8}
+
+
+def _factor(header: Header, target: Target) -> int:
+    """The largest reduction that libjpeg can do while decoding which still leaves the target's side."""
+    sides = (header.width, header.height)
+    side = max(sides) if target.crop == "pad" else min(sides)
+    return next((f for f in (8, 4, 2) if side // f >= target.side and min(sides) >= f), 1)
+
+
+def _jpeg(data: bytes, factor: int) -> np.ndarray:
+    picture = cv2.imdecode(np.frombuffer(data, np.uint8), _REDUCED[factor])
+    if picture is None:
+        raise BadPicture("damaged", "the JPEG data cannot be decoded")
+    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+
+
+def _turned(full: tuple[int, int], picture: np.ndarray) -> tuple[int, int]:
+    """Width and height after rotation: those of the stored frame, swapped where the decoded picture lies the other way."""
+    lies_wide, was_wide = picture.shape[1] >= picture.shape[0], full[0] >= full[1]
+    return full if lies_wide == was_wide else (full[1], full[0])
+
+
+def _whole(data: bytes, header: Header) -> tuple[np.ndarray, bool]:
+    """The full picture (H, W, 3) RGB, and whether it was transparent somewhere."""
+    if header.format == "png" and header.plain:
+        picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        if picture is None:
+            raise BadPicture("damaged", "the PNG data cannot be decoded")
+        return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), False
+    with Image.open(io.BytesIO(data), formats=[header.format.upper()]) as image:
+        check_size(*image.size)
+        image.load()
+        turned = ImageOps.exif_transpose(image)
+        return _flattened(turned)
+
+
+def _flattened(image: Image.Image) -> tuple[np.ndarray, bool]:
+    if image.mode.startswith("I") or image.mode == "F":
+        return np.repeat(_to_byte(np.asarray(image))[..., None], 3, axis=2), False
+    if image.has_transparency_data:
+        layers = np.asarray(image.convert("RGBA"))
+        return _on_white(layers), bool((layers[..., 3] < 255).any())
+    return np.asarray(image.convert("RGB")), False
+
+
+def _on_white(layers: np.ndarray) -> np.ndarray:
+    share = layers[..., 3:].astype(np.uint16)
+    mixed = layers[..., :3] * share + 255 * (255 - share)
+    return ((mixed + 127) // 255).astype(np.uint8)
+
+
+def _to_byte(grey: np.ndarray) -> np.ndarray:
+    """Deep grey values as bytes: 16-bit by the high byte; floats from [0, 1], [0, 255] or scaled by their maximum."""
+    if grey.dtype == np.uint16:
+        return (grey >> 8).astype(np.uint8)
+    values = np.nan_to_num(grey.astype(np.float64), posinf=0.0, neginf=0.0)
+    top = float(values.max(initial=0.0))
+    scale = 255.0 if top <= 1.0 and grey.dtype.kind == "f" else 1.0 if top <= 255 else 255 / max(top, 65535.0)
+    return np.clip(np.round(values * scale), 0, 255).astype(np.uint8)
+
+
+# ------------------------------------------------------------------------------------------------ looks
+
+
+def _describe(found: Decoded, picture: np.ndarray, header: Header) -> None:
+    """Fills in what duplicates are found by."""
+    small = cv2.resize(picture, (HASH_SIDE, HASH_SIDE), interpolation=cv2.INTER_AREA)
+    found.grey = header.grey or int(np.ptp(small.astype(np.int16), axis=2).max()) <= 6
+    found.look = perceptual_hash(small)
+    found.signature = cv2.resize(small, (SIGNATURE_SIDE, SIGNATURE_SIDE), interpolation=cv2.INTER_AREA).tobytes()
+    digest = hashlib.blake2b(f"{found.width} {found.height} {picture.shape} ".encode(), digest_size=16)
+    digest.update(np.ascontiguousarray(picture))
+    found.pixels = digest.digest()
+
+
+def perceptual_hash(small: np.ndarray) -> int:
+    """64 signs of the low frequencies of the luma of a (32, 32, 3) picture against their median (pHash)."""
+    luma = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    low = cv2.dct(luma)[:8, :8].ravel()
+    low[0] = 0.0
+    bits = low > np.median(low)
+    return int.from_bytes(np.packbits(bits).tobytes(), "big")
