@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import html
+import itertools
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -54,7 +55,7 @@ def parse(text: str) -> Guide:
         number, inline = len(formulas), not options["display_mode"]
         formulas[number] = (content.strip(), inline)
         image = f'<img src="formula:{number}" style="vertical-align:middle">'
-        return image if inline else f'<p align="center">{image}</p>'
+        return image if inline else f'<p align="center" style="line-height:100%">{image}</p>'
 
     parser = MarkdownIt("commonmark").enable("table").use(dollarmath_plugin, renderer=set_formula, allow_labels=False)
     body = parser.render(text)
@@ -62,10 +63,10 @@ def parse(text: str) -> Guide:
     body = re.sub(r'<div class="math[^"]*">\s*(.*?)\s*</div>', r"\1", body, flags=re.S)
     body = re.sub(r'<(?:span|eq) ?[^>]*class="math[^"]*"[^>]*>(.*?)</(?:span|eq)>', r"\1", body, flags=re.S)
     figures = _FIGURE.findall(body)
-    body = _FIGURE.sub(r'<p align="center"><a href="figure:\1"><img src="figure:\1"></a></p>', body)
+    body = _FIGURE.sub(r'<p align="center" style="line-height:100%"><a href="figure:\1"><img src="figure:\1"></a></p>', body)
     sections = [html.unescape(s) for s in re.findall(r"<h2>(.*?)</h2>", body)]
-    for number, _ in enumerate(sections):
-        body = body.replace("<h2>", f'<h2><a name="s{number}"></a>', 1)
+    numbers = itertools.count()
+    body = re.sub("<h2>", lambda _: f'<h2><a name="s{next(numbers)}"></a>', body)
     title = re.search(r"<h1>(.*?)</h1>", body)
     return Guide(html.unescape(title[1]) if title else "", body, sections, formulas, figures)
 
@@ -75,6 +76,7 @@ def formula_svg(latex: str, inline: bool, size: float, colour: str) -> bytes:
     """A formula set as SVG, ``size`` pixels an em. Raises ValueError that names a formula that cannot be set."""
     import ziamath
 
+    ziamath.config.svg2 = False  # QtSvg does not draw the symbols of SVG 2: plain paths
     try:
         drawn = ziamath.Latex(latex, size=size, inline=inline, color=colour)
     except Exception as error:
