@@ -30,7 +30,7 @@ GROUP_COLORS = (
 
 
 class PointsView(QWidget):
-    """A plane. Set any of points, overlay, field and paths; ``pressed``, ``dragged``, ``released`` and ``hovered`` tell (x, y)."""
+    """A plane of points, overlay, field and paths. ``pressed``, ``dragged``, ``released`` and ``hovered`` tell (x, y)."""
 
     hovered = Signal(float, float)
     pressed = Signal(float, float)

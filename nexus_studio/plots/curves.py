@@ -1,0 +1,349 @@
+"""Curves over steps: lines with the raw figures faint behind, marks, legend chips, a log axis and smoothing.
+
+Setting data is possible at once. The drawing library is loaded on a thread when the widget has first been painted,
+so that the first paint never waits for it; until then the frame stands empty.
+"""
+
+from __future__ import annotations
+
+import importlib
+import threading
+from dataclasses import dataclass
+
+import numpy as np
+from PySide6.QtCore import QEvent, QObject, QRectF, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QColor, QIcon, QPainter, QPixmap
+from PySide6.QtWidgets import QLabel, QPushButton, QSizePolicy, QSlider, QStackedLayout, QVBoxLayout, QWidget
+
+from nexus_studio import figures, paint, pieces, theme
+
+from .smoothing import evenly, smoothed, thinned
+
+REDRAW_MS = 50
+DEFAULT_SMOOTHING = 0.9
+
+
+@dataclass
+class Curve:
+    """One series as the caller gave it. ``color`` is a position in the theme's series list."""
+
+    title: str
+    steps: np.ndarray
+    values: np.ndarray
+    color: int
+    raw: bool = True
+    dashed: bool = False
+    smooth: bool = True
+    shown: bool = True
+
+
+class _Loading(QObject):
+    """Imports the drawing half once for the whole program, off the GUI thread, and tells everybody who waits."""
+
+    ready = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.axes: type | None = None
+        self._thread: threading.Thread | None = None
+
+    def begin(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._load, name="load-plots", daemon=True)
+            self._thread.start()
+
+    def _load(self) -> None:
+        self.axes = importlib.import_module("nexus_studio.plots.curve_axes").CurveAxes
+        self.ready.emit()
+
+
+_loading: list[_Loading] = []
+
+
+def loading() -> _Loading:
+    """The one loader; made on first use because it needs no application before that."""
+    if not _loading:
+        _loading.append(_Loading())
+    return _loading[0]
+
+
+class Curves(QWidget):
+    """A plot with its header. Curves are drawn again at most every 50 ms, however often they are set."""
+
+    pointed = Signal(object)  # step under the cursor, or None
+    toggled = Signal(str, bool)
+
+    def __init__(
+        self,
+        title: str = "",
+        *,
+        x_label: str = "step",
+        y_label: str = "",
+        log: bool = True,
+        smoothing: float = DEFAULT_SMOOTHING,
+        hint: str = "",
+        header: bool = True,
+        parent: QWidget | None = None,
+    ):
+        super().__init__(parent)
+        self.x_label, self.y_label, self.hint = x_label, y_label, hint
+        self.axes = None
+        self._curves: dict[str, Curve] = {}
+        self._marks: list[tuple[float, str]] = []
+        self._log, self._smoothing = log, smoothing
+        self._chips: dict[str, QPushButton] = {}
+        self._build_header(title, header)
+        self._redraw = QTimer(self, singleShot=True, interval=REDRAW_MS)
+        self._redraw.timeout.connect(self.draw)
+        self._frame = _Frame(self)
+        self._stack = QStackedLayout()
+        self._stack.addWidget(self._frame)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(self.header)
+        layout.addLayout(self._stack, 1)
+        self.setAccessibleName(title or self.tr("Curves"))
+
+    def _build_header(self, title: str, visible: bool) -> None:
+        self.header = pieces.Header(title)
+        self.log_chip = pieces.chip_button(self.tr("log y"), self._log)
+        self.log_chip.toggled.connect(self.set_log)
+        self.smooth_text = QLabel()
+        pieces.set_role(self.smooth_text, "mono")
+        self.slider = QSlider(Qt.Orientation.Horizontal)
+        self.slider.setRange(0, 99)
+        self.slider.setValue(round(self._smoothing * 100))
+        self.slider.setFixedWidth(72)
+        self.slider.setAccessibleName(self.tr("Smoothing"))
+        self.slider.setToolTip(self.tr("How strongly the line is smoothed; the raw figures stay faint behind it"))
+        self.slider.valueChanged.connect(lambda value: self.set_smoothing(value / 100))
+        for widget in (self.log_chip, self.smooth_text, self.slider):
+            self.header.corner.addWidget(widget)
+        self.header.setVisible(visible)
+        self._tell_smoothing()
+
+    # ------------------------------------------------------------------------------------------- contents
+
+    def set_curve(
+        self,
+        key: str,
+        steps: np.ndarray,
+        values: np.ndarray,
+        title: str = "",
+        *,
+        color: int | None = None,
+        raw: bool = True,
+        dashed: bool = False,
+        smooth: bool = True,
+    ) -> None:
+        """Set or replace one curve; ``steps`` ascending. ``raw``: draw unsmoothed figures faintly behind."""
+        known = self._curves.get(key)
+        position = color if color is not None else known.color if known else len(self._curves)
+        shown = known.shown if known else True
+        self._curves[key] = Curve(title or key, steps, values, position, raw, dashed, smooth, shown)
+        if known is None or known.title != (title or key) or known.color != position:
+            self._rebuild_chips()
+        self._soon()
+
+    def keep_only(self, keys: list[str]) -> None:
+        """Take every other curve away."""
+        gone = [key for key in self._curves if key not in keys]
+        for key in gone:
+            del self._curves[key]
+        if gone:
+            self._rebuild_chips()
+            self._soon()
+
+    def clear(self) -> None:
+        """No curve and no mark."""
+        self.keep_only([])
+        self.set_marks([])
+
+    def keys(self) -> list[str]:
+        return list(self._curves)
+
+    def set_marks(self, marks: list[tuple[float, str]]) -> None:
+        """Dated changes: (step, text), drawn as dashed lines."""
+        if list(marks) != self._marks:
+            self._marks = list(marks)
+            if self.axes is not None:
+                self.axes.set_marks(self._marks)
+
+    def marks(self) -> list[tuple[float, str]]:
+        return list(self._marks)
+
+    def set_shown(self, key: str, shown: bool) -> None:
+        """Show or hide a curve, as its chip does."""
+        if key in self._curves and self._curves[key].shown != shown:
+            self._curves[key].shown = shown
+            self._chips[key].setChecked(shown)
+            self.toggled.emit(key, shown)
+            self._soon()
+
+    def set_log(self, log: bool) -> None:
+        """A logarithmic or a linear value axis."""
+        if log != self._log:
+            self._log = log
+            self.log_chip.setChecked(log)
+            self._soon()
+
+    def log(self) -> bool:
+        """Whether the axis is logarithmic now; asked for, and every shown value positive somewhere."""
+        shown = [c for c in self._curves.values() if c.shown and len(c.values)]
+        return self._log and (not shown or all(bool((c.values > 0).any()) for c in shown))
+
+    def set_smoothing(self, weight: float) -> None:
+        """The weight of the moving average, 0 to 0.99."""
+        self._smoothing = min(0.99, max(0.0, weight))
+        self.slider.setValue(round(self._smoothing * 100))
+        self._tell_smoothing()
+        self._soon()
+
+    def smoothing(self) -> float:
+        return self._smoothing
+
+    def _tell_smoothing(self) -> None:
+        self.smooth_text.setText(self.tr("smooth {0}").format(f"{self._smoothing:.2f}"))
+
+    # -------------------------------------------------------------------------------------------- drawing
+
+    def line(self, key: str, points: int = 800) -> tuple[np.ndarray, np.ndarray]:
+        """The smoothed and thinned line of a curve, as it is drawn."""
+        curve = self._curves[key]
+        if not curve.smooth or not self._smoothing:
+            return thinned(curve.steps, curve.values, points)
+        return evenly(curve.steps, smoothed(curve.values, self._smoothing), points)
+
+    def draw(self) -> None:
+        """Bring the picture up to date now."""
+        if self.axes is None or not self.isVisible():
+            return
+        width = max(200, self.axes.width())
+        log = self.log()
+        self.axes.set_log(log)
+        self.axes.keep_lines({key for key, curve in self._curves.items() if curve.shown})
+        for key, curve in self._curves.items():
+            if curve.shown:
+                raw = thinned(curve.steps, curve.values, width // 2) if curve.raw and curve.smooth and self._smoothing else None
+                self.axes.set_line(key, theme.series_color(curve.color), self.line(key, width // 2), raw, curve.dashed)
+        self._choose_page()
+
+    def _soon(self) -> None:
+        if not self._redraw.isActive():
+            self._redraw.start()
+
+    def _choose_page(self) -> None:
+        filled = any(len(curve.steps) for curve in self._curves.values())
+        self._stack.setCurrentWidget(self.axes if self.axes is not None and filled else self._frame)
+        self._frame.update()
+
+    def show_axes(self) -> None:
+        """Make the drawing half, once it is loaded."""
+        if self.axes is not None or loading().axes is None:
+            return
+        self.axes = loading().axes()
+        self.axes.set_labels(self.x_label, self.y_label)
+        self.axes.set_marks(self._marks)
+        self.axes.pointed.connect(self._point)
+        self._stack.addWidget(self.axes)
+        self.draw()
+
+    def load(self) -> None:
+        """Begin loading the drawing half; called by the first paint."""
+        if loading().axes is not None:
+            QTimer.singleShot(0, self, self.show_axes)
+            return
+        loading().ready.connect(self.show_axes, Qt.ConnectionType.QueuedConnection)
+        loading().begin()
+
+    def fit(self) -> None:
+        """Show everything again."""
+        if self.axes is not None:
+            self.axes.fit()
+
+    def is_drawn(self) -> bool:
+        """Whether the drawing half stands."""
+        return self.axes is not None
+
+    def _point(self, step: float | None) -> None:
+        self.header.set_hint("" if step is None else self.reading(step))
+        self.pointed.emit(step)
+
+    def reading(self, step: float) -> str:
+        """The figures at the nearest known step, as a line of text."""
+        texts = [f"{self.x_label} {max(0, round(step)):,}"]
+        for key, curve in self._curves.items():
+            if curve.shown and len(curve.steps):
+                steps, values = self.line(key)
+                texts.append(f"{curve.title} {figures.short(float(values[np.abs(steps - step).argmin()]))}")
+        return " · ".join(texts)
+
+    # ----------------------------------------------------------------------------------- chips and events
+
+    def _rebuild_chips(self) -> None:
+        while self.header.chips.count():
+            widget = self.header.chips.takeAt(0).widget()
+            widget.hide()
+            widget.deleteLater()
+        self._chips = {key: self._chip(key, curve) for key, curve in self._curves.items()}
+        for chip in self._chips.values():
+            self.header.chips.addWidget(chip)
+
+    def _chip(self, key: str, curve: Curve) -> QPushButton:
+        chip = pieces.chip_button(curve.title, curve.shown)
+        chip.setIcon(_swatch(theme.series_color(curve.color), curve.dashed))
+        chip.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
+        chip.setToolTip(self.tr("Show or hide “{0}”").format(curve.title))
+        chip.toggled.connect(lambda shown, key=key: self.set_shown(key, shown))
+        return chip
+
+    def changeEvent(self, event) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange and hasattr(self, "_frame"):
+            self._rebuild_chips()
+            if self.axes is not None:
+                self.axes.retheme()
+                self.axes.set_labels(self.x_label, self.y_label)
+                self.axes.set_marks(self._marks)
+            self._soon()
+
+    def showEvent(self, event) -> None:
+        super().showEvent(event)
+        self._soon()
+
+    def sizeHint(self) -> QSize:
+        return QSize(480, 260)
+
+
+class _Frame(QWidget):
+    """What stands before there is anything to draw: quiet lines and the hint. Its first paint starts the loading."""
+
+    def __init__(self, owner: Curves):
+        super().__init__()
+        self._owner, self._painted = owner, False
+        self.setMinimumHeight(80)
+
+    def paintEvent(self, event) -> None:
+        painter = QPainter(self)
+        painter.setPen(paint.ink("line"))
+        for share in (0.2, 0.4, 0.6, 0.8):
+            y = int(self.height() * share)
+            painter.drawLine(12, y, self.width() - 12, y)
+        if self._owner.hint and not any(len(c.steps) for c in self._owner._curves.values()):
+            paint.draw_hint(painter, QRectF(self.rect()), self._owner.hint)
+        if not self._painted:
+            self._painted = True
+            QTimer.singleShot(0, self._owner, self._owner.load)
+
+
+def _swatch(color: QColor, dashed: bool) -> QIcon:
+    picture = QPixmap(24, 24)
+    picture.setDevicePixelRatio(2)
+    picture.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(picture)
+    painter.fillRect(QRectF(0, 5, 12, 2) if not dashed else QRectF(0, 5, 5, 2), color)
+    if dashed:
+        painter.fillRect(QRectF(7, 5, 5, 2), color)
+    painter.end()
+    return QIcon(picture)

@@ -1,0 +1,164 @@
+"""Small drawings for cards and lists: a spark line, and curves with a cursor, painted without any plotting library."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QPainter, QPen, QPolygonF
+from PySide6.QtWidgets import QWidget
+
+from nexus_studio import figures, paint, theme
+
+from .smoothing import thinned
+
+
+class Spark(QWidget):
+    """A line without axes, for a card."""
+
+    def __init__(self, parent: QWidget | None = None, *, color: int = 0):
+        super().__init__(parent)
+        self.color = color
+        self._values = np.empty(0)
+        self.setFixedHeight(24)
+        self.setMinimumWidth(48)
+        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+
+    def set_values(self, values: np.ndarray) -> None:
+        """The figures, oldest first."""
+        self._values = np.asarray(values, dtype=np.float64)
+        self.update()
+
+    def sizeHint(self) -> QSize:
+        return QSize(80, 24)
+
+    def paintEvent(self, event) -> None:
+        values = self._values[np.isfinite(self._values)]
+        if len(values) < 2:
+            return
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        room = QRectF(self.rect()).adjusted(1, 2, -1, -2)
+        x, y = thinned(np.arange(len(values), dtype=np.float64), values, max(8, self.width() // 2))
+        painter.setPen(QPen(theme.series_color(self.color), 1.4))
+        painter.drawPolyline(_polygon(x, y, room, (0.0, float(len(values) - 1)), _limits(y)))
+
+    def changeEvent(self, event) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange:
+            self.update()
+
+
+class SmallCurves(QWidget):
+    """A few short curves over one axis with a vertical cursor: hover scrubs, a click places it. Each line has its own
+    vertical range unless ``shared``."""
+
+    pointed = Signal(float)
+    placed = Signal(float)
+
+    def __init__(self, parent: QWidget | None = None, *, title: str = "", shared: bool = False, hint: str = ""):
+        super().__init__(parent)
+        self.title, self.shared, self.hint = title, shared, hint
+        self._lines: list[tuple[str, np.ndarray, np.ndarray, QColor]] = []
+        self._cursor: float | None = None
+        self.setMouseTracking(True)
+        self.setMinimumSize(120, 72)
+        self.setAccessibleName(title or self.tr("Curves"))
+
+    def set_lines(self, lines: Sequence[tuple[str, np.ndarray, np.ndarray]], colors: Sequence[QColor] | None = None) -> None:
+        """(name, x, y) each; colours default to the series list."""
+        colors = colors or [theme.series_color(n) for n in range(len(lines))]
+        self._lines = [
+            (name, np.asarray(x, np.float64), np.asarray(y, np.float64), color) for (name, x, y), color in zip(lines, colors)
+        ]
+        self.update()
+
+    def set_cursor(self, x: float | None) -> None:
+        """Where the vertical line stands, in x units."""
+        self._cursor = x
+        self.update()
+
+    def sizeHint(self) -> QSize:
+        return QSize(320, 120)
+
+    def _room(self) -> QRectF:
+        return QRectF(self.rect()).adjusted(10, 26 if self.title or self._lines else 6, -10, -8)
+
+    def _span(self) -> tuple[float, float]:
+        everything = [x for _, x, _, _ in self._lines if len(x)]
+        if not everything:
+            return 0.0, 1.0
+        low, high = min(float(x.min()) for x in everything), max(float(x.max()) for x in everything)
+        return low, high if high > low else low + 1.0
+
+    def paintEvent(self, event) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        room, span = self._room(), self._span()
+        if not self._lines:
+            paint.draw_hint(painter, QRectF(self.rect()), self.hint)
+            return
+        painter.setPen(paint.ink("line"))
+        for share in (0.25, 0.5, 0.75):
+            y = round(room.top() + room.height() * share)
+            painter.drawLine(QPointF(room.left(), y), QPointF(room.right(), y))
+        everything = np.concatenate([y for _, _, y, _ in self._lines])
+        for _, x, y, color in self._lines:
+            painter.setPen(QPen(color, 1.8))
+            painter.drawPolyline(_polygon(x, y, room, span, _limits(everything if self.shared else y)))
+        self._paint_words(painter)
+        self._paint_cursor(painter, room, span)
+
+    def _paint_words(self, painter: QPainter) -> None:
+        painter.setFont(paint.figures(11))
+        left = 10.0
+        for text, color in [(self.title, paint.ink("text2"))] * bool(self.title) + [(n, c) for n, _, _, c in self._lines]:
+            painter.setPen(color)
+            painter.drawText(QPointF(left, 18), text)
+            left += painter.fontMetrics().horizontalAdvance(text) + 14
+
+    def _paint_cursor(self, painter: QPainter, room: QRectF, span: tuple[float, float]) -> None:
+        if self._cursor is None:
+            return
+        x = room.left() + (self._cursor - span[0]) / (span[1] - span[0]) * room.width()
+        painter.setPen(QPen(paint.ink("text", 0.75), 1))
+        painter.drawLine(QPointF(x, room.top()), QPointF(x, room.bottom()))
+        painter.setFont(paint.figures(10))
+        values = [figures.short(float(np.interp(self._cursor, xs, ys))) for _, xs, ys, _ in self._lines if len(xs)]
+        text = "  ".join(values)
+        width = painter.fontMetrics().horizontalAdvance(text)
+        painter.setPen(paint.ink("text2"))
+        painter.drawText(QPointF(min(x + 5, room.right() - width), room.bottom() - 3), text)
+
+    def _x_at(self, place: float) -> float:
+        room, (low, high) = self._room(), self._span()
+        return low + min(1.0, max(0.0, (place - room.left()) / room.width())) * (high - low)
+
+    def mouseMoveEvent(self, event) -> None:
+        if self._lines:
+            self.pointed.emit(self._x_at(event.position().x()))
+
+    def mousePressEvent(self, event) -> None:
+        if self._lines:
+            self.placed.emit(self._x_at(event.position().x()))
+
+    def changeEvent(self, event) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange:
+            self.update()
+
+
+def _limits(values: np.ndarray) -> tuple[float, float]:
+    finite = values[np.isfinite(values)]
+    if not finite.size:
+        return 0.0, 1.0
+    low, high = float(finite.min()), float(finite.max())
+    return (low, high) if high > low else (low - 0.5, high + 0.5)
+
+
+def _polygon(x: np.ndarray, y: np.ndarray, room: QRectF, span: tuple[float, float], limits: tuple[float, float]) -> QPolygonF:
+    good = np.isfinite(x) & np.isfinite(y)
+    across = room.left() + (x[good] - span[0]) / (span[1] - span[0]) * room.width()
+    up = room.bottom() - (y[good] - limits[0]) / (limits[1] - limits[0]) * room.height()
+    return QPolygonF([QPointF(a, b) for a, b in zip(across.tolist(), up.tolist())])

@@ -1,0 +1,212 @@
+"""Plots: what smoothing and thinning must keep, and that curves are drawn, steered and rethemed."""
+
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QPointF
+
+from nexus_studio import figures, theme
+from nexus_studio.plots import smoothing
+from nexus_studio.plots.curves import Curves
+from nexus_studio.plots.heatmap import HeatMap
+from nexus_studio.plots.histogram import Histogram
+from nexus_studio.plots.small import SmallCurves, Spark
+
+
+@pytest.fixture
+def themed(qapp):
+    theme.apply(qapp, "dark")
+    yield qapp
+    theme.apply(qapp, "dark")
+
+
+# ------------------------------------------------------------------------------------------------ figures
+
+
+def test_ticks_are_round_and_inside():
+    assert figures.ticks(0, 10, 5) == [0, 2, 4, 6, 8, 10]
+    assert figures.ticks(0.013, 0.047, 4) == pytest.approx([0.02, 0.03, 0.04])
+    assert figures.ticks(3, 3) == [] and figures.ticks(0, float("nan")) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0413, "0.0413"),
+        (2637, "2,637"),
+        (12500, "12.5k"),
+        (3.1e6, "3.1M"),
+        (1.2e-5, "1.2e-05"),
+        (float("nan"), "—"),
+        (0, "0"),
+    ],
+)
+def test_figures_are_short(value, text):
+    assert figures.short(value) == text
+
+
+def test_durations_read_like_the_bottom_bar():
+    assert [figures.seconds(s) for s in (0.44, 12, 276, 7500)] == ["0.4 s", "12 s", "4 m 36 s", "2 h 05 m"]
+
+
+# ---------------------------------------------------------------------------------------------- smoothing
+
+
+@pytest.mark.parametrize("count", [1, 5, 64, 65, 1000])
+@pytest.mark.parametrize("weight", [0.3, 0.99])
+def test_smoothing_is_the_debiased_moving_average(count, weight):
+    values = np.random.default_rng(count).normal(size=count)
+    total = share = 0.0
+    expected = []
+    for value in values:
+        total, share = weight * total + value, weight * share + 1
+        expected.append(total / share)
+    assert smoothing.smoothed(values, weight) == pytest.approx(expected)
+
+
+def test_a_missing_figure_does_not_spoil_the_rest():
+    values = np.full(100, 2.0)
+    values[40] = np.nan
+    assert smoothing.smoothed(values, 0.9) == pytest.approx(np.full(100, 2.0))
+
+
+def test_thinning_keeps_the_extremes_and_both_ends():
+    x = np.arange(100_000, dtype=float)
+    y = np.sin(x / 900)
+    y[43_210] = 9.0
+    thin_x, thin_y = smoothing.thinned(x, y, 500)
+    assert len(thin_x) <= 1010 and thin_y.max() == 9.0 and thin_y.min() == y.min()
+    assert thin_x[0] == 0 and thin_x[-1] == 99_999 and (np.diff(thin_x) > 0).all()
+
+
+def test_thinning_survives_gaps():
+    y = np.full(10_000, np.nan)
+    y[7000] = 1.0
+    _, thin = smoothing.thinned(np.arange(10_000.0), y, 100)
+    assert np.nanmax(thin) == 1.0
+
+
+def test_a_million_figures_are_prepared_within_frames():
+    y = np.random.default_rng(0).normal(size=1_000_000)
+    start = time.perf_counter()
+    smoothing.smoothed(y, 0.9)
+    smoothing.thinned(np.arange(len(y), dtype=float), y, 800)
+    assert time.perf_counter() - start < 0.5
+
+
+# ------------------------------------------------------------------------------------------------- curves
+
+
+@pytest.fixture
+def curves(themed, qtbot):
+    made = Curves("Loss", y_label="loss")
+    qtbot.addWidget(made)
+    made.resize(700, 360)
+    made.show()
+    steps = np.arange(1, 3001, dtype=float)
+    noise = np.random.default_rng(0).normal(size=3000)
+    made.set_curve("loss", steps, np.exp(-steps / 900) * (1 + 0.1 * noise) + 0.05, "train")
+    made.set_curve("validation", steps[::100], np.exp(-steps[::100] / 800) + 0.06, "validation", raw=False)
+    qtbot.waitUntil(made.is_drawn, timeout=8000)
+    made.draw()
+    return made
+
+
+def test_curves_are_drawn_in_their_colours(curves, qtbot):
+    qtbot.wait(80)
+    shown = curves.grab().toImage()
+    pixels = np.frombuffer(shown.constBits(), np.uint8).reshape(shown.height(), shown.bytesPerLine() // 4, 4)[..., :3]
+    for position in (0, 1):
+        colour = theme.series_color(position)
+        near = np.abs(pixels.astype(int) - [colour.blue(), colour.green(), colour.red()]).sum(axis=-1) < 60
+        assert near.sum() > 100
+
+
+def test_a_chip_hides_its_curve(curves):
+    curves._chips["validation"].click()
+    curves.draw()
+    assert set(curves.axes._lines) == {"loss"}
+    assert "validation" not in curves.reading(100) and "train" in curves.reading(100)
+
+
+def test_marks_stand_at_their_step_with_their_text(curves):
+    curves.set_marks([(1200, "lr 2e-4 → 1e-4")])
+    line = curves.axes._marks[0]
+    assert line.value() == 1200 and line.label.format == "lr 2e-4 → 1e-4"
+
+
+def test_a_log_axis_needs_positive_values(curves):
+    assert curves.log()
+    curves.set_curve("loss/critic", np.arange(5.0), -np.ones(5))
+    assert not curves.log()
+    curves.keep_only(["loss"])
+    assert curves.log() and curves.keys() == ["loss"]
+
+
+def test_curves_follow_the_theme(curves, themed, qtbot):
+    theme.apply(themed, "light")
+    qtbot.wait(80)
+    assert curves.axes.backgroundBrush().color() == theme.color("bg0")
+    assert curves.grab().toImage().pixelColor(curves.width() - 3, curves.height() - 3).lightness() > 200
+
+
+def test_one_redraw_takes_less_than_a_frame(curves):
+    steps = np.arange(30_000, dtype=float)
+    curves.set_curve("loss", steps, np.exp(-steps / 9000) + 0.1, "train")
+    curves.draw()
+    best = 1.0
+    for _ in range(5):
+        start = time.perf_counter()
+        curves.draw()
+        best = min(best, time.perf_counter() - start)
+    assert best < 0.016
+
+
+def test_the_drawing_library_is_not_loaded_with_the_module():
+    code = "import nexus_studio.plots.curves, nexus_studio.plots.small, sys; print('pyqtgraph' in sys.modules)"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "False"
+
+
+# -------------------------------------------------------------------------------------------------- small
+
+
+def test_a_histogram_counts_and_reads_a_bar(themed, qtbot):
+    plot = Histogram(x_label="noise level")
+    qtbot.addWidget(plot)
+    plot.resize(300, 160)
+    plot.set_values(np.array([0.0, 0.1, 0.9, 1.0, np.nan]), bins=2)
+    assert plot.heights().tolist() == [2, 2]
+    assert plot.reading(1) == "0.5 to 1: 2"
+    plot.set_bars(np.array([1.0, np.nan, 3.0]))
+    assert not plot.grab().isNull()
+
+
+def test_a_heat_map_finds_the_cell_under_a_point(themed, qtbot):
+    plot = HeatMap()
+    qtbot.addWidget(plot)
+    plot.resize(300, 200)
+    plot.set_values(np.arange(12.0).reshape(3, 4))
+    room = plot._room()
+    assert plot.cell_at(room.topLeft() + QPointF(1, 1)) == (0, 0)
+    assert plot.cell_at(room.bottomRight() - QPointF(1, 1)) == (2, 3)
+    assert plot.cell_at(QPointF(1, 1)) == (-1, -1)
+    assert plot.grab().toImage().pixelColor(int(room.right()) - 2, int(room.bottom()) - 2).lightness() > 100
+
+
+def test_small_curves_scrub_in_x_units(themed, qtbot):
+    plot = SmallCurves(title="sigma")
+    qtbot.addWidget(plot)
+    plot.resize(220, 100)
+    plot.set_lines([("sigma", np.arange(11.0), np.arange(11.0) ** 2)])
+    plot.set_cursor(5.0)
+    assert plot._x_at(plot._room().center().x()) == pytest.approx(5.0)
+    assert not plot.grab().isNull()
+    spark = Spark()
+    qtbot.addWidget(spark)
+    before = spark.grab().toImage()
+    spark.set_values(np.arange(30.0))
+    assert spark.grab().toImage() != before
