@@ -1,0 +1,1 @@
+"""Samplers: pure functions (model, x, grid, on_step) -> x under their published names."""

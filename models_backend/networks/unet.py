@@ -1,0 +1,90 @@
+"""diffusers' UNet2DModel from a small config, initialised as the papers do and fit for any picture size."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+import torch
+from torch import nn
+
+from models_backend.contract.fields import Field
+
+
+class UNet(msgspec.Struct, frozen=True, tag="unet"):
+    """The DDPM U-Net (Ho 2020; Dhariwal & Nichol 2021): for images."""
+
+    width: Annotated[int, Field("Channels of the first level; a multiple of 8", low=8, high=1024, step=8)] = 64
+    multipliers: Annotated[list[int], Field("Channels of each level in widths; each level halves the side")] = msgspec.field(
+        default_factory=lambda: [1, 2, 2]
+    )
+    blocks: Annotated[int, Field("Residual blocks in each level", low=1, high=8)] = 2
+    attention: Annotated[list[int], Field("Sides at which pixels attend to one another", unit="px")] = msgspec.field(
+        default_factory=lambda: [16, 8]
+    )
+    head: Annotated[int, Field("Channels of an attention head", low=8, high=256)] = 32
+    groups: Annotated[int, Field("Groups of the normalisation; they must divide the width", low=1, high=64)] = 8
+    dropout: Annotated[float, Field("Share of activations dropped in training", low=0.0, high=0.9)] = 0.0
+    scale_shift: Annotated[bool, Field("Let the time scale and shift the normalised activations (adaptive group norm)")] = False
+
+
+def problems(config: UNet, side: int) -> list[str]:
+    """What forbids this network on pictures of that side, each with what would fix it."""
+    found = []
+    if config.width % config.groups:
+        found.append(f"network.width: {config.width} is not a multiple of groups ({config.groups}); take {_fit(config)}")
+    if not config.multipliers or min(config.multipliers) < 1:
+        found.append("network.multipliers: give at least one level, each 1 or more")
+    elif side < 2 ** (len(config.multipliers) - 1):
+        found.append(f"network.multipliers: {len(config.multipliers)} levels are too many for {side} px; take fewer")
+    return found
+
+
+def _fit(config: UNet) -> int:
+    return max(1, round(config.width / config.groups)) * config.groups
+
+
+class ImageNetwork(nn.Module):
+    """(B, C, H, W) and times (B,) on a scale of 1000 -> (B, C, H, W). Sides that the levels cannot halve are padded by
+    reflection and cropped again. The second convolution of each block and the last one start at zero."""
+
+    def __init__(self, config: UNet, channels: int, side: int):
+        super().__init__()
+        self.multiple = 2 ** (len(config.multipliers) - 1)
+        self.unet = _unet(config, channels, side + -side % self.multiple)
+        zero_last_convolutions(self.unet)
+
+    def forward(self, x: torch.Tensor, time: torch.Tensor) -> torch.Tensor:
+        height, width = x.shape[-2:]
+        down, right = -height % self.multiple, -width % self.multiple
+        if down or right:
+            x = nn.functional.pad(x, (0, right, 0, down), mode="reflect")
+        return self.unet(x, time, return_dict=False)[0][..., :height, :width]
+
+    def enable_gradient_checkpointing(self) -> None:
+        """Recompute activations in the backward pass."""
+        self.unet.enable_gradient_checkpointing()
+
+
+def _unet(config: UNet, channels: int, side: int) -> nn.Module:
+    from diffusers import UNet2DModel  # takes seconds to import: only where a network is really made
+
+    widths = tuple(config.width * m for m in config.multipliers)
+    attends = [side // 2**i in config.attention for i in range(len(widths))]
+    head = min([config.head, *widths])
+    return UNet2DModel(
+        sample_size=side, in_channels=channels, out_channels=channels, block_out_channels=widths,
+        layers_per_block=config.blocks, norm_num_groups=config.groups, attention_head_dim=head, dropout=config.dropout,
+        resnet_time_scale_shift="scale_shift" if config.scale_shift else "default",
+        down_block_types=tuple("AttnDownBlock2D" if a else "DownBlock2D" for a in attends),
+        up_block_types=tuple("AttnUpBlock2D" if a else "UpBlock2D" for a in reversed(attends)),
+    )  # fmt: skip
+
+
+def zero_last_convolutions(unet: nn.Module) -> None:
+    """Residual blocks begin as the identity and the output as zero (Ho 2020's code; Dhariwal & Nichol 2021): diffusers
+    does not."""
+    for name, module in unet.named_modules():
+        if name.endswith("conv2") or name == "conv_out":
+            nn.init.zeros_(module.weight)
+            nn.init.zeros_(module.bias)
