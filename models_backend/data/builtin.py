@@ -19,6 +19,7 @@ from models_backend.contract.fields import Field, FieldError, build
 from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import DatasetRecord, DoctorReport, Item, LibraryLayout
 from models_backend.library import storage
+from models_backend.library.datasets import fingerprint
 
 from . import densities, folder, geometry, shapes
 from .densities import reference_sampler
@@ -150,7 +151,13 @@ def make(library: object, name: str) -> DatasetRecord:
     made = BUILTIN[kind][1](options)
     items = _items(made, wanted)
     report = _report(made, items, time.perf_counter() - started)
-    return folder.write_dataset(root, _record(made, items, wanted), items, report, _arrays(made))
+    arrays = _arrays(made)
+
+    def write_caches(cache: Path) -> None:
+        for key, array in arrays.items():
+            folder.write_array(cache, key, array.dtype, array.shape, folder.pieces_of(array))
+
+    return folder.write_dataset(root, _record(made, items, wanted), items, report, write_caches)
 
 
 def _standing(root: Path, wanted: str) -> DatasetRecord | None:
@@ -178,7 +185,7 @@ def _items(made: Made, wanted: str) -> list[Item]:
 
 
 def _record(made: Made, items: list[Item], wanted: str) -> DatasetRecord:
-    mark = folder.fingerprint(items)
+    mark = fingerprint(items)
     picture = made.modality == "image"
     shape = (made.content.shape[3], *made.content.shape[1:3]) if picture else made.content.shape[1:]
     return DatasetRecord(

@@ -33,6 +33,8 @@ def channels_of(record: DatasetRecord, settings: DataSettings) -> int:
 
 def cache_name(record: DatasetRecord, settings: DataSettings) -> str:
     """The name of the array that these settings need."""
+    if settings.resolution == folder.THUMB and settings.crop == "centre" and channels_of(record, settings) == record.channels:
+        return "thumbs"
     return f"{settings.resolution}-{'grey' if channels_of(record, settings) == 1 else 'rgb'}-{settings.crop}"
 
 
@@ -85,11 +87,8 @@ def _shard(parts: Path, start: int, stop: int, shape: tuple[int, ...], rows: Row
 
 
 def _join(cache: Path, name: str, parts: Path, shape: tuple[int, ...]) -> None:
-    with storage.open_new(cache / f"{name}.npy") as file:
-        file.write(folder.header(np.dtype(np.uint8), shape))
-        for path in sorted(parts.glob("*.npy")):
-            file.write(np.load(path).tobytes())
-    storage.write_json(cache / f"{name}.json", folder.entry_of(np.dtype(np.uint8), shape))
+    pieces = (np.load(path).tobytes() for path in sorted(parts.glob("*.npy")))
+    folder.write_array(cache, name, np.dtype(np.uint8), shape, pieces)
 
 
 def native_rows(layout: DatasetLayout, record: DatasetRecord, settings: DataSettings) -> Rows | None:

@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import msgspec
 import numpy as np
 
 from models_backend.contract.family import DataSpec
 from models_backend.contract.messages import Progress, TroubleError
 from models_backend.contract.run_layout import DatasetLayout, DatasetRecord, Item, LibraryLayout
 from models_backend.contract.settings import DataSettings
-from models_backend.library import storage
+from models_backend.library.datasets import DatasetFolder
 
 from . import cache
 from .watch import Watch
@@ -60,16 +59,16 @@ class Dataset:
     ``mean`` and ``std`` (D,) are what points were standardised with (0 and 1 for pictures)."""
 
     def __init__(
-        self, layout: DatasetLayout, record: DatasetRecord, items: list[Item], array: np.ndarray, settings: DataSettings
+        self, stored: DatasetFolder, record: DatasetRecord, items: list[Item], array: np.ndarray, settings: DataSettings
     ):
-        self.layout, self.record, self.items, self.settings = layout, record, items, settings
+        self.layout, self.record, self.items, self.settings = stored.layout, record, items, settings
         points = record.modality == "points"
         width = array.shape[1] if points else 1
         self.mean = np.array(record.options.get("mean", [0.0] * width) if points else [0.0], np.float32)
         self.std = np.array(record.options.get("std", [1.0] * width) if points else [1.0], np.float32)
         shape = tuple(array.shape[1:]) if points else (array.shape[3], *array.shape[1:3])
         self.spec = DataSpec(
-            record.modality, shape, record.count, record.classes, any(i.caption for i in items), record.fingerprint
+            record.modality, shape, record.count, record.classes, any(i.caption for i in items), stored.fingerprint()
         )
         to_float = self.standardised if points else pictures_to_float
         where = np.array([item.split == "validation" for item in items], bool)
@@ -113,16 +112,16 @@ def open_data(
             "this data set is not in the library", dataset, "the run and its checkpoints are untouched",
             "import the data again, or restore the data set from the trash",
         )  # fmt: skip
-    record = storage.read_json(layout.record, DatasetRecord)
-    items = read_items(layout)
+    stored = DatasetFolder(layout)
+    record, items = stored.record(), stored.items()
     settings = settings or default_settings(record)
     if record.modality == "points":
         array = cache.open_array(layout.cache, "points")
         if array is None:
             raise TroubleError("the stored points are damaged", record.title, advice="make or import the data set again")
-        return Dataset(layout, record, items, array, settings)
+        return Dataset(stored, record, items, array, settings)
     rows = _rows(layout, record, items, settings)
-    return Dataset(layout, record, items, cache.ensure(layout, record, settings, rows, Watch(tell, cancelled)), settings)
+    return Dataset(stored, record, items, cache.ensure(layout, record, settings, rows, Watch(tell, cancelled)), settings)
 
 
 def default_settings(record: DatasetRecord) -> DataSettings:
@@ -136,12 +135,3 @@ def _rows(layout: DatasetLayout, record: DatasetRecord, items: list[Item], setti
     if native is not None:
         return native
     raise TroubleError("the pictures of this data set are not cached at that size", record.title)
-
-
-def read_items(layout: DatasetLayout) -> list[Item]:
-    """All items in order, as imported. Raises TroubleError where the file is damaged."""
-    decoder = msgspec.json.Decoder(Item)
-    try:
-        return [decoder.decode(line) for line in layout.items.read_bytes().splitlines() if line]
-    except (OSError, msgspec.DecodeError) as error:
-        raise TroubleError("the list of items cannot be read", str(layout.items), detail=str(error)) from error
