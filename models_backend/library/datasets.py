@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from models_backend.contract.run_layout import DatasetLayout, DatasetRecord, Doc
 from . import storage
 from .trouble import explained
 
+log = logging.getLogger(__name__)
 _encoder = msgspec.json.Encoder()
 _lines = msgspec.json.Decoder(Item)
 
@@ -54,7 +56,11 @@ class DatasetFolder:
     def record(self) -> DatasetRecord:
         """``dataset.json`` with an edited title and class names laid over it."""
         record = storage.read_json(self.layout.record, DatasetRecord)
-        edits = self.edits()
+        try:
+            edits = self.edits()
+        except TroubleError as error:
+            log.warning("shown as it was imported: %s", error.trouble)
+            return record
         title = record.title if edits.title is None else edits.title
         classes = record.classes if edits.classes is None else edits.classes
         captioned = record.captioned or any(edits.captions.values())

@@ -7,9 +7,12 @@ folders at the next opening.
 
 from __future__ import annotations
 
+import contextlib
 import re
+import shutil
+import tempfile
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -317,3 +320,19 @@ def read(layout: LibraryLayout, kind: str, name: str) -> tuple[Any, str] | None:
     except TroubleError:
         return None
     return (record, stamp) if record.id == name else None
+
+
+@contextlib.contextmanager
+def looked_at(path: str | Path) -> Iterator[tuple[list[str], Callable[[str], dict[str, bytes]], bool]]:
+    """An index that nobody has open, without changing it: (flaws, kind -> {id: record}, whether it was closed well)."""
+    with tempfile.TemporaryDirectory() as folder:
+        for suffix in ("", "-wal"):
+            if Path(f"{path}{suffix}").exists():
+                shutil.copyfile(f"{path}{suffix}", f"{folder}/index.sqlite{suffix}")
+        db = apsw.Connection(f"{folder}/index.sqlite")
+        try:
+            flaws = [row[0] for row in db.execute("PRAGMA integrity_check") if row[0] != "ok"]
+            well = db.execute("SELECT value FROM meta WHERE key = 'open'").get == 0
+            yield flaws, lambda kind: dict(db.execute(f"SELECT id, record FROM {TABLES[kind]}")), well
+        finally:
+            db.close(True)

@@ -247,7 +247,7 @@ class Library:
         """Bring the index up to one thing that was made, changed or removed (by a worker, say).
 
         The folder is already right; where the index cannot follow now, it does before the next listing."""
-        if self._index is None:
+        if self._index is None or kind not in folders.RECORDS:
             return
         try:
             pair = index.read(self.layout, kind, name)
