@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from statistics import median
 from typing import Any
 
@@ -147,7 +148,7 @@ def loss_trend(evidence: Evidence) -> HealthLine:
 
 def _roughness(values: list[float]) -> float:
     """Standard error of a chunk's middle, from differences of neighbours (a trend does not count as noise)."""
-    steps = sorted(abs(b - a) for a, b in zip(values, values[1:]))
+    steps = sorted(abs(b - a) for a, b in pairwise(values))
     return steps[len(steps) // 2] / math.sqrt(max(4, len(values) // 10))
 
 
@@ -296,8 +297,8 @@ def posterior_collapse(evidence: Evidence) -> HealthLine:
     if used is None or not size:
         return early("posterior_collapse")
     figures = f"{used:.0f} of {size:.0f} dimensions are in use" + (f", {kl:.1f} nats in all" if kl is not None else "")
-    wake = Remedy("Bring the KL in slowly and give each dimension a quarter of a nat, in a new run",
-                  config={"annealing": {"type": "warm_up", "share": 0.4}, "free_bits": 0.25, "beta": _gentler(evidence)})  # fmt: skip
+    changes = {"annealing": {"type": "warm_up", "share": 0.4}, "free_bits": 0.25, "beta": _gentler(evidence)}
+    wake = Remedy("Bring the KL in slowly and give each dimension a quarter of a nat, in a new run", config=changes)
     if used == 0 or (kl is not None and kl < 0.1):
         return HealthLine("posterior_collapse", "bad", f"the latent says nothing about the items: {figures}", wake)
     if used < 0.25 * size:

@@ -1,0 +1,178 @@
+"""Measures of a run on held-out data, each beside its real-against-real floor where there is one.
+
+Names: ``sure least_class class_entropy classifier_accuracy sure_real near_copies fd fd_floor precision recall density
+coverage`` of pictures; ``w2 w2_floor modes within_3sd least_mode`` of points; ``w2_1step``, ``fd_1step`` and ``straightness``
+where sampling takes steps; ``reconstruction_accuracy reconstruction_psnr`` and ``ppca_nats ppca_gap`` of autoencoders; the
+family's own diagnostics; ``health_<monitor>``: 0 ok, 1 warn, 2 bad.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+
+from ..contract.family import Family, LoadedRun
+from ..contract.fields import build, describe, merged, plain
+from ..contract.messages import Event, Metrics, Progress
+from ..contract.trace import TraceInfo
+from ..data.densities import MIXTURES
+from ..data.reading import Dataset, Split
+from . import measures
+from .features import Features, labelled, reader
+from .health import History, judge
+
+#: Items for the measures that cost the square of their number, and for the family's diagnostics.
+SQUARE, DIAGNOSED, TRACED = 2000, 1000, 64
+LEVELS = {"ok": 0.0, "warn": 1.0, "bad": 2.0}
+
+
+class Draw(Protocol):
+    """Makes ``count`` items of the run: float32 (N, *shape) as the model makes them, and the trace of the first ``trace``."""
+
+    def __call__(self, count: int, seed: int, sampling: dict[str, Any], trace: int = 0) -> tuple[Any, TraceInfo | None]: ...
+
+
+def evaluate(library: object, loaded: LoadedRun, data: Dataset, count: int, seed: int, sampling: dict[str, Any], draw: Draw,
+             history: History | None = None, tell: Callable[[Progress], None] | None = None) -> dict[str, float]:  # fmt: skip
+    """All measures that apply, finite ones only. ``sampling``: plain changes to the family's defaults; ``history``: the
+    run's figures (see ``history_of``), for its health. Raises Stopped if ``draw`` does."""
+    say = _teller(tell)
+    say(0, f"making {count} items")
+    steps = "steps" in {f.name for f in describe(type(loaded.family).Sampling).fields}
+    made, trace = draw(count, seed, sampling, TRACED if steps else 0)
+    found = {"straightness": trace.straightness} if trace is not None and steps else {}
+    say(1, "measuring them")
+    measure = _of_points if data.spec.modality == "points" else _of_pictures
+    once = _array(draw(count, seed, {**sampling, "steps": 1})[0]) if steps else None
+    found |= measure(data, _array(made), once, seed, tell)
+    say(2, "asking the model itself")
+    found |= _of_model(loaded, data, sampling, seed, history)
+    say(3, "done")
+    return {name: float(value) for name, value in found.items() if math.isfinite(value)}
+
+
+def history_of(events: Any) -> dict[str, list[tuple[int, float]]]:
+    """The figures of a run from its events: name -> (step, value) in order."""
+    series: dict[str, list[tuple[int, float]]] = {}
+    for event in events:
+        body = event.body if isinstance(event, Event) else event
+        if isinstance(body, Metrics):
+            for name, value in body.values.items():
+                series.setdefault(name, []).append((body.step, value))
+    return series
+
+
+def _teller(tell: Callable[[Progress], None] | None) -> Callable[[int, str], None]:
+    return lambda done, what: tell(Progress(done, 3, what)) if tell else None
+
+
+def _array(items: Any) -> np.ndarray:
+    return np.asarray(items.detach().cpu() if isinstance(items, torch.Tensor) else items, np.float32)
+
+
+def some(split: Split, count: int, seed: int) -> np.ndarray:
+    """Up to ``count`` items of a split, chosen by the seed."""
+    return split.take(np.sort(np.random.default_rng(seed).permutation(split.count)[:count]))
+
+
+# ------------------------------------------------------------------------------------------------ points
+
+
+def _of_points(data: Dataset, made: np.ndarray, once: np.ndarray | None, seed: int, tell: Any) -> dict[str, float]:
+    """Measures in data units."""
+    n = min(len(made), data.validation.count, data.train.count, SQUARE)
+    real, train = data.in_units(some(data.validation, n, seed)), data.in_units(some(data.train, n, seed))
+    points = data.in_units(made)
+    found = {"w2": measures.w2(real, points[:n]), "w2_floor": measures.w2(real, train)} | _manifold(real, points[:n])
+    if once is not None:
+        found["w2_1step"] = measures.w2(real, data.in_units(once)[:n])
+    mixture = MIXTURES.get(data.record.options.get("density", ""))
+    if mixture is not None:
+        modes = measures.mode_coverage(points, mixture.centres, mixture.std)
+        found |= {"modes": modes.covered, "within_3sd": modes.within, "least_mode": min(modes.shares)}
+    return found
+
+
+def _manifold(real: np.ndarray, made: np.ndarray) -> dict[str, float]:
+    found = measures.manifold(real, made)
+    return {"precision": found.precision, "recall": found.recall, "density": found.density, "coverage": found.coverage}
+
+
+# ------------------------------------------------------------------------------------------------ pictures
+
+
+def _of_pictures(data: Dataset, made: np.ndarray, once: np.ndarray | None, seed: int, tell: Any) -> dict[str, float]:
+    features = reader(data, tell)
+    held_out = some(data.validation, SQUARE, seed)
+    train = some(data.train, max(8 * SQUARE, len(held_out)), seed)
+    real = features(held_out)
+    found = {"fd": mean_frechet(real, features(made)), "fd_floor": mean_frechet(real, features(train)),
+             "near_copies": measures.near_copies(made, train, held_out)}  # fmt: skip
+    found |= _manifold(real, features(made[: len(real)]))
+    if once is not None:
+        found["fd_1step"] = mean_frechet(real, features(once))
+    return found | (_of_classes(features, made, held_out) if labelled(data) else {})
+
+
+def mean_frechet(real: np.ndarray, made: np.ndarray) -> float:
+    """Frechet distance between ``real`` and as many of ``made`` at a time, averaged: sets of one size have one bias."""
+    n = min(len(real), len(made))
+    chunks = [made[i : i + n] for i in range(0, len(made) - n + 1, n)]
+    return float(np.mean([measures.frechet(real, chunk) for chunk in chunks[:8]]))
+
+
+def _of_classes(features: Features, made: np.ndarray, held_out: np.ndarray) -> dict[str, float]:
+    probabilities = features.probabilities(made)
+    shares = measures.class_shares(probabilities)
+    entropy = -float((shares[shares > 0] * np.log(shares[shares > 0])).sum() / np.log(len(shares)))
+    return {"sure": measures.sure(probabilities), "least_class": float(shares.min()), "class_entropy": entropy,
+            "classifier_accuracy": features.accuracy,
+            "sure_real": measures.sure(features.probabilities(held_out))}  # fmt: skip
+
+
+# ------------------------------------------------------------------------------------------------ the model itself
+
+
+def _of_model(loaded: LoadedRun, data: Dataset, sampling: dict[str, Any], seed: int,
+              history: History | None) -> dict[str, float]:  # fmt: skip
+    """The family's diagnostics on held-out items, its reconstructions, and its health."""
+    held_out = some(data.validation, DIAGNOSED, seed)
+    generator = torch.Generator(device=loaded.device).manual_seed(seed)
+    with torch.no_grad():
+        told = loaded.family.diagnostics(loaded.nets, torch.from_numpy(held_out).to(loaded.device), generator)
+    found = {k: v for k, v in told.items() if isinstance(v, (int, float))}
+    found |= _reconstructions(loaded, data, sampling, seed)
+    if "elbo" in told:
+        found["ppca_nats"] = measures.ppca_nats(some(data.train, 8 * SQUARE, seed), held_out, loaded.family.noise_shape()[0])
+    if "marginal" in told:
+        found["ppca_gap"] = abs(found["ppca_nats"] - told["marginal"])
+    if history is not None:
+        found |= health_levels(type(loaded.family), history, told, plain(loaded.config))
+    return found
+
+
+def health_levels(family: type[Family], history: History, told: Mapping[str, Any], config: dict[str, Any]) -> dict[str, float]:
+    """What the family's monitors say, as figures: 0 ok, 1 warn, 2 bad."""
+    health = judge(family.health, history, told, config=config)
+    return {f"health_{line.monitor}": LEVELS[line.level] for line in health.lines}
+
+
+def _reconstructions(loaded: LoadedRun, data: Dataset, sampling: dict[str, Any], seed: int) -> dict[str, float]:
+    """Held-out items through encode and decode, where the family's latent has both."""
+    family = loaded.family
+    if "z" not in family.latents or type(family).encode is Family.encode:
+        return {}
+    index = np.random.default_rng(seed).permutation(data.validation.count)[:DIAGNOSED]
+    x = data.validation.take(index)
+    settings = build(family.Sampling, merged(plain(family.Sampling()), sampling))
+    with torch.no_grad():
+        z = family.encode(loaded.nets, torch.from_numpy(x).to(loaded.device))
+        again = _array(family.decode(loaded.nets, z, settings))
+    found = {"reconstruction_psnr": measures.psnr(x, again)}
+    if data.spec.modality == "image" and labelled(data):
+        found["reconstruction_accuracy"] = measures.accuracy(reader(data).probabilities(again), data.validation.labels[index])
+    return found

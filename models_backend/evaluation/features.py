@@ -1,0 +1,145 @@
+"""The data set's own reader: a classifier trained on the training split, judged on the held-out one, and kept.
+
+Where the data have no labels, the same network with seeded random weights gives features (no classes, no accuracy),
+scaled to the spread of the real items so that distances do not round to nothing.
+Kept in the data set's cache folder as safetensors; the name holds what it depends on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import safetensors
+import safetensors.torch
+import torch
+import torch.nn.functional as F
+
+from ..contract.messages import Progress
+from ..data.reading import Dataset, Split
+from ..library import storage
+from ..networks.reader import Reader
+from ..objectives.adversarial import shifted
+
+#: Changes whenever a reader would be trained differently.
+VERSION = 1
+STEPS, BATCH, RATE = 800, 64, 3e-3
+CHUNK = 512
+
+
+@dataclass
+class Features:
+    """A reader in eval mode, with its accuracy on held-out items (NaN without labels) and a hash of its weights."""
+
+    net: Reader
+    classes: tuple[str, ...]
+    accuracy: float
+    scale: float
+    weights: str
+
+    def probabilities(self, items: np.ndarray) -> np.ndarray:
+        """Items (N, C, H, W) -> class probabilities (N, K)."""
+        return np.concatenate([F.softmax(self.net(x), 1).numpy() for x in _chunks(items)])
+
+    def __call__(self, items: np.ndarray) -> np.ndarray:
+        """Items (N, C, H, W) -> features (N, F)."""
+        return self.scale * np.concatenate([self.net.features(x).numpy() for x in _chunks(items)])
+
+
+def _chunks(items: np.ndarray):
+    with torch.no_grad():
+        for i in range(0, len(items), CHUNK):
+            yield torch.from_numpy(np.ascontiguousarray(items[i : i + CHUNK], np.float32))
+
+
+def reader(data: Dataset, tell: Callable[[Progress], None] | None = None) -> Features:
+    """The reader of a data set of pictures: from its cache, else trained now (digits: ten seconds)."""
+    path = data.layout.cache / f"{_name(data)}.safetensors"
+    kept = _kept(path, data)
+    return kept if kept is not None else _made(path, data, tell or (lambda progress: None))
+
+
+def labelled(data: Dataset) -> bool:
+    """Whether there is something to read: at least two classes with training items."""
+    return len(np.unique(data.train.labels[data.train.labels >= 0])) > 1
+
+
+def _name(data: Dataset) -> str:
+    shown = "x".join(str(n) for n in data.spec.shape)
+    return f"reader-{VERSION}-{shown}-{hashlib.sha256(data.train.labels.tobytes()).hexdigest()[:8]}"
+
+
+def _kept(path: Path, data: Dataset) -> Features | None:
+    if not path.exists():
+        return None
+    try:
+        with safetensors.safe_open(path, "pt") as file:
+            told = json.loads(file.metadata()["reader"])
+        net = _net(data)
+        net.load_state_dict(safetensors.torch.load_file(path))
+    except (safetensors.SafetensorError, KeyError, ValueError, RuntimeError, OSError):
+        return None  # a damaged cache is made again
+    if told["fingerprint"] != data.spec.fingerprint:
+        return None
+    return Features(net.eval(), data.spec.classes, told["accuracy"], told["scale"], _hash(net))
+
+
+def _made(path: Path, data: Dataset, tell: Callable[[Progress], None]) -> Features:
+    net = _net(data)
+    if labelled(data):
+        _train(net, data.train, tell)
+    found = Features(net.eval(), data.spec.classes, float("nan"), 1.0, _hash(net))
+    if labelled(data):
+        found.accuracy = _accuracy(found, data.validation)
+    else:
+        found.scale = 1.0 / max(float(found(data.train.take(range(min(1000, data.train.count)))).std()), 1e-12)
+    told = {"fingerprint": data.spec.fingerprint, "accuracy": found.accuracy, "scale": found.scale}
+    state = {k: v.contiguous() for k, v in net.state_dict().items()}
+    storage.make_folder(path.parent)
+    storage.write_bytes(path, safetensors.torch.save(state, {"reader": json.dumps(told)}))
+    return found
+
+
+def _net(data: Dataset) -> Reader:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(VERSION)
+        return Reader(data.spec.shape, max(2, len(data.spec.classes)))
+
+
+def _train(net: Reader, split: Split, tell: Callable[[Progress], None]) -> None:
+    """Cross-entropy with small shifts, one-cycle rate; a function of the data and VERSION alone."""
+    picks, moves = np.random.default_rng(VERSION), torch.Generator().manual_seed(VERSION)
+    known = np.flatnonzero(split.labels >= 0)
+    optimiser = torch.optim.AdamW(net.parameters(), lr=RATE, weight_decay=1e-2)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=STEPS)
+    net.train()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(VERSION)
+        for step in range(STEPS):
+            index = picks.choice(known, min(BATCH, len(known)), replace=False)
+            x, y = torch.from_numpy(split.take(index)), torch.from_numpy(split.labels[index])
+            loss = F.cross_entropy(net(shifted(x, moves)), y)
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+            if step % 50 == 0:
+                tell(Progress(step, STEPS, "training the reader that judges the items"))
+
+
+def _accuracy(found: Features, split: Split) -> float:
+    known = np.flatnonzero(split.labels >= 0)
+    if not len(known):
+        return float("nan")
+    return float((found.probabilities(split.take(known)).argmax(1) == split.labels[known]).mean())
+
+
+def _hash(net: Reader) -> str:
+    digest = hashlib.sha256()
+    for name, value in sorted(net.state_dict().items()):
+        digest.update(name.encode() + value.contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]
