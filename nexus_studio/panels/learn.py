@@ -252,7 +252,9 @@ class LearnPanel(Workspace):
 
     async def _trace_of(self, run: str) -> list[QImage]:
         """The first item of the newest recorded trace of a run, step by step."""
-        found = await self.session.samples.page(0, 50, {"run": run})
+        from models_backend.library.index import Filter
+
+        found = await self.session.samples.page(0, 50, Filter(run=run))
         sample = next((s for s in found if s.trace is not None), None)
         if sample is None:
             return []

@@ -1,0 +1,86 @@
+"""Exporting what was made: one menu of formats, a file dialog that does not block, one request to the engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from PySide6.QtCore import QCoreApplication, QStandardPaths
+from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
+
+from models_backend.contract.messages import Export
+from models_backend.contract.run_layout import SampleRecord
+
+from ..state.session import Session
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A line of the menu: what is written, in which format. ``folder``: one file an item, into a folder."""
+
+    text: str
+    what: str
+    format: str
+    folder: bool = False
+    needs_trace: bool = False
+
+
+CHOICES = (
+    Choice("Contact sheet · PNG", "sheet", "png"),
+    Choice("Contact sheet · WebP", "sheet", "webp"),
+    Choice("Each item · PNG", "items", "png", folder=True),
+    Choice("Each item · WebP", "items", "webp", folder=True),
+    Choice("Film of the steps · MP4", "trace", "mp4", needs_trace=True),
+    Choice("Film of the steps · WebM", "trace", "webm", needs_trace=True),
+    Choice("Film of the steps · GIF", "trace", "gif", needs_trace=True),
+    Choice("Film of the steps · APNG", "trace", "apng", needs_trace=True),
+    Choice("Items as a film · MP4", "path", "mp4"),
+    Choice("Items as a film · WebM", "path", "webm"),
+    Choice("Items as a film · GIF", "path", "gif"),
+)
+
+
+def fill_menu(menu: QMenu, session: Session, owner: QWidget, record: SampleRecord, items: list[int] | None = None) -> QMenu:
+    """Fills a menu with every way to export a sample; ``items`` narrows it to some of them."""
+    strip = menu.addAction(_tr("Leave the metadata out"))
+    strip.setCheckable(True)
+    strip.setToolTip(_tr("Without it a dropped file cannot bring its state back"))
+    menu.addSeparator()
+    for choice in CHOICES:
+        action = menu.addAction(_tr(choice.text))
+        action.setEnabled(record.trace is not None or not choice.needs_trace)
+        action.triggered.connect(lambda _=False, c=choice: ask(session, owner, record, c, items or [], strip.isChecked()))
+    return menu
+
+
+def ask(session: Session, owner: QWidget, record: SampleRecord, choice: Choice, items: list[int], strip: bool) -> QFileDialog:
+    """Opens the file dialog; the export starts when a place was chosen."""
+    folder = session.preferences.get("export/folder", "") or QStandardPaths.writableLocation(
+        QStandardPaths.StandardLocation.PicturesLocation
+    )
+    suffix = "png" if choice.format == "apng" else choice.format
+    name = f"{record.title or record.id}.{suffix}".replace("/", "-")
+    dialog = QFileDialog(owner, _tr("Export"), str(Path(folder) / name))
+    dialog.setFileMode(QFileDialog.FileMode.Directory if choice.folder else QFileDialog.FileMode.AnyFile)
+    dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptOpen if choice.folder else QFileDialog.AcceptMode.AcceptSave)
+    dialog.setDefaultSuffix("" if choice.folder else suffix)
+    dialog.fileSelected.connect(lambda path: start(session, record, choice, path, items, strip))
+    dialog.open()
+    return dialog
+
+
+def start(session: Session, record: SampleRecord, choice: Choice, path: str, items: list[int], strip: bool) -> None:
+    """Writes the export in the worker and says where it went."""
+    session.preferences.set("export/folder", str(Path(path) if choice.folder else Path(path).parent))
+    request = Export(record.id, path, choice.format, choice.what, strip=strip, items=items)
+    session.bridge.spawn(_export(session, request))
+
+
+async def _export(session: Session, request: Export) -> None:
+    written = await session.bridge.engine.call(request)
+    more = _tr(" and {0} more").format(len(written) - 1) if len(written) > 1 else ""
+    session.bridge.notice(_tr("Exported {0}{1}").format(written[0], more))
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("exporting", text)

@@ -1,0 +1,296 @@
+"""Gallery: everything made, newest first; filter, star, tag, compare, reproduce, export, delete with undo."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QStackedWidget, QVBoxLayout, QWidget
+
+from models_backend.contract.messages import Sample, TroubleError
+from models_backend.contract.run_layout import SampleRecord
+
+from ..commands import Command
+from ..pieces import EmptyState, Header, button, chip_button, label
+from ..state.session import Session
+from ..viewers.image_grid import ImageGrid
+from ..viewers.image_view import ImageView
+from .gallery_detail import SampleDetail
+from .gallery_tiles import SIDE_PX, Tiles
+from .workspace import Workspace, scrolled
+
+
+class GalleryPanel(Workspace):
+    """The grid in the middle, the chosen sample on the right; a comparison takes the place of the grid."""
+
+    key, title, icon_name = "gallery", "Gallery", "gallery"
+
+    def __init__(self, session: Session):
+        super().__init__(session)
+        self.tiles = Tiles(session)
+        self.grid = ImageGrid(tile_px=150, hint=self.tr("Nothing fits this filter"))
+        self.detail = SampleDetail(session)
+        self._compare = Comparison()
+        self._timer = QTimer(self, singleShot=True, interval=200)
+        self.set_central(self._build())
+        self.add_dock("detail", self.tr("Chosen"), scrolled(self.detail), Qt.DockWidgetArea.RightDockWidgetArea, width=340)
+        self._connect()
+        self.detail.show_record(None)
+
+    def _build(self) -> QWidget:
+        self.search = QLineEdit()
+        self.search.setPlaceholderText(self.tr("Filter by title, tag, model, data set"))
+        self.search.setAccessibleName(self.tr("Filter"))
+        self.search.setClearButtonEnabled(True)
+        self.search.setMaximumWidth(320)
+        self.starred = chip_button(self.tr("★ starred"))
+        self.films = chip_button(self.tr("paths"))
+        self.header = Header(self.tr("Everything made"), self.starred, self.films)
+        self.header.corner.addWidget(self.search)
+        self.compare_button = button(self.tr("Compare two"), on_click=self.compare)
+        self.compare_button.setEnabled(False)
+        self.header.corner.addWidget(self.compare_button)
+        self.stack = QStackedWidget()
+        empty = EmptyState(
+            "gallery", self.tr("Everything you make lands here"),
+            self.tr("Samples, traces and films, with all that is needed to make them again."),
+            self.tr("Make the first samples"), lambda: self.session.navigate.emit("sample", {}),
+        )  # fmt: skip
+        for page in (empty, self.grid, self._compare):
+            self.stack.addWidget(page)
+        whole = QWidget()
+        layout = QVBoxLayout(whole)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(self.header)
+        inner = QHBoxLayout()
+        inner.setContentsMargins(12, 4, 12, 8)
+        inner.addWidget(self.stack)
+        layout.addLayout(inner, 1)
+        return whole
+
+    def _connect(self) -> None:
+        self._timer.timeout.connect(self.reload)
+        self.search.textChanged.connect(lambda _: self._timer.start())
+        for one in (self.starred, self.films):
+            one.toggled.connect(lambda _: self.reload())
+        self.session.samples.changed.connect(self._timer.start)
+        self.tiles.counted.connect(self._show_count)
+        self.tiles.paged.connect(lambda: self.grid.refresh())
+        self.tiles.arrived.connect(self.grid.refresh)
+        self.grid.set_badges(self.tiles.badge)
+        self.grid.current_changed.connect(self._choose)
+        self.grid.selection_changed.connect(lambda chosen: self.compare_button.setEnabled(len(chosen) == 2))
+        self.grid.activated.connect(lambda _: self._open("trajectory" if self._traced() else "sample"))
+        self._compare.closed.clicked.connect(self.end_comparison)
+        self.detail.edited.connect(self.edit)
+        self.detail.open_in.connect(self._open)
+        self.detail.reproduce.connect(lambda: self._chosen() and self.session.bridge.spawn(self.reproduce(self._chosen())))
+        self.detail.delete.connect(self.delete)
+
+    def on_shown(self) -> None:
+        self.reload()
+
+    def show_what(self, what: dict) -> None:
+        """{"sample": id} chooses that sample."""
+        index = self.tiles.index_of(what.get("sample", ""))
+        if index >= 0:
+            self.grid.set_current(index, select=True)
+
+    def commands(self) -> list[Command]:
+        chosen = lambda: self._chosen() is not None  # noqa: E731
+        return [
+            Command("gallery.star", self.tr("Star or unstar"), self._star, "Gallery", "Ctrl+B", enabled=chosen),
+            Command("gallery.compare", self.tr("Compare two samples"), self.compare, "Gallery",
+                    enabled=lambda: len(self.grid.selection()) == 2),
+            Command("gallery.reproduce", self.tr("Reproduce the chosen sample"), self.detail.reproduce.emit, "Gallery",
+                    enabled=chosen),
+            Command("gallery.delete", self.tr("Delete the chosen samples"), self.delete, "Gallery", "Del", enabled=chosen),
+        ]  # fmt: skip
+
+    # -------------------------------------------------------------------------------------------- listing
+
+    def reload(self) -> None:
+        """Lists anew under the filter that is set."""
+        from models_backend.library.index import Filter
+
+        kind = "path" if self.films.isChecked() else ""
+        self.tiles.reload(Filter(text=self.search.text().strip(), starred=self.starred.isChecked(), kind=kind))
+
+    def _narrowed(self) -> bool:
+        return bool(self.search.text().strip()) or self.starred.isChecked() or self.films.isChecked()
+
+    def _show_count(self, total: int) -> None:
+        self.header.set_hint(self.tr("{0} samples").format(f"{total:,}") if total else "")
+        self.grid.set_source(*self.tiles.source())
+        if self.stack.currentWidget() is not self._compare:
+            self.stack.setCurrentIndex(1 if total or self._narrowed() else 0)
+        if self.grid.current() < 0 and total:
+            self.grid.set_current(0, select=True)
+        else:
+            self._choose(self.grid.current())
+
+    def _chosen(self) -> SampleRecord | None:
+        return self.tiles.record(self.grid.current()) if self.grid.current() >= 0 else None
+
+    def _traced(self) -> bool:
+        record = self._chosen()
+        return record is not None and record.trace is not None
+
+    def _choose(self, index: int) -> None:
+        record = self.tiles.record(index) if index >= 0 else None
+        if record is None:
+            self.detail.show_record(None)
+            return
+        self.session.samples.set_current(record.id)
+        self.session.bridge.spawn(self._show(record))
+
+    async def _show(self, record: SampleRecord) -> None:
+        items = await self.session.samples.items(record.id)
+        chosen = self._chosen()
+        if chosen is not None and chosen.id == record.id:
+            self.detail.show_record(chosen, items)
+
+    # --------------------------------------------------------------------------------------------- acting
+
+    def _open(self, where: str) -> None:
+        record = self._chosen()
+        if record is not None:
+            self.session.navigate.emit(where, {"sample": record.id, "run": record.run, "state": record})
+
+    def _star(self) -> None:
+        record = self._chosen()
+        if record is not None:
+            self.edit(record.id, {"starred": not record.starred})
+
+    def edit(self, sample: str, changes: dict[str, Any]) -> None:
+        """Changes title, star or tags of a sample; can be undone."""
+        record = next((r for r in (self.tiles.record(i) for i in range(self.tiles.total)) if r and r.id == sample), None)
+        if record is None:
+            return
+        before = {name: getattr(record, name) for name in changes}
+        write = lambda values: self.session.bridge.spawn(self._write(sample, values))  # noqa: E731
+        self.session.undo.push(self.tr("edit of “{0}”").format(record.title), lambda: write(changes), lambda: write(before))
+
+    async def _write(self, sample: str, changes: dict[str, Any]) -> None:
+        folder = self.session.bridge.library.sample(sample)
+        await self.session.bridge.threaded(lambda: folder.update_record(**changes))
+        self.session.samples.changed.emit()
+
+    def delete(self) -> None:
+        """Moves the selected samples to the trash; undo brings them back."""
+        records = [r for r in (self.tiles.record(i) for i in self.grid.selection()) if r is not None]
+        if not records:
+            return
+        entries: list[str] = []
+        names = records[0].title if len(records) == 1 else self.tr("{0} samples").format(len(records))
+        self.session.undo.push(
+            self.tr("delete of {0}").format(names),
+            lambda: self.session.bridge.spawn(self._trash([r.id for r in records], entries)),
+            lambda: self.session.bridge.spawn(self._restore(entries)),
+        )
+        self.session.bridge.notice(self.tr("{0} moved to the trash. Ctrl+Z brings it back.").format(names))
+
+    async def _trash(self, samples: list[str], entries: list[str]) -> None:
+        from models_backend.library import trash
+
+        library = self.session.bridge.library
+        for sample in samples:
+            entry = await self.session.bridge.threaded(trash.delete, library, "sample", sample)
+            entries.append(entry.id)
+        self.grid.select([])
+        self.session.samples.changed.emit()
+
+    async def _restore(self, entries: list[str]) -> None:
+        from models_backend.library import trash
+
+        library = self.session.bridge.library
+        while entries:
+            await self.session.bridge.threaded(trash.restore, library, entries.pop())
+        self.session.samples.changed.emit()
+
+    async def reproduce(self, record: SampleRecord) -> None:
+        """Makes a sample again from its record and says whether it is identical, or what differs."""
+        from models_backend.library.samples import array_sha256
+
+        from ..viewers.modality import to_array
+
+        self.detail.say(self.tr("Making it again…"))
+        request = Sample(
+            record.run, record.count, record.seed, record.sampling, record.conditions, record.checkpoint, save=False
+        )
+        try:
+            made = await self.session.bridge.engine.call(request)
+        except TroubleError as error:
+            self.detail.say(str(error.trouble))
+            return
+        items = to_array(made.items)
+        if array_sha256(items) == record.items_sha256:
+            self.detail.say(self.tr("Identical: all {0} items are equal bit by bit.").format(record.count))
+            return
+        old = await self.session.samples.items(record.id)
+        self.detail.say(difference(old, items))
+
+    # ------------------------------------------------------------------------------------------- comparing
+
+    def compare(self) -> None:
+        """Shows the two selected samples side by side or under a sliding edge."""
+        records = [self.tiles.record(i) for i in self.grid.selection()]
+        if len(records) == 2 and all(records):
+            self.session.bridge.spawn(self._show_comparison(*records))
+
+    async def _show_comparison(self, left: SampleRecord, right: SampleRecord) -> None:
+        from .gallery_tiles import collage
+
+        pictures = [collage(await self.session.samples.items(r.id), r.modality, 3 * SIDE_PX) for r in (left, right)]
+        self._compare.show_pair(pictures[0], left.title, pictures[1], right.title)
+        self.stack.setCurrentWidget(self._compare)
+
+    def end_comparison(self) -> None:
+        """Back to the grid."""
+        self.stack.setCurrentIndex(1)
+
+
+def difference(old: Any, new: Any) -> str:
+    """In words, how two sets of items differ."""
+    if old.shape != new.shape:
+        return f"Different: the shape is {new.shape} and was {old.shape}."
+    apart = abs(old.astype("float64") - new.astype("float64"))
+    share = 100 * float((apart > 0).mean())
+    words = f"Not identical: {share:.2g} % of the values differ, by {apart.max():g} at most."
+    return f"{words} Another device or thread count rounds differently."
+
+
+class Comparison(QWidget):
+    """Two pictures side by side, or one over the other with an edge that follows the mouse."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left, self.right = ImageView(), ImageView()
+        self.names = label("", "mono")
+        self.slider = chip_button(self.tr("A | B slider"))
+        self.slider.toggled.connect(lambda _: self._arrange())
+        self.closed = button(self.tr("Back to the grid"))
+        bar = QHBoxLayout()
+        for widget in (self.closed, self.slider, self.names):
+            bar.addWidget(widget)
+        bar.addStretch(1)
+        pictures = QHBoxLayout()
+        pictures.addWidget(self.left, 1)
+        pictures.addWidget(self.right, 1)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(bar)
+        layout.addLayout(pictures, 1)
+
+    def show_pair(self, left: Any, left_name: str, right: Any, right_name: str) -> None:
+        """Shows two pictures and their names."""
+        self.left.set_picture(left, left_name)
+        self.right.set_picture(right, right_name)
+        self.names.setText(f"A {left_name}   B {right_name}")
+        self._arrange()
+
+    def _arrange(self) -> None:
+        over = self.slider.isChecked()
+        self.right.setVisible(not over)
+        self.left.set_comparison(self.right.image() if over else None)

@@ -1,0 +1,137 @@
+"""The side of the gallery: what a sample is, how it was made, and what can be done with it."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QFormLayout, QLineEdit, QMenu, QVBoxLayout, QWidget
+
+from models_backend.contract.run_layout import SampleRecord
+
+from ..pieces import button, label, row, section
+from ..state.session import Session
+from ..viewers.modality import ItemsView, shown
+from .exporting import fill_menu
+
+
+class SampleDetail(QWidget):
+    """Shows one sample. ``edited`` (sample, changes) when its title, star or tags are changed here."""
+
+    edited = Signal(str, object)
+    open_in = Signal(str)  # "sample" or "trajectory"
+    reproduce = Signal()
+    delete = Signal()
+
+    def __init__(self, session: Session):
+        super().__init__()
+        self._session, self.record = session, None
+        self._view: ItemsView | None = None
+        self.name = QLineEdit()
+        self.name.setAccessibleName(self.tr("Title"))
+        self.name.editingFinished.connect(lambda: self._edit("title", self.name.text().strip()))
+        self.tags = QLineEdit()
+        self.tags.setPlaceholderText(self.tr("tags, separated by commas"))
+        self.tags.setAccessibleName(self.tr("Tags"))
+        self.tags.editingFinished.connect(lambda: self._edit("tags", _tags(self.tags.text())))
+        self.star = button(self.tr("☆ Star"), on_click=self._toggle_star)
+        self.verdict = label("", "label", wrap=True)
+        self._place = QVBoxLayout()
+        self._facts = QFormLayout()
+        self._facts.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
+        self._facts.setHorizontalSpacing(12)
+        self._facts.setVerticalSpacing(4)
+        self._build()
+
+    def _build(self) -> None:
+        self.export = button(self.tr("Export…"), "primary")
+        self.menu = QMenu(self)
+        self.export.setMenu(self.menu)
+        self.trajectory = button(self.tr("Trajectory"), on_click=lambda: self.open_in.emit("trajectory"))
+        self.again = button(self.tr("Reproduce"), on_click=self.reproduce.emit)
+        self.again.setToolTip(self.tr("Make it again from its record and say whether it is identical"))
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(12, 4, 12, 12)
+        layout.setSpacing(8)
+        layout.addLayout(self._place, 1)
+        layout.addWidget(self.name)
+        layout.addLayout(row(self.star, self.tags))
+        layout.addWidget(section(self.tr("How it was made")))
+        layout.addLayout(self._facts)
+        layout.addWidget(self.verdict)
+        layout.addStretch(1)
+        layout.addLayout(row(self.export, button(self.tr("Open in Sample"), on_click=lambda: self.open_in.emit("sample"))))
+        layout.addLayout(row(self.trajectory, self.again, button(self.tr("Delete"), on_click=self.delete.emit)))
+
+    def show_record(self, record: SampleRecord | None, items: Any = None) -> None:
+        """Shows a sample, or nothing."""
+        new = record is None or self.record is None or record.id != self.record.id
+        self.record = record
+        self.setEnabled(record is not None)
+        if new:
+            self.verdict.setText("")
+        if record is None:
+            return
+        self.name.setText(record.title)
+        self.tags.setText(", ".join(record.tags))
+        self.star.setText(self.tr("★ Starred") if record.starred else self.tr("☆ Star"))
+        self.trajectory.setEnabled(record.trace is not None)
+        self.again.setEnabled(record.kind == "sample" and record.start is None)
+        self.menu.clear()
+        fill_menu(self.menu, self._session, self, record)
+        self._show_facts(record)
+        if items is not None:
+            self._show_items(record, items)
+
+    def _show_items(self, record: SampleRecord, items: Any) -> None:
+        wanted = shown(record.modality).set_of
+        if not isinstance(self._view, wanted):
+            if self._view is not None:
+                self._view.deleteLater()
+            self._view = wanted()
+            self._view.setMinimumHeight(200)
+            self._place.addWidget(self._view)
+        self._view.set_items(items)
+
+    def _show_facts(self, record: SampleRecord) -> None:
+        while self._facts.rowCount():
+            self._facts.removeRow(0)
+        run = self._session.runs.get(record.run)
+        family = self._session.catalogue.get(record.family)
+        facts = {
+            self.tr("Model"): family.title if family else record.family,
+            self.tr("Run"): run.title if run else record.run,
+            self.tr("Checkpoint"): record.checkpoint,
+            self.tr("Items"): str(record.count),
+            self.tr("Seed"): str(record.seed),
+            self.tr("Made"): time.strftime("%d %b %Y %H:%M", time.localtime(record.created)),
+        }
+        facts |= {key.replace("_", " ").capitalize(): _short(value) for key, value in record.sampling.items()}
+        for name, value in facts.items():
+            text = label(value, "mono", wrap=True)
+            text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+            self._facts.addRow(label(name, "label"), text)
+
+    def say(self, text: str) -> None:
+        """A line under the facts: what reproducing found."""
+        self.verdict.setText(text)
+
+    def _toggle_star(self) -> None:
+        if self.record is not None:
+            self._edit("starred", not self.record.starred)
+
+    def _edit(self, field: str, value: Any) -> None:
+        if self.record is not None and value != getattr(self.record, field) and value != "":
+            self.edited.emit(self.record.id, {field: value})
+
+
+def _tags(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(tag.strip() for tag in text.split(",") if tag.strip()))
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, dict):
+        rest = ", ".join(f"{k} {_short(v)}" for k, v in value.items() if k != "type")
+        return f"{value.get('type', '')} {rest}".strip()
+    return f"{value:g}" if isinstance(value, float) else str(value)

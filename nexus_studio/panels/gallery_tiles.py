@@ -1,0 +1,154 @@
+"""Tiles of the gallery: one a sample, a collage of its first items, read from disk only when it is seen."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+
+import numpy as np
+from PySide6.QtCore import QObject, QRectF, Qt, QTimer, Signal
+from PySide6.QtGui import QImage, QPainter
+
+from models_backend.contract.messages import TroubleError
+from models_backend.contract.run_layout import SampleRecord
+
+from .. import paint
+from ..state.session import Session
+from ..viewers.modality import shown
+
+SIDE_PX = 240
+KEPT = 1200
+PAGE = 400
+
+
+def collage(items: np.ndarray, modality: str, side_px: int = SIDE_PX) -> QImage:
+    """The first 1, 4 or 9 items in a square; points are one picture together."""
+    view = shown(modality)
+    if view.together:
+        return view.picture(items, side_px)
+    columns = 3 if len(items) >= 9 else 2 if len(items) >= 4 else 1
+    picture = QImage(side_px, side_px, QImage.Format.Format_ARGB32_Premultiplied)
+    picture.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(picture)
+    side, gap = (side_px - 4 * (columns - 1)) / columns, 4
+    for place, item in enumerate(items[: columns * columns]):
+        row, column = divmod(place, columns)
+        paint.draw_rounded(
+            painter, view.picture(item, int(side)), QRectF(column * (side + gap), row * (side + gap), side, side), 3
+        )
+    painter.end()
+    return picture
+
+
+class Tiles(QObject):
+    """The list of samples that the filter leaves, a page at a time, and their pictures.
+
+    ``picture`` and ``record`` answer at once with what is there, or None and start reading; ``arrived`` tells when.
+    """
+
+    arrived = Signal(int)  # index of a tile whose picture came
+    paged = Signal()  # records of another page came
+    counted = Signal(int)
+
+    def __init__(self, session: Session):
+        super().__init__()
+        self._session = session
+        self._filter: object = None
+        self._records: dict[int, SampleRecord] = {}
+        self._pages: set[int] = set()
+        self._pictures: OrderedDict[str, QImage | None] = OrderedDict()
+        self._wanted: list[int] = []
+        self._busy = False
+        self._stamp = 0
+        self._timer = QTimer(self, singleShot=True, interval=0)
+        self._timer.timeout.connect(self._begin)
+        self.total = 0
+
+    def reload(self, narrowed: object = None) -> None:
+        """Lists anew under a filter; pictures that are known are kept."""
+        self._filter = narrowed
+        self._stamp += 1
+        self._records.clear()
+        self._pages.clear()
+        self._wanted.clear()
+        if self._session.bridge.library is not None:
+            self._session.bridge.spawn(self._count(self._stamp))
+
+    async def _count(self, stamp: int) -> None:
+        total = await self._session.samples.count(self._filter)
+        if stamp == self._stamp:
+            self.total = total
+            await self._page(0, stamp)
+            self.counted.emit(total)
+
+    async def _page(self, page: int, stamp: int) -> None:
+        found = await self._session.samples.page(page * PAGE, PAGE, self._filter)
+        if stamp == self._stamp:
+            self._records.update({page * PAGE + i: record for i, record in enumerate(found)})
+            self.paged.emit()
+
+    def record(self, index: int) -> SampleRecord | None:
+        """The record of a tile, or None while its page is read."""
+        page = index // PAGE
+        if index not in self._records and page not in self._pages and 0 <= index < self.total:
+            self._pages.add(page)
+            self._session.bridge.spawn(self._page(page, self._stamp))
+        return self._records.get(index)
+
+    def index_of(self, sample: str) -> int:
+        """Where a sample stands among the records read so far, or -1."""
+        return next((i for i, record in self._records.items() if record.id == sample), -1)
+
+    def picture(self, index: int) -> QImage | None:
+        """The collage of a tile, or None while it is read."""
+        record = self.record(index)
+        if record is None:
+            return None
+        if record.id in self._pictures:
+            self._pictures.move_to_end(record.id)
+            return self._pictures[record.id]
+        if index not in self._wanted:
+            self._wanted.append(index)
+            self._timer.start()
+        return None
+
+    def _begin(self) -> None:
+        if not self._busy and self._wanted:
+            self._busy = True
+            self._session.bridge.spawn(self._read_all())
+
+    async def _read_all(self) -> None:
+        """Reads the newest wishes first: they are what is on the screen now."""
+        try:
+            while self._wanted:
+                index = self._wanted.pop()
+                del self._wanted[:-200]
+                record = self._records.get(index)
+                if record is not None and record.id not in self._pictures:
+                    self._pictures[record.id] = await self._read(record)
+                    while len(self._pictures) > KEPT:
+                        self._pictures.popitem(last=False)
+                self.arrived.emit(index)
+        finally:
+            self._busy = False
+
+    async def _read(self, record: SampleRecord) -> QImage | None:
+        try:
+            return collage(await self._session.samples.items(record.id), record.modality)
+        except TroubleError as error:
+            self._session.bridge.trouble.emit(error.trouble)
+            return None
+
+    def caption(self, index: int) -> str:
+        """The line under a tile."""
+        record = self.record(index)
+        return record.title if record else ""
+
+    def badge(self, index: int) -> str:
+        """A star on what was starred."""
+        record = self._records.get(index)
+        return "★" if record is not None and record.starred else ""
+
+    def source(self) -> tuple[int, Callable[[int], QImage | None], Callable[[int], str]]:
+        """What an ImageGrid's ``set_source`` takes."""
+        return self.total, self.picture, self.caption
