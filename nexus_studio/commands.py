@@ -95,7 +95,7 @@ class Commands(QObject):
                 by_category[command.category] = menu.addMenu(command.category)
             action = self._actions[command.key]
             by_category[command.category].addAction(action)
-        menu.aboutToShow.connect(self.refresh_enabled)
+        self.refresh_enabled()
 
     def refresh_enabled(self) -> None:
         """Asks every command whether it is possible now. Actions stay enabled outside menus so that shortcuts work."""

@@ -150,6 +150,7 @@ def scripted_families() -> list[FamilyDescription]:
 class Device(msgspec.Struct):
     """As engine.devices() tells it."""
 
+    key: str
     name: str
     kind: str
     total_mb: float
@@ -202,8 +203,20 @@ class ScriptedEngine:
     def descriptions(self) -> list[FamilyDescription]:
         return self.families
 
-    def devices(self) -> list[Device]:
-        return [Device("CPU · 2 cores", "cpu", 16_000, 6_100, 0.4), Device("GPU 0 · Scripted", "cuda", 24_000, 17_100, 0.9)]
+    async def devices(self) -> list[Device]:
+        return [
+            Device("cpu", "CPU · 2 cores", "cpu", 16_000, 6_100, 0.4),
+            Device("cuda:0", "GPU 0 · Scripted", "cuda", 24_000, 17_100, 0.9),
+        ]
+
+    async def described(self) -> list[FamilyDescription]:
+        return self.families
+
+    def live(self) -> list[str]:
+        return [job.run for job in self._jobs if job.state in ("running", "paused")]
+
+    async def history(self, run: str, since: int = 0) -> list[Event]:
+        return list(self.library.run(run).events(since))
 
     # data -----------------------------------------------------------------------------------------------
     async def import_data(self, paths, title="", settings=None, tell=None) -> DatasetRecord:

@@ -73,6 +73,15 @@ def trace_of(spec: DataSpec, count: int, steps: int = 12) -> tuple[TraceInfo, di
     return TraceInfo("denoise", ("x", "x0"), spec.shape, count, told, 0.12), {"x": x, "x0": x0}
 
 
+def save_cache(cache: Path, name: str, array: np.ndarray) -> None:
+    """An array and its entry as the importer writes them (models_backend.data.folder)."""
+    np.save(cache / f"{name}.npy", array)
+    row = array[:1].nbytes
+    offset = (cache / f"{name}.npy").stat().st_size - array.nbytes
+    entry = {"dtype": array.dtype.str, "shape": array.shape, "offset": offset, "row_bytes": row}
+    (cache / f"{name}.json").write_bytes(msgspec.json.encode(entry))
+
+
 class ScriptedRun:
     """RunFolder's API."""
 
@@ -102,6 +111,14 @@ class ScriptedRun:
         return [self.layout.checkpoint(e.body.step) for e in reversed(self.log) if isinstance(e.body, Saved)]
 
 
+class Edit(msgspec.Struct):
+    """What undoes an edit."""
+
+    captions: dict[int, str]
+    labels: dict[int, int]
+    title: str = ""
+
+
 class ScriptedDataset:
     """DatasetFolder's API."""
 
@@ -117,10 +134,24 @@ class ScriptedDataset:
     def report(self) -> DoctorReport | None:
         return self._report
 
-    def edit(self, index: int, **changes: Any) -> dict[str, Any]:
-        before = {name: getattr(self._items[index], name) for name in changes}
-        self._items[index] = msgspec.structs.replace(self._items[index], **changes)
-        return before
+    def edit(self, index: int, caption: str | None = None, label: int | None = None) -> Edit:
+        return self.edit_many({} if caption is None else {index: caption}, {} if label is None else {index: label})
+
+    def edit_many(self, captions: dict[int, str] | None = None, labels: dict[int, int] | None = None) -> Edit:
+        captions, labels = captions or {}, labels or {}
+        back = Edit({i: self._items[i].caption for i in captions}, {i: self._items[i].label for i in labels})
+        for index, caption in captions.items():
+            self._items[index].caption = caption
+        for index, label in labels.items():
+            self._items[index].label = label
+        return back
+
+    def rename(self, title: str) -> Edit:
+        back, self._record = Edit({}, {}, self._record.title), msgspec.structs.replace(self._record, title=title)
+        return back
+
+    def undo(self, token: Edit) -> Edit:
+        return self.rename(token.title) if token.title else self.edit_many(token.captions, token.labels)
 
 
 class ScriptedSample:
@@ -166,9 +197,22 @@ class ScriptedLibrary:
     def datasets(self) -> list[DatasetRecord]:
         return [folder.record() for folder in self.sets.values()]
 
-    def samples(self, offset: int = 0, limit: int = 200, filter: Any = None) -> list[SampleRecord]:
+    def samples(self, offset: int = 0, limit: int = 200, narrowed: Any = None) -> list[SampleRecord]:
+        return self._narrowed(narrowed)[offset : offset + limit]
+
+    def count(self, narrowed: Any = None) -> int:
+        return len(self._narrowed(narrowed))
+
+    def _narrowed(self, narrowed: Any) -> list[SampleRecord]:
+        """Newest first; ``narrowed`` is the library's Filter."""
         records = sorted((folder.record() for folder in self.made.values()), key=lambda record: -record.created)
-        return records[offset : offset + limit]
+        for name in ("run", "family", "dataset", "kind", "modality"):
+            wanted = getattr(narrowed, name, "")
+            records = [record for record in records if not wanted or getattr(record, name) == wanted]
+        text, starred, tag = (getattr(narrowed, name, "") for name in ("text", "starred", "tag"))
+        records = [record for record in records if text.lower() in record.title.lower()] if text else records
+        records = [record for record in records if record.starred] if starred else records
+        return [record for record in records if not tag or tag in record.tags]
 
     def jobs(self) -> list[JobRecord]:
         return list(self.queue)
@@ -209,7 +253,7 @@ class ScriptedLibrary:
                               count, count - count // 10, count // 10, 0, 0, ("All captioned.",), 0.4)  # fmt: skip
         layout = self.layout.dataset(key)
         layout.cache.mkdir(parents=True, exist_ok=True)
-        np.save(layout.cache / f"{size}.npy", discs(count, size))
+        save_cache(layout.cache, "thumbs", discs(count, size))
         self.sets[key] = ScriptedDataset(layout, record, items, report)
         return record
 
@@ -218,7 +262,7 @@ class ScriptedLibrary:
         record = DatasetRecord(key, title, "points", key * 4, 20_000, builtin=builtin, created=time.time(), shape=(2,))
         layout = self.layout.dataset(key)
         layout.cache.mkdir(parents=True, exist_ok=True)
-        np.save(layout.cache / "points.npy", items_of(DataSpec("points", (2,)), 20_000))
+        save_cache(layout.cache, "points", items_of(DataSpec("points", (2,)), 20_000))
         self.sets[key] = ScriptedDataset(layout, record, [], DoctorReport(20_000, 20_000, train=18_000, validation=2_000))
         return record
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from PySide6.QtCore import QObject, Signal
@@ -10,6 +11,7 @@ from PySide6.QtCore import QObject, Signal
 from models_backend.contract.run_layout import DatasetRecord, DoctorReport, Item
 
 from ..bridge import Bridge
+from .undo import UndoStack
 
 
 class Datasets(QObject):
@@ -64,9 +66,47 @@ class Datasets(QObject):
         """What the doctor found when the data set was imported."""
         return await self._bridge.threaded(self._bridge.library.dataset(dataset).report)
 
-    async def edit(self, dataset: str, index: int, **changes: Any) -> Any:
-        """Changes the caption or label of one item; sources stay as they are."""
+    def edit(self, stack: UndoStack, dataset: str, text: str, **changes: Any) -> None:
+        """Changes captions or labels ({position: value}) or the title of a data set as one edit that can be undone.
+
+        Sources stay as they are: edits lie beside the import."""
+        turn = Turn(self, dataset, changes)
+        stack.push(text, turn.forward, turn.back)
+
+    async def apply(self, dataset: str, work: Callable[[Any], Any]) -> Any:
+        """Runs ``work(folder)`` on the file thread and tells that the data set changed."""
         folder = self._bridge.library.dataset(dataset)
-        token = await self._bridge.threaded(lambda: folder.edit(index, **changes))
+        answer = await self._bridge.threaded(work, folder)
+        await self.load()
         self.items_changed.emit(dataset)
-        return token
+        return answer
+
+    def spawn(self, work: Coroutine) -> None:
+        """Starts a coroutine of an edit."""
+        self._bridge.spawn(work)
+
+
+class Turn:
+    """An edit of a data set there and back: each way leaves the token that reverts it."""
+
+    def __init__(self, datasets: Datasets, dataset: str, changes: dict[str, Any]):
+        self._datasets, self._dataset, self._changes = datasets, dataset, changes
+        self._token: Any = None
+        self._order = asyncio.Lock()
+
+    def forward(self) -> None:
+        """Does the edit, or does it again."""
+        self._datasets.spawn(self._turn())
+
+    def back(self) -> None:
+        """Takes the edit back."""
+        self._datasets.spawn(self._turn())
+
+    async def _turn(self) -> None:
+        async with self._order:
+            token = self._token
+            work = self._first if token is None else lambda folder: folder.undo(token)
+            self._token = await self._datasets.apply(self._dataset, work)
+
+    def _first(self, folder: Any) -> Any:
+        return folder.rename(self._changes["title"]) if "title" in self._changes else folder.edit_many(**self._changes)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal
 
 from models_backend.contract.run_layout import SampleRecord
 
 from ..bridge import Bridge
+
+if TYPE_CHECKING:
+    from models_backend.library.index import Filter
 
 
 class Samples(QObject):
@@ -23,18 +26,19 @@ class Samples(QObject):
         self._bridge = bridge
         self.current = ""
 
-    async def page(self, offset: int = 0, limit: int = 200, filter: Any = None) -> list[SampleRecord]:
+    async def page(self, offset: int = 0, limit: int = 200, filter: Filter | None = None) -> list[SampleRecord]:
         """The records from ``offset`` on."""
-        library = self._bridge.library
-        return await self._bridge.threaded(lambda: library.samples(offset, limit, filter))
+        from models_backend.library.index import EVERY
 
-    async def count(self, filter: Any = None) -> int:
-        """How many there are."""
         library = self._bridge.library
-        counted = getattr(library, "count_samples", None)
-        if counted is not None:
-            return await self._bridge.threaded(lambda: counted(filter))
-        return len(await self.page(0, 1 << 30, filter))
+        return await self._bridge.threaded(lambda: library.samples(offset, limit, filter or EVERY))
+
+    async def count(self, filter: Filter | None = None) -> int:
+        """How many there are."""
+        from models_backend.library.index import EVERY
+
+        library = self._bridge.library
+        return await self._bridge.threaded(library.count, filter or EVERY)
 
     async def record(self, sample: str) -> SampleRecord:
         """One record."""

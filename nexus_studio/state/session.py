@@ -85,6 +85,8 @@ class Session(QObject):
         self.catalogue.current_changed.connect(lambda family: keep("chosen/family", family))
 
     def _tell(self, event) -> None:
+        if event.source == "catalogue":
+            self.catalogue.refresh()
         if isinstance(event.body, State) and event.body.state == "failed" and event.body.reason:
             run = self.runs.get(event.source)
             self.bridge.notice(f"{run.title if run else event.source}: {event.body.reason}")
@@ -162,19 +164,9 @@ class Session(QObject):
         if not found:
             raise TroubleError("no caption matches an item of the data set", Path(paths[0]).name, "Nothing was changed.",
                                "Name a side file like its picture, or give a table with file_name and text.")  # fmt: skip
-        before = {index: items[index].caption for index in found}
-        text = f"Add {len(found)} captions"
-        self.undo.push(text, lambda: self._write_captions(dataset, found), lambda: self._write_captions(dataset, before))
+        self.datasets.edit(self.undo, dataset, f"Add {len(found)} captions", captions=found)
         self.bridge.notice(f"{len(found)} of {len(items)} items got a caption. Undo takes them back.")
         return len(found)
-
-    def _write_captions(self, dataset: str, captions: dict[int, str]) -> None:
-        self.bridge.spawn(self._edit_all(dataset, captions))
-
-    async def _edit_all(self, dataset: str, captions: dict[int, str]) -> None:
-        folder = self.bridge.library.dataset(dataset)
-        await self.bridge.threaded(lambda: [folder.edit(index, caption=text) for index, text in captions.items()])
-        self.datasets.items_changed.emit(dataset)
 
 
 def _provenance(path: str):

@@ -1,0 +1,168 @@
+"""The application: the window first, then the library and the engine, then everything that is slow to load."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+
+from PySide6.QtCore import QEvent, QObject, Qt, QTimer
+from PySide6.QtWidgets import QApplication
+
+from . import theme
+from .bridge import Bridge, trouble_of
+from .main_window import MainWindow
+from .state.preferences import Preferences
+from .state.session import Session
+
+DEVICES_EVERY_MS = 3000
+
+
+class FirstPaint(QObject):
+    """Calls once, when a window has been painted for the first time."""
+
+    def __init__(self, window: MainWindow, then):
+        super().__init__(window)
+        self._window, self._then = window, then
+        window.installEventFilter(self)
+
+    def eventFilter(self, watched, event) -> bool:
+        if event.type() == QEvent.Type.Paint and self._then is not None:
+            then, self._then = self._then, None
+            QTimer.singleShot(0, self._window, then)
+            self._window.removeEventFilter(self)
+        return False
+
+
+class Studio(QObject):
+    """The running studio: application, loop, session and window."""
+
+    def __init__(self, app: QApplication, root: Path, paths: list[str] | None = None):
+        super().__init__()
+        self.app, self.root, self._paths = app, root, paths or []
+        self.preferences = Preferences()
+        keep = self.preferences.get
+        theme.apply(app, keep("theme", "dark"), keep("text_size", 1.0), keep("reduced_motion", False))
+        self.bridge = Bridge()
+        self.session = Session(self.bridge, self.preferences)
+        self.window = MainWindow(self.session)
+        self.window.closing.connect(self.quit)
+        self.listener = None
+        self._done: asyncio.Event | None = None
+
+    def show(self) -> None:
+        """Shows the window; what is slow begins after its first paint."""
+        FirstPaint(self.window, self._painted)
+        self.window.show_first()
+        self.window.show()
+
+    def _painted(self) -> None:
+        self.window.latency.start()
+        self._listen()
+        self.bridge.spawn(self.start_engine(), self._engine_failed)
+
+    def _listen(self) -> None:
+        from .shell.single import Listener
+
+        self.listener = Listener(self.root)
+        self.listener.asked.connect(self._asked_again)
+
+    def _asked_again(self, paths: list[str]) -> None:
+        self.window.raise_window()
+        self.session.open_paths(paths)
+
+    async def start_engine(self) -> None:
+        """Opens the library and starts the engine; the workers warm up in the background."""
+        library = await self.bridge.threaded(_open_library, self.root)
+        from models_backend.engine.engine import Engine
+
+        engine = Engine(library)
+        await engine.start()
+        self.bridge.attach(engine)
+        self._watch_devices()
+        self.session.open_paths(self._paths)
+        await engine.warm_up()
+        self.session.catalogue.refresh()
+
+    def _engine_failed(self, trouble) -> None:
+        self.bridge.trouble.emit(trouble)
+
+    def _watch_devices(self) -> None:
+        timer = QTimer(self, interval=DEVICES_EVERY_MS)
+        timer.timeout.connect(lambda: self.bridge.spawn(self._show_devices()))
+        timer.start()
+        self.bridge.spawn(self._show_devices())
+
+    async def _show_devices(self) -> None:
+        self.window.top.device.show_devices(await self.bridge.engine.devices())
+
+    def quit(self) -> None:
+        """Ends the engine (runs in training go on) and the program."""
+        if self._done is not None:
+            self._done.set()
+
+    async def until_closed(self) -> None:
+        """Runs until the window is closed, then puts everything away."""
+        self._done = asyncio.Event()
+        self.bridge.loop = asyncio.get_running_loop()
+        self.show()
+        await self._done.wait()
+        self.window.hide()
+        self.window.latency.stop()
+        if self.listener is not None:
+            self.listener.close()
+        library = self.bridge.library
+        await self.bridge.close()
+        if library is not None:
+            library.close()
+        self.preferences.close()
+
+
+def _open_library(root: Path):
+    from models_backend.library.library import Library
+
+    return Library.open(root, own=True)
+
+
+def _report_uncaught(bridge: Bridge):
+    def report(kind, error, trace) -> None:
+        sys.__excepthook__(kind, error, trace)
+        bridge.trouble.emit(trouble_of(error))
+
+    return report
+
+
+def make_application(arguments: list[str]) -> QApplication:
+    """The QApplication with the studio's names; quitting is the studio's own affair."""
+    QApplication.setHighDpiScaleFactorRoundingPolicy(Qt.HighDpiScaleFactorRoundingPolicy.PassThrough)
+    app = QApplication([arguments[0] if arguments else "nexus-studio"])
+    app.setApplicationName("nexus-studio")
+    app.setApplicationDisplayName("Nexus Studio")
+    app.setDesktopFileName("nexus-studio")
+    app.setQuitOnLastWindowClosed(False)
+    return app
+
+
+def run(root: Path | None = None, paths: list[str] | None = None) -> int:
+    """Shows the studio for a library until its window is closed; a second start raises the first window instead."""
+    from models_backend.library.opening import default_root
+
+    root = root or default_root()
+    app = make_application(sys.argv)
+    from .shell.single import ask_first
+
+    absolute = [str(Path(path).absolute()) for path in paths or []]
+    if ask_first(root, "\n".join(absolute)):
+        return 0
+    import qasync
+
+    loop = qasync.QEventLoop(app)
+    asyncio.set_event_loop(loop)
+    studio = Studio(app, root, absolute)
+    sys.excepthook = _report_uncaught(studio.bridge)
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, lambda *_: studio.window.close())
+    with loop:
+        loop.run_until_complete(studio.until_closed())
+    return 0

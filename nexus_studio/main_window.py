@@ -1,0 +1,261 @@
+"""The main window: rail, bars, notices, drop zones, palette, and the workspaces, each built on its first show."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from PySide6.QtCore import QByteArray, Qt, QTimer, Signal
+from PySide6.QtWidgets import QFileDialog, QMainWindow, QStackedWidget, QWidget
+
+from . import theme
+from .bridge import trouble_of
+from .commands import Command, Commands
+from .panels.workspace import Workspace
+from .pieces import EmptyState, column, row, rule
+from .shell.actions import window_commands
+from .shell.bottom_bar import BottomBar
+from .shell.drop_zones import DropZones
+from .shell.finding import Finder
+from .shell.latency import LatencyMeter
+from .shell.notices import NoticeBar
+from .shell.palette import Palette
+from .shell.rail import Rail
+from .shell.top_bar import TopBar
+from .state.session import Session
+
+#: key, title, class; the file is panels/<key>.py
+WORKSPACES = (
+    ("data", "Data", "DataPanel"),
+    ("train", "Train", "TrainPanel"),
+    ("sample", "Sample", "SamplePanel"),
+    ("trajectory", "Trajectory", "TrajectoryPanel"),
+    ("latent", "Latent", "LatentPanel"),
+    ("gallery", "Gallery", "GalleryPanel"),
+    ("learn", "Learn", "LearnPanel"),
+)
+
+
+def _unbuilt(session: Session, key: str, why: str) -> Workspace:
+    made = Workspace(session)
+    made.key = key
+    made.title = next(title for known, title, _ in WORKSPACES if known == key)
+    made.set_central(EmptyState("bad", f"{made.title} cannot be shown", why))
+    return made
+
+
+class MainWindow(QMainWindow):
+    """The window. ``closing`` is told once, before it goes, so that the app can end the engine."""
+
+    closing = Signal()
+    workspace_shown = Signal(str)
+
+    def __init__(self, session: Session):
+        super().__init__()
+        self.session = session
+        self.setWindowTitle("Nexus Studio")
+        self.setWindowIcon(theme.icon("nexus", size=64))
+        self.setAcceptDrops(True)
+        self.workspaces: dict[str, Workspace] = {}
+        self.current = ""
+        self.actions_list = Commands(self)
+        self.latency = LatencyMeter()
+        self._build()
+        self._connect()
+        self.actions_list.add(*window_commands(self))
+        self.top.refresh_menu()
+        self._restore_geometry()
+
+    # ------------------------------------------------------------------------------------------ building
+
+    def _build(self) -> None:
+        self.rail = Rail([(key, title) for key, title, _ in WORKSPACES])
+        self.top = TopBar(self.session, self.open_palette, self.actions_list)
+        self.bottom = BottomBar(self.session, self.toggle_jobs)
+        self.notices = NoticeBar()
+        self.stack = QStackedWidget()
+        middle = row(self.rail, rule(vertical=True), self.stack, spacing=0)
+        middle.setStretch(2, 1)
+        whole = QWidget()
+        whole.setLayout(column(self.top, rule(), middle, self.notices, rule(), self.bottom, spacing=0))
+        whole.layout().setStretch(2, 1)
+        self.setCentralWidget(whole)
+        self.drops = DropZones(self)
+        self.finder = Finder(self)
+        self.palette_box = Palette(self, self.finder.entries)
+        self.jobs_box: QWidget | None = None
+
+    def _connect(self) -> None:
+        session, bridge = self.session, self.session.bridge
+        self.rail.chosen.connect(self.show_workspace)
+        self.top.dataset.import_asked.connect(self.import_files)
+        bridge.trouble.connect(self.notices.show_trouble)
+        bridge.noticed.connect(self.notices.show_line)
+        session.navigate.connect(self.go_to)
+        session.undo.changed.connect(self._show_undo)
+        self.drops.dropped.connect(session.open_paths)
+        self.drops.refused.connect(self.notices.show_line)
+        self.latency.told.connect(self.bottom.show_ui_latency)
+        self._geometry_timer = QTimer(self, singleShot=True, interval=300)
+        self._geometry_timer.timeout.connect(self._keep_geometry)
+
+    # ---------------------------------------------------------------------------------------- workspaces
+
+    def show_first(self) -> None:
+        """Shows the workspace that was shown last, Data at the very first start."""
+        kept = self.session.preferences.get("workspace", "data")
+        self.show_workspace(kept if any(key == kept for key, _, _ in WORKSPACES) else "data")
+
+    def workspace(self, key: str) -> Workspace:
+        """The workspace with that key, built when it is asked for the first time."""
+        if key not in self.workspaces:
+            class_name = next(name for known, _, name in WORKSPACES if known == key)
+            made = self._made(key, class_name)
+            self.workspaces[key] = made
+            self.stack.addWidget(made)
+            self.actions_list.add(*made.commands(), *self._layout_commands(made))
+        return self.workspaces[key]
+
+    def _made(self, key: str, class_name: str) -> Workspace:
+        """A new workspace; one that cannot be built says so in its place, and the rest of the window lives."""
+        try:
+            return getattr(import_module(f"nexus_studio.panels.{key}"), class_name)(self.session)
+        except Exception as error:
+            trouble = trouble_of(error)
+            self.notices.show_trouble(trouble)
+            return _unbuilt(self.session, key, trouble.what)
+
+    def _layout_commands(self, workspace: Workspace) -> list[Command]:
+        def here() -> bool:
+            return self.current == workspace.key
+
+        found = [
+            Command(f"view.dock.{workspace.key}.{key}", f"{workspace.title}: show or hide {dock.windowTitle()}",
+                    lambda dock=dock: dock.setVisible(not dock.isVisible()), "View", icon="layout", enabled=here)
+            for key, dock in workspace.docks.items()
+        ]  # fmt: skip
+        return found
+
+    def show_workspace(self, key: str) -> None:
+        """Shows a workspace and remembers that it is the current one."""
+        workspace = self.workspace(key)
+        self.stack.setCurrentWidget(workspace)
+        self.rail.show_current(key)
+        self.current = key
+        self.session.preferences.set("workspace", key)
+        self.workspace_shown.emit(key)
+
+    def go_to(self, key: str, what: object) -> None:
+        """Shows a workspace with something in it."""
+        self.show_workspace(key)
+        if isinstance(what, dict) and what:
+            self.workspaces[key].show_what(what)
+
+    def reset_layout(self) -> None:
+        """Puts the docks of the current workspace back."""
+        if self.current:
+            self.workspaces[self.current].reset_layout()
+
+    # -------------------------------------------------------------------------------------------- boxes
+
+    def open_palette(self) -> None:
+        """Opens the command palette, or closes it when it is open."""
+        if self.palette_box.isVisible():
+            self.palette_box.close_palette()
+        else:
+            self.palette_box.open()
+
+    def toggle_jobs(self) -> None:
+        """Opens the list of jobs above the bottom bar, or closes it."""
+        if self.jobs_box is None:
+            from .panels.jobs import JobsPanel
+
+            self.jobs_box = JobsPanel(self.session, self)
+        self.jobs_box.hide() if self.jobs_box.isVisible() else self.jobs_box.open()
+
+    def import_files(self) -> None:
+        """Asks for files to import; the dialog does not block."""
+        self._ask_paths(QFileDialog.FileMode.ExistingFiles, self.tr("Import files"))
+
+    def import_folder(self) -> None:
+        """Asks for a folder to import; the dialog does not block."""
+        self._ask_paths(QFileDialog.FileMode.Directory, self.tr("Import a folder"))
+
+    def _ask_paths(self, mode: QFileDialog.FileMode, title: str) -> None:
+        dialog = QFileDialog(self, title, self.session.preferences.get("import/folder", ""))
+        dialog.setFileMode(mode)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.filesSelected.connect(lambda paths: self._take_chosen(paths, dialog))
+        dialog.open()
+
+    def _take_chosen(self, paths: list[str], dialog: QFileDialog) -> None:
+        self.session.preferences.set("import/folder", dialog.directory().absolutePath())
+        self.session.open_paths(paths)
+
+    # ---------------------------------------------------------------------------------- undo, looks, place
+
+    def _show_undo(self) -> None:
+        stack = self.session.undo
+        self.actions_list.retitle("edit.undo", f"Undo: {stack.undo_text}" if stack.undo_text else "Undo")
+        self.actions_list.retitle("edit.redo", f"Redo: {stack.redo_text}" if stack.redo_text else "Redo")
+
+    def apply_theme(self, **changes) -> None:
+        """Changes theme, text size or motion, and remembers it."""
+        from PySide6.QtWidgets import QApplication
+
+        keep = self.session.preferences
+        for name, value in changes.items():
+            keep.set(name, value)
+        theme.apply(
+            QApplication.instance(), keep.get("theme", "dark"), keep.get("text_size", 1.0), keep.get("reduced_motion", False)
+        )
+
+    def _restore_geometry(self) -> None:
+        kept = self.session.preferences.get("geometry")
+        if not kept or not self.restoreGeometry(QByteArray.fromBase64(kept.encode())):
+            self.resize(1280, 800)
+
+    def _keep_geometry(self) -> None:
+        self.session.preferences.set("geometry", bytes(self.saveGeometry().toBase64().data()).decode())
+
+    def resizeEvent(self, event) -> None:
+        super().resizeEvent(event)
+        self._geometry_timer.start()
+        if self.drops.isVisible():
+            self.drops.setGeometry(self.rect())
+        if self.palette_box.isVisible():
+            self.palette_box.place()
+        if self.jobs_box is not None and self.jobs_box.isVisible():
+            self.jobs_box.place()
+
+    def moveEvent(self, event) -> None:
+        super().moveEvent(event)
+        self._geometry_timer.start()
+
+    def raise_window(self) -> None:
+        """Brings the window to the front: a second start asked for it."""
+        self.setWindowState(self.windowState() & ~Qt.WindowState.WindowMinimized)
+        self.show()
+        self.raise_()
+        self.activateWindow()
+
+    # ---------------------------------------------------------------------------------------------- drops
+
+    def dragEnterEvent(self, event) -> None:
+        record = self.session.datasets.current_record
+        self.drops.enter(event, record.title if record else "")
+
+    def dragMoveEvent(self, event) -> None:
+        self.drops.move_over(event)
+
+    def dragLeaveEvent(self, event) -> None:
+        self.drops.leave()
+
+    def dropEvent(self, event) -> None:
+        self.drops.drop(event)
+
+    def closeEvent(self, event) -> None:
+        self._keep_geometry()
+        for workspace in self.workspaces.values():
+            workspace.save_layout()
+        event.accept()
+        self.closing.emit()

@@ -1,0 +1,219 @@
+"""The list of jobs above the bottom bar: the running one with its figures, the waiting ones in order."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QEvent, QSize, Qt
+from PySide6.QtWidgets import QApplication, QFrame, QVBoxLayout, QWidget
+
+from models_backend.contract.run_layout import JobRecord
+
+from .. import theme
+from ..pieces import Card, column, icon_button, label, meter, row, section
+from ..shell.words import duration, rate
+from ..state.jobs import Activity
+from ..state.session import Session
+from .workspace import scrolled
+
+STATE_WORDS = {"starting": "starting", "running": "training", "paused": "paused", "queued": "waiting", "failed": "failed"}
+
+
+class RunCard(Card):
+    """A job that a worker has: progress, rate, time left; pause, stop after this step, stop now."""
+
+    def __init__(self, session: Session, job: JobRecord):
+        super().__init__()
+        self._session, self._job = session, job
+        self._view = session.runs.view(job.run)
+        self._state, self._bar, self._figures = label("", "hint"), meter(), label("", "mono")
+        self._pause = icon_button("pause", self.tr("Pause after this step"), self._toggle)
+        after = icon_button("stop-after", self.tr("Stop after this step"), lambda: session.jobs.ask("stop", job.run, True))
+        now = icon_button("stop", self.tr("Stop now"), lambda: session.jobs.ask("stop", job.run, False))
+        self.body.addLayout(row(label(job.title, "strong"), self._state, None, self._pause, after, now, spacing=4))
+        self.body.addWidget(self._bar)
+        self.body.addWidget(self._figures)
+        if self._view is not None:
+            self._view.changed.connect(self.draw)
+        self.draw()
+
+    def draw(self) -> None:
+        """Shows what the run says now."""
+        view = self._view
+        if view is None:
+            return
+        self._state.setText(STATE_WORDS.get(view.state, view.state))
+        self._bar.setValue(round(1000 * view.step / view.total) if view.total else 0)
+        words = [f"step {view.step:,} of {view.total:,}"]
+        if view.rate:
+            words += [f"{rate(view.rate)} it/s", f"{duration(view.left_s)} left"]
+        if view.heartbeat is not None and view.heartbeat.rss_mb:
+            words.append(f"{view.heartbeat.rss_mb:,.0f} MB")
+        self._figures.setText(" · ".join(words))
+        paused = view.state == "paused"
+        theme.keep_icon(self._pause, "play" if paused else "pause")
+        self._pause.setToolTip(self.tr("Go on") if paused else self.tr("Pause after this step"))
+
+    def _toggle(self) -> None:
+        paused = self._view is not None and self._view.state == "paused"
+        self._session.jobs.ask("resume" if paused else "pause", self._job.run)
+
+
+class WaitingRow(QFrame):
+    """A waiting job: why it waits; earlier, later, hold, take out."""
+
+    def __init__(self, session: Session, job: JobRecord, position: int, count: int):
+        super().__init__()
+        jobs = session.jobs
+        self.setAccessibleName(f"{job.title}, {position + 1} of {count} waiting")
+        why = self.tr("held") if job.held else job.reason
+        if not why:
+            why = self.tr("next") if position == 0 else self.tr("waiting")
+        up = icon_button("up", self.tr("Earlier"), lambda: jobs.ask("reorder", job.id, position - 1))
+        down = icon_button("down", self.tr("Later"), lambda: jobs.ask("reorder", job.id, position + 1))
+        up.setEnabled(position > 0)
+        down.setEnabled(position < count - 1)
+        text = self.tr("Let it start") if job.held else self.tr("Hold: do not start it yet")
+        hold = icon_button("play" if job.held else "hold", text, lambda: jobs.ask("hold", job.id, not job.held))
+        out = icon_button("close", self.tr("Take it out of the queue"), lambda: jobs.ask("cancel", job.id))
+        number, title = label(f"{position + 1}", "mono"), label(job.title, "label")
+        self.setLayout(row(number, title, label(why, "hint"), None, up, down, hold, out, spacing=6, margins=(12, 2, 8, 2)))
+
+
+class FailedRow(QFrame):
+    """A job that failed: why, try again, take out."""
+
+    def __init__(self, session: Session, job: JobRecord):
+        super().__init__()
+        jobs = session.jobs
+        again = icon_button("refresh", self.tr("Resume from the last checkpoint"), lambda: jobs.ask("resume", job.run))
+        out = icon_button("close", self.tr("Take it off the list"), lambda: jobs.ask("cancel", job.id))
+        words = column(
+            label(job.title, "strong"),
+            label(f"{job.state}: {job.reason}" if job.reason else job.state, "hint", wrap=True),
+            spacing=1,
+        )
+        line = row(words, again, out, spacing=6, margins=(12, 2, 8, 2))
+        line.setStretch(0, 1)
+        self.setLayout(line)
+
+
+class ActivityCard(Card):
+    """Something the studio does itself, with a way to stop it."""
+
+    def __init__(self, activity: Activity):
+        super().__init__()
+        self._activity = activity
+        self._bar, self._figures = meter(), label("", "mono")
+        stop = icon_button("close", self.tr("Cancel"), activity.cancel)
+        stop.setVisible(activity.can_cancel)
+        self.body.addLayout(row(label(activity.title, "strong"), None, stop))
+        self.body.addWidget(self._bar)
+        self.body.addWidget(self._figures)
+        activity.changed.connect(self.draw)
+        self.draw()
+
+    def draw(self) -> None:
+        """Shows how far it is."""
+        progress = self._activity.progress
+        if progress is None:
+            return
+        self._bar.setValue(round(1000 * progress.done / progress.total) if progress.total else 0)
+        words = [progress.what, f"{progress.done:,} of {progress.total:,}"]
+        words += [f"{rate(progress.rate)}/s"] if progress.rate else []
+        words += [f"{duration(progress.left_s)} left"] if progress.left_s else []
+        self._figures.setText(" · ".join(word for word in words if word))
+
+
+class JobsPanel(QFrame):
+    """A box at the lower left of the window; Escape or a click elsewhere closes it."""
+
+    def __init__(self, session: Session, window: QWidget):
+        super().__init__(window)
+        self._session = session
+        self.setProperty("role", "popup")
+        self.setAccessibleName(self.tr("Jobs"))
+        self._list = QWidget()
+        self._body = column(spacing=8, margins=(10, 4, 10, 10))
+        self._list.setLayout(self._body)
+        close = icon_button("close", self.tr("Close"), self.hide)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(1, 1, 1, 1)
+        layout.addLayout(row(label(self.tr("Jobs"), "heading"), None, close, margins=(12, 8, 8, 2)))
+        layout.addWidget(scrolled(self._list))
+        for signal in (session.jobs.changed, session.jobs.activities_changed, session.runs.state_changed):
+            signal.connect(self._later)
+        self._shown: object = None
+        self.hide()
+
+    def open(self) -> None:
+        """Shows the box."""
+        self._fill()
+        self.place()
+        self.show()
+        self.raise_()
+        self.setFocus()
+        QApplication.instance().installEventFilter(self)
+
+    def place(self) -> None:
+        """Sizes the box for what it holds and puts it above the bottom bar."""
+        window = self.parentWidget()
+        width = min(theme.px(520), window.width() - 24)
+        wanted = self._list.sizeHint().height() + theme.px(54)
+        height = max(theme.px(120), min(wanted, window.height() - theme.px(120)))
+        self.setGeometry(12, window.height() - theme.px(30) - height - 8, width, height)
+
+    def sizeHint(self) -> QSize:
+        return QSize(theme.px(520), theme.px(320))
+
+    def _later(self, *_: object) -> None:
+        if self.isVisible():
+            self._fill()
+            self.place()
+
+    def _fill(self) -> None:
+        jobs = self._session.jobs
+        shown = ([(job.id, job.state, job.held, job.reason) for job in jobs.records], [id(one) for one in jobs.activities])
+        if shown == self._shown:
+            return
+        self._shown = shown
+        while self._body.count():
+            item = self._body.takeAt(0)
+            if item.widget() is not None:
+                item.widget().hide()
+                item.widget().deleteLater()
+        for widget in self._rows():
+            self._body.addWidget(widget)
+        self._body.addStretch(1)
+
+    def _rows(self) -> list[QWidget]:
+        jobs = self._session.jobs
+        running = [job for job in jobs.records if job.state in ("starting", "running", "paused")]
+        waiting, failed = jobs.waiting, [job for job in jobs.records if job.state == "failed"]
+        rows: list[QWidget] = [RunCard(self._session, job) for job in running]
+        rows += [ActivityCard(activity) for activity in jobs.activities]
+        if waiting:
+            rows.append(section(self.tr("Waiting")))
+            rows += [WaitingRow(self._session, job, n, len(waiting)) for n, job in enumerate(waiting)]
+        if failed:
+            rows.append(section(self.tr("Failed")))
+            rows += [FailedRow(self._session, job) for job in failed]
+        if not rows:
+            text = self.tr("Nothing runs and nothing waits. Training, imports and exports show here, with a way to stop them.")
+            rows.append(label(text, "label", wrap=True))
+        return rows
+
+    def hideEvent(self, event) -> None:
+        super().hideEvent(event)
+        QApplication.instance().removeEventFilter(self)
+
+    def keyPressEvent(self, event) -> None:
+        if event.key() == Qt.Key.Key_Escape:
+            self.hide()
+        else:
+            super().keyPressEvent(event)
+
+    def eventFilter(self, watched, event) -> bool:
+        if event.type() == QEvent.Type.MouseButtonPress and isinstance(watched, QWidget):
+            inside = self.geometry().contains(self.parentWidget().mapFromGlobal(event.globalPosition().toPoint()))
+            if not inside and watched.window() is self.window():
+                self.hide()
+        return False

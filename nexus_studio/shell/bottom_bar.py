@@ -1,0 +1,204 @@
+"""The bottom bar: the running job, waiting jobs, latencies, and when all was saved."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from PySide6.QtCore import QPointF, QTimer
+from PySide6.QtGui import QPainter
+from PySide6.QtWidgets import QFrame, QPushButton, QWidget
+
+from .. import theme
+from ..pieces import icon_button, label, meter, row, rule
+from ..state.jobs import Activity
+from ..state.run_view import RunView
+from ..state.session import Session
+from .words import duration, rate
+
+STATE_WORDS = {"starting": "Starting", "running": "Training", "paused": "Paused"}
+STATE_TONES = {"starting": "text3", "running": "ok", "paused": "warn"}
+
+
+class Dot(QWidget):
+    """A round mark in a token's colour; always beside a word."""
+
+    def __init__(self, tint: str = "ok"):
+        super().__init__()
+        self._tint = tint
+        self.setFixedSize(9, 9)
+
+    def set_tint(self, tint: str) -> None:
+        """Changes the colour."""
+        self._tint = tint
+        self.update()
+
+    def paintEvent(self, event) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(theme.color(self._tint))
+        painter.setBrush(theme.color(self._tint))
+        painter.drawEllipse(QPointF(4.5, 4.5), 3.2, 3.2)
+
+
+def _status_button(text: str, on_click: Callable[[], object]) -> QPushButton:
+    made = QPushButton(text)
+    made.setProperty("role", "status")
+    made.clicked.connect(lambda _checked=False: on_click())
+    return made
+
+
+class RunningJob(QWidget):
+    """Title, bar and figures of the run that trains, or of what the studio itself is doing."""
+
+    def __init__(self, session: Session, on_open: Callable[[], object]):
+        super().__init__()
+        self._session = session
+        self._view: RunView | None = None
+        self._activity: Activity | None = None
+        self._dot = Dot()
+        self._title = _status_button("", on_open)
+        self._bar, self._figures = meter(width=160), label("", "mono")
+        self._pause = icon_button("pause", self.tr("Pause"), self._toggle_pause, 13)
+        self._stop = icon_button("stop", self.tr("Stop after this step; everything is kept"), self._stop_it, 13)
+        self.setLayout(row(self._dot, self._title, self._bar, self._figures, self._pause, self._stop, spacing=6))
+
+    def refresh(self) -> None:
+        """Shows the active run, else the newest activity, else that nothing runs."""
+        job = self._session.jobs.active
+        view = self._session.runs.view(job.run) if job is not None else None
+        self._follow(view)
+        self._activity = self._session.jobs.activities[-1] if view is None and self._session.jobs.activities else None
+        self._draw()
+
+    def _follow(self, view: RunView | None) -> None:
+        if view is self._view:
+            return
+        if self._view is not None:
+            self._view.changed.disconnect(self._draw)
+        self._view = view
+        if view is not None:
+            view.changed.connect(self._draw)
+
+    def _draw(self) -> None:
+        busy = self._view is not None or self._activity is not None
+        for widget in (self._bar, self._figures, self._stop):
+            widget.setVisible(busy)
+        self._pause.setVisible(self._view is not None)
+        if self._view is not None:
+            self._draw_run(self._view)
+        elif self._activity is not None:
+            self._draw_activity(self._activity)
+        else:
+            self._dot.set_tint("text3")
+            self._title.setText(self.tr("Nothing is running"))
+
+    def _draw_run(self, view: RunView) -> None:
+        self._dot.set_tint(STATE_TONES.get(view.state, "text3"))
+        self._title.setText(f"{STATE_WORDS.get(view.state, view.state.capitalize())} · {view.record.title}")
+        self._bar.setValue(round(1000 * view.step / view.total) if view.total else 0)
+        figures = [f"{view.step:,} / {view.total:,}"]
+        if view.rate:
+            figures += [f"{rate(view.rate)} it/s", f"{duration(view.left_s)} left"]
+        self._figures.setText(" · ".join(figures))
+        paused = view.state == "paused"
+        theme.keep_icon(self._pause, "play" if paused else "pause", size=13)
+        self._pause.setToolTip(self.tr("Go on") if paused else self.tr("Pause after this step"))
+        self._pause.setAccessibleName(self._pause.toolTip())
+
+    def _draw_activity(self, activity: Activity) -> None:
+        self._dot.set_tint("accent")
+        self._title.setText(activity.title)
+        progress = activity.progress
+        self._bar.setValue(round(1000 * progress.done / progress.total) if progress and progress.total else 0)
+        words = [f"{progress.done:,} / {progress.total:,}"] if progress else []
+        if progress and progress.rate:
+            words.append(f"{rate(progress.rate)}/s")
+        if progress and progress.left_s:
+            words.append(f"{duration(progress.left_s)} left")
+        self._figures.setText(" · ".join(words))
+        self._stop.setVisible(activity.can_cancel)
+
+    def _toggle_pause(self) -> None:
+        if self._view is not None:
+            self._session.jobs.ask("resume" if self._view.state == "paused" else "pause", self._view.id)
+
+    def _stop_it(self) -> None:
+        if self._view is not None:
+            self._session.jobs.ask("stop", self._view.id, True)
+        elif self._activity is not None:
+            self._activity.cancel()
+
+
+class BottomBar(QFrame):
+    """Running job | waiting jobs ... latencies | saved."""
+
+    def __init__(self, session: Session, on_jobs: Callable[[], object]):
+        super().__init__()
+        self._session = session
+        self.setProperty("role", "bar")
+        self.running = RunningJob(session, on_jobs)
+        self._waiting_dot, self.waiting = Dot("warn"), _status_button("", on_jobs)
+        self.latency, self.saved = label("", "mono"), label("", "hint")
+        self._ui_ms, self._preview_ms, self._saved_at = 0.0, None, 0.0
+        bar = rule(vertical=True)
+        bar.setFixedHeight(14)
+        right = (None, self.latency, 6, self.saved)
+        self.setLayout(row(self.running, bar, self._waiting_dot, self.waiting, *right, margins=(12, 0, 12, 0)))
+        self._connect()
+        self.rescale()
+        self.refresh()
+
+    def _connect(self) -> None:
+        session = self._session
+        for signal in (session.jobs.changed, session.jobs.activities_changed, session.runs.changed, session.runs.state_changed):
+            signal.connect(self.refresh)
+        session.preferences.saved.connect(self.note_saved)
+        session.preferences.failed.connect(self._note_unsaved)
+        theme.signals.changed.connect(self.rescale)
+        self._clock = QTimer(self, interval=5000)
+        self._clock.timeout.connect(self._show_saved)
+        self._clock.start()
+
+    def rescale(self) -> None:
+        """Sizes the bar for the text size in force."""
+        self.setFixedHeight(theme.px(30))
+
+    def refresh(self) -> None:
+        """Shows the queue as it is now."""
+        self.running.refresh()
+        count = len(self._session.jobs.waiting)
+        self.waiting.setText(f"{count} waiting")
+        for widget in (self._waiting_dot, self.waiting):
+            widget.setVisible(count > 0)
+
+    def show_ui_latency(self, gap_ms: float) -> None:
+        """The worst gap of the event loop in the last second."""
+        self._ui_ms = gap_ms
+        self._show_latency()
+
+    def show_preview_latency(self, took_ms: float) -> None:
+        """How long the last live preview took."""
+        self._preview_ms = took_ms
+        self._show_latency()
+
+    def _show_latency(self) -> None:
+        preview = f" · preview {self._preview_ms:.0f} ms" if self._preview_ms is not None else ""
+        self.latency.setText(f"UI {self._ui_ms:.0f} ms{preview}")
+        self.latency.setToolTip(self.tr("Longest time in the last second that the window did not answer"))
+
+    def note_saved(self) -> None:
+        """Everything is on disk now."""
+        self._saved_at = time.monotonic()
+        self._show_saved()
+
+    def _note_unsaved(self, why: str) -> None:
+        self.saved.setText(self.tr("Not saved"))
+        self.saved.setToolTip(why)
+        self._saved_at = 0.0
+
+    def _show_saved(self) -> None:
+        if self._saved_at:
+            ago = time.monotonic() - self._saved_at
+            self.saved.setText(self.tr("Saved just now") if ago < 5 else f"Saved {duration(ago)} ago")
+            self.saved.setToolTip("")

@@ -1,0 +1,126 @@
+"""The notice bar: what went wrong, to which item, what was kept, what to do next. No modal dialogs."""
+
+from __future__ import annotations
+
+import platform
+import time
+
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtWidgets import QApplication, QFrame, QLabel, QPlainTextEdit, QVBoxLayout, QWidget
+
+from models_backend.contract.messages import Trouble
+
+from .. import __version__, theme
+from ..pieces import button, column, icon_button, label, row
+
+SHOWN_MS = 6000
+MOST = 3
+
+
+def report_of(trouble: Trouble) -> str:
+    """A report that a person can send: the trouble, the versions and the detail."""
+    from PySide6.QtCore import qVersion
+
+    lines = [
+        f"Nexus Studio {__version__}, Python {platform.python_version()}, Qt {qVersion()}, {platform.platform()}",
+        time.strftime("%Y-%m-%d %H:%M:%S"),
+        f"What: {trouble.what}",
+        f"Item: {trouble.item or '-'}",
+        f"Kept: {trouble.kept or '-'}",
+        f"Advice: {trouble.advice or '-'}",
+    ]
+    return "\n".join([*lines, "", trouble.detail]).rstrip() + "\n"
+
+
+class Notice(QFrame):
+    """One trouble or one plain line."""
+
+    def __init__(self, trouble: Trouble, plain: bool = False):
+        super().__init__()
+        self.trouble, self.plain = trouble, plain
+        self.setProperty("role", "notice")
+        self._tone = "accent" if plain else "bad"
+        self._mark = QLabel()
+        text = trouble.what[:1].upper() + trouble.what[1:]
+        self.text = label(f"{trouble.item}: {trouble.what}" if trouble.item else text, "body", wrap=True)
+        self.text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        more = " ".join(f"{part.rstrip('.')}." for part in (trouble.kept, trouble.advice) if part)
+        self.advice = label(more, "label", wrap=True)
+        self.detail = QPlainTextEdit(trouble.detail)
+        self.detail.setReadOnly(True)
+        self.detail.setAccessibleName(self.tr("Details"))
+        self.detail.setFixedHeight(theme.px(150))
+        self.detail.hide()
+        self._details = button(self.tr("Details"), "link", self._toggle)
+        self._copy = button(self.tr("Copy report"), "link", self._copy_report)
+        self.dismiss = icon_button("close", self.tr("Dismiss"), size=13)
+        words = column(self.text, self.advice, spacing=1)
+        line = row(self._mark, words, self._details, self._copy, self.dismiss, margins=(12, 7, 10, 7))
+        line.setStretch(1, 1)
+        body = QVBoxLayout(self)
+        body.setContentsMargins(0, 0, 0, 0)
+        body.addLayout(line)
+        body.addWidget(self.detail)
+        self.advice.setVisible(bool(more))
+        self._details.setVisible(bool(trouble.detail))
+        self._copy.setVisible(not plain)
+        self.setAccessibleName(str(trouble))
+        self._draw()
+
+    def _draw(self) -> None:
+        self._mark.setPixmap(theme.pixmap("info" if self.plain else "bad", self._tone, 18))
+
+    def changeEvent(self, event) -> None:
+        super().changeEvent(event)
+        if event.type() == event.Type.PaletteChange and hasattr(self, "_mark"):
+            self._draw()
+
+    def _toggle(self) -> None:
+        self.detail.setVisible(not self.detail.isVisible())
+
+    def _copy_report(self) -> None:
+        QApplication.clipboard().setText(report_of(self.trouble))
+        self._copy.setText(self.tr("Copied"))
+
+
+class NoticeBar(QWidget):
+    """At most three notices, the newest last. Plain lines go by themselves; troubles wait to be dismissed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._layout = column(spacing=0)
+        self.setLayout(self._layout)
+        self.notices: list[Notice] = []
+        self.setVisible(False)
+
+    def show_trouble(self, trouble: Trouble) -> None:
+        """Shows what went wrong until it is dismissed."""
+        if not any(known.trouble == trouble for known in self.notices):
+            self._add(Notice(trouble))
+
+    def show_line(self, text: str) -> None:
+        """Shows a plain line for six seconds."""
+        notice = Notice(Trouble(text), plain=True)
+        self._add(notice)
+        QTimer.singleShot(SHOWN_MS, notice, lambda: self._remove(notice))
+
+    def _add(self, notice: Notice) -> None:
+        notice.dismiss.clicked.connect(lambda _checked=False: self._remove(notice))
+        self.notices.append(notice)
+        self._layout.addWidget(notice)
+        while len(self.notices) > MOST:
+            self._remove(self.notices[0])
+        self.setVisible(True)
+
+    def _remove(self, notice: Notice) -> None:
+        if notice in self.notices:
+            self.notices.remove(notice)
+            self._layout.removeWidget(notice)
+            notice.hide()
+            notice.deleteLater()
+        self.setVisible(bool(self.notices))
+
+    def dismiss_all(self) -> None:
+        """Takes every notice away."""
+        for notice in list(self.notices):
+            self._remove(notice)

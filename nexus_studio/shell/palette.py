@@ -1,0 +1,205 @@
+"""The command palette: every action, run, model, data set and file, found by a few letters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from PySide6.QtCore import QAbstractListModel, QEvent, QModelIndex, QRect, QSize, Qt
+from PySide6.QtGui import QFontMetrics, QPainter
+from PySide6.QtWidgets import QFrame, QLineEdit, QListView, QStyle, QStyledItemDelegate, QVBoxLayout, QWidget
+
+from .. import theme
+from ..pieces import label, rule
+from ..state.fuzzy import score
+
+LIMIT = 60
+ROW = 34
+
+
+@dataclass
+class Entry:
+    """One line of the palette. ``kind`` stands at its right ("run", "model", a shortcut for actions)."""
+
+    title: str
+    kind: str
+    run: Callable[[], object]
+    icon: str = ""
+    note: str = ""
+    keywords: str = ""
+    shortcut: str = ""
+    recent: float = 0.0
+
+
+def ranked(entries: list[Entry], query: str) -> list[Entry]:
+    """The entries that match, best first; with an empty query the recently used ones first."""
+    if not query.strip():
+        return sorted(entries, key=lambda entry: -entry.recent)[:LIMIT]
+    scored = [(score(query, f"{entry.title} {entry.note} {entry.keywords} {entry.kind}"), entry) for entry in entries]
+    scored = [(points + min(entry.recent, 2.0), entry) for points, entry in scored if points > 0]
+    return [entry for _, entry in sorted(scored, key=lambda pair: -pair[0])[:LIMIT]]
+
+
+class Lines(QAbstractListModel):
+    """The entries shown."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.entries: list[Entry] = []
+
+    def show(self, entries: list[Entry]) -> None:
+        self.beginResetModel()
+        self.entries = entries
+        self.endResetModel()
+
+    def rowCount(self, parent=QModelIndex()) -> int:  # noqa: B008
+        return 0 if parent.isValid() else len(self.entries)
+
+    def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole):
+        entry = self.entries[index.row()]
+        if role == Qt.ItemDataRole.DisplayRole:
+            return entry.title
+        if role == Qt.ItemDataRole.AccessibleTextRole:
+            return f"{entry.title}, {entry.kind}"
+        return entry if role == Qt.ItemDataRole.UserRole else None
+
+
+class LinePainter(QStyledItemDelegate):
+    """Icon, title, note; kind or shortcut at the right."""
+
+    def sizeHint(self, option, index) -> QSize:
+        return QSize(200, theme.px(ROW))
+
+    def paint(self, painter: QPainter, option, index) -> None:
+        entry: Entry = index.data(Qt.ItemDataRole.UserRole)
+        place = option.rect.adjusted(6, 1, -6, -1)
+        painter.save()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        if option.state & QStyle.StateFlag.State_Selected:
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(theme.color("bg3"))
+            painter.drawRoundedRect(place, 6, 6)
+        self._icon(painter, place, entry)
+        right = self._right(painter, place, entry)
+        self._title(painter, place, entry, right)
+        painter.restore()
+
+    def _icon(self, painter: QPainter, place: QRect, entry: Entry) -> None:
+        drawn = theme.pixmap(entry.icon or "chevron-right", "text2", 16)
+        painter.drawPixmap(place.left() + 10, place.center().y() - 7, drawn)
+
+    def _right(self, painter: QPainter, place: QRect, entry: Entry) -> int:
+        font = theme.font("mono" if entry.shortcut else "text", 11)
+        text = entry.shortcut or entry.kind
+        width = QFontMetrics(font).horizontalAdvance(text)
+        painter.setFont(font)
+        painter.setPen(theme.color("text2"))
+        painter.drawText(place.adjusted(0, 0, -10, 0), Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, text)
+        return place.right() - width - 22
+
+    def _title(self, painter: QPainter, place: QRect, entry: Entry, right: int) -> None:
+        font = theme.font("text", 13)
+        metrics, left = QFontMetrics(font), place.left() + 36
+        painter.setFont(font)
+        painter.setPen(theme.color("text"))
+        shown = metrics.elidedText(entry.title, Qt.TextElideMode.ElideRight, right - left)
+        painter.drawText(QRect(left, place.top(), right - left, place.height()), Qt.AlignmentFlag.AlignVCenter, shown)
+        left += metrics.horizontalAdvance(shown) + 10
+        font = theme.font("text", 11)
+        painter.setFont(font)
+        painter.setPen(theme.color("text2"))
+        note = QFontMetrics(font).elidedText(entry.note, Qt.TextElideMode.ElideRight, max(0, right - left))
+        painter.drawText(QRect(left, place.top(), max(0, right - left), place.height()), Qt.AlignmentFlag.AlignVCenter, note)
+
+
+class Palette(QFrame):
+    """A box over the window: type, arrows choose, Enter runs, Escape closes and gives the focus back."""
+
+    def __init__(self, parent: QWidget, entries: Callable[[str], list[Entry]]):
+        super().__init__(parent)
+        self._entries, self._focus_before = entries, None
+        self.setProperty("role", "popup")
+        self.setAccessibleName(self.tr("Command palette"))
+        self.field = QLineEdit()
+        self.field.setPlaceholderText(self.tr("Search actions, runs, models, data sets, or type a path"))
+        self.field.setAccessibleName(self.tr("Search"))
+        self.field.setFrame(False)
+        self.field.setStyleSheet("QLineEdit { border: none; background: transparent; padding: 8px 12px; }")
+        self.lines, self.view = Lines(), QListView()
+        self.view.setModel(self.lines)
+        self.view.setItemDelegate(LinePainter(self.view))
+        self.view.setUniformItemSizes(True)
+        self.view.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.view.setAccessibleName(self.tr("Matches"))
+        self.nothing = label(self.tr("Nothing matches."), "label")
+        self.nothing.setContentsMargins(14, 6, 14, 10)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(1, 1, 1, 6)
+        layout.setSpacing(4)
+        for widget in (self.field, rule(), self.view, self.nothing):
+            layout.addWidget(widget)
+        self.field.textChanged.connect(self.refresh)
+        self.field.installEventFilter(self)
+        self.view.clicked.connect(lambda index: self._choose(index.row()))
+        self.hide()
+
+    def open(self, text: str = "") -> None:
+        """Shows the palette over the upper middle of the window."""
+        self._focus_before = self.window().focusWidget()
+        self.field.setFont(theme.font("text", 15))
+        self.field.setText(text)
+        self.refresh()
+        self.show()
+        self.raise_()
+        self.field.setFocus()
+
+    def place(self) -> None:
+        """Sizes and centres the box in its window."""
+        window, width = self.parentWidget().rect(), min(theme.px(640), self.parentWidget().width() - 40)
+        count = max(1, min(len(self.lines.entries), 11))
+        height = theme.px(48) + count * theme.px(ROW) + 20
+        self.setGeometry((window.width() - width) // 2, theme.px(52), width, min(height, window.height() - 80))
+
+    def refresh(self) -> None:
+        """Ranks the entries for what is typed."""
+        text = self.field.text()
+        self.lines.show(ranked(self._entries(text), text))
+        found = bool(self.lines.entries)
+        self.view.setVisible(found)
+        self.nothing.setVisible(not found)
+        if found:
+            self.view.setCurrentIndex(self.lines.index(0))
+        self.place()
+
+    def close_palette(self) -> None:
+        """Hides the box; the focus goes back to where it was."""
+        self.hide()
+        if self._focus_before is not None and self._focus_before.isVisible():
+            self._focus_before.setFocus()
+
+    def _choose(self, position: int) -> None:
+        if 0 <= position < len(self.lines.entries):
+            entry = self.lines.entries[position]
+            self.close_palette()
+            entry.run()
+
+    def _move(self, by: int) -> None:
+        count = len(self.lines.entries)
+        if count:
+            self.view.setCurrentIndex(self.lines.index((self.view.currentIndex().row() + by) % count))
+
+    def eventFilter(self, watched, event) -> bool:
+        if watched is self.field and event.type() == QEvent.Type.KeyPress:
+            moves = {Qt.Key.Key_Down: 1, Qt.Key.Key_Up: -1, Qt.Key.Key_PageDown: 8, Qt.Key.Key_PageUp: -8}
+            if event.key() in moves:
+                self._move(moves[event.key()])
+                return True
+            if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+                self._choose(self.view.currentIndex().row())
+                return True
+            if event.key() == Qt.Key.Key_Escape:
+                self.close_palette()
+                return True
+        if watched is self.field and event.type() == QEvent.Type.FocusOut and self.isVisible():
+            self.hide()
+        return super().eventFilter(watched, event)

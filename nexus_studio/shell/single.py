@@ -1,0 +1,68 @@
+"""Single instance: a second start raises the first window through a private local socket."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtNetwork import QLocalServer, QLocalSocket
+
+WAIT_MS = 400
+
+
+def address(library_root: str | Path) -> str:
+    """The name of the socket of the studio that shows a library; one user's studios only."""
+    who = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "")
+    known = hashlib.sha256(f"{who}:{Path(library_root).absolute()}".encode()).hexdigest()[:20]
+    return f"nexus-studio-{known}"
+
+
+def ask_first(library_root: str | Path, message: str) -> bool:
+    """Asks a studio that runs already to raise its window (and to open paths, one a line); whether one answered."""
+    socket = QLocalSocket()
+    socket.connectToServer(address(library_root))
+    if not socket.waitForConnected(WAIT_MS):
+        return False
+    socket.write(message.encode() + b"\0")
+    socket.waitForBytesWritten(WAIT_MS)
+    answered = socket.waitForReadyRead(WAIT_MS * 5) and bytes(socket.readAll().data()) == b"raised"
+    socket.disconnectFromServer()
+    return answered
+
+
+class Listener(QObject):
+    """Answers later starts. ``asked`` carries the paths that they were given."""
+
+    asked = Signal(list)
+
+    def __init__(self, library_root: str | Path):
+        super().__init__()
+        self._server = QLocalServer(self)
+        self._server.setSocketOptions(QLocalServer.SocketOption.UserAccessOption)
+        self._server.newConnection.connect(self._take)
+        name = address(library_root)
+        if not self._server.listen(name):
+            QLocalServer.removeServer(name)  # nobody answered there: left behind by a killed studio
+            self._server.listen(name)
+
+    def _take(self) -> None:
+        socket = self._server.nextPendingConnection()
+        text = bytearray()
+        socket.readyRead.connect(lambda: self._read(socket, text))
+        socket.disconnected.connect(socket.deleteLater)
+        self._read(socket, text)
+
+    def _read(self, socket: QLocalSocket, text: bytearray) -> None:
+        text += bytes(socket.readAll().data())
+        if text.endswith(b"\0"):
+            socket.write(b"raised")
+            socket.flush()
+            paths = [line for line in bytes(text[:-1]).decode(errors="replace").split("\n") if line]
+            text.clear()
+            self.asked.emit(paths)
+
+    def close(self) -> None:
+        """Stops answering."""
+        self._server.close()
