@@ -49,7 +49,7 @@ class _Loading(QObject):
 
     def begin(self) -> None:
         if self._thread is None:
-            self._thread = threading.Thread(target=self._load, name="load-plots", daemon=True)
+            self._thread = threading.Thread(target=self._load, name="load-plots")
             self._thread.start()
 
     def _load(self) -> None:

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QWidget
 from nexus_studio import figures, paint
 from nexus_studio.pictures import color_map, mapped, to_image
 
-LEFT, BOTTOM, SCALE = 44, 20, 54
+LEFT, BOTTOM, SCALE = 44, 20, 62
 
 
 class HeatMap(QWidget):

@@ -41,10 +41,9 @@ def thinned(x: np.ndarray, y: np.ndarray, buckets: int) -> tuple[np.ndarray, np.
         return x, y
     whole = len(x) // size * size
     rows = y[:whole].reshape(-1, size)
-    filled = np.where(np.isfinite(rows), rows, np.nan)
-    dead = np.isnan(filled).all(axis=1)
-    low = np.where(dead, 0, np.nanargmin(np.where(dead[:, None], 0.0, filled), axis=1))
-    high = np.where(dead, 0, np.nanargmax(np.where(dead[:, None], 0.0, filled), axis=1))
+    finite = np.isfinite(rows)
+    low = np.where(finite, rows, np.inf).argmin(axis=1)
+    high = np.where(finite, rows, -np.inf).argmax(axis=1)
     start = np.arange(len(rows)) * size
     kept = np.concatenate([np.sort(np.stack([start + low, start + high], axis=1), axis=1).ravel(), np.arange(whole, len(x))])
     kept = np.unique(np.concatenate([[0], kept, [len(x) - 1]]))

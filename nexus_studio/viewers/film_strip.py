@@ -176,7 +176,7 @@ class FilmStrip(QWidget):
         first, last = self.frame_rect(0, 0), self.frame_rect(0, len(shown) - 1)
         x = first.left() + (self.step() + 0.5) / self.steps() * (last.right() - first.left())
         painter.setPen(QPen(paint.ink("text", 0.6), 1))
-        painter.drawLine(int(x), 0, int(x), self.height())
+        painter.drawLine(int(x), 0, int(x), int(self.frame_rect(len(self._rows) - 1, 0).bottom()) + GAP)
 
     def _image(self, row: int, step: int) -> QImage:
         if (row, step) not in self._images:

@@ -17,8 +17,8 @@ from PySide6.QtWidgets import QAbstractScrollArea, QWidget
 from nexus_studio import paint
 from nexus_studio.pictures import to_image
 
-GAP = 6
-CAPTION_PX = 18
+from .tile_layout import CAPTION_PX, TileLayout
+
 TILES_KEPT = 2000
 ZOOM_STEP = 1.2
 
@@ -45,7 +45,8 @@ class ImageGrid(QAbstractScrollArea):
         self._caption: Callable[[int], str] | None = None
         self._badge: Callable[[int], str] | None = None
         self._row_labels: list[str] = []
-        self._tile, self._fixed_columns, self._fit = tile_px, columns, fit
+        self._column_labels: list[str] = []
+        self.tiles = TileLayout(tile_px, columns, fit)
         self._current, self._hover, self._anchor = -1, -1, -1
         self._selected: set[int] = set()
         self._tiles: OrderedDict[tuple[int, int], QPixmap] = OrderedDict()
@@ -79,9 +80,9 @@ class ImageGrid(QAbstractScrollArea):
         self._badge = badge
         self.viewport().update()
 
-    def set_row_labels(self, labels: list[str]) -> None:
-        """Text left of each row, for grids whose rows mean something."""
-        self._row_labels = labels
+    def set_labels(self, rows: list[str], columns: list[str] | None = None) -> None:
+        """Text left of each row and above each column, for grids whose rows and columns mean something."""
+        self._row_labels, self._column_labels = rows, columns or []
         self._relayout()
 
     def refresh(self, index: int | None = None) -> None:
@@ -101,38 +102,30 @@ class ImageGrid(QAbstractScrollArea):
 
     def columns(self) -> int:
         """Tiles in a row now."""
-        if self._fixed_columns:
-            return self._fixed_columns
-        width = self._width()
-        if self._fit and self._count:
-            return self._fitting_columns(width, self.viewport().height())
-        return max(1, (width + GAP) // (self._tile + GAP))
+        return self.tiles.columns
 
     def tile_side(self) -> int:
         """Side of a tile now, in pixels."""
-        columns = self.columns()
-        side = (self._width() - GAP * (columns - 1)) // columns
-        if self._fit and self._count and not self._fixed_columns:
-            rows = -(-self._count // columns)
-            side = min(side, (self.viewport().height() - GAP * (rows - 1)) // rows - self._caption_px())
-        return max(8, side)
+        return self.tiles.side
 
     def set_columns(self, columns: int) -> None:
         """A fixed number of columns, or 0 for as many as fit."""
-        self._fixed_columns = columns
+        self.tiles.fixed = columns
         self._relayout()
 
     def set_fit(self, fit: bool) -> None:
         """Whether all items are made to fit the view."""
-        self._fit = fit
+        self.tiles.fit = fit
         self._relayout()
 
     def set_tile(self, side_px: int) -> None:
         """The wanted side of a tile; leaves fit mode."""
-        self._tile = int(min(640, max(24, side_px)))
-        self._fit, self._fixed_columns = False, 0
+        self.tiles.tile = int(min(640, max(24, side_px)))
+        self.tiles.fit = False
+        if not self._row_labels:
+            self.tiles.fixed = 0
         self._relayout()
-        self.zoomed.emit(self._tile)
+        self.zoomed.emit(self.tiles.tile)
 
     def zoom(self, factor: float) -> None:
         """Make tiles larger or smaller, keeping the current one in view."""
@@ -140,72 +133,38 @@ class ImageGrid(QAbstractScrollArea):
         if self._current >= 0:
             self.reveal(self._current)
 
-    def height_for(self, width: int, rows: int) -> int:
-        """The height that shows ``rows`` whole rows at a fixed number of columns."""
-        columns = max(1, self._fixed_columns)
-        side = (width - self._gutter() - GAP * (columns - 1)) // columns
-        return rows * (side + self._caption_px() + GAP) - GAP
-
     def tile_rect(self, index: int) -> QRect:
         """Where a tile lies in the viewport."""
-        columns, side = self.columns(), self.tile_side()
-        row, column = divmod(index, columns)
-        top = row * (side + self._caption_px() + GAP) - self.verticalScrollBar().value()
-        return QRect(self._gutter() + column * (side + GAP), top, side, side)
+        return self.tiles.rect(index, self.verticalScrollBar().value())
 
     def index_at(self, point: QPoint) -> int:
         """The item under a viewport point, or -1."""
-        columns, side = self.columns(), self.tile_side()
-        x, y = point.x() - self._gutter(), point.y() + self.verticalScrollBar().value()
-        column, row = x // (side + GAP), y // (side + self._caption_px() + GAP)
-        inside = 0 <= column < columns and x % (side + GAP) < side
-        index = row * columns + column
-        return index if inside and 0 <= index < self._count else -1
+        return self.tiles.index_at(point, self.verticalScrollBar().value())
 
     def visible_range(self) -> range:
         """Items whose row is at least partly seen."""
-        columns, pitch = self.columns(), self.tile_side() + self._caption_px() + GAP
-        top = self.verticalScrollBar().value()
-        first = top // pitch * columns
-        last = ((top + self.viewport().height()) // pitch + 1) * columns
-        return range(max(0, first), min(self._count, last))
+        return self.tiles.seen(self.verticalScrollBar().value())
 
     def reveal(self, index: int) -> None:
         """Scroll until the item is wholly seen."""
         rect, bar = self.tile_rect(index), self.verticalScrollBar()
-        bottom = rect.bottom() + 1 + self._caption_px()
-        if rect.top() < 0:
-            bar.setValue(bar.value() + rect.top())
+        bottom = rect.bottom() + 1 + self.tiles.caption
+        if rect.top() < self.tiles.header:
+            bar.setValue(bar.value() + rect.top() - self.tiles.header)
         elif bottom > self.viewport().height():
             bar.setValue(bar.value() + bottom - self.viewport().height())
 
     def sizeHint(self) -> QSize:
         return QSize(480, 240)
 
-    def _gutter(self) -> int:
-        return 52 if self._row_labels else 0
-
-    def _width(self) -> int:
-        return max(24, self.viewport().width() - self._gutter())
-
-    def _caption_px(self) -> int:
-        return CAPTION_PX if self._caption else 0
-
-    def _fitting_columns(self, width: int, height: int) -> int:
-        def side(columns: int) -> int:
-            rows = -(-self._count // columns)
-            across = (width - GAP * (columns - 1)) // columns
-            return min(across, (height - GAP * (rows - 1)) // rows - self._caption_px())
-
-        return max(range(1, min(self._count, 64) + 1), key=side)
-
     def _relayout(self) -> None:
-        rows = -(-self._count // self.columns()) if self._count else 0
-        pitch = self.tile_side() + self._caption_px() + GAP
-        bar = self.verticalScrollBar()
-        bar.setRange(0, max(0, rows * pitch - GAP - self.viewport().height()))
-        bar.setPageStep(self.viewport().height())
-        bar.setSingleStep(max(8, pitch // 3))
+        tiles, bar = self.tiles, self.verticalScrollBar()
+        tiles.count, tiles.captions = self._count, self._caption is not None
+        tiles.row_labels, tiles.column_labels = bool(self._row_labels), bool(self._column_labels)
+        tiles.width, tiles.height = self.viewport().width(), self.viewport().height()
+        bar.setRange(0, max(0, tiles.total_height - tiles.height) if self._count else 0)
+        bar.setPageStep(tiles.height)
+        bar.setSingleStep(max(8, tiles.pitch // 3))
         self.viewport().update()
 
     # ------------------------------------------------------------------------------------------- painting
@@ -216,19 +175,26 @@ class ImageGrid(QAbstractScrollArea):
         if not self._count:
             paint.draw_hint(painter, QRectF(self.viewport().rect()), self.hint)
             return
-        self._paint_labels(painter)
         for index in self.visible_range():
             rect = self.tile_rect(index)
-            if rect.adjusted(-2, -2, 2, 2 + self._caption_px()).intersects(event.rect()):
+            if rect.adjusted(-2, -2, 2, 2 + self.tiles.caption).intersects(event.rect()):
                 self._paint_tile(painter, index, rect)
+        self._paint_labels(painter)
 
     def _paint_labels(self, painter: QPainter) -> None:
         painter.setFont(paint.figures(11))
         painter.setPen(paint.ink("text3"))
         for row, label in enumerate(self._row_labels):
             rect = self.tile_rect(row * self.columns())
-            place = QRect(0, rect.top(), self._gutter() - 8, rect.height())
+            place = QRect(0, rect.top(), self.tiles.gutter - 8, rect.height())
             painter.drawText(place, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, label)
+        if self._column_labels:
+            painter.fillRect(QRect(0, 0, self.viewport().width(), self.tiles.header), paint.ink("bg0"))
+        for column, label in enumerate(self._column_labels):
+            rect = self.tile_rect(column)
+            place = QRect(rect.left(), 0, rect.width(), self.tiles.header - 2)
+            text = painter.fontMetrics().elidedText(label, Qt.TextElideMode.ElideRight, rect.width())
+            painter.drawText(place, Qt.AlignmentFlag.AlignCenter, text)
 
     def _paint_tile(self, painter: QPainter, index: int, rect: QRect) -> None:
         tile = self._tile_of(index, rect.width())
@@ -395,7 +361,7 @@ class ImageGrid(QAbstractScrollArea):
 
     def _key_step(self, key: int) -> int | None:
         columns = self.columns()
-        page = max(1, self.viewport().height() // (self.tile_side() + self._caption_px() + GAP)) * columns
+        page = max(1, self.viewport().height() // self.tiles.pitch) * columns
         steps = {
             Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1, Qt.Key.Key_Up: -columns, Qt.Key.Key_Down: columns,
             Qt.Key.Key_PageUp: -page, Qt.Key.Key_PageDown: page, Qt.Key.Key_Home: -self._count, Qt.Key.Key_End: self._count,

