@@ -139,7 +139,7 @@ class Engine:
 
     async def _imported(self, job: importing.ImportJob, tell: Callable[[Progress], None] | None) -> DatasetRecord:
         record = await importing.carry_out(job, tell)
-        await asyncio.to_thread(self.library.add_dataset, record)
+        await asyncio.to_thread(self.library.notice, "dataset", record.id)
         return record
 
     # ------------------------------------------------------------------------------------------ runs
@@ -263,7 +263,7 @@ class Engine:
         else:
             answer = await self._interactive_on(self._device).call(request, tell)
         if getattr(answer, "sample", ""):
-            await asyncio.to_thread(self.library.add_sample, answer.sample)
+            await asyncio.to_thread(self.library.notice, "sample", answer.sample)
         return answer
 
     def _interactive_on(self, device: str) -> InteractiveWorker:

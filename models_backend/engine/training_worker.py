@@ -79,11 +79,10 @@ class TrainingWorker:
         """Asks the worker to save and end; with ``after_step`` False one that does not obey in time is ended by force."""
         asked = asyncio.ensure_future(self.call(Stop(after_step)))
         try:
-            await asyncio.wait([asked], timeout=self.limits.stop_s)
-            if not after_step:
-                await asyncio.wait_for(self.ended.wait(), self.limits.stop_s)
+            await asyncio.wait_for(asyncio.shield(asked if after_step else self.ended.wait()), self.limits.stop_s)
         except TimeoutError:
-            await self.kill()
+            if not after_step:
+                await self.kill()
         finally:
             asked.cancel()
 

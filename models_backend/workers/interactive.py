@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from models_backend.contract.messages import Progress
 
@@ -14,10 +15,12 @@ from .inbox import Inbox
 from .server import Server
 
 log = logging.getLogger(__name__)
-TELL_S = 0.5
+
+#: (library, device) -> answers; the slow part: it imports torch and the families
+Equip = Callable[[Path, str], Any]
 
 
-def main(library: Path, device: str, socket: Path) -> int:
+def main(library: Path, device: str, socket: Path, equip: Equip | None = None) -> int:
     """Serves ``socket`` until the studio is gone. Returns the exit status."""
     process.die_with_parent()
     process.lower_priority(process.INTERACTIVE_NICE)
@@ -27,7 +30,7 @@ def main(library: Path, device: str, socket: Path) -> int:
     loading = _Loading(inbox)
     loading.start()
     try:
-        answers = _answers(library, device)
+        answers = (equip or equipped)(library, device)
     finally:
         loading.stop()
     log.info("ready on %s", device)
@@ -38,7 +41,7 @@ def main(library: Path, device: str, socket: Path) -> int:
     return 0
 
 
-def _answers(root: Path, device: str):
+def equipped(root: Path, device: str) -> Any:
     """Imports torch and the families, which takes seconds, and opens the library."""
     import torch  # noqa: F401  the slow part, behind the open socket
 
@@ -58,7 +61,6 @@ class _Loading:
 
     def __init__(self, inbox: Inbox):
         self._inbox, self._over = inbox, threading.Event()
-        self._began = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="loading", daemon=True)
 
     def start(self) -> None:

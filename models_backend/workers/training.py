@@ -7,6 +7,7 @@ import logging
 import signal
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,11 @@ from .troubles import trouble_of
 
 log = logging.getLogger(__name__)
 
+#: job -> (trainer, answers); the slow part: it imports torch and the families
+Equip = Callable[["TrainingJob"], tuple[Any, Any]]
 
-def main(folder: Path, device: str = "auto") -> int:
+
+def main(folder: Path, device: str = "auto", equip: Equip | None = None) -> int:
     """Trains the run in ``folder`` to its end, or until it is stopped. Returns the exit status."""
     process.lower_priority(process.TRAINING_NICE)
     from models_backend.library.library import Library
@@ -46,14 +50,14 @@ def main(folder: Path, device: str = "auto") -> int:
         log.error("%s", error)
         return BUSY
     with lock:
-        return TrainingJob(library, run, device).run()
+        return TrainingJob(library, run, device, equip or equipped).carry_out()
 
 
 class TrainingJob:
     """A run under way: the server's thread sets wishes (pause, stop), the main thread fulfils them between two steps."""
 
-    def __init__(self, library: Any, run: Any, device: str):
-        self._library, self._run, self._device = library, run, device
+    def __init__(self, library: Any, run: Any, device: str, equip: Equip):
+        self.library, self.run, self.device, self._equip = library, run, device, equip
         self._trainer: Any = None
         self._answers: Any = None
         self._pause = False
@@ -64,7 +68,7 @@ class TrainingJob:
             run.socket_path(), self._inbox, run.layout.id, history=run.events, at_once=self._at_once, beat=self._beat
         )
 
-    def run(self) -> int:
+    def carry_out(self) -> int:
         """The exit status: 0 for finished and stopped, 1 for failed."""
         self._server.start()
         signal.signal(signal.SIGTERM, lambda *_: self._at_once(Stop()))
@@ -83,24 +87,14 @@ class TrainingJob:
         """Keeps an event on disk, then tells it to whoever is attached; signs of life are only told."""
         with self._writing:
             passing = isinstance(body, (Heartbeat, Progress))
-            event = Event(0, time.time(), self._run.layout.id, body) if passing else self._run.append(body)
+            event = Event(0, time.time(), self.run.layout.id, body) if passing else self.run.append(body)
             self._server.tell(event)
 
     # ------------------------------------------------------------------------------------------ main thread
 
     def _train(self) -> None:
         self.tell(Progress(0, 0, "loading torch and the families"))
-        from models_backend.training.loop import Trainer
-
-        from .answers import Answers
-        from .registry import families
-
-        known = families()
-        record = self._run.record()
-        if record.family not in known:
-            raise TroubleError("this family is not installed", item=record.family, advice="Put its file back, then resume")
-        self._trainer = Trainer(self._library, self._run, known[record.family], known, device=self._device, tell=self.tell)
-        self._answers = Answers(self._library, families, self._load, self._device)
+        self._trainer, self._answers = self._equip(self)
         self._trainer.prepare()
         if self._stop:
             self._trainer.request_stop(self._stop.after_step)
@@ -133,24 +127,19 @@ class TrainingJob:
         try:
             self._trainer.set_live(pending.request.values)
         except Exception as error:
-            pending.fail(trouble_of(error, self._run.layout.id), False)
+            pending.fail(trouble_of(error, self.run.layout.id), False)
         else:
             pending.reply(None)
 
-    def _load(self, run: str, checkpoint: str) -> Any:
-        from models_backend.sampling.loading import load_run
-
-        from .registry import families
-
-        if run == self._run.layout.id and not checkpoint:
-            return self._trainer.loaded()
-        return load_run(self._library, run, families(), checkpoint=checkpoint, device=self._device)
-
     def _fail(self, error: Exception) -> None:
         log.error("the run failed", exc_info=error)
-        trouble = trouble_of(error, self._run.layout.id)
-        self.tell(trouble)
-        self.tell(State("failed", self._step(), str(trouble)))
+        trouble = trouble_of(error, self.run.layout.id)
+        for body in (trouble, State("failed", self._step(), str(trouble))):
+            try:
+                self.tell(body)
+            except TroubleError as full:  # the log cannot take it: whoever is attached hears it all the same
+                log.error("%s", full)
+                self._server.tell(Event(0, time.time(), self.run.layout.id, body))
 
     # ------------------------------------------------------------------------------------------ server's thread
 
@@ -172,3 +161,24 @@ class TrainingJob:
 
     def _beat(self) -> Heartbeat:
         return process.heartbeat(self._step())
+
+
+def equipped(job: TrainingJob) -> tuple[Any, Any]:
+    """The real trainer of a job's run, and the answers that it gives meanwhile."""
+    from models_backend.sampling.loading import load_run
+    from models_backend.training.loop import Trainer
+
+    from .answers import Answers
+    from .registry import families
+
+    known, record = families(), job.run.record()
+    if record.family not in known:
+        raise TroubleError("this family is not installed", item=record.family, advice="Put its file back, then resume")
+    trainer = Trainer(job.library, job.run, known[record.family], known, device=job.device, tell=job.tell)
+
+    def load(run: str, checkpoint: str) -> Any:
+        if run == record.id and not checkpoint:
+            return trainer.loaded()
+        return load_run(job.library, run, known, checkpoint=checkpoint, device=job.device)
+
+    return trainer, Answers(job.library, families, load, job.device)

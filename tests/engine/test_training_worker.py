@@ -1,0 +1,163 @@
+"""Runs in training: events without gaps, whatever dies; hangs and deaths in plain words."""
+
+import asyncio
+import os
+import signal
+
+import pytest
+
+from models_backend.contract.messages import Metrics, Sample, State, Trouble, TroubleError
+
+
+def states(studio, run):
+    return [b.state for b in studio.bodies(run, State)]
+
+
+def assert_no_gap(studio, run):
+    told = [e.seq for e in studio.kept(run)]
+    on_disk = [e.seq for e in studio.library.run(run).events()]
+    assert told == on_disk[on_disk.index(told[0]) :]
+    assert on_disk == list(range(1, len(on_disk) + 1))
+
+
+async def test_a_run_ends_finished_with_every_event_told_once(studio):
+    run = studio.make_run(steps=20)
+    await studio.engine.submit(run)
+    state = await studio.engine.wait(run)
+    assert (state.state, state.step) == ("finished", 20)
+    assert [m.step for m in studio.bodies(run, Metrics)] == list(range(1, 21))
+    assert states(studio, run) == ["starting", "running", "finished"]
+    assert_no_gap(studio, run)
+    assert studio.engine.queue() == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+@pytest.mark.parametrize(
+    "deed, word",
+    [("segv", "SIGSEGV"), ("kill", "SIGKILL"), ("leave", "exit status 3"), ("oom", "memory ran out"), ("error", "says so")],
+)
+async def test_a_death_is_told_in_plain_words_and_leaves_the_run_failed(studio, deed, word):
+    run = studio.make_run(at=3, do=deed)
+    await studio.engine.submit(run)
+    state = await studio.engine.wait(run)
+    assert state.state == "failed"
+    (trouble,) = studio.bodies(run, Trouble)
+    assert word in trouble.what and trouble.advice and trouble.item == run
+    assert studio.bodies(run, State)[-1].state == "failed"
+    assert [j.state for j in studio.engine.queue()] == ["failed"]
+    assert word in studio.engine.queue()[0].reason
+    assert_no_gap(studio, run)
+
+
+async def test_a_failed_run_does_not_stop_the_queue_and_can_be_resumed(studio):
+    bad, good = studio.make_run("bad", at=2, do="error"), studio.make_run("good")
+    await studio.engine.submit(bad)
+    await studio.engine.submit(good)
+    assert (await studio.engine.wait(good)).state == "finished"
+    await studio.engine.resume(bad)  # the script fails at step 2 only when it passes it; one step was told
+    await studio.engine.wait(bad)
+    assert states(studio, bad).count("starting") == 2
+    assert_no_gap(studio, bad)
+
+
+async def test_reattached_without_a_gap_after_the_studio_is_killed(open_studio):
+    first = await open_studio()
+    run = first.make_run(steps=300, step_s=0.01)
+    await first.engine.submit(run)
+    await first.until(lambda: len(first.kept(run)) > 20)
+    first.abandon()
+    await asyncio.sleep(0.3)
+    assert first.library.run(run).alive(), "the run must go on without the studio"
+
+    second = await open_studio()
+    before = await second.engine.history(run)
+    assert second.engine.live() == [run]
+    assert (await second.engine.wait(run)).state == "finished"
+    seen = [e.seq for e in before] + [e.seq for e in second.kept(run) if e.seq > before[-1].seq]
+    assert seen == list(range(1, 304))
+    assert second.engine.queue() == []
+
+
+async def test_a_lost_connection_is_found_again_without_a_gap(studio):
+    run = studio.make_run(steps=150, step_s=0.01)
+    await studio.engine.submit(run)
+    for _ in range(5):
+        seen = len(studio.kept(run))
+        await studio.until(lambda seen=seen: len(studio.kept(run)) > seen + 5 and studio.engine._live[run].connection)
+        studio.engine._live[run].connection.close()
+    assert (await studio.engine.wait(run)).state == "finished"
+    assert [m.step for m in studio.bodies(run, Metrics)] == list(range(1, 151))
+    assert_no_gap(studio, run)
+
+
+async def test_pause_answers_samples_and_resume_goes_on(studio):
+    run = studio.make_run(steps=60, step_s=0.01)
+    await studio.engine.submit(run)
+    await studio.until(lambda: studio.bodies(run, Metrics))
+    await studio.engine.pause(run)
+    await studio.until(lambda: "paused" in states(studio, run))
+    step = studio.bodies(run, Metrics)[-1].step
+    media = await studio.engine.call(Sample(run=run, seed=7))
+    assert media.items.data == b"\x07"
+    await asyncio.sleep(0.2)
+    assert studio.bodies(run, Metrics)[-1].step == step < 60
+    await studio.engine.resume(run)
+    assert (await studio.engine.wait(run)).state == "finished"
+    assert states(studio, run) == ["starting", "running", "paused", "running", "finished"]
+
+
+async def test_a_run_in_training_answers_between_two_steps(studio):
+    run = studio.make_run(steps=200, step_s=0.01)
+    await studio.engine.submit(run)
+    media = await studio.engine.call(Sample(run=run, seed=3))
+    assert media.items.data == b"\x03"
+    assert studio.engine.live() == [run]
+    with pytest.raises(TroubleError, match="not a live setting"):
+        await studio.engine.set_live(run, {"steps": 3})
+    await studio.engine.set_live(run, {"learning_rate": 0.1})
+
+
+async def test_stop_ends_within_a_step_and_while_paused(studio):
+    run = studio.make_run(steps=1000, step_s=0.01)
+    await studio.engine.submit(run)
+    await studio.until(lambda: studio.bodies(run, Metrics))
+    await studio.engine.pause(run)
+    await studio.engine.stop(run)
+    state = await studio.engine.wait(run)
+    assert state.state == "stopped" and state.step < 1000
+    assert studio.engine.queue() == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+async def test_a_frozen_worker_is_noticed_and_stop_now_ends_it_by_force(studio):
+    run = studio.make_run(at=2, do="freeze", steps=5)
+    await studio.engine.submit(run)
+    await studio.until(lambda: studio.bodies(run, Trouble))
+    assert "no sign of life" in studio.bodies(run, Trouble)[0].what
+    await studio.engine.stop(run, after_step=False)
+    state = await studio.engine.wait(run)
+    assert state.state == "stopped"
+    assert "by force" in studio.bodies(run, State)[-1].reason
+    assert_no_gap(studio, run)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+async def test_sigterm_is_a_clean_stop(studio):
+    run = studio.make_run(steps=1000, step_s=0.01)
+    await studio.engine.submit(run)
+    await studio.until(lambda: studio.bodies(run, Metrics))
+    os.kill(studio.library.run(run).worker_pid(), signal.SIGTERM)
+    assert (await studio.engine.wait(run)).state == "stopped"
+
+
+async def test_a_second_worker_for_the_same_run_leaves_the_first_alone(open_studio):
+    first = await open_studio()
+    run = first.make_run(steps=150, step_s=0.01)
+    await first.engine.submit(run)
+    await first.until(lambda: first.bodies(run, Metrics))
+    second = await open_studio(start=False, schedule=False)
+    await second.engine._start_job(first.engine.queue()[0])
+    assert (await second.engine.wait(run)).state == "finished"
+    await first.engine.wait(run)
+    assert states(first, run) == ["starting", "running", "finished"]
+    assert_no_gap(second, run)
