@@ -1,0 +1,306 @@
+"""Latent: the map of what a run has learned; a click decodes, a drag becomes a film."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtWidgets import QComboBox, QMenu, QSpinBox, QStackedWidget, QVBoxLayout, QWidget
+
+from models_backend.contract.messages import Arrays, Decode, LatentMap
+from models_backend.contract.run_layout import RunRecord
+
+from ..commands import Command
+from ..pieces import EmptyState, Header, button, chip, chip_button, label, row, section
+from ..plots.histogram import Histogram
+from ..state.session import Session
+from ..viewers.film_strip import FilmStrip
+from ..viewers.modality import shown, to_array
+from .exporting import fill_menu
+from .latent_map import LatentMapView, along
+from .workspace import Workspace, scrolled
+
+FRAME_MS = 80
+LIMIT = 3000
+
+
+class LatentPanel(Workspace):
+    """Map in the middle, what is decoded on the right, the path as a film below."""
+
+    key, title, icon_name = "latent", "Latent", "latent"
+
+    def __init__(self, session: Session):
+        super().__init__(session)
+        self.run: RunRecord | None = None
+        self.map: Arrays | None = None
+        self._path = np.empty((0, 2))
+        self._stamp, self._shown_stamp = 0, 0
+        self.view = LatentMapView()
+        self.set_central(self._build_centre())
+        self.add_dock(
+            "decoded", self.tr("Decoded here"), scrolled(self._build_side()), Qt.DockWidgetArea.RightDockWidgetArea, width=300
+        )
+        dock = self.add_dock(
+            "path", self.tr("Path → film"), self._build_film(), Qt.DockWidgetArea.BottomDockWidgetArea, height=190
+        )
+        dock.heading.hint.setText(self.tr("drag on the map draws a path"))
+        self._timer = QTimer(self, interval=FRAME_MS)
+        self._connect()
+
+    # ------------------------------------------------------------------------------------------- building
+
+    def _build_centre(self) -> QWidget:
+        self.runs = QComboBox()
+        self.runs.setAccessibleName(self.tr("Run"))
+        self.runs.setMinimumWidth(200)
+        self.kind, self.method = chip(""), chip("PCA")
+        self.thumbs = chip_button(self.tr("thumbnails"), True)
+        self.header = Header(self.tr("Map"), self.kind, self.method, self.thumbs)
+        self.header.corner.addWidget(self.runs)
+        self.empty = EmptyState(
+            "latent", self.tr("See what a model has learned"),
+            self.tr("Every picture of the data set becomes a place on a map. Click anywhere to decode what lies there."),
+            self.tr("Train a model first"), lambda: self.session.navigate.emit("train", {}),
+        )  # fmt: skip
+        self.wait = label("", "label")
+        self.wait.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.stack = QStackedWidget()
+        for page in (self.empty, self.wait, self.view):
+            self.stack.addWidget(page)
+        whole = QWidget()
+        layout = QVBoxLayout(whole)
+        layout.setContentsMargins(0, 0, 0, 8)
+        layout.setSpacing(0)
+        layout.addWidget(self.header)
+        layout.addWidget(self.stack, 1)
+        return whole
+
+    def _build_side(self) -> QWidget:
+        side = QWidget()
+        self.place = QVBoxLayout()
+        self.picture: QWidget | None = None
+        self.nearest = label("", "mono", wrap=True)
+        self.dimensions = section(self.tr("Dimensions by KL"))
+        self.kl = Histogram(x_label=self.tr("dimension"), y_label=self.tr("nats"), color=1)
+        self.kl.setMinimumHeight(130)
+        self.active = label("", "mono")
+        layout = QVBoxLayout(side)
+        layout.setContentsMargins(12, 4, 12, 12)
+        layout.setSpacing(8)
+        layout.addLayout(self.place)
+        layout.addWidget(self.nearest)
+        for widget in (self.dimensions, self.kl, self.active):
+            layout.addWidget(widget)
+            widget.hide()
+        layout.addStretch(1)
+        return side
+
+    def _build_film(self) -> QWidget:
+        self.film = FilmStrip(hint=self.tr("Drag across the map: the way becomes a film"))
+        self.frames = QSpinBox()
+        self.frames.setRange(4, 240)
+        self.frames.setValue(32)
+        self.frames.setSuffix(self.tr(" frames"))
+        self.frames.setAccessibleName(self.tr("Frames of the film"))
+        self.play = button(self.tr("Play"), icon="play", on_click=self.toggle_play)
+        self.export = button(self.tr("Save and export…"), on_click=self.save_film)
+        whole = QWidget()
+        layout = QVBoxLayout(whole)
+        layout.setContentsMargins(12, 0, 12, 10)
+        layout.addWidget(self.film, 1)
+        layout.addLayout(row(self.play, self.export, self.frames, None))
+        self._enable_film(False)
+        return whole
+
+    def _connect(self) -> None:
+        self.runs.activated.connect(lambda _: self.choose(self.runs.currentData()))
+        self.thumbs.toggled.connect(self._show_thumbs)
+        self.view.place_chosen.connect(self.decode)
+        self.view.path_drawn.connect(self.draw_path)
+        self.film.scrubbed.connect(self._show_frame)
+        self.frames.valueChanged.connect(lambda _: len(self._path) and self.draw_path(self._path))
+        self._timer.timeout.connect(self._advance)
+        self.session.runs.changed.connect(self._fill)
+        self.session.runs.current_changed.connect(self._follow)
+        self.session.catalogue.changed.connect(self._fill)
+
+    def on_shown(self) -> None:
+        self._fill()
+
+    def show_what(self, what: dict) -> None:
+        """{"run": id} maps that run."""
+        if self._mappable(what.get("run", "")):
+            self.choose(what["run"])
+
+    def commands(self) -> list[Command]:
+        drawn = lambda: len(self._path) > 0  # noqa: E731
+        return [
+            Command("latent.play", self.tr("Play the path"), self.toggle_play, "Latent", enabled=drawn),
+            Command("latent.export", self.tr("Export the path as a film"), self.save_film, "Latent", enabled=drawn),
+            Command("latent.remap", self.tr("Map the run again"), lambda: self.run and self.choose(self.run.id), "Latent"),
+        ]
+
+    # -------------------------------------------------------------------------------------------- the map
+
+    def _mappable(self, run: str) -> bool:
+        record = self.session.runs.get(run)
+        family = self.session.catalogue.get(record.family) if record else None
+        view = self.session.runs.view(run) if record else None
+        return family is not None and bool(family.latents) and view is not None and bool(view.checkpoints or view.step)
+
+    def _fill(self) -> None:
+        chosen = self.run.id if self.run else self.session.runs.current
+        self.runs.clear()
+        for record in self.session.runs.records:
+            if self._mappable(record.id):
+                self.runs.addItem(record.title, record.id)
+        if not self.runs.count():
+            self.stack.setCurrentWidget(self.empty)
+            return
+        self.runs.setCurrentIndex(max(0, self.runs.findData(chosen)))
+        if self.run is None and self.isVisible():
+            self.choose(self.runs.currentData())
+
+    def _follow(self, run: str) -> None:
+        if self.isVisible() and self._mappable(run):
+            self.choose(run)
+
+    def choose(self, run: str) -> None:
+        """Maps a run."""
+        self.run = self.session.runs.get(run)
+        if self.run is None:
+            return
+        self.runs.setCurrentIndex(self.runs.findData(run))
+        self.wait.setText(self.tr("Encoding the data of {0}…").format(self.run.title))
+        self.stack.setCurrentWidget(self.wait)
+        self._enable_film(False)
+        self.session.bridge.spawn(self._read_map(run), on_error=self._say_trouble)
+
+    def _say_trouble(self, trouble: Any) -> None:
+        self.wait.setText(str(trouble))
+
+    async def _read_map(self, run: str) -> None:
+        made = await self.session.bridge.engine.call(LatentMap(run, limit=LIMIT))
+        if self.run is None or self.run.id != run:
+            return
+        self.map = made
+        arrays = {name: to_array(array) for name, array in made.arrays.items()}
+        labels = arrays.get("label")
+        groups = labels if labels is not None and (labels >= 0).any() else None
+        thumbs = []
+        if "thumbs" in arrays:
+            drawn = shown(self.run.spec.modality)
+            thumbs = [] if drawn.together else [drawn.picture(item, 64) for item in arrays["thumbs"]]
+        self.view.set_map(arrays["xy"], groups, thumbs)
+        self._tell_map(arrays)
+        self.stack.setCurrentWidget(self.view)
+        middle = np.median(arrays["xy"], axis=0)
+        self.view.set_place(*middle)
+        self.decode(*middle)
+
+    def _tell_map(self, arrays: dict[str, np.ndarray]) -> None:
+        self.header.set_hint(self.tr("{0} items · click decodes · drag draws a path").format(f"{len(arrays['xy']):,}"))
+        family = self.session.catalogue.get(self.run.family)
+        self.kind.setText(f"{family.title if family else self.run.family}")
+        if "explained" in arrays:
+            both = 100 * float(np.sum(arrays["explained"][:2]))
+            self.method.setText(self.tr("PCA · {0} % of the variance").format(f"{both:.0f}"))
+        kl = np.sort(arrays.get("kl", np.empty(0)))[::-1]
+        for widget in (self.dimensions, self.kl, self.active):
+            widget.setVisible(kl.size > 0)
+        if kl.size:
+            self.kl.set_bars(kl, 1, len(kl))
+            self.active.setText(self.tr("{0} of {1} active").format(int((kl > 0.01).sum()), len(kl)))
+
+    def _show_thumbs(self, wanted: bool) -> None:
+        self.view.show_thumbs = wanted
+        self.view.update()
+
+    # ------------------------------------------------------------------------------------------- decoding
+
+    def decode(self, x: float, y: float) -> None:
+        """Decodes one place; while the mouse moves only the newest answer is shown."""
+        if self.run is not None:
+            self._stamp += 1
+            request = Decode(self.run.id, xy=[[float(x), float(y)]], stamp=self._stamp)
+            self.session.bridge.spawn(self._decode(request), on_error=self._decode_trouble)
+
+    def _decode_trouble(self, trouble: Any) -> None:
+        self.nearest.setText(str(trouble))
+
+    async def _decode(self, request: Decode) -> None:
+        made = await self.session.bridge.engine.call(request)
+        if request.stamp < self._shown_stamp or self.run is None or self.run.id != request.run:
+            return
+        self._shown_stamp = request.stamp
+        arrays = {name: to_array(array) for name, array in made.arrays.items()}
+        self._show_item(arrays["items"])
+        if "nearest" in arrays:
+            self.session.bridge.spawn(self._tell_nearest(int(arrays["nearest"][0]), float(arrays["distance"][0])))
+
+    async def _tell_nearest(self, index: int, distance: float) -> None:
+        items = await self.session.datasets.items(self.run.dataset)
+        name = items[index].source.rsplit("/", 1)[-1] if index < len(items) else self.tr("item {0}").format(index)
+        self.nearest.setText(self.tr("nearest: {0} · {1}").format(name, f"{distance:.2f}"))
+
+    def _show_item(self, items: np.ndarray) -> None:
+        drawn = shown(self.run.spec.modality)
+        if not isinstance(self.picture, drawn.single):
+            if self.picture is not None:
+                self.picture.deleteLater()
+            self.picture = drawn.single()
+            self.picture.setMinimumHeight(272)
+            self.place.addWidget(self.picture)
+        if drawn.together:
+            self.picture.set_points(items)
+        else:
+            self.picture.set_picture(items[0])
+
+    # ------------------------------------------------------------------------------------------ path, film
+
+    def draw_path(self, drawn: np.ndarray) -> None:
+        """Turns a drawn line into frames at equal distances."""
+        self._path = np.asarray(drawn)
+        line = along(self._path, self.frames.value())
+        self.view.set_line(line)
+        self.session.bridge.spawn(self._decode_path(line))
+
+    async def _decode_path(self, line: np.ndarray) -> None:
+        made = await self.session.bridge.engine.call(Decode(self.run.id, xy=line.tolist()))
+        items = to_array(made.arrays["items"])
+        drawn = shown(self.run.spec.modality)
+        frames = [drawn.picture(item[None] if drawn.together else item, 96) for item in items]
+        self.film.set_rows([("", frames)])
+        self._line, self._items = line, items
+        self._enable_film(True)
+
+    def _enable_film(self, there: bool) -> None:
+        self.play.setEnabled(there)
+        self.export.setEnabled(there)
+
+    def _show_frame(self, step: int) -> None:
+        if step < len(self._items):
+            self.view.set_place(*self._line[step])
+            self._show_item(self._items[step : step + 1])
+
+    def toggle_play(self) -> None:
+        """Plays the film, or stops it."""
+        self._timer.stop() if self._timer.isActive() else self._timer.start()
+        self.play.setText(self.tr("Stop") if self._timer.isActive() else self.tr("Play"))
+
+    def _advance(self) -> None:
+        self.film.lock((self.film.locked_step() + 1) % max(1, self.film.steps()))
+
+    def save_film(self) -> None:
+        """Saves the path as a sample and offers its formats."""
+        if self.run is not None and len(self._path):
+            self.session.bridge.spawn(self._save_film())
+
+    async def _save_film(self) -> None:
+        title = self.tr("Path in {0}").format(self.run.title)
+        made = await self.session.bridge.engine.call(Decode(self.run.id, xy=self._line.tolist(), save=True, title=title))
+        self.session.samples.changed.emit()
+        record = await self.session.samples.record(made.note)
+        menu = fill_menu(QMenu(self), self.session, self, record)
+        menu.popup(self.export.mapToGlobal(self.export.rect().bottomLeft()))

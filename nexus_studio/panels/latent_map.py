@@ -1,0 +1,117 @@
+"""The map of a latent space: dots coloured by class, thumbnails where there is room, the drawn path, the chosen place."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+from PySide6.QtCore import QPointF, QRectF, Signal
+from PySide6.QtGui import QColor, QImage, QPainter, QPen
+
+from .. import paint
+from ..viewers.points_view import PointsView
+
+THUMB_PX = 34
+STILL_PX = 5
+
+
+class LatentMapView(PointsView):
+    """``place_chosen`` (x, y) follows the mouse while it is pressed; ``path_drawn`` tells (N, 2) places along a drag."""
+
+    place_chosen = Signal(float, float)
+    path_drawn = Signal(object)
+
+    def __init__(self) -> None:
+        super().__init__(names=("z₁", "z₂"), hint="")
+        self.drag_pans = False
+        self.setAccessibleName(self.tr("Latent map"))
+        self.overlays.append(self._paint_over)
+        self.show_thumbs = True
+        self._thumbs: list[QImage] = []
+        self._places = np.empty((0, 2), np.float32)
+        self._chosen: tuple[float, float] | None = None
+        self._drawn: list[tuple[float, float]] = []
+        self._line = np.empty((0, 2))
+        self.pressed.connect(self._press)
+        self.dragged.connect(self._drag_to)
+        self.released.connect(lambda *_: self._release())
+
+    def set_map(self, places: np.ndarray, groups: np.ndarray | None, thumbs: list[QImage]) -> None:
+        """Shows items at ``places`` (N, 2), coloured by ``groups`` (N,), with small pictures where they are given."""
+        self._places, self._thumbs = places, thumbs
+        self._chosen, self._line = None, np.empty((0, 2))
+        self.set_points(places, groups)
+        self.set_bounds(None)
+
+    def set_place(self, x: float, y: float) -> None:
+        """Marks the place that is decoded."""
+        self._chosen = (x, y)
+        self.update()
+
+    def set_line(self, line: np.ndarray) -> None:
+        """Draws a path (N, 2)."""
+        self._line = line
+        self.update()
+
+    # ------------------------------------------------------------------------------------------- drawing
+
+    def _press(self, x: float, y: float) -> None:
+        self._drawn = [(x, y)]
+        self.set_place(x, y)
+        self.place_chosen.emit(x, y)
+
+    def _drag_to(self, x: float, y: float) -> None:
+        if self._drawn:
+            self._drawn.append((x, y))
+            self._line = np.asarray(self._drawn)
+            self.set_place(x, y)
+            self.place_chosen.emit(x, y)
+
+    def _release(self) -> None:
+        drawn, self._drawn = self._drawn, []
+        if len(drawn) > 2 and self._length_px(drawn) > STILL_PX * 3:
+            self.path_drawn.emit(np.asarray(drawn))
+        else:
+            self._line = np.empty((0, 2))
+            self.update()
+
+    def _length_px(self, drawn: list[tuple[float, float]]) -> float:
+        points = [self.to_screen(x, y) for x, y in drawn]
+        return sum((b - a).manhattanLength() for a, b in itertools.pairwise(points))
+
+    def _paint_over(self, painter: QPainter, _view: PointsView) -> None:
+        if self.show_thumbs:
+            self._paint_thumbs(painter)
+        if len(self._line) > 1:
+            painter.setPen(QPen(paint.ink("text"), 2.4))
+            painter.drawPolyline(self._polygon(self._line))
+        if self._chosen is not None:
+            at = self.to_screen(*self._chosen)
+            painter.setPen(QPen(QColor("#0e1014"), 1.5))
+            painter.setBrush(QColor("#ffffff"))
+            painter.drawEllipse(at, 6.5, 6.5)
+
+    def _paint_thumbs(self, painter: QPainter) -> None:
+        """One picture a cell of the screen: the item nearest to the cell's middle, in the order of the data."""
+        taken: set[tuple[int, int]] = set()
+        plane = self.plane()
+        for place, thumb in zip(self._places, self._thumbs):
+            at = self.to_screen(float(place[0]), float(place[1]))
+            cell = (int(at.x() // (THUMB_PX + 10)), int(at.y() // (THUMB_PX + 10)))
+            if cell in taken or not plane.contains(at):
+                continue
+            taken.add(cell)
+            corner = at - QPointF(THUMB_PX / 2, THUMB_PX / 2)
+            paint.draw_rounded(painter, thumb, QRectF(corner.x(), corner.y(), THUMB_PX, THUMB_PX), 4)
+
+
+def along(drawn: np.ndarray, count: int) -> np.ndarray:
+    """``count`` places (count, 2) at equal distances along a drawn line (N, 2), smoothed a little."""
+    steps = np.linalg.norm(np.diff(drawn, axis=0), axis=1)
+    kept = np.concatenate([[True], steps > 0])
+    line, lengths = drawn[kept], np.concatenate([[0.0], np.cumsum(steps[steps > 0])])
+    at = np.linspace(0.0, lengths[-1], count)
+    even = np.stack([np.interp(at, lengths, line[:, axis]) for axis in (0, 1)], axis=1)
+    smooth = even.copy()
+    smooth[1:-1] = (even[:-2] + 2 * even[1:-1] + even[2:]) / 4
+    return smooth
