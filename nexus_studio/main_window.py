@@ -140,6 +140,8 @@ class MainWindow(QMainWindow):
         workspace = self.workspace(key)
         self.stack.setCurrentWidget(workspace)
         self.rail.show_current(key)
+        if self.focusWidget() is None or self.focusWidget() is self.top.brand:
+            workspace.setFocus()
         self.current = key
         self.session.preferences.set("workspace", key)
         self.workspace_shown.emit(key)

@@ -114,6 +114,7 @@ class ActivityCard(Card):
     def draw(self) -> None:
         """Shows how far it is."""
         progress = self._activity.progress
+        self._figures.setVisible(progress is not None)
         if progress is None:
             return
         self._bar.setValue(round(1000 * progress.done / progress.total) if progress.total else 0)

@@ -69,6 +69,7 @@ class Workspace(QMainWindow):
         self.session = session
         self.setWindowFlags(Qt.WindowType.Widget)
         self.setDockNestingEnabled(True)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAnimated(not theme.reduced_motion())
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.PreventContextMenu)
         self.docks: dict[str, Dock] = {}

@@ -35,9 +35,17 @@ def ranked(entries: list[Entry], query: str) -> list[Entry]:
     """The entries that match, best first; with an empty query the recently used ones first."""
     if not query.strip():
         return sorted(entries, key=lambda entry: -entry.recent)[:LIMIT]
-    scored = [(score(query, f"{entry.title} {entry.note} {entry.keywords} {entry.kind}"), entry) for entry in entries]
+    scored = [(_points(query, entry), entry) for entry in entries]
     scored = [(points + min(entry.recent, 2.0), entry) for points, entry in scored if points > 0]
     return [entry for _, entry in sorted(scored, key=lambda pair: -pair[0])[:LIMIT]]
+
+
+def _points(query: str, entry: Entry) -> float:
+    """The title counts fully and takes skipped letters; what stands beside it counts less and only by whole beginnings."""
+    beside = f"{entry.note} {entry.keywords} {entry.kind}".lower().split()
+    words = query.lower().split()
+    points = [max(score(word, entry.title), 4.0 * any(one.startswith(word) for one in beside)) for word in words]
+    return sum(points) if all(points) else 0.0
 
 
 class Lines(QAbstractListModel):

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QPushButton, QToolButt
 
 from .. import theme
 from ..commands import Commands
-from ..pieces import label, meter, row
+from ..pieces import chip, label, meter, row
 from ..state.session import Session
 from .words import dataset_size, memory
 
@@ -102,7 +102,7 @@ class TopBar(QFrame):
         self.setProperty("role", "bar")
         self.brand = self._brand()
         self.dataset = DatasetButton(session)
-        self.size = label("", "chip")
+        self.size = chip("")
         self.search = SearchButton(on_search)
         self.device = DeviceMeter()
         left, right = QWidget(), QWidget()

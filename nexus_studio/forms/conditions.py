@@ -1,0 +1,190 @@
+"""Editors of the condition kinds: what a sample is asked to be. One class a kind, values as requests carry them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QComboBox, QFileDialog, QLineEdit, QPlainTextEdit, QSizePolicy, QWidget
+
+from models_backend.contract.family import Condition, DataSpec
+
+from .. import theme
+from ..pieces import column, icon_button, label, row
+from .editors import guarded
+
+
+class ConditionEditor(QWidget):
+    """One condition. ``value`` is None where nothing is asked for (unconditional)."""
+
+    changed = Signal()
+    title = ""
+
+    def __init__(self, condition: Condition, spec: DataSpec):
+        super().__init__()
+        self.condition, self.spec = condition, spec
+
+    def value(self) -> Any:
+        """The plain value, or None."""
+        raise NotImplementedError
+
+    def set_value(self, value: Any) -> None:
+        """Shows a value; tells nothing."""
+        raise NotImplementedError
+
+
+class ClassEditor(ConditionEditor):
+    """A class of the data set, every class in turn ("all"), or none. Values: int, "all", None."""
+
+    title = "Class"
+
+    def __init__(self, condition: Condition, spec: DataSpec):
+        super().__init__(condition, spec)
+        self.box = guarded(QComboBox())
+        self.box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.box.addItem(self.tr("any"), None)
+        self.box.addItem(self.tr("every class in turn"), "all")
+        for position, name in enumerate(spec.classes):
+            self.box.addItem(name, position)
+        self.box.setAccessibleName(self.title)
+        self.box.currentIndexChanged.connect(lambda _index: self.changed.emit())
+        self.setLayout(row(self.box))
+
+    def value(self) -> int | str | None:
+        return self.box.currentData()
+
+    def set_value(self, value: Any) -> None:
+        self.box.blockSignals(True)
+        self.box.setCurrentIndex(max(0, self.box.findData(value)))
+        self.box.blockSignals(False)
+
+
+class TextConditionEditor(ConditionEditor):
+    """A few lines of text."""
+
+    title = "Text"
+
+    def __init__(self, condition: Condition, spec: DataSpec):
+        super().__init__(condition, spec)
+        self.field = QPlainTextEdit()
+        self.field.setFixedHeight(theme.px(72))
+        self.field.setTabChangesFocus(True)
+        self.field.setAccessibleName(self.title)
+        self.field.setPlaceholderText(condition.help)
+        self.field.textChanged.connect(self.changed)
+        self.setLayout(column(self.field))
+
+    def value(self) -> str | None:
+        return self.field.toPlainText().strip() or None
+
+    def set_value(self, value: Any) -> None:
+        self.field.blockSignals(True)
+        self.field.setPlainText(value or "")
+        self.field.blockSignals(False)
+
+
+class PhonemesEditor(TextConditionEditor):
+    """Phonemes as text."""
+
+    title = "Phonemes"
+
+
+class FileConditionEditor(ConditionEditor):
+    """A file: a button asks for it, or it is dropped on the field. The value is its path."""
+
+    suffixes = ""
+
+    def __init__(self, condition: Condition, spec: DataSpec):
+        super().__init__(condition, spec)
+        self.field = QLineEdit()
+        self.field.setPlaceholderText(condition.help or self.tr("drop a file here"))
+        self.field.setAccessibleName(self.title)
+        self.field.textEdited.connect(lambda _text: self.changed.emit())
+        self.setLayout(row(self.field, icon_button("folder", self.tr("Choose…"), self._ask)))
+        self.setAcceptDrops(True)
+
+    def _ask(self) -> None:
+        dialog = QFileDialog(self.window(), self.title, "", self.suffixes)
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.fileSelected.connect(self._take)
+        dialog.open()
+
+    def _take(self, path: str) -> None:
+        self.set_value(path)
+        self.changed.emit()
+
+    def value(self) -> str | None:
+        return self.field.text().strip() or None
+
+    def set_value(self, value: Any) -> None:
+        self.field.setText(value or "")
+
+    def dragEnterEvent(self, event) -> None:
+        if event.mimeData().hasUrls():
+            event.acceptProposedAction()
+
+    def dropEvent(self, event) -> None:
+        paths = [url.toLocalFile() for url in event.mimeData().urls() if url.isLocalFile()]
+        if paths:
+            self._take(paths[0])
+            event.acceptProposedAction()
+
+
+class ImageEditor(FileConditionEditor):
+    """A reference picture."""
+
+    title, suffixes = "Reference picture", "Pictures (*.png *.jpg *.jpeg *.webp *.bmp *.tif *.tiff)"
+
+
+class MaskEditor(FileConditionEditor):
+    """A picture whose white parts are made anew."""
+
+    title, suffixes = "Mask", "Pictures (*.png *.webp *.bmp)"
+
+
+class AudioEditor(FileConditionEditor):
+    """A reference voice or sound."""
+
+    title, suffixes = "Reference sound", "Sound (*.wav *.flac *.ogg *.mp3 *.opus)"
+
+
+class MelodyEditor(FileConditionEditor):
+    """A melody to follow."""
+
+    title, suffixes = "Melody", "Sound (*.wav *.flac *.ogg *.mp3 *.opus *.mid)"
+
+
+#: condition kind -> its editor: the same names as contract.family.CONDITION_KINDS
+CONDITION_EDITORS: dict[str, type[ConditionEditor]] = {
+    "class": ClassEditor, "text": TextConditionEditor, "phonemes": PhonemesEditor, "image": ImageEditor,
+    "audio": AudioEditor, "melody": MelodyEditor, "mask": MaskEditor,
+}  # fmt: skip
+
+
+class ConditionsForm(QWidget):
+    """Every condition of a family below one another; ``values`` leaves out what is not asked for."""
+
+    changed = Signal()
+
+    def __init__(self, conditions: tuple[Condition, ...], spec: DataSpec):
+        super().__init__()
+        self.editors = {one.kind: CONDITION_EDITORS[one.kind](one, spec) for one in conditions}
+        layout = column(spacing=6)
+        for editor in self.editors.values():
+            heading = label(editor.title, "label")
+            heading.setToolTip(editor.condition.help)
+            layout.addWidget(heading)
+            layout.addWidget(editor)
+            editor.changed.connect(self.changed)
+        self.setLayout(layout)
+
+    def values(self) -> dict[str, Any]:
+        """Condition kind -> value."""
+        given = {kind: editor.value() for kind, editor in self.editors.items()}
+        return {kind: value for kind, value in given.items() if value is not None}
+
+    def set_values(self, values: dict[str, Any]) -> None:
+        """Shows values; a kind that is absent asks for nothing."""
+        for kind, editor in self.editors.items():
+            editor.set_value(values.get(kind))

@@ -1,0 +1,88 @@
+"""Numbers as people write them, and their places on a slider."""
+
+from __future__ import annotations
+
+import math
+
+from models_backend.contract.fields import FieldSpec
+
+TICKS = 1000
+DECADES_FROM_ZERO = 9.0
+
+
+def shown(value: float | int | None) -> str:
+    """ "30,000", "1e-4", ".9995", "0.02"; at most six significant digits of a fraction."""
+    if value is None or isinstance(value, bool):
+        return ""
+    if isinstance(value, int) or (float(value).is_integer() and 1 <= abs(value) < 1e6):
+        return f"{int(value):,}"
+    text = f"{value:.6g}"
+    if "e" in text:
+        mantissa, exponent = text.split("e")
+        return f"{mantissa}e{int(exponent)}"
+    if 0 < abs(value) < 1e-3:
+        exponent = math.floor(math.log10(abs(value)))
+        return f"{value / 10**exponent:.6g}e{exponent}"
+    return text
+
+
+def parsed(text: str, whole: bool) -> int | float | str | None:
+    """The number that a person wrote; the text itself where it is none, None where it is empty."""
+    plain = text.replace(",", "").replace(" ", "").replace("\u202f", "").replace("_", "")
+    if not plain:
+        return None
+    try:
+        value = float(plain)
+    except ValueError:
+        return text
+    if whole:
+        return int(value) if math.isfinite(value) and value.is_integer() else (value if math.isfinite(value) else text)
+    return value
+
+
+class Scale:
+    """A bounded number <-> a slider position from 0 to TICKS. A log scale that begins at zero puts zero at the left end."""
+
+    def __init__(self, low: float, high: float, log: bool, whole: bool, step: float | None = None):
+        self.low, self.high, self.log, self.whole, self.step = low, high, log, whole, step
+        self._floor = low if low > 0 else high * 10**-DECADES_FROM_ZERO
+
+    def value(self, position: int) -> float | int:
+        """The number at a position."""
+        share = position / TICKS
+        if not self.log:
+            return self._neat(self.low + share * (self.high - self.low))
+        if self.low <= 0 and position == 0:
+            return self._neat(self.low)
+        return self._neat(self._floor * (self.high / self._floor) ** share)
+
+    def position(self, value: float) -> int:
+        """The position of a number; one outside the bounds stands at the end."""
+        value = min(max(value, self.low), self.high)
+        if not self.log:
+            return round(TICKS * (value - self.low) / (self.high - self.low))
+        if value <= self._floor:
+            return 0
+        return round(TICKS * math.log(value / self._floor) / math.log(self.high / self._floor))
+
+    def _neat(self, value: float) -> float | int:
+        """Two digits of what a slider can tell apart; whole numbers whole."""
+        if self.step:
+            value = self.low + round((value - self.low) / self.step) * self.step
+        if self.whole:
+            return int(min(max(round(_digits(value, 2) if self.log else value), math.ceil(self.low)), math.floor(self.high)))
+        value = _digits(value, 2) if self.log else round(value, max(0, 2 - math.floor(math.log10(self.high - self.low))))
+        return min(max(value, self.low), self.high)
+
+
+def _digits(value: float, count: int) -> float:
+    return float(f"{value:.{count}g}")
+
+
+def scale_of(spec: FieldSpec) -> Scale | None:
+    """The slider of a number field, or None where it has no two bounds or far too many values for one."""
+    if spec.low is None or spec.high is None or spec.high <= spec.low:
+        return None
+    if spec.scale != "log" and spec.kind == "int" and spec.high - spec.low > 100_000:
+        return None
+    return Scale(spec.low, spec.high, spec.scale == "log", spec.kind == "int", spec.step)
