@@ -276,6 +276,13 @@ class Evaluate(msgspec.Struct, tag="evaluate"):
     checkpoint: str = ""
 
 
+class ProveResume(msgspec.Struct, tag="prove_resume"):
+    """Replay ``steps`` steps between two checkpoints of a run (0: as many as lie between them) and compare bitwise -> dict."""
+
+    run: str
+    steps: int = 0
+
+
 class Export(msgspec.Struct, tag="export"):
     """Write a sample (or a run's weights) to ``path`` in ``format`` -> list of written paths.
 
@@ -299,8 +306,9 @@ class Cancel(msgspec.Struct, tag="cancel"):
 
 
 Request = Union[
-    Describe, Attach, Pause, Resume, Stop, SetLive, Sample, VectorField, LatentMap, Decode, Budget, Evaluate, Export, Cancel
-]
+    Describe, Attach, Pause, Resume, Stop, SetLive, Sample, VectorField, LatentMap, Decode, Budget, Evaluate, ProveResume,
+    Export, Cancel,
+]  # fmt: skip
 
 
 # ------------------------------------------------------------------------------------------------ answers
