@@ -1,0 +1,179 @@
+"""The command line: ``nexus-studio <command>``, the same jobs as in the window, without Qt and without torch.
+
+Every command takes ``--library DIR`` and ``--json`` (one JSON object a line), shows progress on a terminal, and exits
+non-zero with one clear line where something is wrong: 1 it failed, 2 it was asked wrongly, 130 it was stopped by Ctrl+C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+from models_backend.contract.fields import FieldError
+from models_backend.contract.messages import Trouble, TroubleError
+from models_backend.engine.terminal import Reporter
+
+PROGRAMS = {"demo": "models_backend.workers.demo", "bench": "models_backend.workers.bench"}
+INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command; its exit status."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments and arguments[0] in PROGRAMS:
+        from models_backend.commands.upkeep import program
+
+        return program(PROGRAMS[arguments[0]], arguments[1:])
+    options = parser().parse_args(arguments)
+    reporter = Reporter(as_json=getattr(options, "json", False))
+    try:
+        return asyncio.run(_command(options.act)(options, reporter))
+    except KeyboardInterrupt:
+        reporter.note("stopped", "interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has had enough
+        return 0
+    except Exception as error:
+        reporter.error(_trouble(error))
+        return 1
+
+
+def _command(name: str):
+    """The coroutine function named ``module:function`` in the commands package."""
+    module, _, function = name.partition(":")
+    return getattr(importlib.import_module(f"models_backend.commands.{module}"), function)
+
+
+def _trouble(error: Exception) -> Trouble:
+    if isinstance(error, TroubleError):
+        return error.trouble
+    if isinstance(error, FieldError):
+        return Trouble(str(error))
+    if isinstance(error, OSError) and error.strerror:
+        return Trouble(error.strerror, str(error.filename or ""))
+    if os.environ.get("NEXUS_DEBUG"):
+        traceback.print_exception(error)
+    return Trouble(f"unexpected {type(error).__name__}: {error}", advice="NEXUS_DEBUG=1 shows where it came from")
+
+
+# ------------------------------------------------------------------------------------------------ what can be asked
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands and their options."""
+    shared = _shared()
+    top = argparse.ArgumentParser("nexus-studio", description="A studio for generative models.", parents=[shared],
+                                  epilog="Without a command the window opens.")  # fmt: skip
+    commands = top.add_subparsers(metavar="COMMAND", required=True)
+
+    def add(name: str, act: str, help: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=help, description=help, parents=[shared])
+        command.set_defaults(act=act)
+        return command
+
+    _looking(add)
+    _training(add)
+    _making(add)
+    _checking(add)
+    for name, help in (("demo", "digits from noise in four minutes, with a report"), ("bench", "measure this machine")):
+        commands.add_parser(name, help=help, add_help=False)
+    return top
+
+
+def _shared() -> argparse.ArgumentParser:
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--library", type=Path, metavar="DIR", default=argparse.SUPPRESS, help="the library to work in")
+    shared.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="one JSON object a line")
+    return shared
+
+
+def _looking(add) -> None:
+    families = add("families", "listing:families", "list the model families, or all settings of one")
+    families.add_argument("name", nargs="?", help="a family, to see its presets and settings")
+    add("runs", "listing:runs", "list the runs")
+    add("datasets", "listing:datasets", "list the data sets")
+    add("jobs", "listing:jobs", "list the queue")
+    add("show", "listing:show", "show everything that is kept of a run").add_argument("run", help=RUN)
+    bring = add("import", "bringing:import_", "import files, folders or archives as one data set")
+    bring.add_argument("paths", nargs="+", metavar="PATH", help="what to import, or the name of a built-in data set")
+    bring.add_argument("--title", default="", help="name of the data set")
+
+
+RUN = "a run's id, the unique start of one, or its title"
+SET = "change a setting (repeatable), for example --set steps=500 --set network.channels=64"
+
+
+def _training(add) -> None:
+    train = add("train", "training:train", "train a model")
+    train.add_argument("--family", required=True, help="`nexus-studio families` lists them")
+    train.add_argument("--data", required=True, help="a data set, a folder to import, or digits, shapes, points:density=moons")
+    train.add_argument("--preset", default="", help="a named starting point (default: the family's first)")
+    train.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help=SET)
+    train.add_argument("--part", action="append", default=[], metavar="NAME=RUN", help="another run used as a part")
+    train.add_argument("--title", default="", help="name of the run")
+    resume = add("resume", "training:resume", "go on with a run, or watch one in training")
+    resume.add_argument("run", help=RUN)
+    for command in (train, resume):
+        command.add_argument("--device", default="", help="cpu, cuda:0, mps (default: the best there is)")
+        command.add_argument("--detach", action="store_true", help="leave it in the background")
+
+
+def _making(add) -> None:
+    sample = add("sample", "making:sample", "make items of a run")
+    sample.add_argument("--n", type=_positive, default=16, help="how many")
+    sample.add_argument("--out", default="", metavar="DIR", help="folder to write pictures and films to")
+    sample.add_argument("--trace", action="store_true", help="record the steps and write their film")
+    sample.add_argument("--condition", action="append", default=[], metavar="KIND=VALUE", help="for example class=3")
+    sample.add_argument("--title", default="", help="name of the sample")
+    measure = add("evaluate", "making:evaluate", "measure a run on held-out data")
+    measure.add_argument("--n", type=_positive, default=1000, help="how many items to make")
+    for command in (sample, measure):
+        command.add_argument("run", help=RUN)
+        command.add_argument("--seed", type=_natural, default=0, help="the n-th item depends on the seed and n only")
+        command.add_argument("--checkpoint", default="", help="a checkpoint's name (default: the newest)")
+        command.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a sampling setting")
+    export = add("export", "making:export", "write a sample or a run's weights to a file")
+    export.add_argument("source", help="a sample, or a run for its weights")
+    export.add_argument("--to", required=True, metavar="FORMAT", help="png webp gif apng mp4 webm, or safetensors")
+    export.add_argument("--out", default="", metavar="PATH", help="file or folder (default: here)")
+    export.add_argument("--what", default="", choices=("", "items", "sheet", "trace", "path"), help="what of the sample")
+    export.add_argument("--strip", action="store_true", help="leave out the metadata that bring the state back")
+    export.add_argument("--fps", type=_positive, default=12, help="frames a second of a film")
+    export.add_argument("--scale", type=_natural, default=0, help="enlarge pixels this many times (0: as fits)")
+
+
+def _checking(add) -> None:
+    proof = add("proof", "proving:proof", "train a family on built-in data and hold its claims")
+    proof.add_argument("family")
+    proof.add_argument("--only", default="", metavar="NAME", help="one proof of several")
+    replay = add("prove-resume", "proving:prove_resume", "replay steps of a run and compare bit by bit")
+    replay.add_argument("run", help=RUN)
+    replay.add_argument("--steps", type=_natural, default=0, help="how many (default: between the last two checkpoints)")
+    fsck = add("fsck", "upkeep:fsck", "read everything in a library and say what does not hold")
+    fsck.add_argument("--repair", action="store_true", help="put right what can be, throwing nothing away")
+    fsck.add_argument("--fast", action="store_true", help="do not read the contents of checkpoints and samples")
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return value
+
+
+def _natural(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError("must be at least 0")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

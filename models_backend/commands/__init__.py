@@ -1,0 +1,1 @@
+"""The commands of the command line, each on top of the engine, none importing torch."""

@@ -1,0 +1,78 @@
+"""``import PATH``, and what ``--data`` may be: a data set of the library, a folder, or a built-in name."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import time
+from pathlib import Path
+
+from models_backend.contract.messages import Progress, TroubleError
+from models_backend.contract.run_layout import DatasetRecord
+from models_backend.engine.terminal import Reporter
+
+from .session import Session, found, session
+
+SHOWN = 20  # unreadable items that are named on a terminal; all stand in the report
+
+
+async def import_(options: argparse.Namespace, reporter: Reporter) -> int:
+    """Imports files, folders or archives as one data set and tells what the doctor found."""
+    async with session(options, reporter) as now:
+        if len(options.paths) == 1 and not Path(options.paths[0]).exists() and is_builtin(options.paths[0]):
+            record = await now.engine.make_builtin(options.paths[0])
+        else:
+            record = await _imported(now, options.paths, options.title)
+        _tell_report(now, record)
+    return 0
+
+
+async def data_of(now: Session, text: str) -> DatasetRecord:
+    """The data set that ``--data`` means; a folder is imported, a built-in one made. Raises TroubleError."""
+    if Path(text).exists() and ("/" in text or "\\" in text or not is_builtin(text)):
+        return await _imported(now, [text], "")
+    try:
+        return found("data set", now.library.datasets(), text)
+    except TroubleError:
+        if not is_builtin(text):
+            raise
+    return await now.engine.make_builtin(text)
+
+
+def is_builtin(text: str) -> bool:
+    """Whether a text names a built-in data set, with or without options."""
+    from models_backend.data.builtin import BUILTIN
+
+    return text.partition(":")[0].strip() in BUILTIN
+
+
+async def _imported(now: Session, paths: list[str], title: str) -> DatasetRecord:
+    begun = time.monotonic()
+
+    def tell(progress: Progress) -> None:
+        now.reporter.progress(progress.done, progress.total, progress.what, begun)
+
+    try:
+        return await now.engine.import_data(paths, title, tell=tell)
+    except asyncio.CancelledError:
+        now.reporter.note("import stopped; nothing was added and the sources are untouched", "interrupted")
+        raise
+
+
+def _tell_report(now: Session, record: DatasetRecord) -> None:
+    report = now.library.dataset(record.id).report()
+    for bad in report.unreadable[: None if now.reporter.as_json else SHOWN]:
+        now.reporter.note(f"not imported: {bad.source}: {bad.reason}", "unreadable", source=bad.source, code=bad.code)
+    if len(report.unreadable) > SHOWN and not now.reporter.as_json:
+        rest = len(report.unreadable) - SHOWN
+        now.reporter.note(f"and {rest} more; all stand in {now.library.dataset(record.id).layout.report}")
+    for note in report.notes:
+        now.reporter.note(note)
+    text = (
+        f"{record.title}: {record.count:,} imported, {len(report.unreadable)} not, {report.exact_duplicates} exact and "
+        f"{report.near_duplicates} near duplicates, {report.train:,} for training, {report.validation:,} held out. Id {record.id}"
+    )
+    now.reporter.done(
+        text, id=record.id, title=record.title, count=record.count, unreadable=len(report.unreadable), found=report.found,
+        exact_duplicates=report.exact_duplicates, near_duplicates=report.near_duplicates, seconds=round(report.took_s, 2),
+    )  # fmt: skip

@@ -1,0 +1,98 @@
+"""Commands that only look: families, runs, datasets, jobs."""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+from models_backend.contract.fields import FieldSpec
+from models_backend.engine.terminal import Reporter
+
+from . import settings
+from .session import Session, found, session
+
+
+async def families(options: argparse.Namespace, reporter: Reporter) -> int:
+    """All families, from the cache where nothing changed; with a name, all that can be set."""
+    async with session(options, reporter) as now:
+        if options.name:
+            return await _one_family(options.name, now)
+        described = await now.engine.described()
+    for family in sorted(described, key=lambda f: (f.group, f.key)):
+        presets = ", ".join(p.name for p in family.presets)
+        text = f"{family.key:24} {family.title:28} {family.group:14} {' '.join(family.modalities):14} presets: {presets}"
+        reporter.result(
+            text, key=family.key, title=family.title, group=family.group, summary=family.summary, paper=family.paper,
+            modalities=family.modalities, presets=[p.name for p in family.presets], trace=family.trace,
+            proofs=[p.name for p in family.proofs], uses=[p.name for p in family.uses], provides=family.provides,
+        )  # fmt: skip
+    return 0
+
+
+async def _one_family(key: str, now: Session) -> int:
+    family = await now.engine.family(key)
+    now.reporter.result(f"{family.title}: {family.summary} ({family.paper})", key=family.key, title=family.title)
+    for preset in family.presets:
+        now.reporter.result(f"  preset {preset.name}: {preset.title}. {preset.note}".rstrip(), preset=preset.name)
+    for group, spec in settings.groups_of(family).items():
+        _tell_group(now.reporter, group, spec)
+    return 0
+
+
+def _tell_group(reporter: Reporter, group: str, spec: FieldSpec) -> None:
+    for line in settings.lines(spec):
+        reporter.result(f"  {group}.{line}", group=group, setting=line)
+
+
+async def runs(options: argparse.Namespace, reporter: Reporter) -> int:
+    """All runs, newest first, with their states."""
+    async with session(options, reporter) as now:
+        for record in now.library.runs():
+            state = await now.engine.run_state(record.id)
+            total = record.training.get("steps", 0)
+            text = f"{record.id:40} {state.state:12} step {state.step:,} of {total:,}  {record.title}"
+            reporter.result(
+                text, id=record.id, title=record.title, family=record.family, dataset=record.dataset, state=state.state,
+                step=state.step, steps=total, created=record.created,
+            )  # fmt: skip
+    return 0
+
+
+async def datasets(options: argparse.Namespace, reporter: Reporter) -> int:
+    """All data sets, newest first."""
+    async with session(options, reporter) as now:
+        for record in now.library.datasets():
+            classes = f", {len(record.classes)} classes" if record.classes else ""
+            text = f"{record.id}  {record.count:>9,} {record.modality}{classes}  {record.title}"
+            reporter.result(
+                text, id=record.id, title=record.title, modality=record.modality, count=record.count,
+                classes=record.classes, captioned=record.captioned, builtin=record.builtin,
+            )  # fmt: skip
+    return 0
+
+
+async def jobs(options: argparse.Namespace, reporter: Reporter) -> int:
+    """The queue, which the window works off."""
+    async with session(options, reporter) as now:
+        for job in now.library.jobs():
+            text = f"{job.id:32} {job.state:12} {job.device:8} {job.title}" + (f"  ({job.reason})" if job.reason else "")
+            reporter.result(
+                text, id=job.id, run=job.run, state=job.state, device=job.device, title=job.title, reason=job.reason
+            )
+    return 0
+
+
+async def show(options: argparse.Namespace, reporter: Reporter) -> int:
+    """All that is kept of one run: its settings, its state and its last figures."""
+    async with session(options, reporter) as now:
+        record = found("run", now.library.runs(), options.run)
+        folder = now.library.run(record.id)
+        state = await now.engine.run_state(record.id)
+        made = time.strftime("%d %B %Y, %H:%M", time.localtime(record.created))
+        saved = [c.name for c in folder.checkpoints()]
+        reporter.result(f"{record.title} ({record.id}), {state.state} at step {state.step:,}, made {made}", id=record.id,
+                        title=record.title, state=state.state, step=state.step)  # fmt: skip
+        for name in ("family", "dataset", "preset", "config", "training", "data", "sampling", "parts", "versions"):
+            reporter.result(f"  {name}: {getattr(record, name)}", **{name: getattr(record, name)})
+        reporter.result(f"  checkpoints: {', '.join(saved) or 'none'}", checkpoints=saved)
+    return 0

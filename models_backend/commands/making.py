@@ -1,0 +1,140 @@
+"""``sample``, ``export`` and ``evaluate``: what is done with a run that has learned something."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from models_backend.contract.fields import FieldError, Problem
+from models_backend.contract.messages import Evaluate, Export, Media, Progress, Sample, TroubleError
+from models_backend.contract.run_layout import RunRecord
+from models_backend.engine.terminal import Reporter
+from models_backend.library import storage
+
+from . import settings
+from .session import Session, found, session
+
+#: what a sample, a run or a trace can be written as
+STILL = ("png", "webp", "jpg", "npz")
+FILMS = ("mp4", "webm", "gif", "apng")
+WEIGHTS = ("safetensors",)
+RECORDED = 16  # items whose steps ``--trace`` records
+
+
+async def sample(options: argparse.Namespace, reporter: Reporter) -> int:
+    """Makes items of a run, keeps them in the library, and writes a sheet, the items and the film of the trace to a folder."""
+    async with session(options, reporter) as now:
+        record = found("run", now.library.runs(), options.run)
+        sampling = await sampling_of(now, record, options.set)
+        request = Sample(
+            run=record.id, count=options.n, seed=options.seed, sampling=sampling, checkpoint=options.checkpoint,
+            conditions=conditions(options.condition), trace=min(options.n, RECORDED) if options.trace else 0,
+            title=options.title or f"{record.title}, seed {options.seed}",
+        )  # fmt: skip
+        media = await called(now, request, f"sampling {options.n} of {record.title}")
+        files = await _written(now, media, options) if options.out else []
+    where = f" in {Path(options.out).absolute()}" if options.out else ""
+    reporter.done(
+        f"{options.n} made in {media.took_ms / 1000:.1f} s{where}. Sample {media.sample}",
+        sample=media.sample, run=record.id, files=files, took_ms=round(media.took_ms, 1),
+    )  # fmt: skip
+    return 0
+
+
+async def _written(now: Session, media: Media, options: argparse.Namespace) -> list[str]:
+    out = Path(options.out).absolute()
+    storage.make_folder(out)
+    wanted = [Export(media.sample, str(out / "samples.png"), "png", "sheet")]
+    if media.modality == "image":
+        wanted.append(Export(media.sample, str(out / "items"), "png", "items"))
+    if media.trace is not None:
+        wanted.append(Export(media.sample, str(out / "trace.mp4"), "mp4", "trace"))
+    files = [await now.engine.call(request) for request in wanted]
+    return [path for written in files for path in written]
+
+
+async def sampling_of(now: Session, record: RunRecord, pairs: list[str]) -> dict[str, Any]:
+    """``--set`` pairs as sampling settings of the run's family."""
+    if not pairs:
+        return {}
+    family = await now.engine.family(record.family)
+    values: dict[str, Any] = {}
+    for pair in pairs:
+        key, text = settings.split(pair)
+        values = settings.put(values, family.sampling, key.removeprefix("sampling."), text)
+    return values
+
+
+def conditions(pairs: list[str]) -> dict[str, Any]:
+    """``["class=3", "text=a red circle"]`` as conditions by kind; whole numbers become numbers."""
+    named = dict(settings.split(pair) for pair in pairs)
+    return {kind: int(text) if text.lstrip("-").isdigit() else text for kind, text in named.items()}
+
+
+async def called(now: Session, request: Any, what: str) -> Any:
+    """The engine's answer, with progress; Ctrl+C gives it up."""
+    try:
+        return await now.engine.call(request, teller(now.reporter, what))
+    except asyncio.CancelledError:
+        now.reporter.note("stopped; nothing was kept", "interrupted")
+        raise
+
+
+def teller(reporter: Reporter, what: str) -> Callable[[Progress], None]:
+    """Progress of one call as the reporter shows it; words without a count become a note."""
+    begun, said = time.monotonic(), set()
+
+    def tell(progress: Progress) -> None:
+        if progress.total:
+            reporter.progress(progress.done, progress.total, progress.what or what, begun)
+        elif progress.what not in said:
+            said.add(progress.what)
+            reporter.note(progress.what)
+
+    return tell
+
+
+async def export(options: argparse.Namespace, reporter: Reporter) -> int:
+    """Writes a sample as pictures or film, or a run's weights as safetensors."""
+    form = options.to.lower().lstrip(".")
+    async with session(options, reporter) as now:
+        source, what = _source(now, options.source, form, options.what)
+        out = Path(options.out or f"{source}.{form}").absolute()
+        if out.is_dir():
+            out = out / f"{source}.{form}"
+        request = Export(source, str(out), form, what, strip=options.strip, fps=options.fps, scale=options.scale)
+        files = await called(now, request, f"writing {form}")
+    for path in files:
+        reporter.done(path, file=path, source=source, format=form, what=what)
+    return 0
+
+
+def _source(now: Session, text: str, form: str, what: str) -> tuple[str, str]:
+    """The id of what is exported, and what of it. Raises TroubleError, FieldError."""
+    if form not in (*STILL, *FILMS, *WEIGHTS):
+        raise FieldError([Problem("to", form, "one of " + ", ".join((*STILL, *FILMS, *WEIGHTS)))])
+    if form in WEIGHTS:
+        return found("run", now.library.runs(), text).id, "weights"
+    if any(record.id == text for record in now.library.runs()):
+        raise TroubleError(
+            f"a run is exported as {WEIGHTS[0]}; {form} is for a sample", text, advice="Make one with `nexus-studio sample`"
+        )
+    record = found("sample", now.library.samples(limit=1_000_000), text)
+    moving = "trace" if record.trace is not None else "path"
+    return record.id, what or (moving if form in FILMS else "sheet")
+
+
+async def evaluate(options: argparse.Namespace, reporter: Reporter) -> int:
+    """Measures a run on data that it has not seen."""
+    async with session(options, reporter) as now:
+        record = found("run", now.library.runs(), options.run)
+        sampling = await sampling_of(now, record, options.set)
+        request = Evaluate(record.id, options.n, options.seed, sampling, options.checkpoint)
+        figures = await called(now, request, f"measuring {record.title}")
+    for name, value in sorted(figures.items()):
+        reporter.result(f"{name:28} {value:.5g}", measure=name, value=value, run=record.id)
+    return 0

@@ -1,0 +1,93 @@
+"""``proof FAMILY`` and ``prove-resume RUN``: claims held against what is measured."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from models_backend.contract.family import Proof
+from models_backend.contract.messages import Evaluate, ProveResume, TroubleError
+from models_backend.contract.run_layout import RunRecord
+from models_backend.engine.terminal import Reporter, duration
+
+from .bringing import data_of
+from .making import called
+from .session import Session, found, session
+from .training import train_to_end
+
+
+async def proof(options: argparse.Namespace, reporter: Reporter) -> int:
+    """Trains a family on built-in data and holds its claims; exit status 1 where one does not hold."""
+    from models_backend.evaluation.proof import Workshop, prove, sentence
+
+    async with session(options, reporter) as now:
+        family = await now.engine.family(options.family)
+        if not family.proofs:
+            raise TroubleError("this family declares no proof", family.key)
+        workshop = Workshop(
+            train=lambda wanted, parts: _train(now, family.key, wanted, parts),
+            measure=lambda run, wanted: _measure(now, run, wanted),
+            tell=reporter.note,
+        )
+        results = await prove(family.key, family, workshop, options.only)
+    for result in results:
+        for claim in result.claims:
+            reporter.result(
+                f"{result.proof}: {sentence(claim)}", proof=result.proof, run=result.run, measure=claim.measure,
+                figure=claim.figure, bound=claim.bound, relation=claim.relation, held=claim.held,
+            )  # fmt: skip
+        text = f"{result.proof}: {duration(result.wall_s)} of {result.minutes:g} minutes"
+        reporter.result(
+            text, proof=result.proof, wall_s=round(result.wall_s, 1), minutes=result.minutes, in_time=result.in_time
+        )
+    passed = all(result.passed for result in results)
+    reporter.done(f"{family.title}: {'every claim holds' if passed else 'NOT PROVED'}", family=family.key, passed=passed)
+    return 0 if passed else 1
+
+
+async def _train(now: Session, key: str, wanted: Proof, parts: dict[str, str]) -> object:
+    from models_backend.evaluation.proof import Trained
+
+    dataset = await data_of(now, wanted.dataset)
+    record = await now.engine.create_run(
+        key, dataset.id, wanted.preset, config=wanted.config, training=wanted.training, parts=parts, sampling=wanted.sampling,
+        title=f"proof {wanted.name}",
+    )  # fmt: skip
+    state = await train_to_end(now, record)
+    if state is None:
+        raise KeyboardInterrupt
+    if state.state != "finished":
+        raise TroubleError(f"the proof's training ended as {state.state}", record.id, state.reason)
+    return Trained(record.id, now.library.run(record.id).layout, _parameters(now, record), state.step)
+
+
+def _parameters(now: Session, record: RunRecord) -> int:
+    """Trained parameters: the elements in the newest checkpoint's network files (headers only are read)."""
+    newest = now.library.run(record.id).checkpoints()[:1]
+    files = [p for c in newest for p in sorted(c.root.glob("*.safetensors"))]
+    return sum(elements(p) for p in files if p.name != "optimiser.safetensors" and not p.name.startswith("ema-"))
+
+
+def elements(path: Path) -> int:
+    """The number of tensor elements in a safetensors file, from its header."""
+    import json
+    import math
+
+    with path.open("rb") as file:
+        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+    return sum(math.prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__")
+
+
+async def _measure(now: Session, run: str, wanted: Proof) -> dict[str, float]:
+    return await called(now, Evaluate(run, wanted.count, 0, wanted.sampling), f"measuring {wanted.name}")
+
+
+async def prove_resume(options: argparse.Namespace, reporter: Reporter) -> int:
+    """Replays steps of a run from a checkpoint and compares the weights bit by bit."""
+    async with session(options, reporter) as now:
+        record = found("run", now.library.runs(), options.run)
+        answer = await called(now, ProveResume(record.id, options.steps), f"replaying {record.title}")
+    same = bool(answer.get("identical"))
+    words = "bit-identical" if same else "NOT identical"
+    reporter.done(f"{record.title}: {words} ({', '.join(f'{k} {v}' for k, v in answer.items() if k != 'identical')})", **answer)
+    return 0 if same else 1

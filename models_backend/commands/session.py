@@ -1,0 +1,63 @@
+"""What every command has: the library, an engine that leaves the queue to the window, and the reporter."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+from models_backend.contract.messages import TroubleError
+from models_backend.engine.engine import Engine
+from models_backend.engine.terminal import Reporter
+from models_backend.library.library import Library
+from models_backend.library.lock import HeldError
+
+
+@dataclass
+class Session:
+    """An open library and its engine, for as long as a command runs."""
+
+    library: Library
+    engine: Engine
+    reporter: Reporter
+
+
+@contextlib.asynccontextmanager
+async def session(options: argparse.Namespace, reporter: Reporter) -> AsyncIterator[Session]:
+    """Opens the library, beside a window that has it open if need be."""
+    library = open_library(options, reporter)
+    engine = Engine(library, schedule=False)
+    try:
+        await engine.start()
+        yield Session(library, engine, reporter)
+    finally:
+        await engine.close()
+        library.close()
+
+
+def open_library(options: argparse.Namespace, reporter: Reporter) -> Library:
+    """The library as its owner, or as a guest where a window owns it. Raises TroubleError."""
+    root = getattr(options, "library", None)
+    try:
+        return Library.open(root)
+    except HeldError as held:
+        reporter.note(f"the studio (process {held.pid}) has this library open; working beside it")
+        return Library.open(root, own=False)
+
+
+def found(kind: str, records: list[Any], text: str) -> Any:
+    """The record whose id, unique start of an id, or title ``text`` is. Raises TroubleError where none or several are."""
+    whole = [r for r in records if text in (r.id, getattr(r, "builtin", None))]
+    titled = [r for r in records if r.title.casefold() == text.casefold()]
+    begun = [r for r in records if text and r.id.startswith(text)]
+    fits = whole or titled or begun
+    if not fits:
+        raise TroubleError(
+            f"there is no such {kind}", text, advice=f"`nexus-studio {kind.replace(' ', '')}s` lists what there is"
+        )
+    if len(fits) > 1 and not whole:
+        listed = ", ".join(r.id for r in fits[:5])
+        raise TroubleError(f"{len(fits)} {kind}s fit", text, advice=f"Name one by its id: {listed}")
+    return fits[0]

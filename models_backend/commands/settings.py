@@ -1,0 +1,100 @@
+"""``--set key=value``: which of a run's groups of settings a key means, and what its text stands for there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from models_backend.contract.family import FamilyDescription
+from models_backend.contract.fields import FieldError, FieldSpec, Problem, allowed, assign, merged
+from models_backend.contract.messages import TroubleError
+from models_backend.engine import creation
+
+GROUPS = ("training", "config", "data", "sampling")
+
+
+def groups_of(family: FamilyDescription) -> dict[str, FieldSpec]:
+    """The groups of settings that a run of this family has."""
+    return {"training": creation.TRAINING, "config": family.config, "data": creation.DATA, "sampling": family.sampling}
+
+
+def changes(family: FamilyDescription, pairs: list[str]) -> dict[str, dict[str, Any]]:
+    """``["steps=100", "network.channels=32", "sampling.steps=20"]`` as changes by group.
+
+    A key may begin with its group; without one it is looked for in training, config, data and sampling, in this order.
+    Raises TroubleError for a pair without "=", FieldError for a key that no group has."""
+    found: dict[str, dict[str, Any]] = {name: {} for name in GROUPS}
+    specs = groups_of(family)
+    for pair in pairs:
+        key, text = split(pair)
+        group, path = _placed(specs, key, text)
+        found[group] = put(found[group], specs[group], path, text)
+    return found
+
+
+def split(pair: str) -> tuple[str, str]:
+    """Key and text of ``key=value``."""
+    key, sign, text = pair.partition("=")
+    if not sign or not key.strip():
+        raise TroubleError("a setting is written key=value", pair, advice="For example --set learning_rate=3e-4")
+    return key.strip(), text.strip()
+
+
+def _placed(specs: dict[str, FieldSpec], key: str, text: str) -> tuple[str, str]:
+    first, _, rest = key.partition(".")
+    if first in specs and rest:
+        return first, rest
+    for group in GROUPS:
+        if any(field.name == first for field in specs[group].fields):
+            return group, key
+    names = ", ".join(f.name for group in GROUPS[:3] for f in specs[group].fields)
+    raise FieldError([Problem(key, text, f"left out: there is no such setting (there are {names})")])
+
+
+def put(values: dict[str, Any], spec: FieldSpec, path: str, text: str) -> dict[str, Any]:
+    """``values`` with the text at a dotted path set, read as the field there means it. Raises FieldError."""
+    field = spec_at(spec, path)
+    if field is None:
+        raise FieldError([Problem(path, text, "left out: there is no such setting")])
+    if field.kind == "choice" and not text.startswith("{"):
+        return assign(values, f"{path}.type", text)
+    if field.kind in ("text", "enum", "path", "run"):
+        return merged(values, nested(path, text))
+    if field.kind == "bool" and text.lower() in _BOOLS:
+        return merged(values, nested(path, _BOOLS[text.lower()]))
+    return assign(values, path, text)
+
+
+_BOOLS = {"yes": True, "no": False, "on": True, "off": False, "true": True, "false": False}
+
+
+def nested(path: str, value: Any) -> dict[str, Any]:
+    """``{"a": {"b": value}}`` for "a.b"."""
+    for part in reversed(path.split(".")):
+        value = {part: value}
+    return value
+
+
+def spec_at(spec: FieldSpec, path: str) -> FieldSpec | None:
+    """The field at a dotted path; inside a choice the first variant that has it."""
+    first, _, rest = path.partition(".")
+    inside = [f for variant in (spec, *spec.variants) for f in variant.fields if f.name == first]
+    if spec.kind == "choice" and first == "type":
+        return FieldSpec("type", "enum", options=tuple(v.name for v in spec.variants))
+    if not inside:
+        return None
+    if not rest:
+        return inside[0]
+    return next((deeper for f in inside if (deeper := spec_at(f, rest))), None)
+
+
+def lines(spec: FieldSpec, at: str = "") -> list[str]:
+    """What can be set, one line a field: path, range, default, help."""
+    told = []
+    for field in spec.fields:
+        path = f"{at}.{field.name}".strip(".")
+        told.append(f"{path} = {field.default!r}  ({allowed(field)})  {field.help}")
+        if field.kind == "group":
+            told += lines(field, path)
+        for variant in field.variants:
+            told += lines(variant, f"{path}[{variant.name}]")
+    return told

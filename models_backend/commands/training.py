@@ -1,0 +1,126 @@
+"""``train`` and ``resume``: the same job as in the window, followed on the terminal until it ends."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import time
+
+from models_backend.contract.messages import Event, Mark, Metrics, Progress, State, Trouble, TroubleError
+from models_backend.contract.run_layout import RunRecord
+from models_backend.engine.terminal import Reporter
+
+from . import settings
+from .bringing import data_of
+from .session import Session, found, session
+
+
+async def train(options: argparse.Namespace, reporter: Reporter) -> int:
+    """Makes a run and trains it to its end."""
+    async with session(options, reporter) as now:
+        family = await now.engine.family(options.family)
+        changed = settings.changes(family, options.set)
+        dataset = await data_of(now, options.data)
+        record = await now.engine.create_run(
+            family.key, dataset.id, options.preset, parts=parts(now, options.part), title=options.title, **changed
+        )
+        reporter.note(f"run {record.id}: {record.title}", "run", run=record.id)
+        return await _follow(now, record, options)
+
+
+async def resume(options: argparse.Namespace, reporter: Reporter) -> int:
+    """Goes on with a run that was stopped, interrupted or has failed; watches one that is in training."""
+    async with session(options, reporter) as now:
+        record = found("run", now.library.runs(), options.run)
+        state = await now.engine.run_state(record.id)
+        if state.state == "finished":
+            reporter.done(f"{record.title} is finished; there is nothing to resume", run=record.id, state="finished")
+            return 0
+        reporter.note(f"run {record.id}: {state.state} at step {state.step:,}", "run", run=record.id, step=state.step)
+        return await _follow(now, record, options)
+
+
+def parts(now: Session, pairs: list[str]) -> dict[str, str]:
+    """``["teacher=RUN"]`` as part name -> run id."""
+    named = dict(settings.split(pair) for pair in pairs)
+    return {name: found("run", now.library.runs(), run).id for name, run in named.items()}
+
+
+async def _follow(now: Session, record: RunRecord, options: argparse.Namespace) -> int:
+    if options.detach:
+        if record.id not in now.engine.live():
+            await now.engine.submit(record.id, device=options.device)
+        now.reporter.done(f"in training in the background; `nexus-studio resume {record.id}` watches it", run=record.id)
+        return 0
+    state = await train_to_end(now, record, options.device)
+    if state is None:
+        return 130
+    where = now.library.run(record.id).layout
+    if state.state != "finished":
+        raise TroubleError(
+            f"training ended as {state.state}", record.id, state.reason, f"`nexus-studio resume {record.id}` goes on"
+        )
+    now.reporter.done(f"finished at step {state.step:,}: {where.root}", run=record.id, state="finished", step=state.step)
+    return 0
+
+
+async def train_to_end(now: Session, record: RunRecord, device: str = "") -> State | None:
+    """Starts a run (or joins one in training) and tells how far it is; its end, or None where the user stopped it.
+
+    Ctrl+C saves, stops and says how to go on."""
+    unsubscribe = now.engine.subscribe(Follower(now.reporter, record).hear)
+    try:
+        if record.id not in now.engine.live():
+            await now.engine.submit(record.id, device=device)
+        return await now.engine.wait(record.id)
+    except asyncio.CancelledError:
+        now.reporter.note("stopping after this step (press Ctrl+C again to leave it running in the background)", "stopping")
+        await now.engine.stop(record.id)
+        state = await now.engine.wait(record.id)
+        asyncio.current_task().uncancel()
+        text = f"stopped at step {state.step:,}; everything is saved. Go on with: nexus-studio resume {record.id}"
+        now.reporter.done(text, run=record.id, state=state.state, step=state.step)
+        return None
+    finally:
+        unsubscribe()
+
+
+class Follower:
+    """Turns a run's events into progress and notes."""
+
+    def __init__(self, reporter: Reporter, record: RunRecord):
+        self._reporter, self._record = reporter, record
+        self._total = record.training.get("steps", 0)
+        self._first: tuple[int, float] | None = None
+        self._loss = ""
+
+    def hear(self, event: Event) -> None:
+        """Every event of every source; those of this run are told."""
+        if event.source != self._record.id:
+            return
+        match event.body:
+            case Metrics(step=step, values=values):
+                self._step(step, values)
+            case Mark(step=step, text=text):
+                self._reporter.note(f"step {step:,}: {text}", "mark", step=step)
+            case Progress(what=what) if what and self._first is None:
+                self._reporter.note(what)
+            case Trouble() as trouble:
+                self._reporter.note(f"{trouble}", "trouble")
+            case State(state="failed" | "stopped" | "paused" as state, reason=reason) if reason or state == "paused":
+                self._reporter.note(f"{state}: {reason}" if reason else state, "state", state=state)
+
+    def _step(self, step: int, values: dict[str, float]) -> None:
+        now = time.monotonic()
+        if self._reporter.as_json:
+            self._reporter.note(f"step {step}", "metrics", step=step, values=values)
+        if "loss" in values:
+            self._loss = f"loss {values['loss']:.4f}"
+        self._first = self._first or (step - 1, now)
+        begun = _as_if_from_zero(step, now, *self._first)
+        self._reporter.progress(step, self._total, self._loss, begun)
+
+
+def _as_if_from_zero(step: int, now: float, first: int, since: float) -> float:
+    """When a run that is at ``step`` would have begun, at the rate since step ``first``: a resumed run's rate is its own."""
+    return now - (now - since) * step / max(step - first, 1)
