@@ -146,8 +146,7 @@ class LatentPanel(Workspace):
     def _mappable(self, run: str) -> bool:
         record = self.session.runs.get(run)
         family = self.session.catalogue.get(record.family) if record else None
-        view = self.session.runs.view(run) if record else None
-        return family is not None and bool(family.latents) and view is not None and bool(view.checkpoints or view.step)
+        return family is not None and bool(family.latents) and self.session.runs.may_be_trained(run)
 
     def _fill(self) -> None:
         chosen = self.run.id if self.run else self.session.runs.current

@@ -74,6 +74,11 @@ class Runs(QObject):
             self._bridge.spawn(self._read(view))
         return self._views.get(run)
 
+    def may_be_trained(self, run: str) -> bool:
+        """Whether a run has taken a step, as far as is known: a log that is not yet read counts."""
+        view = self.view(run)
+        return view is not None and (not view.loaded or view.step > 0)
+
     async def _read(self, view: RunView) -> None:
         folder, since = view.folder, view._seq
         events = await self._bridge.threaded(lambda: list(folder.events(since)))

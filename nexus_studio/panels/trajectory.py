@@ -1,0 +1,317 @@
+"""Trajectory: record how sampling goes, scrub through it, compare samplers, branch from a step, export the film."""
+
+from __future__ import annotations
+
+import numpy as np
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QColor
+from PySide6.QtWidgets import QHBoxLayout, QMenu, QStackedWidget, QVBoxLayout, QWidget
+
+from models_backend.contract.messages import Sample, StartFrom, VectorField
+from models_backend.contract.run_layout import SampleRecord
+
+from .. import theme
+from ..commands import Command
+from ..figures import short
+from ..pieces import Card, EmptyState, Header, chip, chip_button, label
+from ..plots.small import SmallCurves
+from ..state.session import Session
+from ..viewers.film_strip import FilmStrip
+from ..viewers.modality import to_array
+from ..viewers.points_view import PointsView
+from .exporting import fill_menu
+from .trajectory_controls import TrajectoryControls
+from .trajectory_recording import Recording, plane, straightness
+from .trajectory_views import ChannelViews, bounds_of_channel
+from .workspace import Workspace, scrolled
+
+MOST_ROWS = 4
+FIELD_N = 18
+
+
+class TrajectoryPanel(Workspace):
+    """Channels on top, curves and the main plane below them, the film strip at the bottom, samplers on the right."""
+
+    key, title, icon_name = "trajectory", "Trajectory", "trajectory"
+
+    def __init__(self, session: Session):
+        super().__init__(session)
+        self.recordings: list[Recording] = []
+        self.row, self.item = 0, 0
+        self._ways: list[np.ndarray] = []
+        self._fields: dict[str, tuple[np.ndarray, tuple[float, float, float, float]]] = {}
+        self.controls = TrajectoryControls(session)
+        self.set_central(self._build_centre())
+        right, bottom = Qt.DockWidgetArea.RightDockWidgetArea, Qt.DockWidgetArea.BottomDockWidgetArea
+        self.add_dock("sampling", self.tr("Sampling"), scrolled(self.controls), right, width=310)
+        self.strip = FilmStrip(hint=self.tr("Record a trace and its steps appear here"))
+        frame = QWidget()
+        inner = QVBoxLayout(frame)
+        inner.setContentsMargins(12, 0, 12, 10)
+        inner.addWidget(self.strip)
+        dock = self.add_dock("film", self.tr("Film strip"), frame, bottom, height=190)
+        dock.heading.hint.setText(self.tr("hover scrubs · click locks · ←→ steps"))
+        self._connect()
+
+    def _build_centre(self) -> QWidget:
+        self.sigma, self.solver = chip(""), chip("")
+        self.overlay = chip_button(self.tr("overlay"))
+        self.overlay.setToolTip(self.tr("Lay the next row over this one"))
+        self.header = Header(self.tr("Trajectory"), self.sigma, self.solver)
+        self.header.corner.addWidget(self.overlay)
+        self.channels = ChannelViews()
+        self.curves = SmallCurves(title=self.tr("σ and |Δx̂₀| per step"))
+        self.way = PointsView(axes=False)
+        self.way.setAccessibleName(self.tr("Way in its main plane"))
+        self.way_title = label("", "mono")
+        curves, way = Card(self.curves), Card(self.way_title, self.way)
+        plots = QHBoxLayout()
+        plots.setContentsMargins(12, 0, 12, 10)
+        plots.setSpacing(10)
+        plots.addWidget(curves, 1)
+        plots.addWidget(way, 1)
+        board = QWidget()
+        layout = QVBoxLayout(board)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.channels, 3)
+        layout.addLayout(plots, 2)
+        self.empty = EmptyState(
+            "trajectory", self.tr("Watch a sample come into being"),
+            self.tr("Record every step of a sampler, scrub through it, and lay two samplers over each other."),
+            self.tr("Record a trace"), self.sample,
+        )  # fmt: skip
+        self.stack = QStackedWidget()
+        self.stack.addWidget(self.empty)
+        self.stack.addWidget(board)
+        whole = QWidget()
+        outer = QVBoxLayout(whole)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.setSpacing(0)
+        outer.addWidget(self.header)
+        outer.addWidget(self.stack, 1)
+        return whole
+
+    def _connect(self) -> None:
+        c = self.controls
+        c.run_chosen.connect(self.choose_run)
+        c.sample_asked.connect(self.sample)
+        c.branch_asked.connect(self.branch)
+        c.film_asked.connect(self.film)
+        c.item_chosen.connect(self._set_item)
+        self.strip.scrubbed.connect(lambda _: self._show())
+        self.strip.row_chosen.connect(self._set_row)
+        self.curves.pointed.connect(lambda x: self._to_share(x, hold=False))
+        self.curves.placed.connect(lambda x: self._to_share(x, hold=True))
+        self.overlay.toggled.connect(lambda _: self._show())
+        self.session.runs.changed.connect(self._fill)
+        self.session.runs.current_changed.connect(lambda run: self.isVisible() and not self.recordings and self.choose_run(run))
+        self.session.catalogue.changed.connect(self._fill)
+        theme.signals.changed.connect(self._draw_plots)
+
+    def on_shown(self) -> None:
+        self._fill()
+
+    def show_what(self, what: dict) -> None:
+        """{"sample": id} opens its recorded trace; {"run": id} chooses that run."""
+        self._fill()
+        if what.get("run"):
+            self.choose_run(what["run"])
+        if what.get("sample"):
+            self.session.bridge.spawn(self._open(what["sample"]))
+
+    def commands(self) -> list[Command]:
+        recorded = lambda: bool(self.recordings)  # noqa: E731
+        return [
+            Command("trajectory.sample", self.tr("Record a trace"), self.sample, "Trajectory"),
+            Command("trajectory.branch", self.tr("Branch from the step shown"), self.branch, "Trajectory", enabled=recorded),
+            Command("trajectory.film", self.tr("Export the trajectory as a film"), self.film, "Trajectory", enabled=recorded),
+            Command("trajectory.overlay", self.tr("Lay the next row over this one"), self.overlay.toggle, "Trajectory",
+                    enabled=recorded),
+        ]  # fmt: skip
+
+    # ------------------------------------------------------------------------------------- runs and traces
+
+    def _fill(self) -> None:
+        trained = [r for r in self.session.runs.records if self.session.runs.may_be_trained(r.id)]
+        chosen = self.controls.run.id if self.controls.run else self.session.runs.current
+        self.controls.fill_runs(trained, chosen)
+        self.controls.enable(bool(trained), bool(self.recordings))
+        if self.controls.run is None and trained:
+            self.choose_run(self.controls.runs.currentData())
+
+    def choose_run(self, run: str) -> None:
+        """Chooses which run is sampled."""
+        record = self.session.runs.get(run)
+        if record is not None:
+            self.controls.set_run(record)
+            self.controls.enable(True, bool(self.recordings))
+
+    async def _open(self, sample: str) -> None:
+        record = await self.session.samples.record(sample)
+        if record.trace is None:
+            self.session.bridge.notice(self.tr("“{0}” was made without recording its steps.").format(record.title))
+            return
+        await self._take([record])
+
+    async def _take(self, records: list[SampleRecord], keep: bool = False) -> None:
+        rows = self.recordings[: MOST_ROWS - len(records)] if keep else []
+        for record in records:
+            rows.append(Recording(record, await self.session.samples.trace(record.id)))
+        for place, recording in enumerate(rows):
+            recording.label = "ABCD"[place]
+        self.recordings, self.row = rows, len(rows) - len(records) if keep else 0
+        first = rows[self.row]
+        self.item = min(self.item, first.count - 1)
+        self.controls.set_items(first.count, first.together)
+        self.controls.enable(self.controls.run is not None, True)
+        self.channels.arrange(first)
+        self.stack.setCurrentIndex(1)
+        self._fill_strip()
+        self._draw_plots()
+        self.strip.lock(self.strip.steps() - 1)
+        self._show()
+        self.session.bridge.spawn(self._read_field(first))
+
+    def sample(self) -> None:
+        """Records a trace with each sampler that is set."""
+        if self.controls.run is not None:
+            self.session.bridge.spawn(self._sample())
+
+    async def _sample(self) -> None:
+        run, count = self.controls.run, self.controls.count.value()
+        self.controls.sample.setEnabled(False)
+        records = []
+        try:
+            for sampling in self.controls.samplings():
+                request = Sample(
+                    run.id, count, self.controls.seed.value(), sampling, trace=count, title=self._title(run, sampling)
+                )
+                made = await self.session.bridge.engine.call(request)
+                records.append(await self.session.samples.record(made.sample))
+        finally:
+            self.controls.sample.setEnabled(True)
+        self.session.samples.changed.emit()
+        await self._take(records)
+
+    def branch(self) -> None:
+        """Goes on from the step shown with the settings of sampler B, or of A where B is off."""
+        if self.recordings and self.controls.run is not None:
+            self.session.bridge.spawn(self._branch())
+
+    async def _branch(self) -> None:
+        source, step = self.recordings[self.row], self._step_of(self.recordings[self.row])
+        run, sampling = self.controls.run, self.controls.samplings()[-1]
+        start = StartFrom(source.record.id, step, -1 if source.together else self.item)
+        count = source.count if source.together else 1
+        title = self.tr("branch of {0} at step {1}").format(source.record.title, step)
+        request = Sample(run.id, count, source.record.seed, sampling, trace=count, start=start, title=title)
+        made = await self.session.bridge.engine.call(request)
+        self.session.samples.changed.emit()
+        await self._take([await self.session.samples.record(made.sample)], keep=True)
+
+    def _title(self, run, sampling: dict) -> str:
+        return f"{run.title} · {_solver(sampling)}"
+
+    def film(self) -> None:
+        """Offers the formats in which the chosen row can be exported."""
+        if self.recordings:
+            menu = fill_menu(QMenu(self), self.session, self, self.recordings[self.row].record)
+            menu.popup(self.controls.film.mapToGlobal(self.controls.film.rect().bottomLeft()))
+
+    async def _read_field(self, recording: Recording) -> None:
+        """Points: the vector field at every recorded time, once."""
+        if not recording.together or recording.info.kind != "denoise" or recording.record.id in self._fields:
+            return
+        low, high, *_ = bounds_of_channel(recording, "x")
+        record = recording.record
+        request = VectorField(record.run, recording.times(), low, high, FIELD_N, record.sampling, record.checkpoint)
+        made = await self.session.bridge.engine.call(request)
+        self._fields[record.id] = (to_array(made.arrays["field"]), (low, high, low, high))
+        self._show()
+
+    # --------------------------------------------------------------------------------------------- showing
+
+    def _length(self) -> int:
+        return max((r.steps for r in self.recordings), default=0)
+
+    def _step_of(self, recording: Recording) -> int:
+        length = self._length()
+        return int(recording.aligned(length)[min(self.strip.step(), length - 1)])
+
+    def _fill_strip(self) -> None:
+        length = self._length()
+        self.strip.set_rows([(r.label, r.frames(min(self.item, r.count - 1), length)) for r in self.recordings])
+
+    def _set_item(self, item: int) -> None:
+        self.item = item
+        if self.recordings:
+            self._fill_strip()
+            self._draw_plots()
+            self._show()
+
+    def _set_row(self, row: int) -> None:
+        self.row = row
+        self.channels.arrange(self.recordings[row])
+        self.session.bridge.spawn(self._read_field(self.recordings[row]))
+        self._show()
+
+    def _to_share(self, share: float, hold: bool) -> None:
+        if self.recordings and hold:
+            self.strip.lock(round(share * (self._length() - 1)))
+
+    def _show(self) -> None:
+        if not self.recordings:
+            return
+        recording = self.recordings[self.row]
+        step = self._step_of(recording)
+        told = recording.info.steps[step]
+        self.header.set_title(self.tr("Step {0} / {1}").format(step, recording.steps - 1))
+        self.sigma.setText(f"σ {short(told.sigma)}" if recording.info.kind == "denoise" else f"{told.time:.2f}")
+        self.solver.setText(_solver(recording.record.sampling))
+        self.solver.setVisible(bool(self.solver.text()))
+        other = self.recordings[(self.row + 1) % len(self.recordings)] if len(self.recordings) > 1 else None
+        self.overlay.setEnabled(other is not None)
+        over = (other, self._step_of(other)) if other is not None and self.overlay.isChecked() else None
+        self.channels.show_step(recording, step, self.item, over, self._field_at(recording, step))
+        self.curves.set_cursor(float(recording.share()[step]))
+        self._mark_way()
+
+    def _field_at(self, recording: Recording, step: int):
+        known = self._fields.get(recording.record.id)
+        return (known[0][step], known[1]) if known is not None else None
+
+    def _draw_plots(self) -> None:
+        if not self.recordings:
+            return
+        lines, colours = [], []
+        for place, r in enumerate(self.recordings):
+            name = f"{r.label} " if len(self.recordings) > 1 else ""
+            if r.info.kind == "denoise" and place == 0:
+                lines.append((f"{name}σ", r.share(), np.log10(np.maximum(r.sigma(), 1e-3))))
+                colours.append(theme.series_color(0))
+            lines.append((f"{name}|Δx̂₀|" if r.info.kind == "denoise" else f"{name}|Δx|", r.share(), r.change()))
+            colours.append(theme.series_color(place + 1))
+        self.curves.set_lines(lines, colours)
+        ways = plane(self.recordings, self.item)
+        self.way.set_paths(ways, [QColor(theme.series_color(i + 1)) for i in range(len(ways))])
+        everything = np.concatenate(ways)
+        pad = float(np.ptp(everything, axis=0).max()) * 0.08 or 1.0
+        (left, low), (right, top) = everything.min(axis=0) - pad, everything.max(axis=0) + pad
+        self.way.set_bounds((float(left), float(right), float(low), float(top)))
+        bent = " · ".join(f"{r.label} {straightness(w):.3f}" for r, w in zip(self.recordings, ways))
+        self.way_title.setText(self.tr("way in its main plane · bend {0} (0 is straight)").format(bent))
+        self._ways = ways
+
+    def _mark_way(self) -> None:
+        marks = [way[self._step_of(r)] for r, way in zip(self.recordings, self._ways)]
+        self.way.set_overlay(np.asarray(marks))
+
+
+def _solver(sampling: dict) -> str:
+    """The sampler's name in sampling settings: the first choice or text in it."""
+    for value in sampling.values():
+        if isinstance(value, dict) and "type" in value:
+            return str(value["type"])
+        if isinstance(value, str):
+            return value
+    return ""

@@ -1,0 +1,131 @@
+"""The side of the trajectory panel: run, seed, item, two samplers, and what to do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QComboBox, QSpinBox, QVBoxLayout, QWidget
+
+from models_backend.contract.fields import defaults, merged
+from models_backend.contract.run_layout import RunRecord
+
+from ..forms.form import SettingsForm
+from ..pieces import button, icon_button, label, row, section
+from ..state.session import Session
+
+POINTS_RECORDED = 1500
+
+
+class TrajectoryControls(QWidget):
+    """``run_chosen`` a run's id, ``sample_asked`` (both samplers or only the first), ``branch_asked``, ``film_asked``."""
+
+    run_chosen = Signal(str)
+    sample_asked = Signal()
+    branch_asked = Signal()
+    film_asked = Signal()
+    item_chosen = Signal(int)
+
+    def __init__(self, session: Session):
+        super().__init__()
+        self._session = session
+        self.run: RunRecord | None = None
+        self.form_a: SettingsForm | None = None
+        self.form_b: SettingsForm | None = None
+        self._build()
+
+    def _build(self) -> None:
+        self.runs = QComboBox()
+        self.runs.setAccessibleName(self.tr("Run"))
+        self.runs.activated.connect(lambda _: self.run_chosen.emit(self.runs.currentData()))
+        self.seed = _spin(self.tr("Seed"), 0, 2**31 - 1)
+        self.item = _spin(self.tr("Item"), 0, 0)
+        self.item.valueChanged.connect(self.item_chosen)
+        self.count = _spin(self.tr("Items recorded"), 1, 64, 4)
+        again = icon_button("refresh", self.tr("Another seed"), lambda: self.seed.setValue(self.seed.value() + 1))
+        self.a, self.b = QVBoxLayout(), QVBoxLayout()
+        self.use_b = button(self.tr("Compare with a second sampler"), "chip")
+        self.use_b.setCheckable(True)
+        self.use_b.toggled.connect(lambda on: self.form_b and self.form_b.setVisible(on))
+        self.sample = button(self.tr("Sample"), "primary", self.sample_asked.emit)
+        self.branch = button(self.tr("Branch here"), on_click=self.branch_asked.emit)
+        self.branch.setToolTip(self.tr("Go on from the step shown, with the settings of sampler B (or A)"))
+        self.film = button(self.tr("Film…"), on_click=self.film_asked.emit)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(12, 4, 12, 12)
+        layout.setSpacing(8)
+        for name, field in ((self.tr("Run"), self.runs), (self.tr("Items"), self.count), (self.tr("Item shown"), self.item)):
+            layout.addLayout(_line(name, field))
+        layout.addLayout(_line(self.tr("Seed"), self.seed, again))
+        layout.addWidget(section(self.tr("Sampler A")))
+        layout.addLayout(self.a)
+        layout.addWidget(section(self.tr("Sampler B")))
+        layout.addWidget(self.use_b)
+        layout.addLayout(self.b)
+        layout.addLayout(row(self.sample, self.branch, self.film))
+        layout.addStretch(1)
+        self.enable(False, False)
+
+    def fill_runs(self, runs: list[RunRecord], chosen: str) -> None:
+        """Lists the runs that can be sampled."""
+        self.runs.clear()
+        for record in runs:
+            self.runs.addItem(record.title, record.id)
+        self.runs.setCurrentIndex(max(0, self.runs.findData(chosen)))
+
+    def set_run(self, run: RunRecord) -> None:
+        """Shows the sampling form of a run's family, twice."""
+        self.runs.setCurrentIndex(self.runs.findData(run.id))
+        if self.run is not None and self.run.family == run.family:
+            self.run = run
+            return
+        self.run = run
+        family = self._session.catalogue.get(run.family)
+        if family is None:
+            return
+        values = merged(defaults(family.sampling), run.sampling)
+        self.form_a = self._replace(self.a, self.form_a, SettingsForm(family.sampling, values))
+        self.form_b = self._replace(self.b, self.form_b, SettingsForm(family.sampling, values))
+        self.form_b.setVisible(self.use_b.isChecked())
+        together = run.spec.modality == "points"
+        self.count.setRange(1, POINTS_RECORDED if together else 64)
+        self.count.setValue(POINTS_RECORDED if together else 4)
+
+    def _replace(self, place: QVBoxLayout, old: SettingsForm | None, new: SettingsForm) -> SettingsForm:
+        if old is not None:
+            place.removeWidget(old)
+            old.deleteLater()
+        place.addWidget(new)
+        return new
+
+    def samplings(self) -> list[dict[str, Any]]:
+        """The settings of A, and of B where it is used."""
+        forms = [self.form_a, self.form_b if self.use_b.isChecked() else None]
+        return [form.values() for form in forms if form is not None]
+
+    def set_items(self, count: int, together: bool) -> None:
+        """How many items can be shown one by one."""
+        self.item.setRange(0, max(0, count - 1))
+        self.item.setEnabled(count > 1 and not together)
+
+    def enable(self, run: bool, recorded: bool) -> None:
+        """What is possible now."""
+        self.sample.setEnabled(run)
+        self.branch.setEnabled(run and recorded)
+        self.film.setEnabled(recorded)
+
+
+def _spin(name: str, low: int, high: int, value: int = 0) -> QSpinBox:
+    made = QSpinBox()
+    made.setRange(low, high)
+    made.setValue(value)
+    made.setAccessibleName(name)
+    return made
+
+
+def _line(name: str, *fields: QWidget):
+    title = label(name, "label")
+    title.setFixedWidth(96)
+    line = row(title, *fields)
+    line.setStretch(1, 1)
+    return line

@@ -1,0 +1,128 @@
+"""A recorded trace as the trajectory panel needs it: pictures of a channel at a step, curves, the main plane. No widgets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from PySide6.QtGui import QImage
+
+from models_backend.contract.run_layout import SampleRecord
+from models_backend.contract.trace import CHANNELS, TraceInfo
+
+from ..pictures import from_model, to_image
+from ..viewers.modality import shown
+
+#: channels whose values are states, shown as they are; the others are directions, shown around mid-grey
+STATES = ("x", "x0")
+ORDER = ("x", "x0", "eps", "v", "guidance", "score")
+
+
+@dataclass
+class Recording:
+    """A trace with its record. ``channels`` maps a name to (T, B, *shape); ``label`` is its row on the film strip."""
+
+    record: SampleRecord
+    channels: dict[str, np.ndarray]
+    label: str = "A"
+    _scales: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def info(self) -> TraceInfo:
+        return self.record.trace
+
+    @property
+    def steps(self) -> int:
+        """How many states were recorded."""
+        return len(self.channels["x"])
+
+    @property
+    def count(self) -> int:
+        """How many items were recorded."""
+        return self.channels["x"].shape[1]
+
+    @property
+    def together(self) -> bool:
+        """Whether all items make one picture (points)."""
+        return shown(self.record.modality).together
+
+    def names(self, most: int = 4) -> list[str]:
+        """The channels to show, the states first."""
+        known = [name for name in ORDER if name in self.channels]
+        return known[:most]
+
+    def title(self, name: str) -> str:
+        """How a channel is labelled."""
+        return CHANNELS.get(name, name)
+
+    def values(self, name: str, step: int, item: int) -> np.ndarray:
+        """One item of a channel at a step, (*shape)."""
+        return self.channels[name][step, item].astype(np.float32)
+
+    def points(self, name: str, step: int) -> np.ndarray:
+        """All items of a channel at a step, (B, D)."""
+        return self.channels[name][step].astype(np.float32)
+
+    def picture(self, name: str, step: int, item: int) -> QImage:
+        """A channel of an image as a picture; directions are scaled so that their largest values over the trace just fit."""
+        values = self.values(name, step, item)
+        return to_image(from_model(values / self._scale(name)))
+
+    def _scale(self, name: str) -> float:
+        if name in STATES:
+            return 1.0
+        if name not in self._scales:
+            sizes = np.abs(self.channels[name][::4].astype(np.float32))
+            self._scales[name] = max(float(np.quantile(sizes, 0.995)), 1e-6)
+        return self._scales[name]
+
+    def frames(self, item: int, length: int) -> np.ndarray:
+        """The film of x for one item, resampled to ``length`` steps: uint8 (length, H, W, C)."""
+        picked = self.aligned(length)
+        return shown(self.record.modality).frames(self.channels["x"][picked].astype(np.float32), item)
+
+    def aligned(self, length: int) -> np.ndarray:
+        """For each of ``length`` steps of a common axis, the step of this recording at the same share of the way."""
+        return np.round(np.linspace(0, self.steps - 1, max(1, length))).astype(int)
+
+    # --------------------------------------------------------------------------------------------- curves
+
+    def sigma(self) -> np.ndarray:
+        """Noise level at each step (T,); infinite levels take the largest finite one."""
+        levels = np.array([step.sigma for step in self.info.steps], dtype=np.float64)
+        finite = levels[np.isfinite(levels)]
+        return np.where(np.isfinite(levels), levels, finite.max() if finite.size else 0.0)
+
+    def times(self) -> list[float]:
+        """The time at each step, as sampling can go on from."""
+        return [step.time for step in self.info.steps]
+
+    def change(self) -> np.ndarray:
+        """Mean change of the predicted x0 from the step before, at each step (T,)."""
+        return np.array([step.change for step in self.info.steps], dtype=np.float64)
+
+    def share(self) -> np.ndarray:
+        """The share of the way at each step (T,), from 0 to 1."""
+        return np.linspace(0.0, 1.0, self.steps)
+
+
+def plane(recordings: list[Recording], item: int) -> list[np.ndarray]:
+    """The way of one item of each recording, (T, 2), in the plane of the two main directions of all of them together."""
+    paths = [r.channels["x"][:, min(item, r.count - 1)].reshape(r.steps, -1).astype(np.float64) for r in recordings]
+    if not paths:
+        return []
+    if paths[0].shape[1] == 2:
+        return paths
+    everything = np.concatenate(paths)
+    middle = everything.mean(axis=0)
+    _, _, directions = np.linalg.svd(everything - middle, full_matrices=False)
+    main = directions[:2]
+    if len(main) < 2:
+        main = np.concatenate([main, np.zeros_like(main)])[:2]
+    return [(path - middle) @ main.T for path in paths]
+
+
+def straightness(path: np.ndarray) -> float:
+    """1 - |end - start| / length of a way (T, D); 0 is straight."""
+    length = np.linalg.norm(np.diff(path, axis=0), axis=1).sum()
+    return float(1 - np.linalg.norm(path[-1] - path[0]) / length) if length > 0 else 0.0
