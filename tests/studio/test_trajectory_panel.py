@@ -1,0 +1,119 @@
+"""Trajectory: recordings align, the main plane keeps distances, sampling, overlaying and branching through the engine."""
+
+import asyncio
+
+import numpy as np
+import pytest
+import shiboken6
+from scripted import ScriptedEngine
+from scripted_library import trace_of
+
+from models_backend.contract.family import DataSpec
+from models_backend.contract.messages import Sample
+from models_backend.contract.run_layout import SampleRecord
+from models_backend.contract.trace import TraceInfo, TraceStep
+from nexus_studio.bridge import Bridge
+from nexus_studio.panels.trajectory import TrajectoryPanel
+from nexus_studio.panels.trajectory_recording import Recording, plane, straightness
+from nexus_studio.state.session import Session
+
+
+async def settle(app, condition=lambda: False, seconds=3.0):
+    for _ in range(int(seconds / 0.01)):
+        app.processEvents()
+        await asyncio.sleep(0.01)
+        if condition():
+            return
+    assert condition(), "it did not happen"
+
+
+@pytest.fixture
+async def panel(qapp, tmp_path):
+    bridge = Bridge(None, asyncio.get_running_loop())
+    session = Session(bridge)
+    bridge.attach(ScriptedEngine(tmp_path))
+    await settle(qapp, lambda: session.is_ready)
+    made = TrajectoryPanel(session)
+    made.resize(1100, 720)
+    made.show()
+    await settle(qapp, lambda: made.controls.run is not None)
+    yield made
+    made.close()
+    await bridge.close()
+    shiboken6.delete(made)
+    shiboken6.delete(session)
+
+
+def recording(values, kind="denoise"):
+    """A recording of points from an array (T, B, 2)."""
+    steps = tuple(TraceStep(i, 1 - i / 10, float(10 - i), 0.1 * i) for i in range(len(values)))
+    info = TraceInfo(kind, ("x",), (2,), values.shape[1], steps)
+    record = SampleRecord("s", "s", "r", "f", "c", "points", values.shape[1], 0, {}, {}, 0.0, trace=info)
+    return Recording(record, {"x": values.astype(np.float16)})
+
+
+def test_a_straight_way_has_no_bend_and_a_half_circle_has_its_own():
+    t = np.linspace(0, 1, 200)[:, None]
+    assert straightness(t * [3.0, 4.0]) == pytest.approx(0, abs=1e-6)
+    circle = np.concatenate([np.cos(np.pi * t), np.sin(np.pi * t)], axis=1)
+    assert straightness(circle) == pytest.approx(1 - 2 / np.pi, abs=1e-3)
+
+
+def test_the_main_plane_keeps_the_distances_of_a_plane_path():
+    spec = DataSpec("image", (1, 6, 6))
+    info, channels = trace_of(spec, 2, 9)
+    record = SampleRecord("s", "s", "r", "f", "c", "image", 2, 0, {}, {}, 0.0, trace=info)
+    made = Recording(record, channels)
+    (way,) = plane([made], 0)
+    flat = channels["x"][:, 0].reshape(9, -1).astype(float)
+    # start, end and noise span a plane, so that the projection loses nothing
+    assert np.linalg.norm(way[-1] - way[0]) == pytest.approx(np.linalg.norm(flat[-1] - flat[0]), rel=1e-3)
+
+
+def test_recordings_of_different_lengths_align_by_their_share_of_the_way():
+    short, long = recording(np.zeros((5, 1, 2))), recording(np.zeros((9, 1, 2)))
+    assert list(short.aligned(9)) == [0, 0, 1, 2, 2, 2, 3, 4, 4]
+    assert list(long.aligned(9)) == list(range(9))
+
+
+async def test_sampling_records_one_row_a_sampler(qapp, panel):
+    panel.controls.use_b.setChecked(True)
+    panel.sample()
+    await settle(qapp, lambda: len(panel.recordings) == 2)
+    assert [r.label for r in panel.recordings] == ["A", "B"]
+    asked = [call for call in panel.session.bridge.engine.calls if call[0] is Sample]
+    assert len(asked) == 2 and all(call[1].trace == panel.controls.count.value() for call in asked)
+    panel.strip.lock(3)
+    assert panel.header.title.text().startswith("Step 3 /")
+    panel.overlay.setChecked(True)
+    assert panel.stack.currentIndex() == 1
+
+
+async def test_a_branch_starts_at_the_step_shown(qapp, panel):
+    panel.sample()
+    await settle(qapp, lambda: len(panel.recordings) == 1)
+    panel.strip.lock(4)
+    panel.branch()
+    await settle(qapp, lambda: len(panel.recordings) == 2)
+    request = panel.session.bridge.engine.calls[-1][1]
+    started = [c[1].start for c in panel.session.bridge.engine.calls if c[0] is Sample and c[1].start is not None]
+    assert request is not None and started[-1].step == 4
+    assert started[-1].sample == panel.recordings[0].record.id
+
+
+async def test_points_get_their_vector_field(qapp, panel):
+    points = next(r for r in panel.session.runs.records if r.spec.modality == "points")
+    panel.choose_run(points.id)
+    panel.sample()
+    await settle(qapp, lambda: bool(panel._fields))
+    panel.strip.lock(0)
+    field, bounds = panel._field_at(panel.recordings[0], 0)
+    assert field.shape == (18, 18, 2) and bounds[0] < bounds[1]
+
+
+async def test_a_sample_of_the_gallery_opens(qapp, panel):
+    sample = panel.session.bridge.library.samples()[0]
+    panel.show_what({"sample": sample.id, "run": sample.run})
+    await settle(qapp, lambda: bool(panel.recordings))
+    assert panel.recordings[0].record.id == sample.id
+    assert panel.controls.run.id == sample.run
