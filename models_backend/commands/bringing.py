@@ -70,7 +70,7 @@ def _tell_report(now: Session, record: DatasetRecord) -> None:
         now.reporter.note(note)
     text = (
         f"{record.title}: {record.count:,} imported, {len(report.unreadable)} not, {report.exact_duplicates} exact and "
-        f"{report.near_duplicates} near duplicates, {report.train:,} for training, {report.validation:,} held out. Id {record.id}"
+        f"{report.near_duplicates} near duplicates, {report.train:,} to train, {report.validation:,} held out. Id {record.id}"
     )
     now.reporter.done(
         text, id=record.id, title=record.title, count=record.count, unreadable=len(report.unreadable), found=report.found,

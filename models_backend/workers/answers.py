@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from models_backend.contract.family import LoadedRun
 from models_backend.contract.messages import (
     Budget,
@@ -17,11 +19,13 @@ from models_backend.contract.messages import (
     Export,
     LatentMap,
     Progress,
+    ProveResume,
     Sample,
     TroubleError,
     VectorField,
 )
 from models_backend.contract.trace import Stopped
+from models_backend.library import storage
 from models_backend.library.library import Library
 
 from .inbox import Pending
@@ -71,6 +75,7 @@ class Answers:
             Decode: self._decode,
             Budget: self._budget,
             Evaluate: self._evaluate,
+            ProveResume: self._prove_resume,
             Export: self._export,
         }
 
@@ -136,9 +141,28 @@ class Answers:
         return measure(self._library, request, self._families())
 
     def _evaluate(self, request: Evaluate, pending: Pending) -> Any:
-        from models_backend.evaluation.evaluate import evaluate
+        from models_backend.evaluation.evaluate import evaluate, history_of
+        from models_backend.sampling.draw import draw
 
-        raise TroubleError("evaluation is not there yet", detail=str(evaluate))
+        run, loaded = self._library.run(request.run), self._load(request.run, request.checkpoint)
+
+        def made(count: int, seed: int, sampling: dict[str, Any], trace: int = 0) -> tuple[Any, Any]:
+            wanted = Sample(request.run, count, seed, sampling, checkpoint=request.checkpoint, trace=trace, save=False)
+            media, items = draw(loaded, wanted, self._library, pending.tell, pending.cancelled)
+            return items, media.trace
+
+        history = history_of(run.events())
+        figures = evaluate(
+            self._library, loaded, self._data(request.run), request.count, request.seed, request.sampling, made, history,
+            pending.tell,
+        )  # fmt: skip
+        storage.write_json(run.layout.evaluation, {"figures": figures, "step": loaded.step, **msgspec.to_builtins(request)})
+        return figures
+
+    def _prove_resume(self, request: ProveResume, pending: Pending) -> Any:
+        from models_backend.training.replay import prove_resume
+
+        return msgspec.to_builtins(prove_resume(self._library, request.run, self._families(), request.steps))
 
     def _export(self, request: Export, pending: Pending) -> Any:
         from models_backend.media.export import export

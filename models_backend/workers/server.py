@@ -7,6 +7,7 @@ they are told, so what is read from disk and what was told meanwhile meet withou
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import sys
 import threading
@@ -210,7 +211,7 @@ class Server:
 
 
 def _next_few(events: Any) -> list[Event]:
-    return [event for event, _ in zip(events, range(SLICE), strict=False)]
+    return list(itertools.islice(events, SLICE))
 
 
 def _framed(message: Any, number: int) -> bytes:

@@ -1,0 +1,97 @@
+"""Runs are checked before they are made: settings, modality, parts."""
+
+from typing import Annotated, Literal
+
+import msgspec
+import pytest
+
+from models_backend.contract.family import FamilyDescription, Part, Preset
+from models_backend.contract.fields import Field, FieldError, describe
+from models_backend.contract.messages import TroubleError
+from models_backend.contract.run_layout import DatasetRecord
+from models_backend.engine import creation
+
+
+class Config(msgspec.Struct, frozen=True):
+    """Settings of a model."""
+
+    width: Annotated[int, Field("Width", low=1, high=64)] = 8
+    kind: Annotated[Literal["a", "b"], Field("Kind")] = "a"
+
+
+class Sampling(msgspec.Struct, frozen=True):
+    """Settings of sampling."""
+
+    steps: Annotated[int, Field("Steps", low=1, high=100)] = 10
+
+
+FAMILY = FamilyDescription(
+    key="toy", title="Toy", glyph="", group="Parts", summary="", paper="", modalities=("image",), conditions=(),
+    uses=(Part("teacher", "image model", optional=False),), provides=("image model",), latents=(), trace="path", health=(),
+    config=describe(Config, "config"), sampling=describe(Sampling, "sampling"),
+    presets=(Preset("tiny", "Tiny", {"width": 4}, {"steps": 5}), Preset("paper", "Paper")), proofs=(),
+)  # fmt: skip
+
+
+def dataset(shape=(1, 8, 8), modality="image", channels=1):
+    return DatasetRecord("d", "Digits", modality, "f" * 64, 100, ("0", "1"), channels=channels, shape=shape)
+
+
+def wish(**more):
+    return creation.Wish(**{"family": FAMILY, "dataset": dataset(), **more})
+
+
+def test_changes_lie_over_the_preset_over_the_defaults():
+    record = creation.record_of(wish(preset="tiny", training={"batch_size": 3}), "id")
+    assert (record.config["width"], record.config["kind"]) == (4, "a")
+    assert (record.training["steps"], record.training["batch_size"]) == (5, 3)
+    assert record.sampling["steps"] == 10
+    assert record.title == "Toy on Digits" and record.versions["nexus-studio"]
+
+
+@pytest.mark.parametrize(
+    "shape, channels, changes, expected",
+    [
+        ((1, 8, 8), 1, {}, (1, 8, 8)),
+        ((1, 8, 8), 1, {"resolution": 16, "channels": "rgb"}, (3, 16, 16)),
+        ((3, 256, 256), 3, {}, (3, 32, 32)),
+        ((), 3, {"channels": "grey"}, (1, 32, 32)),
+    ],
+)
+def test_the_spec_is_what_the_model_will_see(shape, channels, changes, expected):
+    record = creation.record_of(wish(dataset=dataset(shape, channels=channels), data=changes), "id")
+    assert record.spec.shape == expected
+    assert record.spec.fingerprint == "f" * 64 and record.spec.classes == ("0", "1")
+
+
+@pytest.mark.parametrize(
+    "more, words",
+    [
+        ({"config": {"width": 65}}, "config.width: 65 .* from 1 to 64"),
+        ({"config": {"kind": "c"}}, "config.kind: 'c' .* one of a, b"),
+        ({"training": {"steps": 0}}, "training.steps: 0"),
+        ({"sampling": {"guidance": 2}}, "no such field"),
+    ],
+)
+def test_a_wrong_setting_names_field_value_and_range(more, words):
+    with pytest.raises(FieldError, match=words):
+        creation.record_of(wish(**more), "id")
+
+
+def test_an_unknown_preset_lists_what_there_is():
+    with pytest.raises(TroubleError, match="tiny, paper"):
+        creation.record_of(wish(preset="huge"), "id")
+
+
+def test_a_family_that_cannot_learn_the_data_says_so():
+    with pytest.raises(TroubleError, match="Toy makes image, but Digits holds points"):
+        creation.record_of(wish(dataset=dataset((2,), "points")), "id")
+
+
+def test_parts_must_be_there_and_fit():
+    made = creation.record_of(wish(), "teacher-run")
+    families, runs = {"toy": FAMILY}, {"teacher-run": made}
+    creation.check_parts(FAMILY, {"teacher": "teacher-run"}, families, runs)
+    for parts in ({}, {"teacher": "other"}, {"teacher": "teacher-run", "pupil": "teacher-run"}):
+        with pytest.raises(FieldError, match=r"parts\."):
+            creation.check_parts(FAMILY, parts, families, runs)
