@@ -6,13 +6,12 @@ from __future__ import annotations
 
 import datetime
 import io
-import tempfile
 import time
 import zipfile
 from pathlib import Path
 from typing import Any
 
-import apsw
+import msgspec
 
 from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import LibraryLayout
@@ -22,7 +21,11 @@ from .trouble import explained
 
 KEEP = 5
 EVERY_S = 24 * 3600
+RECORDS = "records.jsonl"
 _FORM = "%Y%m%d-%H%M%S"
+
+
+_encode = msgspec.json.Encoder().encode
 
 
 def backups(layout: LibraryLayout) -> list[Path]:
@@ -48,7 +51,7 @@ def make(library: Any, keep: int = KEEP) -> Path:
     with explained("the backup cannot be written", path.name, "Older backups are kept"):
         storage.make_folder(layout.backups)
         with storage.open_new(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-            _write_index(library, archive)
+            _write_records(library, archive)
             for source in _small_files(layout):
                 archive.write(source, source.relative_to(layout.root).as_posix())
         for old in backups(layout)[max(1, keep) :]:
@@ -56,11 +59,12 @@ def make(library: Any, keep: int = KEEP) -> Path:
     return path
 
 
-def _write_index(library: Any, archive: zipfile.ZipFile) -> None:
-    with tempfile.TemporaryDirectory(dir=library.layout.cache, prefix=storage.TEMPORARY) as folder:
-        copy = Path(folder) / "index.sqlite"
-        library.index.copy_to(copy)
-        archive.write(copy, "index.sqlite")
+def _write_records(library: Any, archive: zipfile.ZipFile) -> None:
+    """One line a record: {"kind": ..., "record": {...}}."""
+    with archive.open(RECORDS, "w", force_zip64=True) as file:
+        for kind in folders.RECORDS:
+            for record in library.index.records(kind):
+                file.write(_encode({"kind": kind, "record": record}) + b"\n")
 
 
 def _small_files(layout: LibraryLayout) -> list[Path]:
@@ -69,20 +73,22 @@ def _small_files(layout: LibraryLayout) -> list[Path]:
     return [path for path in [*named, *edits] if path.is_file()]
 
 
+class _Line(msgspec.Struct):
+    kind: str
+    record: msgspec.Raw
+
+
+class _Named(msgspec.Struct):
+    id: str
+
+
 def record_in(path: Path, kind: str, name: str) -> bytes | None:
     """The record of one thing as a backup has it (JSON), or None where the backup does not know it."""
-    from .index import TABLES
-
-    try:
-        with zipfile.ZipFile(path) as archive, tempfile.TemporaryDirectory() as folder:
-            copy = Path(archive.extract("index.sqlite", folder))
-            connection = apsw.Connection(str(copy), flags=apsw.SQLITE_OPEN_READONLY)
-            try:
-                return connection.execute(f"SELECT record FROM {TABLES[kind]} WHERE id = ?", (name,)).get
-            finally:
-                connection.close()
-    except (zipfile.BadZipFile, KeyError, apsw.Error) as error:
-        raise TroubleError(f"the backup is damaged: {error}", path.name, advice="Use an older one") from error
+    for line in (file_in(path, RECORDS) or b"").splitlines():
+        found = msgspec.json.decode(line, type=_Line)
+        if found.kind == kind and msgspec.json.decode(found.record, type=_Named).id == name:
+            return bytes(found.record)
+    return None
 
 
 def file_in(path: Path, name: str) -> bytes | None:

@@ -15,7 +15,7 @@ from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import DatasetLayout, DatasetRecord, DoctorReport, Item, LibraryLayout
 
 from . import storage
-from .trouble import explained
+from .trouble import explained, noticed
 
 log = logging.getLogger(__name__)
 _encoder = msgspec.json.Encoder()
@@ -140,10 +140,8 @@ class DatasetFolder:
             change.title[0] if change.title else edits.title,
             change.classes[0] if change.classes else edits.classes,
         )
-        with explained("the edit cannot be saved", self.id, "Earlier edits are kept"):
+        with noticed(self._changed), explained("the edit cannot be saved", self.id, "Earlier edits are kept"):
             storage.write_json(self.layout.edits, edits)
-        if self._changed:
-            self._changed()
         return back
 
     def _refuse_unknown(self, change: Undo) -> None:

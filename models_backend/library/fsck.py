@@ -17,8 +17,9 @@ import msgspec
 from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import LibraryLayout
 
-from . import checking, folders, index, storage, trash
+from . import checking, folders, following, storage, trash
 from .finding import Finding
+from .index import TABLES
 from .lock import Lock, holder
 from .mending import mend
 from .opening import inner_folders, require_library
@@ -101,11 +102,11 @@ def _index(layout: LibraryLayout, owner: int | None) -> Iterator[Finding]:
 
 
 def _compared(layout: LibraryLayout) -> Iterator[Finding]:
-    with index.looked_at(layout.index) as (flaws, rows, clean_shutdown):
+    with following.looked_at(layout.index) as (flaws, rows, clean_shutdown):
         level: Level = "error" if clean_shutdown else "note"
         for flaw in flaws:
             yield Finding("error", "index.sqlite", flaw, "index")
-        for kind in index.TABLES:
+        for kind in TABLES:
             yield from _compared_kind(layout, kind, rows(kind), level)
 
 
@@ -114,7 +115,7 @@ def _compared_kind(layout: LibraryLayout, kind: str, known: dict[str, Any], leve
     for name in sorted(set(known) - there):
         yield Finding(level, "index.sqlite", f"it lists the {kind} {name}, which is not there", "index")
     for name in sorted(there):
-        pair = index.read(layout, kind, name)
+        pair = following.read(layout, kind, name)
         if pair is None:
             continue  # a damaged record, told above
         if name not in known:

@@ -7,22 +7,19 @@ folders at the next opening.
 
 from __future__ import annotations
 
-import contextlib
+import logging
 import re
-import shutil
-import tempfile
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import apsw
 import msgspec
 
-from models_backend.contract.messages import TroubleError
-from models_backend.contract.run_layout import LibraryLayout
-
 from . import counting, folders
+
+log = logging.getLogger(__name__)
 
 VERSION = 1
 TABLES = {"run": "runs", "dataset": "datasets", "sample": "samples", "job": "jobs"}
@@ -90,12 +87,13 @@ class Index:
         self._mutex = threading.RLock()
         self._db = apsw.Connection(str(path), vfs=counting.vfs() or None)
         try:
-            self._db.execute("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL")
+            for setting in ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = NORMAL"):
+                self._db.execute(f"PRAGMA {setting}").fetchall()
             self.new = self._prepare()
             self.clean = not self.new and self._meta("open") == 0
             self._set_meta("open", 1)
         except BaseException:
-            self._db.close(True)
+            self.abandon()
             raise
 
     def _prepare(self) -> bool:
@@ -115,9 +113,12 @@ class Index:
             self._db.close()
 
     def abandon(self) -> None:
-        """Close it without a word, as a killed process would."""
+        """Close it without a word, as a killed process would: the next opening compares everything."""
         with self._mutex:
-            self._db.close(True)
+            try:
+                self._db.close(True)
+            except apsw.Error as error:
+                log.warning("the index was closed by force: %s", error or type(error).__name__)
 
     # writing ------------------------------------------------------------------------------------------
     def put(self, kind: str, record: Any, stamp: str) -> None:
@@ -158,10 +159,11 @@ class Index:
             self._db.execute("DELETE FROM found WHERE rowid = ?", (row,))
             self._db.execute("DELETE FROM entries WHERE number = ?", (row,))
 
-    def note_export(self, path: str, source: str, form: str, created: float) -> None:
-        """Remember that a file was exported from a sample or run."""
-        with self._mutex:
-            self._db.execute("INSERT OR REPLACE INTO exports VALUES (?, ?, ?, ?)", (path, source, form, created))
+    def put_exports(self, exports: Iterable[Any]) -> None:
+        """Know exported files (:class:`.exports.Exported`)."""
+        with self._mutex, self._db:
+            rows = [(e.path, e.source, e.format, e.time) for e in exports]
+            self._db.executemany("INSERT OR REPLACE INTO exports VALUES (?, ?, ?, ?)", rows)
 
     def _meta(self, key: str) -> Any:
         return self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).get
@@ -227,11 +229,6 @@ class Index:
             found = [row[0] for row in self._db.execute("PRAGMA integrity_check")]
         return [] if found == ["ok"] else found
 
-    def copy_to(self, path: str | Path) -> None:
-        """A compact copy in one file."""
-        with self._mutex:
-            self._db.execute("VACUUM INTO ?", (str(path),))
-
 
 def _text(record: Any) -> str:
     """The words under which a record is found, beside its title."""
@@ -274,65 +271,3 @@ def fits(record: Any, narrowed: Filter) -> bool:
 def newest(records: Iterable[Any]) -> list[Any]:
     """Records, the newest first."""
     return sorted(records, key=lambda record: (record.created, record.id), reverse=True)
-
-
-def remove(path: str | Path) -> None:
-    """Delete the files of an index."""
-    for suffix in ("", "-wal", "-shm", "-journal"):
-        Path(f"{path}{suffix}").unlink(missing_ok=True)
-
-
-def open_index(path: str | Path) -> Index:
-    """The index at ``path``; a damaged one, or one of another version, is thrown away and begun anew."""
-    try:
-        return Index(path)
-    except (apsw.NotADBError, apsw.CorruptError):
-        remove(path)
-        return Index(path)
-
-
-def reconcile(index: Index, layout: LibraryLayout, deep: bool = False) -> int:
-    """Bring the index up to the folders; how many records changed.
-
-    Names are always compared; with ``deep`` also every record's stamp, which finds changed content."""
-    return sum(_reconcile(index, layout, kind, deep) for kind in TABLES)
-
-
-def _reconcile(index: Index, layout: LibraryLayout, kind: str, deep: bool) -> int:
-    known, there = index.stamps(kind), set(folders.names(layout, kind))
-    gone = [name for name in known if name not in there]
-    fresh = [name for name in there if name not in known or (deep and known[name] != folders.stamp(layout, kind, name))]
-    found = [pair for pair in (read(layout, kind, name) for name in fresh) if pair]
-    readable = {record.id for record, _ in found}
-    lost = [name for name in fresh if name in known and name not in readable]
-    if gone or lost:
-        index.drop(kind, gone + lost)
-    if found:
-        index.put_all(kind, found)
-    return len(gone) + len(lost) + len(found)
-
-
-def read(layout: LibraryLayout, kind: str, name: str) -> tuple[Any, str] | None:
-    """(record, stamp), or None for what cannot be read: fsck names it, the rest stays usable."""
-    stamp = folders.stamp(layout, kind, name)
-    try:
-        record = folders.read(layout, kind, name)
-    except TroubleError:
-        return None
-    return (record, stamp) if record.id == name else None
-
-
-@contextlib.contextmanager
-def looked_at(path: str | Path) -> Iterator[tuple[list[str], Callable[[str], dict[str, bytes]], bool]]:
-    """An index that nobody has open, without changing it: (flaws, kind -> {id: record}, whether it was closed well)."""
-    with tempfile.TemporaryDirectory() as folder:
-        for suffix in ("", "-wal"):
-            if Path(f"{path}{suffix}").exists():
-                shutil.copyfile(f"{path}{suffix}", f"{folder}/index.sqlite{suffix}")
-        db = apsw.Connection(f"{folder}/index.sqlite")
-        try:
-            flaws = [row[0] for row in db.execute("PRAGMA integrity_check") if row[0] != "ok"]
-            well = db.execute("SELECT value FROM meta WHERE key = 'open'").get == 0
-            yield flaws, lambda kind: dict(db.execute(f"SELECT id, record FROM {TABLES[kind]}")), well
-        finally:
-            db.close(True)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import re
 import secrets
 import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
-
-import apsw
 
 from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import (
@@ -23,16 +20,15 @@ from models_backend.contract.run_layout import (
     SampleRecord,
 )
 
-from . import datasets, folders, index, runs, storage, trash
+from . import datasets, exports, folders, runs, storage, trash
 from .datasets import DatasetFolder
-from .index import EVERY, Filter, fits, newest
+from .following import FollowedIndex
+from .index import EVERY, Filter, Index, fits, newest
 from .lock import Lock
-from .opening import database, database_trouble, default_root, prepare_folders, refuse_foreign, require_library, sweep_inside
+from .opening import database, default_root, prepare_folders, refuse_foreign, require_library, sweep_inside
 from .runs import RunFolder
 from .samples import SampleFolder
-from .trouble import explained
-
-log = logging.getLogger(__name__)
+from .trouble import explained, noticed
 
 
 class Library:
@@ -41,9 +37,7 @@ class Library:
 
     def __init__(self, layout: LibraryLayout, lock: Lock | None):
         self.layout, self._lock = layout, lock
-        self._index: index.Index | None = None
-        self._seen: dict[str, int] = {}
-        self._behind = False
+        self._followed: FollowedIndex | None = None
 
     @staticmethod
     def open(root: str | Path | None = None, own: bool = True) -> Library:
@@ -83,14 +77,10 @@ class Library:
         with explained("the library cannot be opened", layout.root, "Everything in it is kept"):
             prepare_folders(layout)
             trash.settle(layout)
-        try:
-            self._index = index.open_index(layout.index)
-            if not self._index.clean:
+        with database(layout):
+            self._followed = FollowedIndex(layout)
+            if not self._followed.clean:
                 sweep_inside(layout)
-            index.reconcile(self._index, layout, deep=not self._index.clean)
-        except (apsw.Error, OSError) as error:
-            raise database_trouble(error, layout) from error
-        self._note_seen()
 
     # ownership ----------------------------------------------------------------------------------------
     @property
@@ -99,29 +89,26 @@ class Library:
         return self._lock is not None and self._lock.held
 
     @property
-    def index(self) -> index.Index:
+    def index(self) -> Index:
         """The index; only the owner has it."""
-        if self._index is None:
+        if self._followed is None:
             raise TroubleError("only the process that owns the library has its index", str(self.layout.root))
-        return self._index
+        return self._followed.index
 
     def close(self) -> None:
-        """Let go of the library; its index is noted as sound unless it could not follow."""
-        if self._index:
-            try:
-                self._index.abandon() if self._behind else self._index.close()
-            except apsw.Error as error:
-                log.warning("the index was not closed well and will be compared at the next start: %s", error)
-                self._index.abandon()
-        self._index = None
-        if self._lock:
-            self._lock.release()
+        """Let go of the library."""
+        if self._followed:
+            self._followed.close()
+        self._let_go()
 
     def abandon(self) -> None:
         """Let go without a word, as a killed process would (the next opening compares everything)."""
-        if self._index:
-            self._index.abandon()
-        self._index = None
+        if self._followed:
+            self._followed.index.abandon()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        self._followed = None
         if self._lock:
             self._lock.release()
 
@@ -138,8 +125,8 @@ class Library:
         """A new run folder."""
         if folders.exists(self.layout, "run", record.id):
             raise TroubleError("there is a run of that id already", record.id)
-        runs.create(self.layout.run(record.id), record)
-        self.notice("run", record.id)
+        with noticed(lambda: self.notice("run", record.id)):
+            runs.create(self.layout.run(record.id), record)
         return self.run(record.id)
 
     def create_dataset(
@@ -151,8 +138,8 @@ class Library:
         metas: dict[str, dict[str, Any]] | None = None,
     ) -> DatasetFolder:
         """A new data set; one of the same content that stands already is given back as it is."""
-        datasets.create(self.layout, record, items, report, arrays, metas)
-        self.notice("dataset", record.id)
+        with noticed(lambda: self.notice("dataset", record.id)):
+            datasets.create(self.layout, record, items, report, arrays, metas)
         return self.dataset(record.id)
 
     def create_sample(self, record: SampleRecord, items: Any, trace: dict[str, Any] | None = None) -> SampleFolder:
@@ -198,18 +185,18 @@ class Library:
 
     def samples(self, offset: int = 0, limit: int = 100, narrowed: Filter = EVERY) -> list[SampleRecord]:
         """A page of samples, newest first."""
-        if self._index:
+        if self._followed:
             with database(self.layout):
-                self._follow("sample")
-                return self._index.samples(offset, limit, narrowed)
+                self._followed.follow("sample")
+                return self.index.samples(offset, limit, narrowed)
         return newest(r for r in folders.scan(self.layout, "sample") if fits(r, narrowed))[offset : offset + limit]
 
     def count(self, narrowed: Filter = EVERY) -> int:
         """How many samples a filter leaves."""
-        if self._index:
+        if self._followed:
             with database(self.layout):
-                self._follow("sample")
-                return self._index.count("sample", narrowed)
+                self._followed.follow("sample")
+                return self.index.count("sample", narrowed)
         return sum(fits(r, narrowed) for r in folders.scan(self.layout, "sample"))
 
     def search(self, text: str, limit: int = 50) -> list[tuple[str, str, str]]:
@@ -218,10 +205,10 @@ class Library:
             return self.index.search(text, limit)
 
     def _records(self, kind: str) -> list[Any]:
-        if self._index:
+        if self._followed:
             with database(self.layout):
-                self._follow(kind)
-                return self._index.records(kind)
+                self._followed.follow(kind)
+                return self.index.records(kind)
         found = folders.scan(self.layout, kind)
         return sorted(found, key=lambda r: (r.order, r.id)) if kind == "job" else newest(found)
 
@@ -232,54 +219,29 @@ class Library:
 
     def put_job(self, job: JobRecord) -> None:
         """Write a job of the queue, new or changed."""
-        with explained("the queue cannot be saved", job.title or job.id, "The queue stays as it was"):
+        trouble = explained("the queue cannot be saved", job.title or job.id, "The queue stays as it was")
+        with noticed(lambda: self.notice("job", job.id)), trouble:
             storage.write_json(folders.place(self.layout, "job", job.id), job)
-        self.notice("job", job.id)
 
     def remove_job(self, name: str) -> None:
         """Take a job off the queue; one that is not there is fine."""
-        with explained("the queue cannot be saved", name, "The queue stays as it was"):
+        trouble = explained("the queue cannot be saved", name, "The queue stays as it was")
+        with noticed(lambda: self.notice("job", name)), trouble:
             storage.remove(folders.place(self.layout, "job", name))
-        self.notice("job", name)
 
     # following what others write ----------------------------------------------------------------------
     def notice(self, kind: str, name: str) -> None:
-        """Bring the index up to one thing that was made, changed or removed (by a worker, say).
+        """Tell the index of one thing that was made, changed or removed (by a worker, say)."""
+        if self._followed and kind in folders.RECORDS:
+            self._followed.notice(kind, name)
 
-        The folder is already right; where the index cannot follow now, it does before the next listing."""
-        if self._index is None or kind not in folders.RECORDS:
-            return
-        try:
-            pair = index.read(self.layout, kind, name)
-            self._index.put(kind, *pair) if pair else self._index.drop(kind, [name])
-            self._note_seen(kind)
-        except (apsw.Error, OSError) as error:
-            self._behind = True
-            log.warning("the index is behind its folders: %s", error)
+    def note_export(self, path: str | Path, source: str, form: str) -> None:
+        """Remember that a file was exported from a sample or run; ``index.exports(source)`` lists them."""
+        exported = exports.note(self.layout, path, source, form)
+        if self._followed:
+            self._followed.notice_export(exported)
 
     def refresh(self) -> int:
         """Compare everything with the folders; how many records changed. For a thread: it reads every name and stamp."""
         with database(self.layout):
-            changed = index.reconcile(self.index, self.layout, deep=True)
-            self._behind = False
-            self._note_seen()
-            return changed
-
-    def _follow(self, kind: str) -> None:
-        """Compare the names again where the folder has changed since the last look."""
-        if not self._behind and self._seen.get(kind) == _touched(self.layout, kind):
-            return
-        try:
-            index.reconcile(self.index, self.layout, deep=self._behind)
-            self._behind = False
-            self._note_seen()
-        except (apsw.FullError, apsw.IOError, apsw.ReadOnlyError, OSError) as error:
-            log.warning("the index is behind its folders: %s", error)
-
-    def _note_seen(self, *kinds: str) -> None:
-        for kind in kinds or folders.RECORDS:
-            self._seen[kind] = _touched(self.layout, kind)
-
-
-def _touched(layout: LibraryLayout, kind: str) -> int:
-    return folders.home(layout, kind).stat().st_mtime_ns
+            return self._followed.refresh() if self._followed else 0

@@ -12,7 +12,7 @@ import msgspec
 from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import LibraryLayout, TrashEntry
 
-from . import backup, folders, index, storage
+from . import backup, folders, following, storage
 from .appending import Appender
 from .events import decode_event
 from .finding import Finding
@@ -28,17 +28,10 @@ def mend(layout: LibraryLayout, found: list[Finding]) -> list[Finding]:
         for finding in found:
             if finding.mend in _MENDERS:
                 finding.repaired = _MENDERS[finding.mend](layout, layout.root / finding.item)
-        _make_index(layout)
+        following.rebuild(layout)
         for finding in found:
             finding.repaired = finding.repaired or finding.mend == "index"
     return found
-
-
-def _make_index(layout: LibraryLayout) -> None:
-    index.remove(layout.index)
-    fresh = index.open_index(layout.index)
-    index.reconcile(fresh, layout)
-    fresh.close()
 
 
 def _sweep(layout: LibraryLayout, path: Path) -> bool:
@@ -87,7 +80,7 @@ def _named(layout: LibraryLayout, path: Path) -> tuple[str, str]:
 
 def _copies(layout: LibraryLayout, kind: str, name: str) -> Any:
     if layout.index.exists():
-        with index.looked_at(layout.index) as (_, rows, _clean):
+        with following.looked_at(layout.index) as (_, rows, _clean):
             yield rows(kind).get(name)
     for path in backup.backups(layout):
         try:

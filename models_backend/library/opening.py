@@ -19,7 +19,19 @@ from models_backend.contract.run_layout import FORMAT, LibraryLayout
 from . import folders, storage
 from .trouble import explain
 
-_OURS = ("library.json", "owner.lock", "datasets", "runs", "samples", "jobs", "trash", "cache", "backups", "socket")
+_OURS = (
+    "library.json",
+    "owner.lock",
+    "datasets",
+    "runs",
+    "samples",
+    "jobs",
+    "trash",
+    "cache",
+    "backups",
+    "socket",
+    "exports.jsonl",
+)
 
 
 class LibraryRecord(msgspec.Struct):
@@ -61,7 +73,7 @@ def refuse_foreign(layout: LibraryLayout) -> None:
 
 
 def _ours(name: str) -> bool:
-    return name in _OURS or name.startswith((".", "index.sqlite"))
+    return name in _OURS + _HOMES or name.startswith((".", "index.sqlite"))
 
 
 def prepare_folders(layout: LibraryLayout) -> None:
@@ -105,7 +117,7 @@ def database_trouble(error: Exception, layout: LibraryLayout) -> TroubleError:
     if isinstance(error, apsw.FullError):
         return TroubleError(f"{what}: the disk is full", str(layout.root), kept, "Free some space and try again", repr(error))
     advice = "Run `nexus-studio fsck --repair`, which makes it again from the folders"
-    return TroubleError(f"{what}: {error}", str(layout.root), kept, advice, repr(error))
+    return TroubleError(f"{what}: {error or type(error).__name__}", str(layout.root), kept, advice, repr(error))
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ from models_backend.contract.run_layout import CheckpointLayout, CheckpointState
 from . import checkpoints, storage
 from .events import EventLog, last_sequence, last_state, read_events
 from .lock import Lock, holder
-from .trouble import explained
+from .trouble import explained, noticed
 
 #: states that need a living worker; without one the run is "interrupted"
 LIVE_STATES = ("starting", "running", "paused")
@@ -49,10 +49,8 @@ class RunFolder:
         if fixed:
             raise ValueError(f"a run's {fixed[0]} is fixed once it is made")
         record = msgspec.structs.replace(self.record(), **changes)
-        with explained("the run's record cannot be written", self.id, "The old one stays"):
+        with noticed(self._changed), explained("the run's record cannot be written", self.id, "The old one stays"):
             storage.write_json(self.layout.record, record)
-        if self._changed:
-            self._changed()
         return record
 
     # events -------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import LibraryLayout, SampleLayout, SampleRecord
 
 from . import storage
-from .trouble import explained
+from .trouble import explained, noticed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,10 +43,8 @@ class SampleFolder:
         if fixed:
             raise ValueError(f"a sample's {fixed[0]} is fixed once it is made")
         record = msgspec.structs.replace(self.record(), **changes)
-        with explained("the sample's record cannot be written", self.id, "The old one stays"):
+        with noticed(self._changed), explained("the sample's record cannot be written", self.id, "The old one stays"):
             storage.write_json(self.layout.record, record)
-        if self._changed:
-            self._changed()
         return record
 
     def items(self) -> np.ndarray:
@@ -71,14 +69,14 @@ class SampleFolder:
         packed = pack({"items": items})
         record = msgspec.structs.replace(record, items_sha256=array_sha256(items))
         trouble = explained("the sample cannot be saved", record.title or record.id, "Everything made before is kept")
-        with trouble, storage.new_folder(target.root) as folder:
+        notice = getattr(library, "notice", None)
+        changed = (lambda: notice("sample", record.id)) if notice else None
+        with noticed(changed), trouble, storage.new_folder(target.root) as folder:
             inside = SampleLayout(folder)
             storage.write_bytes(inside.items, packed)
             if trace:
                 storage.write_bytes(inside.trace, pack(trace))
             storage.write_json(inside.record, record)
-        if hasattr(library, "notice"):
-            library.notice("sample", record.id)
         return SampleFolder(target)
 
 

@@ -8,13 +8,15 @@ import time
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import LibraryLayout, RunLayout, TrashEntry
 
 from . import folders, storage
 from .appending import Appender
 from .lock import holder
-from .trouble import explained
+from .trouble import explained, noticed
 
 log = logging.getLogger(__name__)
 DELETED = "emptied.jsonl"
@@ -32,8 +34,8 @@ def delete(library: Any, kind: str, name: str) -> TrashEntry:
     with explained("it cannot be moved to the trash", name, "It stays where it was"):
         with storage.new_folder(layout.trash / entry.id) as folder:
             storage.write_json(folder / "entry.json", entry)
-        storage.replace(source, content(layout, entry))
-    library.notice(kind, name)
+        with noticed(lambda: library.notice(kind, name)):
+            storage.replace(source, content(layout, entry))
     return entry
 
 
@@ -88,9 +90,9 @@ def restore(library: Any, entry_id: str) -> TrashEntry:
         raise TroubleError("its place in the library is taken", entry.title, "It stays in the trash")
     with explained("it cannot be restored", entry.title, "It stays in the trash"):
         storage.make_folder(target.parent)
-        storage.replace(content(layout, entry), target)
-    library.notice(entry.kind, target.name)
-    settle(layout)
+        with noticed(lambda: library.notice(entry.kind, target.name)):
+            storage.replace(content(layout, entry), target)
+        settle(layout)
     return entry
 
 
@@ -107,8 +109,6 @@ def empty(library: Any, older_than_s: float = 0.0) -> list[TrashEntry]:
 
 
 def _note(layout: LibraryLayout, entry: TrashEntry) -> None:
-    import msgspec
-
     appender = Appender(layout.trash / DELETED)
     try:
         appender.append(msgspec.json.encode(entry) + b"\n", durable=True)
@@ -127,8 +127,6 @@ def settle(layout: LibraryLayout) -> int:
 def deleted(layout: LibraryLayout) -> dict[tuple[str, str], TrashEntry]:
     """(kind, id) -> entry of everything that was deleted, whether it still lies in the trash or not."""
     path = layout.trash / DELETED
-    import msgspec
-
     lines = path.read_bytes().splitlines() if path.exists() else []
     emptied = []
     for line in lines:

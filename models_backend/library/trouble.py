@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from models_backend.contract.messages import TroubleError
@@ -37,3 +37,13 @@ def explained(what: str, item: object = "", kept: str = "") -> Iterator[None]:
         yield
     except OSError as error:
         raise explain(error, what, item.name if isinstance(item, Path) else item, kept) from error
+
+
+@contextlib.contextmanager
+def noticed(changed: Callable[[], None] | None) -> Iterator[None]:
+    """Calls ``changed`` when the block ends, however it ends: a write that failed late may still have been done."""
+    try:
+        yield
+    finally:
+        if changed:
+            changed()

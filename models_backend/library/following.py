@@ -1,0 +1,184 @@
+"""The index follows the folders: opened, compared, brought up to date, and made anew from them when it is lost."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from models_backend.contract.messages import TroubleError
+from models_backend.contract.run_layout import LibraryLayout
+
+from . import exports, folders
+from .index import TABLES, Index
+
+log = logging.getLogger(__name__)
+IN_MEMORY = ":memory:"
+
+
+class FollowedIndex:
+    """The index of a library's owner. What a full or failing disk does to it never touches the folders: where it cannot
+    be written, one in memory takes its place, made from the folders, and the one on disk is made anew at the next start."""
+
+    def __init__(self, layout: LibraryLayout):
+        self.layout = layout
+        self._seen: dict[str, int] = {}
+        self._behind = False
+        self.index = _begun(layout.index)
+        self.clean = self.index.clean
+        self._or_in_memory(lambda: reconcile(self.index, layout, deep=not self.clean))
+        self._note_seen()
+
+    def notice(self, kind: str, name: str) -> None:
+        """Bring the index up to one thing that was made, changed or removed. Never fails: the folder is already right,
+        and where the index cannot follow now, it does before the next listing."""
+        try:
+            pair = read(self.layout, kind, name)
+            self.index.put(kind, *pair) if pair else self.index.drop(kind, [name])
+            self._note_seen(kind)
+        except (apsw.Error, OSError) as error:
+            self._behind = True
+            log.warning("the index is behind its folders: %s", words(error))
+
+    def notice_export(self, exported: exports.Exported) -> None:
+        """Know an exported file; its line in the log is already written."""
+        try:
+            self.index.put_exports([exported])
+        except (apsw.Error, OSError) as error:
+            self._behind = True
+            log.warning("the index is behind its folders: %s", words(error))
+
+    def follow(self, kind: str) -> None:
+        """Compare the names again where the folder has changed since the last look."""
+        if self._behind:
+            self.refresh()
+        elif self._seen.get(kind) != _touched(self.layout, kind):
+            self._or_in_memory(lambda: reconcile(self.index, self.layout))
+            self._note_seen()
+
+    def refresh(self) -> int:
+        """Compare every name and stamp with the folders; how many records changed."""
+        changed = self._or_in_memory(lambda: reconcile(self.index, self.layout, deep=True))
+        self._behind = False
+        self._note_seen()
+        return changed
+
+    def _or_in_memory(self, work: Callable[[], int]) -> int:
+        try:
+            return work()
+        except apsw.Error as error:
+            log.warning("the index is kept in memory until the next start: %s", words(error))
+            self.index.abandon()
+            with contextlib.suppress(OSError):  # what cannot be removed is not marked as closed well, and is compared
+                remove(self.layout.index)
+            self.index = Index(IN_MEMORY)
+            return reconcile(self.index, self.layout)
+
+    def _note_seen(self, *kinds: str) -> None:
+        for kind in kinds or folders.RECORDS:
+            self._seen[kind] = _touched(self.layout, kind)
+
+    def close(self) -> None:
+        """Close it, noted as sound unless it could not follow."""
+        try:
+            self.index.abandon() if self._behind else self.index.close()
+        except apsw.Error as error:
+            log.warning("the index was not closed well and will be compared at the next start: %s", words(error))
+            self.index.abandon()
+
+
+def _touched(layout: LibraryLayout, kind: str) -> int:
+    return folders.home(layout, kind).stat().st_mtime_ns
+
+
+def words(error: Exception) -> str:
+    """An error in words, also where SQLite gives only its name."""
+    return str(error) or type(error).__name__
+
+
+def remove(path: str | Path) -> None:
+    """Delete the files of an index."""
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        Path(f"{path}{suffix}").unlink(missing_ok=True)
+
+
+def _begun(path: Path) -> Index:
+    """The index at ``path``; a damaged one, or one of another version, is thrown away and begun anew."""
+    try:
+        return Index(path)
+    except (apsw.NotADBError, apsw.CorruptError) as error:
+        log.warning("the index is made anew: %s", words(error))
+    except apsw.Error as error:
+        log.warning("the index is kept in memory until the next start: %s", words(error))
+        remove(path)
+        return Index(IN_MEMORY)
+    remove(path)
+    return Index(path)
+
+
+def rebuild(layout: LibraryLayout) -> int:
+    """Make the index of a library that nobody has open anew from its folders; how many records it has."""
+    remove(layout.index)
+    fresh = Index(layout.index)
+    try:
+        count = reconcile(fresh, layout)
+    except BaseException:
+        fresh.abandon()
+        raise
+    fresh.close()
+    return count
+
+
+def reconcile(index: Index, layout: LibraryLayout, deep: bool = False) -> int:
+    """Bring the index up to the folders; how many records changed.
+
+    Names are always compared; with ``deep`` also every record's stamp, which finds changed content."""
+    if deep or index.new:
+        index.put_exports(exports.read(layout))
+    return sum(_reconcile(index, layout, kind, deep) for kind in TABLES)
+
+
+def _reconcile(index: Index, layout: LibraryLayout, kind: str, deep: bool) -> int:
+    known, there = index.stamps(kind), set(folders.names(layout, kind))
+    gone = [name for name in known if name not in there]
+    fresh = [name for name in there if name not in known or (deep and known[name] != folders.stamp(layout, kind, name))]
+    found = [pair for pair in (read(layout, kind, name) for name in fresh) if pair]
+    readable = {record.id for record, _ in found}
+    lost = [name for name in fresh if name in known and name not in readable]
+    if gone or lost:
+        index.drop(kind, gone + lost)
+    if found:
+        index.put_all(kind, found)
+    return len(gone) + len(lost) + len(found)
+
+
+def read(layout: LibraryLayout, kind: str, name: str) -> tuple[Any, str] | None:
+    """(record, stamp), or None for what cannot be read: fsck names it, the rest stays usable."""
+    stamp = folders.stamp(layout, kind, name)
+    try:
+        record = folders.read(layout, kind, name)
+    except TroubleError:
+        return None
+    return (record, stamp) if record.id == name else None
+
+
+@contextlib.contextmanager
+def looked_at(path: str | Path) -> Iterator[tuple[list[str], Callable[[str], dict[str, bytes]], bool]]:
+    """An index that nobody has open, without changing it: (flaws, kind -> {id: record}, whether it was closed well)."""
+    with tempfile.TemporaryDirectory() as folder:
+        for suffix in ("", "-wal"):
+            if Path(f"{path}{suffix}").exists():
+                shutil.copyfile(f"{path}{suffix}", f"{folder}/index.sqlite{suffix}")
+        db = apsw.Connection(f"{folder}/index.sqlite")
+        try:
+            flaws = [row[0] for row in db.execute("PRAGMA integrity_check") if row[0] != "ok"]
+            well = db.execute("SELECT value FROM meta WHERE key = 'open'").get == 0
+            yield flaws, lambda kind: dict(db.execute(f"SELECT id, record FROM {TABLES[kind]}")), well
+        finally:
+            db.close(True)
