@@ -233,6 +233,10 @@ class Family:
         """Points only: the direction (B, D) in which sampling moves x at ``Step.time`` (probability-flow velocity)."""
         raise NotImplementedError
 
+    def log_likelihood(self, nets: dict[str, Any], x: Any, generator: Any) -> Any:
+        """log p(x) of items in nats, (B,): exact, or a tight bound from below."""
+        raise NotImplementedError
+
     def diagnostics(self, nets: dict[str, Any], x: Any, generator: Any) -> dict[str, Any]:
         """Figures on held-out items x for the health monitors: name -> float or list of floats."""
         return {}

@@ -2,8 +2,8 @@
 
 Names: ``sure least_class class_entropy classifier_accuracy sure_real near_copies fd fd_floor precision recall density
 coverage`` of pictures; ``w2 w2_floor modes within_3sd least_mode`` of points; ``w2_1step``, ``fd_1step`` and ``straightness``
-where sampling takes steps; ``reconstruction_accuracy reconstruction_psnr`` and ``ppca_nats ppca_gap`` of autoencoders; the
-family's own diagnostics; ``health_<monitor>``: 0 ok, 1 warn, 2 bad.
+where sampling takes steps; ``reconstruction_accuracy reconstruction_psnr`` and ``log_likelihood ppca_nats ppca_gap`` where the model
+knows them; the family's own diagnostics; ``health_<monitor>``: 0 ok, 1 warn, 2 bad.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ from .health import History, judge
 
 #: Items for the measures that cost the square of their number, and for the family's diagnostics.
 SQUARE, DIAGNOSED, TRACED = 2000, 1000, 64
+#: Values (items times dimensions) on which a likelihood is asked.
+LIKELIHOOD_VALUES = 100_000
 LEVELS = {"ok": 0.0, "warn": 1.0, "bad": 2.0}
 
 
@@ -146,10 +148,7 @@ def _of_model(loaded: LoadedRun, data: Dataset, sampling: dict[str, Any], seed: 
         told = loaded.family.diagnostics(loaded.nets, torch.from_numpy(held_out).to(loaded.device), generator)
     found = {k: v for k, v in told.items() if isinstance(v, (int, float))}
     found |= _reconstructions(loaded, data, sampling, seed)
-    if "elbo" in told:
-        found["ppca_nats"] = measures.ppca_nats(some(data.train, 8 * SQUARE, seed), held_out, loaded.family.noise_shape()[0])
-    if "marginal" in told:
-        found["ppca_gap"] = abs(found["ppca_nats"] - told["marginal"])
+    found |= _likelihood(loaded, data, held_out, seed)
     if history is not None:
         found |= health_levels(type(loaded.family), history, told, plain(loaded.config))
     return found
@@ -159,6 +158,19 @@ def health_levels(family: type[Family], history: History, told: Mapping[str, Any
     """What the family's monitors say, as figures: 0 ok, 1 warn, 2 bad."""
     health = judge(family.health, history, told, config=config)
     return {f"health_{line.monitor}": LEVELS[line.level] for line in health.lines}
+
+
+def _likelihood(loaded: LoadedRun, data: Dataset, held_out: np.ndarray, seed: int) -> dict[str, float]:
+    """Mean log p(x) on held-out items, beside the best linear-Gaussian model of as many latents on the same items."""
+    family = loaded.family
+    if type(family).log_likelihood is Family.log_likelihood:
+        return {}
+    x = held_out[: max(16, LIKELIHOOD_VALUES // max(1, math.prod(data.spec.shape)))]
+    generator = torch.Generator(device=loaded.device).manual_seed(seed)
+    with torch.no_grad():
+        nats = family.log_likelihood(loaded.nets, torch.from_numpy(x).to(loaded.device), generator).mean().item()
+    linear = measures.ppca_nats(some(data.train, 8 * SQUARE, seed), x, math.prod(family.noise_shape()))
+    return {"log_likelihood": nats, "ppca_nats": linear, "ppca_gap": abs(nats - linear)}
 
 
 def _reconstructions(loaded: LoadedRun, data: Dataset, sampling: dict[str, Any], seed: int) -> dict[str, float]:

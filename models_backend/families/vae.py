@@ -17,8 +17,8 @@ from ..networks.bodies import Auto, Body, Conv, Mlp, body_problems
 from ..objectives import variational as elbo
 from ..samplers.latent_path import latent_path, origin
 
-#: Decoded items that one estimate of the marginal may cost.
-MARGINAL_DRAWS = 64
+#: Importance samples of one estimate of log p(x).
+DRAWS = 64
 
 
 class Gaussian(msgspec.Struct, frozen=True, tag="gaussian"):
@@ -133,7 +133,7 @@ class VAE(Family):
     def losses(self, nets: dict[str, Any], batch: Batch) -> Iterator[Loss]:
         net = nets["vae"]
         mean, logvar = net.encode(batch.x)
-        log_p = self.log_likelihood(net, batch.x, elbo.reparameterised(mean, logvar, batch.generator)).mean()
+        log_p = self.log_p(net, batch.x, elbo.reparameterised(mean, logvar, batch.generator)).mean()
         kl = elbo.gaussian_kl(mean, logvar)
         charged = elbo.with_free_bits(kl, self.config.free_bits) if self.config.free_bits else kl.sum(1).mean()
         weight = self.kl_weight(batch.progress)
@@ -151,7 +151,7 @@ class VAE(Family):
             return self.config.beta * elbo.cyclical(progress, annealing.cycles, annealing.rise)
         return self.config.beta
 
-    def log_likelihood(self, net: Any, x: Tensor, z: Tensor) -> Tensor:
+    def log_p(self, net: Any, x: Tensor, z: Tensor) -> Tensor:
         """log p(x|z) in nats, (B,)."""
         density = elbo.laplace_log_likelihood if isinstance(self.config.likelihood, Laplace) else elbo.gaussian_log_likelihood
         return density(x, net.decode(z), net.log_scale)
@@ -179,16 +179,14 @@ class VAE(Family):
         net = nets["vae"]
         mean, logvar = net.encode(x)
         kl = elbo.gaussian_kl(mean, logvar).mean(0)
-        log_p = self.log_likelihood(net, x, elbo.reparameterised(mean, logvar, generator)).mean()
-        told = {"kl": kl.sum().item(), "elbo": (log_p - kl.sum()).item(), "reconstruction_nats": -log_p.item(),
+        log_p = self.log_p(net, x, elbo.reparameterised(mean, logvar, generator)).mean()
+        return {"kl": kl.sum().item(), "elbo": (log_p - kl.sum()).item(), "reconstruction_nats": -log_p.item(),
                 "kl_per_dimension": kl.tolist(), "active_units": float(elbo.active_units(mean)),
                 "latent_size": float(mean.shape[1])}  # fmt: skip
-        if self.spec.modality == "points":
-            told["marginal"] = self.marginal(net, x, generator).mean().item()
-        return told
 
-    def marginal(self, net: Any, x: Tensor, generator: Any, draws: int = MARGINAL_DRAWS) -> Tensor:
+    def log_likelihood(self, nets: dict[str, Any], x: Tensor, generator: Any, draws: int = DRAWS) -> Tensor:
         """log p(x) from below by ``draws`` importance samples, (B,) nats."""
+        net = nets["vae"]
         mean, logvar = net.encode(x)
         return elbo.importance_bound(torch.stack([self._log_weight(net, x, mean, logvar, generator) for _ in range(draws)]))
 
@@ -196,4 +194,4 @@ class VAE(Family):
         z = elbo.reparameterised(mean, logvar, generator)
         eps = (z - mean) * (-0.5 * logvar).exp()
         log_q = elbo.standard_normal_log_density(eps) - 0.5 * logvar.sum(-1)
-        return self.log_likelihood(net, x, z) + elbo.standard_normal_log_density(z) - log_q
+        return self.log_p(net, x, z) + elbo.standard_normal_log_density(z) - log_q
