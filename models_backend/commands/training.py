@@ -92,8 +92,7 @@ class Follower:
         self._reporter, self._record = reporter, record
         self._total = record.training.get("steps", 0)
         self._first: tuple[int, float] | None = None
-        self._loss = ""
-
+        
     def hear(self, event: Event) -> None:
         """Every event of every source; those of this run are told."""
         if event.source != self._record.id:
@@ -111,14 +110,14 @@ class Follower:
                 self._reporter.note(f"{state}: {reason}" if reason else state, "state", state=state)
 
     def _step(self, step: int, values: dict[str, float]) -> None:
-        now = time.monotonic()
         if self._reporter.as_json:
             self._reporter.note(f"step {step}", "metrics", step=step, values=values)
-        if "loss" in values:
-            self._loss = f"loss {values['loss']:.4f}"
+        if "loss" not in values:
+            return
+        now = time.monotonic()
         self._first = self._first or (step - 1, now)
         begun = _as_if_from_zero(step, now, *self._first)
-        self._reporter.progress(step, self._total, self._loss, begun)
+        self._reporter.progress(step, self._total, f"loss {values['loss']:.4f}", begun)
 
 
 def _as_if_from_zero(step: int, now: float, first: int, since: float) -> float:

@@ -107,15 +107,18 @@ class Server:
             return
         finally:
             self._listening.set()
-        beating = self._loop.create_task(self._keep_beating())
+        self._beating = self._loop.create_task(self._keep_beating())
         self._loop.run_forever()
-        beating.cancel()
 
     async def _close(self) -> None:
         self._server.close()
         for client in list(self._clients):
             await self._flush(client)
             client.writer.close()
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
         if sys.platform != "win32":
             self.path.unlink(missing_ok=True)
 

@@ -165,7 +165,7 @@ class TrainingJob:
 
 def equipped(job: TrainingJob) -> tuple[Any, Any]:
     """The real trainer of a job's run, and the answers that it gives meanwhile."""
-    from models_backend.sampling.loading import load_run
+    from models_backend.evaluation.health import judge
     from models_backend.training.loop import Trainer
 
     from .answers import Answers
@@ -174,9 +174,11 @@ def equipped(job: TrainingJob) -> tuple[Any, Any]:
     known, record = families(), job.run.record()
     if record.family not in known:
         raise TroubleError("this family is not installed", item=record.family, advice="Put its file back, then resume")
-    trainer = Trainer(job.library, job.run, known[record.family], known, device=job.device, tell=job.tell)
+    trainer = Trainer(job.library, job.run, known[record.family], known, device=job.device, tell=job.tell, judge=judge)
 
     def load(run: str, checkpoint: str) -> Any:
+        from models_backend.sampling.loading import load_run
+
         if run == record.id and not checkpoint:
             return trainer.loaded()
         return load_run(job.library, run, known, checkpoint=checkpoint, device=job.device)
