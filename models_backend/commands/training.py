@@ -92,7 +92,7 @@ class Follower:
         self._reporter, self._record = reporter, record
         self._total = record.training.get("steps", 0)
         self._first: tuple[int, float] | None = None
-        
+
     def hear(self, event: Event) -> None:
         """Every event of every source; those of this run are told."""
         if event.source != self._record.id:
