@@ -14,6 +14,8 @@ def smoothed(values: np.ndarray, weight: float) -> np.ndarray:
     if weight <= 0 or not len(values):
         return np.asarray(values, dtype=np.float64)
     present = np.isfinite(values)
+    if present.all():
+        return _decayed_sum(values, weight) * (1 - weight) / -np.expm1(np.arange(1, len(values) + 1) * np.log(weight))
     total = _decayed_sum(np.where(present, values, 0.0), weight)
     share = _decayed_sum(present.astype(np.float64), weight)
     return np.divide(total, share, out=np.full(len(values), np.nan), where=share > 1e-300)

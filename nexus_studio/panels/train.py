@@ -1,0 +1,277 @@
+"""The Train workspace: models and runs on the left, curves and cards in the middle, samples below, run setup on the right."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QStackedWidget, QWidget
+
+from models_backend.contract.messages import BudgetReport
+
+from .. import figures, pieces
+from ..commands import Command
+from ..state.run_view import RunView
+from ..state.session import Session
+from .train_actions import RunActions
+from .train_budget import BudgetCard
+from .train_cards import Cards
+from .train_controls import RunControls
+from .train_curves import RunCurves
+from .train_models import ModelsList
+from .train_runs import RunsList
+from .train_samples import StepGrid
+from .train_setup import RunSetup
+from .workspace import Workspace, scrolled
+
+SAMPLES_NOW = 12
+
+
+class TrainPanel(Workspace):
+    """Choose a family, set a run up, watch it learn, and step in."""
+
+    key, title, icon_name = "train", "Train", "train"
+
+    def __init__(self, session: Session):
+        super().__init__(session)
+        self.actions_of_runs = RunActions(session)
+        self._view: RunView | None = None
+        self._build_middle()
+        self._build_docks()
+        self._connect()
+        self._show_run(session.runs.current)
+        self._show_page()
+
+    # ------------------------------------------------------------------------------------------ building
+
+    def _build_middle(self) -> None:
+        self.curves, self.cards = RunCurves(self.session), Cards()
+        watching = QWidget()
+        column = pieces.column(self.curves, self.cards, spacing=0)
+        column.setStretch(0, 1)
+        watching.setLayout(column)
+        self.empty = pieces.EmptyState(
+            "train",
+            self.tr("Train a model on your own data"),
+            self.tr(
+                "Choose a model on the left; every setting on the right has a sound default. "
+                "Curves, samples and the run's health grow here."
+            ),
+            self.tr("Start training"),
+            self._do_first_thing,
+        )  # fmt: skip
+        self.pages = QStackedWidget()
+        self.pages.addWidget(watching)
+        self.pages.addWidget(self.empty)
+        self.set_central(self.pages)
+
+    def _build_docks(self) -> None:
+        sides = Qt.DockWidgetArea
+        for corner, area in (
+            (Qt.Corner.BottomLeftCorner, sides.LeftDockWidgetArea),
+            (Qt.Corner.BottomRightCorner, sides.RightDockWidgetArea),
+        ):
+            self.setCorner(corner, area)
+        self.models, self.runs = ModelsList(self.session), RunsList(self.session)
+        self.setup, self.budget, self.controls = RunSetup(self.session), BudgetCard(self.session), RunControls()
+        self.samples = StepGrid(self.session)
+        models = self.add_dock("train.models", self.tr("Models"), self.models, sides.LeftDockWidgetArea, 236, 400)
+        self.count = pieces.chip("0")
+        models.heading.corner.addWidget(self.count)
+        self.add_dock("train.runs", self.tr("Runs"), self.runs, sides.LeftDockWidgetArea, 236, 260)
+        self.add_dock("train.setup", self.tr("Run setup"), self._right(), sides.RightDockWidgetArea, 316)
+        samples = self.add_dock(
+            "train.samples", self.tr("Samples while training"), self.samples, sides.BottomDockWidgetArea, height=264
+        )
+        samples.heading.hint.setText(self.tr("↑↓ step · ←→ item · Enter enlarges"))
+
+    def _right(self) -> QWidget:
+        right = QWidget()
+        card = pieces.column(self.budget, margins=(12, 8, 12, 0))
+        whole = pieces.column(scrolled(self.setup), pieces.rule(), card, self.controls, spacing=0)
+        whole.setStretch(0, 1)
+        right.setLayout(whole)
+        return right
+
+    def _connect(self) -> None:
+        session, controls, actions = self.session, self.controls, self.actions_of_runs
+        session.runs.current_changed.connect(self._show_run)
+        session.runs.changed.connect(self._show_page)
+        session.ready.connect(self._choose_run)
+        session.catalogue.changed.connect(self._count_models)
+        session.catalogue.changed.connect(self._choose_family)
+        session.datasets.current_changed.connect(lambda _: self._setup_changed())
+        session.datasets.current_changed.connect(lambda _: self._show_page())
+        session.datasets.changed.connect(self._show_page)
+        self.setup.changed.connect(self._setup_changed)
+        self.setup.settled.connect(self._measure_when_idle)
+        self.budget.button.clicked.connect(lambda: self._measure())
+        self.budget.measured.connect(self._remember_budget)
+        self.runs.compared.connect(self.curves.compare)
+        self.runs.delete_asked.connect(actions.delete)
+        controls.start_asked.connect(lambda: self.start(front=True))
+        controls.queue_asked.connect(lambda: self.start(front=False))
+        controls.pause_asked.connect(lambda: self._with_run(actions.pause_or_resume))
+        controls.stop_asked.connect(lambda after: self._with_run(lambda run: actions.stop(run, after)))
+        controls.sample_asked.connect(self.sample_now)
+        controls.prove_asked.connect(lambda: self._with_run(actions.prove_resume))
+        controls.live_asked.connect(lambda values: self._with_run(lambda run: actions.set_live(run, values)))
+        self.cards.health.applied.connect(lambda remedy: self._with_run(lambda run: actions.apply(run, remedy)))
+        actions.sampled.connect(self._show_sampled)
+        self._count_models()
+        self._choose_family()
+        self._setup_changed()
+
+    # --------------------------------------------------------------------------------------------- showing
+
+    def on_shown(self) -> None:
+        if self.session.is_ready:
+            self._choose_run()
+
+    def show_what(self, what: dict) -> None:
+        if "run" in what:
+            self.session.runs.set_current(what["run"])
+        if "family" in what:
+            self.session.catalogue.set_current(what["family"])
+        if "dataset" in what:
+            self.session.datasets.set_current(what["dataset"])
+
+    def _count_models(self) -> None:
+        self.count.setText(str(len(self.session.catalogue.families)))
+
+    def _choose_family(self) -> None:
+        """The first family that learns the chosen data, while none is chosen."""
+        catalogue, data = self.session.catalogue, self.session.datasets.current_record
+        if not catalogue.current and catalogue.families:
+            suitable = catalogue.suitable(data.modality) if data else catalogue.families
+            catalogue.set_current((suitable or catalogue.families)[0].key)
+
+    def _choose_run(self) -> None:
+        """The run in training, or the newest one, while none is chosen."""
+        runs, active = self.session.runs, self.session.jobs.active
+        if not runs.current and runs.records:
+            runs.set_current(active.run if active and runs.get(active.run) else runs.records[0].id)
+        self._show_page()
+
+    def _show_page(self) -> None:
+        none = self.session.runs.current_view is None
+        self.pages.setCurrentIndex(1 if none else 0)
+        has_data = bool(self.session.datasets.current)
+        self.empty.button.setText(self.tr("Start training") if has_data else self.tr("Get the handwritten digits"))
+
+    def _do_first_thing(self) -> None:
+        if self.session.datasets.current:
+            self.start(front=True)
+        else:
+            self.session.bridge.spawn(self._get_digits())
+
+    async def _get_digits(self) -> None:
+        await self.session.make_builtin("digits")
+        self.session.navigate.emit("train", {})
+
+    def _show_run(self, run: str) -> None:
+        if self._view is not None:
+            self._view.changed.disconnect(self._refresh)
+            self._view.preview_added.disconnect(self._refresh_samples)
+            self._view.state_changed.disconnect(self._show_state)
+        self._view = self.session.runs.view(run) if run else None
+        if self._view is not None:
+            self._view.changed.connect(self._refresh)
+            self._view.preview_added.connect(self._refresh_samples)
+            self._view.state_changed.connect(self._show_state)
+        self.curves.show_run(self._view)
+        self.samples.show_run(self._view)
+        self._refresh()
+        self._show_page()
+
+    def _refresh(self) -> None:
+        self.curves.refresh()
+        self.cards.show_run(self._view)
+        self._show_state()
+        if self._view is not None and len(self._view.previews) != self.samples.known():
+            self.samples.refresh()
+
+    def _refresh_samples(self, _preview: object = None) -> None:
+        self.samples.refresh()
+
+    def _show_state(self, _state: str = "") -> None:
+        self.controls.show_run(self._view)
+        self.curves.state.set_whole(described(self._view) if self._view else "")
+
+    # ---------------------------------------------------------------------------------------------- acting
+
+    def _with_run(self, act) -> None:
+        if self._view is not None:
+            act(self._view.id)
+
+    def _setup_changed(self) -> None:
+        problems = self.setup.problems()
+        self.controls.show_problem(problems[0] if problems else "")
+        self.budget.button.setEnabled(not problems)
+        self.budget.outdate(None if problems else self.setup.budget_request())
+
+    def _measure_when_idle(self) -> None:
+        """Measured unasked only where it disturbs nothing: the panel is seen and nothing trains."""
+        if self.isVisible() and self.session.jobs.active is None:
+            self._measure()
+
+    def _measure(self) -> None:
+        if not self.setup.problems():
+            self.budget.ask(self.setup.budget_request())
+
+    def _remember_budget(self, family: str, report: BudgetReport) -> None:
+        self.models.remember(family, report.fits)
+
+    def start(self, front: bool) -> None:
+        """Start (or queue) what is set up."""
+        if not self.setup.problems():
+            self.budget.cancel()
+            self.actions_of_runs.start(self.setup.wish(), front)
+            self.setup.title.clear()
+
+    def sample_now(self) -> None:
+        """Samples of the chosen run as it is now."""
+        self._with_run(lambda run: self.actions_of_runs.sample_now(run, SAMPLES_NOW))
+
+    def _show_sampled(self, run: str, step: int, media: object) -> None:
+        if self._view is not None and run == self._view.id:
+            self.samples.add_now(step, media)
+
+    # -------------------------------------------------------------------------------------------- commands
+
+    def commands(self) -> list[Command]:
+        def live() -> bool:
+            return self._view is not None and self._view.live
+
+        def there() -> bool:
+            return self._view is not None
+
+        actions = self.actions_of_runs
+        return [
+            Command("run.start", self.tr("Start training"), lambda: self.start(True), "Run", "Ctrl+Return", "play",
+                    lambda: not self.setup.problems()),
+            Command("run.queue", self.tr("Queue this run"), lambda: self.start(False), "Run", "Ctrl+Shift+Return", "add",
+                    lambda: not self.setup.problems()),
+            Command("run.pause", self.tr("Pause or resume the run"), lambda: self._with_run(actions.pause_or_resume), "Run",
+                    "Ctrl+P", "pause", there),
+            Command("run.stop", self.tr("Stop the run after this step"),
+                    lambda: self._with_run(lambda run: actions.stop(run, True)), "Run", "", "stop-after", live),
+            Command("run.stop_now", self.tr("Stop the run now"), lambda: self._with_run(lambda run: actions.stop(run, False)),
+                    "Run", "", "stop", live),
+            Command("run.sample_now", self.tr("Sample the run now"), self.sample_now, "Run", "", "sample", there),
+            Command("run.prove", self.tr("Prove that resuming is exact"), lambda: self._with_run(actions.prove_resume), "Run",
+                    "", "check", there),
+            Command("run.again", self.tr("Set up a run like the chosen one"),
+                    lambda: self._with_run(self.setup.take_run), "Run", "", "copy", there),
+            Command("run.measure", self.tr("Measure the budget"), self._measure, "Run", "", "clock"),
+        ]  # fmt: skip
+
+
+def described(view: RunView) -> str:
+    """A run in one line: title, state, how far, how fast, how long."""
+    parts = [view.record.title, view.state]
+    if view.total and view.state not in ("finished",):
+        parts.append(f"{view.step:,} / {view.total:,}")
+    if view.rate:
+        parts.append(f"{figures.short(view.rate)} it/s")
+    if view.left_s:
+        parts.append(f"{figures.seconds(view.left_s)} left")
+    return " · ".join(parts)

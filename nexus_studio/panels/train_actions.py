@@ -1,0 +1,146 @@
+"""What the Train workspace does with runs: start, queue, pause, stop, live changes, remedies, a proof of resuming."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal
+
+from models_backend.contract.fields import merged
+from models_backend.contract.messages import Media, ProveResume, Remedy, Sample, TroubleError
+from models_backend.contract.run_layout import RunRecord
+
+from ..state.run_view import LIVE_STATES
+from ..state.session import Session
+
+
+class RunActions(QObject):
+    """Every action as a method that returns at once; failures come as Trouble in the window's notice bar."""
+
+    started = Signal(str)  # the id of a run that was made
+    sampled = Signal(str, int, object)  # run, step, Media
+
+    def __init__(self, session: Session):
+        super().__init__()
+        self._session = session
+        self._bridge = session.bridge
+
+    # ------------------------------------------------------------------------------------------ beginning
+
+    def start(self, wish: dict[str, Any], front: bool = True) -> asyncio.Task:
+        """Make a run and let it train, before all others that wait (``front``) or after them."""
+        return self._bridge.spawn(self._start(wish, front))
+
+    async def _start(self, wish: dict[str, Any], front: bool) -> RunRecord:
+        record = await self._bridge.engine.create_run(**wish)
+        await self._session.runs.load()
+        self._session.runs.set_current(record.id)
+        after = [run for run in record.parts.values() if run and await self._unfinished(run)]
+        await self._bridge.engine.submit(record.id, after=tuple(after), front=front)
+        self._session.jobs.refresh()
+        self.started.emit(record.id)
+        return record
+
+    async def _unfinished(self, run: str) -> bool:
+        folder = self._bridge.library.run(run)
+        state, _ = await self._bridge.threaded(folder.state)
+        return state in (*LIVE_STATES, "queued")
+
+    # -------------------------------------------------------------------------------------------- steering
+
+    def pause_or_resume(self, run: str) -> asyncio.Task | None:
+        """Hold a running run; let a paused or interrupted one go on."""
+        view = self._session.runs.view(run)
+        if view is None:
+            return None
+        return self._session.jobs.ask("pause" if view.state == "running" else "resume", run)
+
+    def stop(self, run: str, after_step: bool = True) -> asyncio.Task:
+        """Save and end a run, after its step or at once."""
+        return self._session.jobs.ask("stop", run, after_step)
+
+    def set_live(self, run: str, values: dict[str, Any]) -> asyncio.Task:
+        """Change live settings; the worker records each as a mark."""
+        return self._bridge.spawn(self._bridge.engine.set_live(run, values))
+
+    def sample_now(self, run: str, count: int) -> asyncio.Task:
+        """Samples of the weights as they are now, from the worker that trains them."""
+        return self._bridge.spawn(self._sample(run, count))
+
+    async def _sample(self, run: str, count: int) -> None:
+        view = self._session.runs.view(run)
+        step = view.step
+        request = Sample(run, count, sampling=view.record.sampling, title=f"{view.record.title} at step {step:,}")
+        answer = await self._bridge.engine.call(request)
+        media: Media = answer[0] if isinstance(answer, (tuple, list)) else answer
+        self.sampled.emit(run, step, media)
+        self._session.samples.refresh()
+
+    def apply(self, run: str, remedy: Remedy) -> asyncio.Task:
+        """One click: a live remedy changes the run that goes on, another queues a run with the change."""
+        if remedy.live:
+            self._bridge.notice(self.tr("{0}: applied").format(remedy.text))
+            return self.set_live(run, remedy.training)
+        return self._bridge.spawn(self._again(run, remedy))
+
+    async def _again(self, run: str, remedy: Remedy) -> None:
+        record = self._session.runs.get(run)
+        wish = {
+            "family": record.family, "dataset": record.dataset, "preset": record.preset, "parts": record.parts,
+            "config": merged(record.config, remedy.config), "training": merged(record.training, remedy.training),
+            "data": record.data, "sampling": record.sampling, "title": f"{record.title} · {remedy.text}",
+        }  # fmt: skip
+        again = await self._start(wish, front=True)
+        self._bridge.notice(self.tr("Queued “{0}”; the other run goes on").format(again.title))
+
+    # --------------------------------------------------------------------------------------------- proving
+
+    def prove_resume(self, run: str) -> asyncio.Task:
+        """Replay the steps between two checkpoints in a worker and compare bit by bit."""
+        return self._bridge.spawn(self._prove(run))
+
+    async def _prove(self, run: str) -> None:
+        activity = self._session.jobs.begin(self.tr("Replaying steps of {0}").format(self._session.runs.get(run).title))
+        try:
+            answer = await self._bridge.engine.call(ProveResume(run), activity.tell)
+        finally:
+            self._session.jobs.end(activity)
+        about = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in answer.items() if name != "identical")
+        if not answer.get("identical"):
+            raise TroubleError(
+                self.tr("the replayed steps differ from the run ({0})").format(about),
+                self._session.runs.get(run).title,
+                self.tr("The run is as it was."),
+                self.tr("Was it trained with other versions, threads or another device?"),
+            )
+        self._bridge.notice(self.tr("Resuming is exact: the replayed steps are equal bit by bit ({0}).").format(about))
+
+    # -------------------------------------------------------------------------------------------- deleting
+
+    def delete(self, run: str) -> None:
+        """Move a run to the trash, as an edit that can be undone."""
+        record = self._session.runs.get(run)
+        entry: list[str] = []
+        text = self.tr("Delete run “{0}”").format(record.title)
+        self._session.undo.push(
+            text, lambda: self._bridge.spawn(self._delete(run, entry)), lambda: self._bridge.spawn(self._restore(entry))
+        )
+
+    async def _delete(self, run: str, entry: list[str]) -> None:
+        from models_backend.library import trash
+
+        view = self._session.runs.view(run)
+        if view is not None and view.live:
+            raise TroubleError("the run is in training", view.record.title, "It was not deleted.", "Stop it first.")
+        library = self._bridge.library
+        entry[:] = [(await self._bridge.threaded(trash.delete, library, "run", run)).id]
+        await self._session.runs.load()
+        self._bridge.notice(self.tr("Moved to the trash. Undo brings it back."))
+
+    async def _restore(self, entry: list[str]) -> None:
+        from models_backend.library import trash
+
+        if entry:
+            await self._bridge.threaded(trash.restore, self._bridge.library, entry[0])
+            await self._session.runs.load()

@@ -1,0 +1,206 @@
+"""The cards under the curves: loss, validation, throughput, and health in words with a remedy button."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QPoint, Qt, Signal
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
+
+from models_backend.contract.messages import Health, HealthLine, Remedy
+
+from .. import figures, pieces, theme
+from ..plots.small import Spark
+from ..state.run_view import RunView
+
+#: level -> shape, word: never colour alone
+LEVELS = {"ok": ("●", "healthy"), "warn": ("▲", "watch"), "bad": ("■", "trouble")}
+RANK = {"ok": 0, "warn": 1, "bad": 2}
+RECENT = 0.2
+
+
+class FigureCard(pieces.Card):
+    """A name, a large figure with its unit, a word on its change, and a spark line."""
+
+    def __init__(self, name: str, color: int = 0):
+        super().__init__(spacing=2, margin=12)
+        self.name = pieces.label(name, "mono")
+        self.figure, self.unit, self.change = pieces.label("—", "figure"), pieces.label("", "label"), pieces.label("", "hint")
+        self.spark = Spark(color=color)
+        self.body.addWidget(self.name)
+        line = pieces.row(self.figure, self.unit, self.change, None, self.spark, spacing=5)
+        line.setStretch(4, 1)
+        self.body.addLayout(line)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+
+    def show_figure(self, value: float | None, unit: str = "") -> None:
+        """A figure, or a dash."""
+        self.figure.setText("—" if value is None else figures.short(value))
+        self.unit.setText(unit if value is not None else "")
+        self.setAccessibleName(f"{self.name.text()}: {self.figure.text()} {unit}")
+
+    def show_change(self, change: float | None, better_down: bool = True) -> None:
+        """How far a figure moved lately: an arrow, the amount, and the colour of good or bad."""
+        if change is None or abs(change) < 1e-12:
+            self.change.setText("")
+            return
+        good = (change < 0) == better_down
+        pieces.set_role(self.change, "ok" if good else "warn")
+        self.change.setText(f"{'▾' if change < 0 else '▴'} {figures.short(abs(change))}")
+
+
+class HealthWords(QWidget):
+    """One monitor: shape and word, what it says, and its remedy as a button."""
+
+    applied = Signal(object)
+
+    def __init__(self, line: HealthLine):
+        super().__init__()
+        shape, word = LEVELS[line.level]
+        mark = pieces.label(f"{shape} {word}", line.level)
+        mark.setFixedWidth(theme.px(76))
+        words = pieces.column(pieces.label(line.text, "body", wrap=True), spacing=0)
+        words.addWidget(pieces.label(line.monitor.replace("_", " "), "hint"))
+        row: QHBoxLayout = pieces.row(mark, words, spacing=8, margins=(12, 6, 12, 6))
+        row.setStretch(1, 1)
+        if line.remedy is not None:
+            remedy: Remedy = line.remedy
+            row.addWidget(pieces.button(remedy.text, "", lambda: self.applied.emit(remedy)))
+        self.setLayout(row)
+
+
+class HealthCard(pieces.Card):
+    """The worst line in words, its remedy beside it; a click opens every monitor."""
+
+    applied = Signal(object)  # Remedy
+
+    def __init__(self) -> None:
+        super().__init__(spacing=1, margin=12)
+        self.health: Health | None = None
+        self.popup: QFrame | None = None
+        self.verdict, self.text = pieces.label("—", "label"), pieces.label("", "hint")
+        self.text.setMinimumWidth(20)
+        self.text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.remedy = pieces.button("", "chip", self._apply)
+        self.remedy.hide()
+        self.more = pieces.icon_button("chevron-down", self.tr("Every monitor"), self.open, 12)
+        self.body.addLayout(pieces.row(pieces.label(self.tr("health"), "mono"), None, self.more))
+        self.body.addLayout(pieces.row(self.verdict, self.remedy, None, spacing=6))
+        self.body.addWidget(self.text)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+        self.show_health(None)
+
+    @property
+    def worst(self) -> HealthLine | None:
+        """The line to act on first: the worst level, one with a remedy before one without."""
+        if self.health is None or not self.health.lines:
+            return None
+        return max(self.health.lines, key=lambda line: (RANK[line.level], line.remedy is not None))
+
+    def show_health(self, health: Health | None) -> None:
+        """What the monitors say now."""
+        self.health = health
+        worst = self.worst
+        self.more.setEnabled(worst is not None)
+        if worst is None:
+            pieces.set_role(self.verdict, "label")
+            self.verdict.setText(self.tr("no word yet"))
+            self.text.setText(self.tr("monitors speak after some steps"))
+            self.remedy.hide()
+            return
+        shape, word = LEVELS[worst.level]
+        pieces.set_role(self.verdict, worst.level)
+        self.verdict.setText(f"{shape} {word}")
+        text = worst.text if worst.level != "ok" else " · ".join(line.text for line in health.lines[:3])
+        self.text.setText(text)
+        self.setToolTip("\n".join(f"{LEVELS[line.level][1]}: {line.text}" for line in health.lines))
+        self.setAccessibleName(self.tr("Health: {0}, {1}").format(word, text))
+        self.remedy.setVisible(worst.remedy is not None)
+        if worst.remedy is not None:
+            self.remedy.setText(worst.remedy.text)
+            self.remedy.setToolTip(
+                self.tr("Applies to the run that goes on") if worst.remedy.live else self.tr("Queues a new run")
+            )
+
+    def _apply(self) -> None:
+        if self.worst is not None and self.worst.remedy is not None:
+            self.applied.emit(self.worst.remedy)
+
+    def open(self) -> QFrame | None:
+        """Show every monitor in a small frame over the card."""
+        if self.health is None:
+            return None
+        self.popup = QFrame(self, Qt.WindowType.Popup)
+        pieces.set_role(self.popup, "popup")
+        self.popup.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        inside = QWidget()
+        lines = QVBoxLayout(inside)
+        lines.setContentsMargins(0, 6, 0, 6)
+        for line in sorted(self.health.lines, key=lambda line: -RANK[line.level]):
+            words = HealthWords(line)
+            words.applied.connect(self.applied)
+            words.applied.connect(lambda _: self.popup.close())
+            lines.addWidget(words)
+        area = QScrollArea()
+        area.setWidget(inside)
+        area.setWidgetResizable(True)
+        around = QVBoxLayout(self.popup)
+        around.setContentsMargins(1, 1, 1, 1)
+        around.addWidget(area)
+        self.popup.resize(theme.px(460), min(theme.px(360), inside.sizeHint().height() + 8))
+        self.popup.move(self.mapToGlobal(QPoint(self.width() - self.popup.width(), self.height() + 4)))
+        self.popup.show()
+        return self.popup
+
+    def mouseReleaseEvent(self, event) -> None:
+        if event.button() == Qt.MouseButton.LeftButton and self.more.isEnabled():
+            self.open()
+
+
+class Cards(QWidget):
+    """The row of four."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loss = FigureCard(self.tr("loss"), 0)
+        self.validation = FigureCard(self.tr("validation"), 1)
+        self.speed = FigureCard(self.tr("throughput"), 2)
+        self.health = HealthCard()
+        cards = (self.loss, self.validation, self.speed, self.health)
+        row = pieces.row(*cards, spacing=10, margins=(12, 8, 12, 10))
+        for place in range(3):
+            row.setStretch(place, 3)
+        row.setStretch(3, 4)
+        self.setLayout(row)
+        self._even: list[QLabel] = []
+
+    def show_run(self, view: RunView | None) -> None:
+        """Bring all four up to date."""
+        if view is None:
+            for card in (self.loss, self.validation, self.speed):
+                card.show_figure(None)
+                card.show_change(None)
+                card.spark.set_values([])
+            self.health.show_health(None)
+            return
+        self._show_loss(view)
+        self._show_validation(view)
+        self._show_speed(view)
+        if view.health is not self.health.health:
+            self.health.show_health(view.health)
+
+    def _show_loss(self, view: RunView) -> None:
+        _, values = view.series("loss")
+        recent = values[-max(1, int(len(values) * 0.02)) :]
+        self.loss.show_figure(float(recent.mean()) if len(recent) else None)
+        self.loss.spark.set_values(values[int(len(values) * (1 - RECENT)) :])
+
+    def _show_validation(self, view: RunView) -> None:
+        _, values = view.series("validation")
+        self.validation.show_figure(view.last("validation"))
+        self.validation.show_change(float(values[-1] - values[-2]) if len(values) > 1 else None)
+        self.validation.spark.set_values(values)
+
+    def _show_speed(self, view: RunView) -> None:
+        unit = "img/s" if view.record.spec.modality == "image" else self.tr("items/s")
+        self.speed.show_figure(view.last("rate"), unit)
+        self.speed.spark.set_values(view.series("rate")[1][-200:])

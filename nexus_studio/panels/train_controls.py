@@ -1,0 +1,145 @@
+"""The buttons under the run setup: start and queue a new run, steer the chosen one, and change it while it goes on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QMenu, QWidget
+
+from models_backend.contract import fields
+
+from .. import pieces
+from ..forms.form import SettingsForm
+from ..state.run_view import RunView
+from .train_setup import TRAINING
+
+LIVE_FIELDS = tuple(field.name for field in TRAINING.fields if field.live)
+RESUMABLE = ("paused", "interrupted", "stopped", "failed")
+
+
+class LiveCard(pieces.Card):
+    """The settings of a run that may change while it goes on. ``applied`` tells those that were changed."""
+
+    applied = Signal(dict)
+
+    def __init__(self) -> None:
+        super().__init__(spacing=6)
+        self._kept: dict[str, Any] = {}
+        self.form = SettingsForm(TRAINING, {}, LIVE_FIELDS, help_line=False)
+        self.button = pieces.button(self.tr("Apply"), "primary", self._apply)
+        heading = pieces.label(self.tr("While it runs"), "strong")
+        self.note = pieces.label(self.tr("marked on the curve"), "hint")
+        self.body.addLayout(pieces.row(heading, None, self.note))
+        self.body.addWidget(self.form)
+        self.body.addLayout(pieces.row(None, self.button))
+        self.form.changed.connect(self._show)
+        self.show_values({})
+
+    def show_values(self, values: dict[str, Any]) -> None:
+        """The values in force."""
+        whole = fields.merged(fields.defaults(TRAINING), values)
+        self._kept = {name: whole[name] for name in LIVE_FIELDS}
+        self.form.set_values(whole)
+        self._show()
+
+    def changes(self) -> dict[str, Any]:
+        """What was edited."""
+        values = self.form.values()
+        return {name: values[name] for name in LIVE_FIELDS if values[name] != self._kept[name]}
+
+    def _show(self) -> None:
+        self.button.setEnabled(bool(self.changes()) and self.form.valid)
+
+    def _apply(self) -> None:
+        changes = self.changes()
+        self._kept |= changes
+        self._show()
+        self.applied.emit(changes)
+
+
+class RunControls(QWidget):
+    """Signals, one a button; which of them make sense follows the state of the chosen run."""
+
+    start_asked = Signal()
+    queue_asked = Signal()
+    pause_asked = Signal()
+    sample_asked = Signal()
+    stop_asked = Signal(bool)  # after the step
+    prove_asked = Signal()
+    live_asked = Signal(dict)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.start = pieces.button(self.tr("Start training"), "primary", self.start_asked.emit)
+        self.queue = pieces.button(self.tr("Queue"), "", self.queue_asked.emit)
+        self.why = pieces.label("", "error", wrap=True)
+        self.pause = pieces.button(self.tr("Pause"), "", self.pause_asked.emit)
+        self.sample = pieces.button(self.tr("Sample now"), "", self.sample_asked.emit)
+        self.stop = pieces.button(self.tr("Stop"))
+        self.change = pieces.button(self.tr("Change"))
+        self.change.setCheckable(True)
+        self.change.setToolTip(self.tr("Change the learning rate or the previews of the run while it goes on"))
+        self.prove = pieces.button(self.tr("Prove resume"), "", self.prove_asked.emit)
+        self.prove.setToolTip(self.tr("Replay steps between two checkpoints and compare bit by bit"))
+        self.live = LiveCard()
+        self.live.hide()
+        self.live.applied.connect(self.live_asked)
+        self.change.toggled.connect(self._show_live)
+        self._fill_stop_menu()
+        self._lay_out()
+        self._view: RunView | None = None
+        self.show_run(None)
+
+    def _fill_stop_menu(self) -> None:
+        menu = QMenu(self)
+        menu.addAction(self.tr("After this step, saved"), lambda: self.stop_asked.emit(True))
+        menu.addAction(self.tr("Now"), lambda: self.stop_asked.emit(False))
+        self.stop.setMenu(menu)
+
+    def _lay_out(self) -> None:
+        first = pieces.row(self.start, self.queue, spacing=8)
+        first.setStretch(0, 1)
+        self.steer = QWidget()
+        upper = pieces.row(self.pause, self.sample, self.stop, spacing=8)
+        lower = pieces.row(self.change, self.prove, spacing=8)
+        for line in (upper, lower):
+            for place in range(line.count()):
+                line.setStretch(place, 1)
+        self.steer.setLayout(pieces.column(upper, lower, spacing=8))
+        self.setLayout(pieces.column(self.why, first, self.live, self.steer, spacing=8, margins=(12, 8, 12, 12)))
+        self.why.hide()
+
+    def _show_live(self, on: bool) -> None:
+        self.live.setVisible(on and self.change.isEnabled())
+
+    def show_problem(self, problem: str) -> None:
+        """Why nothing can be started; "" when it can."""
+        for button in (self.start, self.queue):
+            button.setEnabled(not problem)
+            button.setToolTip(problem)
+        self.why.setText(problem)
+        self.why.setVisible(bool(problem))
+
+    def show_run(self, view: RunView | None) -> None:
+        """The state of the chosen run decides what can be done with it."""
+        state = view.state if view else ""
+        live = view is not None and view.live
+        changed = view is not self._view
+        self._view = view
+        self.steer.setVisible(view is not None)
+        self.pause.setText(self.tr("Pause") if state in ("running", "starting") else self.tr("Resume"))
+        self.pause.setEnabled(state == "running" or state in RESUMABLE)
+        self.sample.setEnabled(view is not None and (live or bool(view.checkpoints)))
+        self.stop.setEnabled(live or state == "queued")
+        self.change.setEnabled(live)
+        self.prove.setEnabled(view is not None and bool(view.checkpoints) and not live)
+        self.prove.setToolTip(
+            self.tr("Stop or finish the run first")
+            if live
+            else self.tr("Replay steps between checkpoints and compare bit by bit")
+        )
+        if changed and view is not None:
+            self.live.show_values(view.record.training)
+        if not live:
+            self.change.setChecked(False)

@@ -1,0 +1,211 @@
+"""The list of runs: state in words and shape, progress, a check box that lays the run's curve over the chosen one."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QPoint, QSize, Qt, QTimer, Signal
+from PySide6.QtWidgets import QInputDialog, QLabel, QListWidget, QListWidgetItem, QMenu, QSizePolicy, QVBoxLayout, QWidget
+
+from models_backend.contract.messages import Event, Metrics, State
+
+from .. import figures, pieces, theme
+from ..state.session import Session
+
+REDRAW_MS = 250
+ROW_PX = 46
+RUN_ROLE = Qt.ItemDataRole.UserRole
+#: state -> shape, colour token: a state is never told by colour alone
+SHAPES = {
+    "queued": ("◷", "text2"), "starting": ("◔", "accent"), "running": ("●", "ok"), "paused": ("‖", "warn"),
+    "stopped": ("■", "text2"), "finished": ("✓", "ok"), "failed": ("✕", "bad"), "interrupted": ("!", "warn"),
+}  # fmt: skip
+
+
+class RunRow(QWidget):
+    """One run: shape, title, state and progress, comparison box."""
+
+    compared = Signal(str, bool)
+
+    def __init__(self, run: str, title: str):
+        super().__init__()
+        self.run = run
+        self.shape, self.title, self.line = QLabel(), pieces.label(title, "body"), pieces.label("", "hint")
+        self.shape.setFixedWidth(theme.px(18))
+        self.shape.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.box = pieces.icon_button("compare", self.tr("Lay this run's curve over the chosen one"), size=14)
+        self.box.setCheckable(True)
+        self.box.toggled.connect(lambda on: self.compared.emit(run, on))
+        words = pieces.column(self.title, self.line, spacing=0)
+        line = pieces.row(self.shape, words, self.box, spacing=6, margins=(2, 2, 2, 2))
+        line.setStretch(1, 1)
+        self.setLayout(line)
+        for label in (self.title, self.line):
+            label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+
+    def show_state(self, state: str, line: str) -> None:
+        """Bring the row up to date."""
+        shape, token = SHAPES.get(state, ("●", "text2"))
+        self.shape.setText(shape)
+        self.shape.setStyleSheet(f"color: {theme.token(token)};")
+        self.line.setText(line)
+        self.setAccessibleName(f"{self.title.text()}: {line}")
+
+
+class RunsList(QWidget):
+    """Newest first. The chosen run is the session's; ``compared`` tells the set of runs laid over it."""
+
+    compared = Signal(list)
+    delete_asked = Signal(str)
+
+    def __init__(self, session: Session):
+        super().__init__()
+        self._session = session
+        self._rows: dict[str, RunRow] = {}
+        self._states: dict[str, tuple[str, int]] = {}
+        self._stale: set[str] = set()
+        self._over: list[str] = []
+        self._soon = QTimer(self, singleShot=True, interval=REDRAW_MS)
+        self._soon.timeout.connect(self._update_stale)
+        self.list = QListWidget()
+        self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.list.setVerticalScrollMode(QListWidget.ScrollMode.ScrollPerPixel)
+        self.list.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.list.setAccessibleName(self.tr("Runs"))
+        self.none = pieces.label(self.tr("No run yet. What you train stands here."), "hint", wrap=True)
+        self.none.setContentsMargins(14, 2, 14, 8)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.none)
+        layout.addWidget(self.list, 1)
+        self._connect()
+
+    def _connect(self) -> None:
+        runs = self._session.runs
+        runs.changed.connect(self.refresh)
+        runs.current_changed.connect(self._follow)
+        runs.told.connect(self._tell)
+        theme.signals.changed.connect(self._update_all)
+        self.list.currentItemChanged.connect(self._choose)
+        self.list.customContextMenuRequested.connect(self._open_menu)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Read the session's runs anew."""
+        self.list.blockSignals(True)
+        self.list.clear()
+        self._rows = {}
+        for record in self._session.runs.records:
+            row = RunRow(record.id, record.title)
+            row.compared.connect(self._compare)
+            item = QListWidgetItem()
+            item.setData(RUN_ROLE, record.id)
+            item.setSizeHint(QSize(60, theme.px(ROW_PX)))
+            self.list.addItem(item)
+            self.list.setItemWidget(item, row)
+            self._rows[record.id] = row
+            row.box.setChecked(record.id in self._over)
+        self.list.blockSignals(False)
+        self.none.setVisible(not self._rows)
+        self._update_all()
+        self._follow(self._session.runs.current)
+        unknown = [run for run in self._rows if run not in self._states]
+        if unknown:
+            self._session.bridge.spawn(self._read_states(unknown))
+
+    async def _read_states(self, runs: list[str]) -> None:
+        library = self._session.bridge.library
+        for run in runs:
+            self._states.setdefault(run, await self._session.bridge.threaded(lambda run=run: library.run(run).state()))
+            self.update_row(run)
+
+    def _tell(self, run: str, event: Event) -> None:
+        state, step = self._states.get(run, ("queued", 0))
+        if isinstance(event.body, State):
+            self._states[run] = (event.body.state, event.body.step or step)
+        elif isinstance(event.body, Metrics):
+            self._states[run] = (state, event.body.step)
+        else:
+            return
+        self._stale.add(run)
+        if not self._soon.isActive():
+            self._soon.start()
+
+    def _update_stale(self) -> None:
+        for run in self._stale:
+            self.update_row(run)
+        self._stale.clear()
+
+    def _update_all(self) -> None:
+        for run in self._rows:
+            self.update_row(run)
+
+    def update_row(self, run: str) -> None:
+        """Bring one row up to date."""
+        record = self._session.runs.get(run)
+        if run not in self._rows or record is None:
+            return
+        state, step = self._states.get(run, ("", 0))
+        family = self._session.catalogue.get(record.family)
+        total = int(record.training.get("steps", 0))
+        done = f"{figures.short(step)} / {figures.short(total)}" if total and step < total else figures.short(step)
+        line = " · ".join(filter(None, (family.title if family else record.family, state, done)))
+        self._rows[run].show_state(state, line)
+
+    def _follow(self, run: str) -> None:
+        for place in range(self.list.count()):
+            if self.list.item(place).data(RUN_ROLE) == run:
+                self.list.setCurrentRow(place)
+                return
+
+    def _choose(self, item: QListWidgetItem | None, _before: QListWidgetItem | None) -> None:
+        if item is not None:
+            self._session.runs.set_current(item.data(RUN_ROLE))
+
+    def _compare(self, run: str, on: bool) -> None:
+        self._over = [known for known in self._over if known != run] + ([run] if on else [])
+        self.compared.emit(list(self._over))
+
+    def compare(self, runs: list[str]) -> None:
+        """Lay exactly these runs over the chosen one."""
+        for run, row in self._rows.items():
+            row.box.setChecked(run in runs)
+
+    def _open_menu(self, place: QPoint) -> None:
+        item = self.list.itemAt(place)
+        if item is None:
+            return
+        run = item.data(RUN_ROLE)
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.addAction(self.tr("Rename…"), lambda: self.ask_title(run))
+        menu.addAction(self.tr("Sample from it"), lambda: self._session.navigate.emit("sample", {"run": run}))
+        menu.addSeparator()
+        menu.addAction(self.tr("Delete"), lambda: self.delete_asked.emit(run))
+        menu.popup(self.list.viewport().mapToGlobal(place))
+
+    def ask_title(self, run: str) -> QInputDialog:
+        """Ask for another title without blocking the window."""
+        record = self._session.runs.get(run)
+        dialog = QInputDialog(self)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.setLabelText(self.tr("Title of the run"))
+        dialog.setTextValue(record.title)
+        dialog.textValueSelected.connect(lambda text: self.rename(run, text))
+        dialog.open()
+        return dialog
+
+    def rename(self, run: str, title: str) -> None:
+        """Give a run another title, as an edit that can be undone."""
+        before = self._session.runs.get(run).title
+        if title.strip() and title != before:
+            text = self.tr("Rename run")
+            self._session.undo.push(text, lambda: self._write(run, title), lambda: self._write(run, before))
+
+    def _write(self, run: str, title: str) -> None:
+        self._session.bridge.spawn(self._written(run, title))
+
+    async def _written(self, run: str, title: str) -> None:
+        folder = self._session.bridge.library.run(run)
+        await self._session.bridge.threaded(lambda: folder.update_record(title=title))
+        await self._session.runs.load()
+        if run in self._rows:
+            self._rows[run].title.setText(title)
