@@ -1,0 +1,118 @@
+"""What the doctor finds: duplicates, near duplicates, sizes, labels, captions, and how the data are split.
+
+Near duplicates are candidates whose perceptual hashes differ in at most NEAR_BITS of 64 bits and whose 12 x 12 mean colours
+agree. Candidates come from hash bands (pigeonhole: with more bands than bits may differ, one band is equal), so that 100,000
+pictures take about a second instead of five billion comparisons.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from models_backend.contract.run_layout import DoctorReport, Item
+
+NEAR_BITS = 6
+NEAR_MEAN, NEAR_MOST = 4.0, 32.0  # levels of 255: mean and greatest difference of the signatures
+_BANDS = ((0, 10), (10, 9), (19, 9), (28, 9), (37, 9), (46, 9), (55, 9))  # (first bit, bits): seven bands of 64 bits
+_BUCKET = 4096  # within larger buckets only neighbours in hash order are compared
+
+
+class Groups:
+    """Disjoint sets of positions; the smallest position of a set stands for it."""
+
+    def __init__(self, count: int):
+        self._parent = list(range(count))
+
+    def find(self, i: int) -> int:
+        """The smallest position of i's set."""
+        while self._parent[i] != i:
+            self._parent[i] = self._parent[self._parent[i]]
+            i = self._parent[i]
+        return i
+
+    def join(self, i: int, j: int) -> None:
+        """Makes one set of two."""
+        a, b = sorted((self.find(i), self.find(j)))
+        self._parent[b] = a
+
+
+def mark_duplicates(
+    items: Sequence[Item], pixels: Sequence[bytes], looks: np.ndarray, signatures: np.ndarray
+) -> tuple[int, int]:
+    """Sets ``duplicate_of`` and ``exact`` of all items; returns how many exact and near duplicates there are.
+
+    ``pixels``: hash of each item's decoded pixels, ``looks`` (N,) uint64, ``signatures`` (N, 432) uint8."""
+    groups, exact = Groups(len(items)), [False] * len(items)
+    for keys in ([item.sha256 for item in items], pixels):
+        first: dict[object, int] = {}
+        for i, key in enumerate(keys):
+            origin = first.setdefault(key, i)
+            if origin != i:
+                exact[i] = True
+                groups.join(origin, i)
+    fresh = np.flatnonzero(~np.array(exact, bool))
+    for i, j in near_pairs(looks[fresh], signatures[fresh]):
+        groups.join(int(fresh[i]), int(fresh[j]))
+    for i, item in enumerate(items):
+        origin = groups.find(i)
+        item.duplicate_of, item.exact = (origin, exact[i]) if origin != i else (-1, False)
+
+
+def near_pairs(looks: np.ndarray, signatures: np.ndarray) -> Iterable[tuple[int, int]]:
+    """Pairs of positions that look alike: at least one path between any two members of a group of look-alikes."""
+    for first_bit, bits in _BANDS:
+        key = (looks >> np.uint64(first_bit)) & np.uint64((1 << bits) - 1)
+        order = np.lexsort((looks, key))
+        edges = np.flatnonzero(np.diff(key[order].astype(np.int64), prepend=-1, append=-1))
+        for start, stop in pairwise(edges):
+            if stop - start > 1:
+                yield from _pairs_in(order[start:stop], looks, signatures)
+
+
+def _pairs_in(bucket: np.ndarray, looks: np.ndarray, signatures: np.ndarray) -> Iterable[tuple[int, int]]:
+    """Look-alikes among positions whose hashes agree in one band."""
+    mine = looks[bucket]
+    block = 512
+    for start in range(0, len(bucket), block):
+        rows = slice(start, start + block)
+        columns = slice(start, start + _BUCKET)
+        bits = np.bitwise_count(mine[rows, None] ^ mine[None, columns])
+        near = np.argwhere(np.triu(bits <= NEAR_BITS, 1))
+        one, other = bucket[near[:, 0] + start], bucket[near[:, 1] + start]
+        for part in range(0, len(near), 8192):
+            a, b = one[part : part + 8192], other[part : part + 8192]
+            alike = look_alike(signatures[a], signatures[b])
+            yield from zip(a[alike], b[alike])
+
+
+def look_alike(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Whether signatures (K, 432) agree: (K,) bool."""
+    off = np.abs(one.astype(np.int16) - other)
+    return (off.mean(1) <= NEAR_MEAN) & (off.max(1) <= NEAR_MOST)
+
+
+# ------------------------------------------------------------------------------------------------ the report
+
+
+def summary(items: Sequence[Item], classes: Sequence[str]) -> DoctorReport:
+    """The counts that follow from the items alone."""
+    sizes = Counter((item.width, item.height) for item in items)
+    labels = Counter(item.label for item in items if item.label >= 0)
+    held_out = sum(item.split == "validation" for item in items)
+    exact = sum(item.exact for item in items)
+    return DoctorReport(
+        len(items), len(items), exact_duplicates=exact,
+        near_duplicates=sum(item.duplicate_of >= 0 for item in items) - exact,
+        sizes={f"{width} × {height}": count for (width, height), count in _largest(sizes)},
+        labels={classes[label]: labels[label] for label in sorted(labels)},
+        captioned=sum(bool(item.caption) for item in items), train=len(items) - held_out, validation=held_out,
+    )  # fmt: skip
+
+
+def _largest(sizes: Counter, most: int = 200) -> list[tuple[tuple[int, int], int]]:
+    """The commonest sizes; with more than ``most`` different ones the rare rest is left out."""
+    return sorted(sizes.items(), key=lambda pair: (-pair[1], pair[0]))[:most]

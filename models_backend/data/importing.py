@@ -1,0 +1,133 @@
+"""Import: find, read, decode (confined), examine, and write a data set whole or not at all. Sources are only read.
+
+Pictures are decoded once, to the 64 px thumbnails that the window shows and, where settings ask for another form, to that too.
+Rows wait in an unnamed temporary file, so that a killed import leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from models_backend.contract.messages import Progress
+from models_backend.contract.run_layout import DatasetRecord, DoctorReport, LibraryLayout
+from models_backend.contract.settings import DataSettings
+from models_backend.library import storage
+from models_backend.library.trouble import explained
+
+from . import archives, cache, doctor, folder, labels, recording
+from .archives import Refused
+from .intake import Intake, Spool, batches, targets_for
+from .opening import Opener
+from .pool import Pool
+from .sources import Found, find
+from .watch import Watch
+
+
+def import_paths(
+    library: object, paths: Sequence[str | Path], title: str = "", settings: DataSettings | None = None,
+    tell: Callable[[Progress], None] | None = None, cancelled: Callable[[], bool] | None = None,
+) -> tuple[DatasetRecord, DoctorReport]:  # fmt: skip
+    """Imports files, folders and archives into ``library`` (a Library, or the path of its root).
+
+    Raises TroubleError where nothing can be imported or the library cannot be written, and watch.Cancelled; then nothing
+    has been added. The same pictures with the same labels give the data set that is there already."""
+    root = Path(getattr(getattr(library, "layout", None), "root", None) or library)
+    started, watch = time.perf_counter(), Watch(tell, cancelled)
+    home = LibraryLayout(root).datasets
+    with explained("the data set cannot be written", str(root), "nothing was added; the sources are untouched"):
+        storage.make_folder(home)
+        with Pool() as pool, Opener() as opener:
+            found = _look(paths, opener, watch)
+            spools = [Spool(t, tempfile.TemporaryFile(dir=home)) for t in targets_for(settings)]  # noqa: SIM115
+            try:
+                intake = Intake(found, opener, spools, watch)
+                watch.begin("Reading pictures", len(found.pictures))
+                pool.run(batches(found.pictures), intake.load, [spool.target for spool in spools], intake.take)
+                return _write(root, paths, title, settings, intake, started)
+            finally:
+                for spool in spools:
+                    spool.file.close()
+
+
+# ------------------------------------------------------------------------------------------------ looking
+
+
+def _look(paths: Sequence[str | Path], opener: Opener, watch: Watch) -> Found:
+    """All sources, those inside archives too."""
+    found = find(list(paths))
+    watch.count(0)
+    for source in list(found.archives):
+        if source.member:
+            found.ignore(source.name, "archive", "an archive inside an archive is not opened")
+            continue
+        try:
+            before = len(found.archives)
+            archives.find_inside(source, opener.archive(source.path), found)
+            for inner in found.archives[before:]:
+                found.ignore(inner.name, "archive", "an archive inside an archive is not opened")
+        except Refused as refused:
+            found.refuse(source.name, refused.code, refused.reason)
+        watch.count(0)
+    return found
+
+
+def _words(found: Found, opener: Opener) -> labels.Words:
+    """Captions and labels of everything found; files that turn out to say nothing are ignored with a reason."""
+    words = labels.Words()
+    places = {labels.place_of(source) for source in found.pictures}
+    stems = {labels.stem(place) for place in places}
+    used = labels.read_captions(found.captions, stems, opener.read, words)
+    for source in found.captions:
+        if labels.place_of(source) not in used:
+            found.ignore(source.name, "text", "no picture has this name, so it is nobody's caption")
+    for source in found.tables:
+        try:
+            missing = labels.read_table(source, opener.read(source), words) - places
+        except Refused as refused:
+            found.refuse(source.name, refused.code, refused.reason)
+            continue
+        if missing:
+            example = min(missing)[1]
+            words.notes.append(f"{source.name} names {len(missing)} files that are not there, such as {example}")
+    return words
+
+
+# ------------------------------------------------------------------------------------------------ writing
+
+
+def _write(root: Path, paths: Sequence[str | Path], title: str, settings: DataSettings | None, intake: Intake,
+           started: float) -> tuple[DatasetRecord, DoctorReport]:  # fmt: skip
+    found, good = intake.found, intake.good()
+    words = _words(found, intake.opener)
+    unreadable = (*found.unreadable, *intake.bad())
+    if not good:
+        raise recording.nothing_imported(paths, unreadable, found)
+    classes, items = recording.items_of(intake, good, words)
+    intake.watch.begin("Comparing pictures", 0)
+    answers = [intake.answers[p] for p in good]
+    looks = np.array([answer.look for answer in answers], np.uint64)
+    signatures = np.frombuffer(b"".join(answer.signature for answer in answers), np.uint8).reshape(len(good), -1)
+    doctor.mark_duplicates(items, [answer.pixels for answer in answers], looks, signatures)
+    folder.assign_splits(items)
+    intake.watch.count(0)
+    report = recording.report_of(intake, items, classes, unreadable, words)
+    record = recording.record_of(paths, title, items, classes, answers)
+    report.took_s = round(time.perf_counter() - started, 3)
+    record = folder.write_dataset(root, record, items, report, lambda path: _write_caches(path, record, settings, intake, good))
+    return record, report
+
+
+def _write_caches(
+    path: Path, record: DatasetRecord, settings: DataSettings | None, intake: Intake, good: Sequence[int]
+) -> None:
+    for spool, name in zip(
+        intake.spools, ("thumbs", "") if settings is None else ("thumbs", cache.cache_name(record, settings))
+    ):
+        channels = record.channels if name == "thumbs" else cache.channels_of(record, settings)
+        shape = (len(good), spool.target.side, spool.target.side, channels)
+        folder.write_array(path, name, np.dtype(np.uint8), shape, spool.pieces(good, channels))

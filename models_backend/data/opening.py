@@ -1,0 +1,62 @@
+"""Bytes of a source, wherever it lies: a file, or a member of an archive (kept open). Read-only, from several threads."""
+
+from __future__ import annotations
+
+import os
+import threading
+
+from models_backend.contract.run_layout import Unreadable
+
+from .archives import DAMAGE, Archive, Refused, open_archive
+from .sources import INSIDE, Source, TooLarge, as_path, read_file, why
+
+
+class Opener:
+    """Opens sources; a context manager that closes the archives it opened."""
+
+    def __init__(self) -> None:
+        self._archives: dict[str, Archive] = {}
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Opener:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for archive in self._archives.values():
+            archive.close()
+
+    def archive(self, path: str) -> Archive:
+        """The archive at a path. Raises Refused."""
+        with self._lock:
+            if path not in self._archives:
+                self._archives[path] = open_archive(path)
+            return self._archives[path]
+
+    def read(self, source: Source) -> bytes:
+        """A source whole. Raises Refused with a code and plain words, whatever is wrong."""
+        try:
+            return self.archive(source.path).read(source.member) if source.member else read_file(source.path)
+        except TooLarge as error:
+            raise Refused("too-large", error.strerror) from None
+        except FileNotFoundError as error:
+            raise Refused(*why(error)) from None
+        except DAMAGE as error:
+            if not source.member and isinstance(error, OSError):
+                raise Refused(*why(error)) from error
+            raise Refused("archive-damaged", f"it cannot be unpacked: {str(error)[:200]}") from error
+
+
+def source_of(text: str) -> Source:
+    """The source that an item's ``source`` names."""
+    at = text.find(INSIDE)
+    while at >= 0:
+        path = as_path(text[:at])
+        if os.path.isfile(path):  # noqa: PTH113  a name of any bytes
+            return Source(path, text, (), text[at + len(INSIDE) :])
+        at = text.find(INSIDE, at + 1)
+    return Source(as_path(text), text, ())
+
+
+def refusal(name: str, refused: Refused) -> Unreadable:
+    """A refusal as a line of the report."""
+    return Unreadable(name, refused.code, refused.reason)

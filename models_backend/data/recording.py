@@ -1,0 +1,100 @@
+"""From what an import found to items, record and report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from models_backend.contract.messages import TroubleError
+from models_backend.contract.run_layout import DatasetRecord, DoctorReport, Item, Unreadable
+from models_backend.library.datasets import fingerprint
+
+from . import doctor, labels
+from .decoding import Decoded
+from .formats import EXTENSIONS
+from .intake import Intake
+from .sources import Found, as_text
+
+NOTES = 50
+
+
+def items_of(intake: Intake, good: Sequence[int], words: labels.Words) -> tuple[tuple[str, ...], list[Item]]:
+    pictures = [intake.found.pictures[p] for p in good]
+    names = [
+        words.labels.get(labels.place_of(source), by_folder)
+        for source, by_folder in zip(pictures, labels.folder_classes(pictures))
+    ]
+    classes = tuple(sorted(set(names) - {""}, key=_in_numeric_order))
+    number = {name: i for i, name in enumerate(classes)}
+    items = []
+    for position, source, name in zip(good, pictures, names):
+        place, answer = labels.place_of(source), intake.answers[position]
+        caption = words.captions.get(place) or words.captions.get(labels.stem(place), "")
+        items.append(Item(source.name, intake.hashes[position], number.get(name, -1), caption, answer.width, answer.height))
+    return classes, items
+
+
+def _in_numeric_order(name: str) -> tuple[int, int, str]:
+    return (0, int(name), name) if name.isdecimal() and name.isascii() and len(name) < 19 else (1, 0, name)
+
+
+def record_of(paths: Sequence[str | Path], title: str, items: list[Item], classes: tuple[str, ...],
+            answers: Sequence[Decoded]) -> DatasetRecord:  # fmt: skip
+    mark = fingerprint(items)
+    channels = 1 if all(answer.grey for answer in answers) else 3
+    sizes = {(item.height, item.width) for item in items}
+    shape = (channels, *sizes.pop()) if len(sizes) == 1 else ()
+    roots = tuple(_root_text(path) for path in paths)
+    return DatasetRecord(
+        mark[:16], title or _title(roots), "image", mark, len(items), classes, any(item.caption for item in items),
+        channels, roots=roots, created=time.time(), shape=shape,
+    )  # fmt: skip
+
+
+def _root_text(path: str | Path) -> str:
+    """A dropped path as stored in the record."""
+    return as_text(Path(path).absolute())
+
+
+def _title(roots: Sequence[str]) -> str:
+    names = [Path(root).stem if Path(root).suffix else Path(root).name for root in roots]
+    more = f" and {len(names) - 2} more" if len(names) > 2 else ""
+    joined = ", ".join(name or "pictures" for name in names[:2]) + more
+    return " ".join(joined.split())[:120]
+
+
+def report_of(intake: Intake, items: Sequence[Item], classes: Sequence[str], unreadable: tuple[Unreadable, ...],
+            words: labels.Words) -> DoctorReport:  # fmt: skip
+    report = doctor.summary(items, classes)
+    answers = [answer for answer in intake.answers.values() if not answer.code]
+    report.found = len(items) + len(unreadable)
+    report.unreadable, report.ignored = unreadable, tuple(intake.found.ignored)
+    report.grey, report.alpha = sum(a.grey for a in answers), sum(a.alpha for a in answers)
+    notes = _mislabelled(intake) + words.notes
+    if len(notes) > NOTES:
+        notes = notes[:NOTES] + [f"and {len(notes) - NOTES} more notes of this kind"]
+    report.notes = tuple(notes)
+    return report
+
+
+def _mislabelled(intake: Intake) -> list[str]:
+    """Pictures whose extension says another format than their content: imported by their content, and told."""
+    notes = []
+    for position in intake.good():
+        source, kind = intake.found.pictures[position], intake.answers[position].format
+        if not source.name.lower().endswith(EXTENSIONS[kind]):
+            notes.append(f"{source.name} is in truth a {kind.upper()} picture and was read as one")
+    return notes
+
+
+def nothing_imported(paths: Sequence[str | Path], unreadable: Sequence[Unreadable], found: Found) -> TroubleError:
+    """Why nothing was imported."""
+    item = ", ".join(_root_text(path) for path in paths[:3])
+    lines = [f"{line.source}: {line.reason}" for line in (*unreadable, *found.ignored)]
+    if not unreadable:
+        return TroubleError("there are no pictures in it", item, "nothing was added", "drop a folder or archive of pictures")
+    first = (
+        f"none of its {len(unreadable)} pictures can be read; the first: {lines[0]}" if len(lines) > 1 else unreadable[0].reason
+    )
+    return TroubleError(first, item, "nothing was added; the sources are untouched", detail="\n".join(lines[:1000]))

@@ -1,0 +1,218 @@
+"""What was dropped, as a list of sources: every file below it, in a fixed order, with what is ignored and why.
+
+Sources are opened for reading only and are never followed out of a folder by a link to a folder twice. A name is kept as text
+(:func:`as_text`) from which the path can be had again, whatever bytes it is made of.
+"""
+
+# Names may be any bytes and there may be 100,000 of them: plain os calls instead of Path objects.
+# ruff: noqa: PTH100, PTH116, PTH119, PTH122, PTH123
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from models_backend.contract.messages import TroubleError
+from models_backend.contract.run_layout import Unreadable
+
+from .formats import FOREIGN_EXTENSIONS, MAX_BYTES, PICTURE_EXTENSIONS, sniff
+
+ARCHIVE_EXTENSIONS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+TABLES = ("metadata.jsonl", "metadata.csv")
+INSIDE = "!/"
+_CLUTTER = frozenset((".ds_store", "thumbs.db", "desktop.ini", "__macosx"))
+_ESCAPE = 0xF700  # private-use characters stand for the bytes 0x80 to 0xFF of names that are not UTF-8
+
+
+def as_text(path: str | os.PathLike) -> str:
+    """A path as text that can be stored as UTF-8."""
+    return "".join(chr(_ESCAPE + ord(c) - 0xDC00) if 0xDC80 <= ord(c) <= 0xDCFF else c for c in os.fspath(path))
+
+
+def as_path(text: str) -> str:
+    """The path that :func:`as_text` was given."""
+    if os.path.lexists(text):
+        return text
+    return "".join(chr(0xDC00 + ord(c) - _ESCAPE) if _ESCAPE + 0x80 <= ord(c) <= _ESCAPE + 0xFF else c for c in text)
+
+
+@dataclass(frozen=True)
+class Source:
+    """One file. ``name``: what the report calls it; ``where``: its path parts below what was dropped (labels come from the
+    folders among them). ``member`` is its name inside the archive at ``path``, or ""; ``size`` in bytes."""
+
+    path: str
+    name: str
+    where: tuple[str, ...]
+    member: str = ""
+    size: int = 0
+
+
+@dataclass
+class Found:
+    """What lies below the dropped paths."""
+
+    pictures: list[Source] = field(default_factory=list)
+    captions: list[Source] = field(default_factory=list)
+    tables: list[Source] = field(default_factory=list)
+    archives: list[Source] = field(default_factory=list)
+    unreadable: list[Unreadable] = field(default_factory=list)
+    ignored: list[Unreadable] = field(default_factory=list)
+
+    def refuse(self, name: str, code: str, reason: str) -> None:
+        self.unreadable.append(Unreadable(name, code, reason))
+
+    def ignore(self, name: str, code: str, reason: str) -> None:
+        self.ignored.append(Unreadable(name, code, reason))
+
+
+def find(paths: list[str | os.PathLike]) -> Found:
+    """Everything below the given files and folders. Raises TroubleError where none of them exists."""
+    found = Found()
+    roots = sorted({Path(os.path.abspath(os.fspath(p))) for p in paths})
+    if not roots:
+        raise TroubleError("nothing was given to import")
+    present = [root for root in roots if os.path.lexists(root)]
+    for root in roots:
+        if root not in present:
+            found.refuse(as_text(root), "gone", "there is no file or folder of that name")
+    if not present:
+        raise TroubleError("there is no file or folder of that name", as_text(roots[0]), advice="check the path and try again")
+    seen: set[tuple[int, int]] = set()
+    several = len(present) > 1
+    for root in present:
+        above = (as_text(root.name),) if several and root.is_dir() else ()
+        for entry, where in _walk(root, above, found, seen, several):
+            _sort(entry, where, found)
+    return found
+
+
+def _walk(root: Path, above: tuple[str, ...], found: Found, seen: set, several: bool) -> Iterator:  # fmt: skip
+    """(path, parts below what was dropped) of the files below ``root`` in the order of their names; each folder and file once,
+    however many links lead to it."""
+    if not root.is_dir():
+        if _new(root, found, seen):
+            yield str(root), (*above, as_text(root.name))
+        return
+    stack = [(str(root), above)]
+    while stack:
+        folder, where = stack.pop()
+        if not _new(folder, found, seen):
+            continue
+        try:
+            with os.scandir(folder) as listing:
+                entries = sorted(listing, key=lambda entry: os.fsencode(entry.name))
+        except OSError as error:
+            found.refuse(as_text(folder), *why(error))
+            continue
+        folders = [e for e in entries if _is_folder(e)]
+        stack += [(e.path, (*where, as_text(e.name))) for e in reversed(folders) if not _passed_over(e.name, e.path, found)]
+        for entry in entries:
+            if entry not in folders and (not (several or entry.is_symlink()) or _new(entry.path, found, seen)):
+                yield entry.path, (*where, as_text(entry.name))
+
+
+def _is_folder(entry: os.DirEntry) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def _new(path: str | Path, found: Found, seen: set) -> bool:
+    """Notes where a path leads to; False where that was seen before (a loop of links, a path given twice)."""
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        found.refuse(as_text(path), *why(error))
+        return False
+    key = (status.st_dev, status.st_ino)
+    if key in seen and status.st_ino:
+        return False
+    seen.add(key)
+    return True
+
+
+def clutter(name: str) -> bool:
+    """Whether a file or folder of that name is passed over: hidden, or an operating system's own."""
+    return name.startswith(".") or name.lower() in _CLUTTER
+
+
+def _passed_over(name: str, path: str, found: Found) -> bool:
+    if clutter(name):
+        found.ignore(as_text(path), "hidden", "hidden files and folders are passed over")
+        return True
+    return False
+
+
+def _sort(path: str, where: tuple[str, ...], found: Found) -> None:
+    """Puts one file where it belongs."""
+    name = os.path.basename(path)
+    if _passed_over(name, path, found):
+        return
+    try:
+        status = os.stat(path)
+        if not stat.S_ISREG(status.st_mode):
+            found.refuse(as_text(path), "special-file", "it is a device, pipe or socket, not a file")
+            return
+        place(Source(path, as_text(path), where, size=status.st_size), found, lambda: read_head(path))
+    except OSError as error:
+        found.refuse(as_text(path), *why(error))
+
+
+def place(source: Source, found: Found, head: Callable[[], bytes]) -> None:
+    """Sorts a regular file by its name, and by the content of its head (a function) where the name says nothing."""
+    name = PurePosixPath(source.member).name if source.member else os.path.basename(source.path)
+    lowered = name.lower()
+    suffix = os.path.splitext(lowered)[1]
+    if suffix in PICTURE_EXTENSIONS or suffix in FOREIGN_EXTENSIONS:
+        found.pictures.append(source)
+    elif lowered in TABLES:
+        found.tables.append(source)
+    elif lowered.endswith(ARCHIVE_EXTENSIONS):
+        found.archives.append(source)
+    elif sniff(head()).partition(":")[0] not in ("", "foreign"):
+        found.pictures.append(source)
+    elif suffix == ".txt":
+        found.captions.append(source)
+    else:
+        found.ignore(source.name, "not-a-picture", "neither its name nor its content is that of a picture")
+
+
+# ------------------------------------------------------------------------------------------------ reading
+
+
+def why(error: OSError) -> tuple[str, str]:
+    """Code and plain words for a source that cannot be read."""
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return "gone", "it is not there any more"
+    if isinstance(error, PermissionError):
+        return "no-permission", "you have no permission to read it"
+    if getattr(error, "errno", None) == 40:
+        return "gone", "the link leads in a circle"
+    return "not-readable", f"the disk says: {error.strerror or error}"
+
+
+def read_head(path: str) -> bytes:
+    """The first 64 bytes. Raises OSError."""
+    with open(path, "rb") as file:
+        return file.read(64)
+
+
+class TooLarge(OSError):
+    """A file of more than MAX_BYTES."""
+
+
+def read_file(path: str) -> bytes:
+    """A whole file, read-only and without waiting on pipes. Raises OSError, TooLarge."""
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    with open(descriptor, "rb", buffering=0) as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(0, "it is not a regular file any more")
+        if status.st_size > MAX_BYTES:
+            raise TooLarge(0, f"{status.st_size >> 20} MiB are more than the limit of {MAX_BYTES >> 20} MiB a picture")
+        return file.read()
