@@ -19,7 +19,8 @@ from models_backend.contract.run_layout import FORMAT, LibraryLayout
 from . import folders, storage
 from .trouble import explain
 
-_OURS = (
+_OURS = ("library.json", "owner.lock", "exports.jsonl", "socket", "cache", "backups")
+_HOMES = ("datasets", "runs", "samples", "jobs", "trash")
     "library.json",
     "owner.lock",
     "datasets",
@@ -73,7 +74,7 @@ def refuse_foreign(layout: LibraryLayout) -> None:
 
 
 def _ours(name: str) -> bool:
-    return name in _OURS + _HOMES or name.startswith((".", "index.sqlite"))
+    return name in (*_OURS, *_HOMES) or name.startswith((".", "index.sqlite"))
 
 
 def prepare_folders(layout: LibraryLayout) -> None:
