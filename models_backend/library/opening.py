@@ -21,18 +21,6 @@ from .trouble import explain
 
 _OURS = ("library.json", "owner.lock", "exports.jsonl", "socket", "cache", "backups")
 _HOMES = ("datasets", "runs", "samples", "jobs", "trash")
-    "library.json",
-    "owner.lock",
-    "datasets",
-    "runs",
-    "samples",
-    "jobs",
-    "trash",
-    "cache",
-    "backups",
-    "socket",
-    "exports.jsonl",
-)
 
 
 class LibraryRecord(msgspec.Struct):
