@@ -1,0 +1,127 @@
+"""Weights on disk and in memory: safetensors bytes from modules and back, bit for bit, and whole runs brought into memory.
+
+Both the trainer (parts, resume) and sampling (finished runs) stand on this; neither knows the other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import nn
+
+from models_backend.contract.family import Family, LoadedRun
+from models_backend.contract.fields import build
+from models_backend.contract.messages import TroubleError
+from models_backend.contract.run_layout import CheckpointLayout, CheckpointState, RunRecord
+from models_backend.library import storage
+
+
+def chosen_device(name: str = "auto") -> torch.device:
+    """The device of a name; "auto" takes an accelerator where there is one. TroubleError for one that is not there."""
+    if name in ("", "auto"):
+        return torch.device("cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise TroubleError(
+            "this device is not there", name, advice="Choose another device, or auto", detail=str(error)
+        ) from error
+    return device
+
+
+def tensors_of(module: nn.Module) -> dict[str, torch.Tensor]:
+    """A module's state as separate contiguous tensors on the CPU; tied weights appear under each of their names."""
+    state, seen = {}, set()
+    for name, value in module.state_dict().items():
+        tensor = value.detach().cpu().contiguous()
+        key = (tensor.data_ptr(), tensor.numel())
+        state[name] = tensor.clone() if tensor.numel() and key in seen else tensor
+        seen.add(key)
+    return state
+
+
+def to_bytes(tensors: Mapping[str, torch.Tensor]) -> bytes:
+    """Tensors as a safetensors file, exact in type and value."""
+    return safetensors.torch.save(dict(tensors))
+
+
+def read_tensors(path: Path) -> dict[str, torch.Tensor]:
+    """The tensors of a safetensors file. TroubleError where it is gone or damaged."""
+    item = "/".join(path.parts[-3:])
+    try:
+        return safetensors.torch.load(path.read_bytes())
+    except OSError as error:
+        raise TroubleError("the weights cannot be read", item, advice="Choose another checkpoint", detail=str(error)) from error
+    except (safetensors.SafetensorError, ValueError) as error:
+        raise TroubleError("the weights are damaged", item, advice="Choose another checkpoint", detail=str(error)) from error
+
+
+def load_into(module: nn.Module, tensors: Mapping[str, torch.Tensor], item: str) -> None:
+    """Puts ``tensors`` into a module in place. TroubleError (naming ``item``) where they do not fit."""
+    try:
+        module.load_state_dict(tensors, strict=True)
+    except RuntimeError as error:
+        raise TroubleError(
+            "these weights belong to another network", item, "the files are untouched",
+            "the run was made by another version of this family, or its settings were edited", str(error),
+        ) from error  # fmt: skip
+
+
+def digest(nets: Mapping[str, nn.Module]) -> str:
+    """sha256 over the names, types and bytes of all weights and buffers."""
+    sha = hashlib.sha256()
+    for name in sorted(nets):
+        for key, value in tensors_of(nets[name]).items():
+            sha.update(f"{name}.{key}:{value.dtype}{tuple(value.shape)}".encode())
+            sha.update(value.reshape(-1).view(torch.uint8).numpy())
+    return sha.hexdigest()
+
+
+def make_family(record: RunRecord, families: Mapping[str, type[Family]], parts: dict[str, LoadedRun] | None = None) -> Family:
+    """The family instance of a run. TroubleError where the family is not installed, FieldError for settings it has not."""
+    if record.family not in families:
+        raise TroubleError(f"the family {record.family!r} is not installed", record.title or record.id, "the run is kept",
+                           "Put the family's file back")  # fmt: skip
+    kind = families[record.family]
+    return kind(build(kind.Config, record.config), record.spec, parts or {})
+
+
+def load_parts(library: Any, record: RunRecord, families: Mapping[str, type[Family]], device: Any,
+               above: tuple[str, ...] = ()) -> dict[str, LoadedRun]:  # fmt: skip
+    """Every run that this one uses, in memory. TroubleError names the part that is missing or uses itself."""
+    if record.id in above:
+        raise TroubleError("this run is a part of itself", record.title or record.id)
+    above = (*above, record.id)
+    return {name: load_run(library, run, families, "", device, above) for name, run in record.parts.items() if run}
+
+
+def load_run(library: Any, run: str, families: Mapping[str, type[Family]], checkpoint: str = "", device: Any = "auto",
+             above: tuple[str, ...] = ()) -> LoadedRun:  # fmt: skip
+    """A run from its checkpoint (the newest good one without a name): averaged weights where it keeps them, eval mode.
+
+    Raises TroubleError for a run that is gone, a damaged or missing checkpoint, a missing family or part."""
+    folder = library.run(run)
+    record = folder.record()
+    device = chosen_device(device) if isinstance(device, str) else device
+    parts = load_parts(library, record, families, device, above)
+    member = make_family(record, families, parts)
+    layout = folder.checkpoint(checkpoint)
+    nets = member.networks()
+    for name, net in nets.items():
+        _fill(net, layout, name)
+        net.to(device).eval().requires_grad_(False)
+    state = storage.read_json(layout.state, CheckpointState)
+    return LoadedRun(member, nets, member.config, record.spec, device, state.step, parts)
+
+
+def _fill(net: nn.Module, layout: CheckpointLayout, name: str) -> None:
+    averaged = layout.ema(name)
+    path = averaged if averaged.exists() else layout.network(name)
+    load_into(net, read_tensors(path), f"{layout.root.parent.parent.name}/{layout.name}/{path.name}")

@@ -1,0 +1,62 @@
+"""From a run's record to what is trained: data, parts, family, and networks that depend on the seed alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from models_backend.contract.family import Family
+from models_backend.contract.fields import build
+from models_backend.contract.messages import Progress, TroubleError
+from models_backend.contract.run_layout import RunRecord
+from models_backend.contract.settings import DataSettings, TrainingSettings
+from models_backend.data.reading import open_data
+from models_backend.networks import weights
+
+
+@dataclass
+class Assembly:
+    """A run in memory, before its first step."""
+
+    record: RunRecord
+    settings: TrainingSettings
+    data: Any
+    family: Family
+    nets: dict[str, nn.Module]
+    device: torch.device
+
+
+def assemble(library: Any, record: RunRecord, families: Mapping[str, type[Family]], device: torch.device,
+             tell: Callable[[Progress], None]) -> Assembly:  # fmt: skip
+    """Raises TroubleError for data, parts or settings that do not go together, FieldError for values out of range."""
+    settings = build(TrainingSettings, record.training)
+    data = open_data(library, record.dataset, build(DataSettings, record.data), tell)
+    refuse_changed(record, data)
+    family = weights.make_family(record, families, weights.load_parts(library, record, families, device))
+    problems = family.problems()
+    if problems:
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise TroubleError(problems[0] + more, record.title or record.id, advice="Change the setting and start the run again")
+    return Assembly(record, settings, data, family, seeded_networks(family, settings.seed, device), device)
+
+
+def refuse_changed(record: RunRecord, data: Any) -> None:
+    """TroubleError where the data are not those the run was made for, or there are none to train on."""
+    if record.spec.fingerprint and record.spec.fingerprint != data.spec.fingerprint:
+        raise TroubleError("the data set has changed since the run was made", record.title or record.id,
+                           "its checkpoints are kept", "Make a new run on the data as they are now")  # fmt: skip
+    if tuple(record.spec.shape) != tuple(data.spec.shape):
+        raise TroubleError(f"the data have the shape {tuple(data.spec.shape)}, the run was made for {tuple(record.spec.shape)}",
+                           record.title or record.id, advice="Make a new run")  # fmt: skip
+    if not data.train.count:
+        raise TroubleError("the training split of the data set is empty", data.record.title, advice="Import more items")
+
+
+def seeded_networks(family: Family, seed: int, device: torch.device) -> dict[str, nn.Module]:
+    """Fresh networks, made on the CPU so that every device starts from the same weights."""
+    torch.manual_seed(seed)
+    return {name: net.to(device).train() for name, net in family.networks().items()}

@@ -1,0 +1,79 @@
+"""What "auto" came to on this machine: measured once before the first step, kept with the run, the same for ever after."""
+
+from __future__ import annotations
+
+import copy
+import statistics
+import time
+from pathlib import Path
+
+import msgspec
+import torch
+from torch import nn
+
+from models_backend.contract.family import Family
+from models_backend.contract.settings import TrainingSettings
+from models_backend.library import storage
+
+from . import compiling, precision
+from .batches import Batches
+from .stepping import Stepper
+
+MARGIN = 0.9  # bf16 must take less than this share of fp32's time
+ROUNDS = 3
+
+
+class Choices(msgspec.Struct):
+    """``derived/choices.json``. ``step_s``: a whole step as measured, 0 where none was."""
+
+    precision: str
+    compile: bool
+    channels_last: bool
+    threads: int
+    step_s: float = 0.0
+
+
+def recall(path: Path) -> Choices | None:
+    """What was chosen when the run began."""
+    return storage.read_json(path, Choices) if path.exists() else None
+
+
+class Trial:
+    """Steps on copies of the networks: they cost time and leave nothing behind."""
+
+    def __init__(
+        self, family: Family, nets: dict[str, nn.Module], settings: TrainingSettings, device: torch.device, batches: Batches
+    ):
+        self._family, self._settings, self.device, self._batches, self.nets = family, settings, device, batches, nets
+
+    def seconds(self, arithmetic: str) -> float:
+        """One step: the median of a few after one to warm up."""
+        stepper = Stepper(self._family, copy.deepcopy(self.nets), self._settings, self.device, arithmetic)
+        times = []
+        for _ in range(ROUNDS + 1):
+            start = time.perf_counter()
+            stepper.step(self._batches.of_step(0), 0.0, 0.0, lambda: False)
+            if self.device.type == "cuda":
+                torch.cuda.synchronize()
+            times.append(time.perf_counter() - start)
+        return statistics.median(times[1:])
+
+
+def choose(settings: TrainingSettings, trial: Trial, steps: int) -> Choices:
+    """Decides what the settings leave open; measures only where the answer is not known beforehand."""
+    chosen, took = settings.precision, 0.0
+    if chosen == "auto":
+        chosen, took = _arithmetic(trial)
+    wanted = settings.compile == "on"
+    if settings.compile == "auto" and compiling.possible(trial.device):
+        took = took or trial.seconds(chosen)
+        wanted = compiling.repays(trial.nets, trial.device, steps, took)
+    return Choices(chosen, wanted and compiling.possible(trial.device), False, torch.get_num_threads(), took)
+
+
+def _arithmetic(trial: Trial) -> tuple[str, float]:
+    """bf16 where this machine has kernels for it and they are faster on these very networks."""
+    if not precision.may_be_faster(trial.device):
+        return "fp32", 0.0
+    full, half = trial.seconds("fp32"), trial.seconds("bf16")
+    return ("bf16", half) if half < MARGIN * full else ("fp32", full)

@@ -1,0 +1,299 @@
+"""The one trainer: any family, bit-exact resume, never worse off than its last checkpoint.
+
+Everything that decides the weights is a function of the record, the live changes (kept by step), and (seed, step, rank).
+A step that ends is a state; checkpoints, previews and answers happen between steps and leave no trace in it.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from models_backend.contract.family import Family, LoadedRun
+from models_backend.contract.fields import build, merged
+from models_backend.contract.messages import Body, Mark, Saved, State, Trouble, TroubleError
+from models_backend.contract.run_layout import CheckpointLayout, CheckpointState
+from models_backend.contract.trace import Stopped
+from models_backend.library import storage
+from models_backend.networks import weights
+
+from . import activations, checkpoints, choices, compiling, derived, memory, previews, randomness, schedule
+from .assembly import Assembly, assemble
+from .batches import Batches
+from .ema import Average
+from .guard import Guard, NonFinite
+from .live import LiveSettings
+from .stepping import Interrupted, Overflow, Stepper
+from .telling import Teller
+from .validation import Validation
+
+log = logging.getLogger(__name__)
+Judge = Callable[..., Body]
+Tell = Callable[[Body], None]
+REST_S = 0.005
+
+
+class Trainer:
+    """Trains one run. ``step`` counts finished steps of ``total``. ``judge`` (see evaluation.health) turns figures into
+    health; without one none is told. Between two steps the caller's callback may pause, answer requests or ask to stop."""
+
+    def __init__(self, library: Any, run: Any, family_class: type[Family], families: Mapping[str, type[Family]],
+                 device: str = "auto", tell: Tell = lambda body: None, judge: Judge | None = None):  # fmt: skip
+        self.library, self.run_folder, self._tell, self._judge = library, run, tell, judge
+        self.record = run.record()
+        self._families = {**families, self.record.family: family_class}
+        self.device = weights.chosen_device(device)
+        self.step, self.total, self.paused = 0, 0, False
+        self.guard = Guard()
+        self.average: Average | None = None
+        self._stop_asked: bool | None = None  # True: after this step, False: at once
+        self._failed_extras: set[str] = set()
+        self._overflows = 0
+
+    # before the first step ------------------------------------------------------------------------------
+    def prepare(self, checkpoint: CheckpointLayout | None = None) -> None:
+        """Brings everything into memory and to the newest good checkpoint (or the one given).
+
+        Raises TroubleError and FieldError for whatever does not fit."""
+        inside = self.run_folder.layout.derived
+        storage.make_folder(inside)
+        kept = choices.recall(inside / "choices.json")
+        wanted = int(self.record.training.get("threads", 0))
+        threads = randomness.be_deterministic(kept.threads if kept else wanted)
+        assembled = assemble(self.library, self.record, self._families, self.device, self._tell)
+        self.settings, self.family, self.nets, self.data = assembled.settings, assembled.family, assembled.nets, assembled.data
+        self.total = self.settings.steps
+        self.live = LiveSettings(self.settings, inside / "live.json")
+        self._gather_batches(assembled, inside)
+        self.choices = kept or self._choose(inside, threads)
+        self._build_steppers()
+        self._return_to(checkpoint)
+        if self.choices.compile:
+            compiling.compile_all(self.nets)
+        self.teller = Teller(self._tell, self.total, self.settings.batch_size * self.settings.accumulate)
+
+    def _gather_batches(self, assembled: Assembly, inside: Any) -> None:
+        settings = self.settings
+        rows = derived.arrays(self.family, self.nets, self.data, settings.seed, self.device, inside / "data.npz", self._tell)
+        self.batches = Batches(self.data, self.family, settings.seed, settings.batch_size, settings.accumulate, self.total,
+                               self.device, rows)  # fmt: skip
+        self.validation = Validation(self.data, self.family, settings.seed, settings.batch_size, self.total, self.device)
+        self.sampling = build(self.family.Sampling, merged({}, self.record.sampling))
+
+    def _choose(self, inside: Any, threads: int) -> choices.Choices:
+        trial = choices.Trial(self.family, self.nets, self.settings, self.device, self.batches)
+        chosen = choices.choose(self.settings, trial, self.total)
+        storage.write_json(inside / "choices.json", chosen)
+        return chosen
+
+    def _build_steppers(self) -> None:
+        if self.settings.ema > 0:
+            self.average = Average(self.nets, self.settings.ema, self.settings.ema_warmup)
+        if self.settings.checkpoint_gradients:
+            for net in self.nets.values():
+                activations.recompute(net)
+        self.stepper = Stepper(self.family, self.nets, self.settings, self.device, self.choices.precision)
+
+    def _return_to(self, checkpoint: CheckpointLayout | None) -> None:
+        if checkpoint is None:
+            checkpoint, reasons = self.run_folder.newest_good()
+            for reason in reasons:
+                then = f"The run goes on from {checkpoint.name}" if checkpoint else "The run begins anew"
+                self._tell(Trouble(f"a damaged checkpoint was passed over: {reason}", self.record.id, then))
+        if checkpoint is not None:
+            state = checkpoints.restore(checkpoint, self.nets, self.average, self.stepper.optimisers)
+            checkpoints.refuse_foreign(state, self.record)
+            self._resume(state)
+
+    def _resume(self, state: CheckpointState) -> None:
+        self.step, kept = state.step, state.counters
+        self.guard.skipped, self.guard.in_a_row = int(kept.get("skipped", 0)), int(kept.get("in_a_row", 0))
+        self._overflows = int(kept.get("overflows", 0))
+        self.stepper.scale.value = kept.get("scale", self.stepper.scale.value)
+        self.stepper.scale.good = int(kept.get("scale_good", 0))
+        if self.average:
+            self.average.updates = int(kept.get("updates", 0))
+
+    # the run ----------------------------------------------------------------------------------------------
+    def run(self, between_steps: Callable[[Trainer], None] = lambda trainer: None) -> None:
+        """To the end, or until a stop is asked for. Raises TroubleError where it cannot go on; what is saved stays."""
+        self._tell(State("running", self.step))
+        try:
+            while self.step < self.total:
+                self._between(between_steps)
+                if self._stop_asked is not None or not self._advance():
+                    self._end("stopped")
+                    return
+                self._after_step()
+        except Exception as error:
+            if memory.ran_out(error):
+                raise memory.trouble(error, self.record, self.settings, self.step) from error
+            raise
+        self._end("finished")
+
+    def _between(self, between_steps: Callable[[Trainer], None]) -> None:
+        start = time.monotonic()
+        between_steps(self)
+        took = time.monotonic() - start
+        if took > REST_S:
+            self.teller.rested(took)
+
+    def advance(self) -> bool:
+        """One step, and nothing beside it. False: it was left undone because a stop at once was asked for."""
+        self.live.enter(self.step)
+        now = self.live.settings
+        randomness.reseed_layers(now.seed, self.step, 0, self.device)
+        rate = now.learning_rate * schedule.factor(now, self.step)
+        try:
+            told = self.stepper.step(self.batches.of_step(self.step), rate, now.clip, self._at_once)
+        except (NonFinite, Overflow) as error:
+            self._leave_out(error)
+        else:
+            self._keep(told, rate)
+        self.step += 1
+        return True
+
+    def _advance(self) -> bool:
+        try:
+            self.advance()
+        except Interrupted as left:
+            self._undone = not left.clean
+            return False
+        if self.guard.exhausted:
+            self._give_up()
+        return True
+
+    _undone = False
+
+    def _at_once(self) -> bool:
+        return self._stop_asked is False
+
+    def _keep(self, told: Any, rate: float) -> None:
+        if self.average:
+            self.average.update()
+        self.guard.passed()
+        self.stepper.scale.went_well()
+        figures = told.figures
+        losses = [value for name, value in figures.items() if name.startswith("loss/")]
+        self.teller.add({"loss": sum(losses[1:], losses[0]), "lr": rate, **figures} if losses else {"lr": rate})
+        for levels in told.levels:
+            self.teller.add_levels(levels)
+
+    def _leave_out(self, error: Exception) -> None:
+        if isinstance(error, Overflow):
+            self.stepper.scale.overflowed()
+            self._overflows += 1
+            return
+        self.guard.skip(error.where)
+        log.warning("step %d left out: %s was not a number", self.step, error.where)
+        self.teller.tell_now(self.step + 1, {"skipped": float(self.guard.skipped)})
+
+    def _give_up(self) -> None:
+        kept, trouble_step = "", self.step
+        self.guard_in_a_row, self.guard.in_a_row = self.guard.in_a_row, 0
+        if checkpoints.finite(self.nets):
+            self.save()
+            kept = f"The state of step {self.step} is saved: the last good one"
+        else:
+            layout, _ = self.run_folder.newest_good()
+            kept = f"The last good state is kept: {layout.name}" if layout else "No checkpoint had been made yet"
+        self.guard.in_a_row = self.guard_in_a_row
+        raise self.guard.trouble(self.record.id, trouble_step, kept)
+
+    # between two steps --------------------------------------------------------------------------------------
+    def _after_step(self) -> None:
+        now, last = self.live.settings, self.step >= self.total
+        self.teller.stepped(self.step)
+        self.teller.rest()
+        if self._due(now.validate_every, last):
+            self._extra("validation", self._validate)
+        if self._due(now.preview_every, last):
+            self._extra("preview", self._preview)
+        if self._due(now.checkpoint_every, last):
+            self.save()
+        self.teller.go_on()
+
+    def _due(self, every: int, last: bool) -> bool:
+        return bool(every) and (last or self.step % every == 0)
+
+    def _extra(self, what: str, act: Callable[[], None]) -> None:
+        """Something that a run can do without: its failure is told once and training goes on."""
+        try:
+            act()
+        except Stopped:
+            log.info("the %s was left because a stop was asked for", what)
+        except Exception as error:
+            if memory.ran_out(error) or what in self._failed_extras:
+                log.warning("the %s failed", what, exc_info=error)
+                return
+            self._failed_extras.add(what)
+            log.error("the %s failed", what, exc_info=error)
+            self._tell(Trouble(f"the {what} failed: {error}", self.record.id, "Training goes on"))
+
+    def _validate(self) -> None:
+        if not self.validation.possible:
+            return
+        nets = self.loaded().nets
+        self.teller.flush(self.step)
+        self.teller.tell_now(self.step, self.validation.losses(nets, self.step))
+        if self._judge:
+            self._tell(self._judge(self.family.health, self.teller.history, self.validation.diagnostics(nets),
+                                   self.teller.levels(), self.step, self.record.config, self.record.training))  # fmt: skip
+
+    def _preview(self) -> None:
+        items = previews.draw(self.loaded(), self.sampling, self.live.settings.preview_count, self.settings.seed, self._check)
+        self._tell(previews.save(self.run_folder.layout, self.step, items))
+
+    def _check(self) -> None:
+        if self._stop_asked is not None:
+            raise Stopped
+
+    def _end(self, state: str) -> None:
+        self.teller.flush(self.step)
+        newest = next(iter(self.run_folder.checkpoints()), None)
+        saved = newest is not None and newest.root == self.run_folder.layout.checkpoint(self.step).root
+        reason = ""
+        if self._undone:
+            reason = f"the step was left undone; the run goes on from {newest.name}" if newest else "no checkpoint was made yet"
+        elif not saved and self.step:
+            self.save()
+        self._tell(State(state, self.step, reason))
+
+    # what others ask for --------------------------------------------------------------------------------------
+    def request_stop(self, after_step: bool = True) -> None:
+        """Ends the run: after the step under way, or leaving it undone. Any thread may ask."""
+        self._stop_asked = after_step if self._stop_asked is None else (self._stop_asked and after_step)
+
+    def set_live(self, values: dict[str, Any]) -> None:
+        """Changes live settings from the next step on; a dated mark on the curve. Raises FieldError."""
+        told = self.live.change(self.step, values)
+        self._tell(Mark(self.step, told))
+
+    def loaded(self, ema: bool = True) -> LoadedRun:
+        """The run as it stands, to be sampled from: averaged weights where there are any, eval mode."""
+        nets = self.average.nets if ema and self.average else {name: net.eval() for name, net in self.nets.items()}
+        return LoadedRun(self.family, nets, self.family.config, self.family.spec, self.device, self.step, self.family.parts)
+
+    def save(self) -> CheckpointLayout:
+        """A checkpoint of the state after ``step`` steps. TroubleError where a weight is not a number or the disk refuses."""
+        if not checkpoints.finite(self.nets):
+            raise TroubleError(f"a weight is not a number after step {self.step}", self.record.id,
+                               "Earlier checkpoints are kept", "Lower the learning rate, then resume")  # fmt: skip
+        files = checkpoints.files_of(self.nets, self.average, self.stepper.optimisers)
+        layout = self.run_folder.save_checkpoint(self.step, files, self._state(), self.settings.keep)
+        self._tell(Saved(self.step, str(layout.root.relative_to(self.run_folder.layout.root))))
+        return layout
+
+    def _state(self) -> CheckpointState:
+        counters = {
+            "skipped": self.guard.skipped, "in_a_row": self.guard.in_a_row, "overflows": self._overflows,
+            "scale": self.stepper.scale.value, "scale_good": self.stepper.scale.good,
+            "items": self.step * self.settings.batch_size * self.settings.accumulate,
+            "updates": self.average.updates if self.average else 0, "learning_rate": self.live.settings.learning_rate,
+        }  # fmt: skip
+        return CheckpointState(
+            self.step, self.settings.seed, checkpoints.config_hash(self.record), self.record.spec.fingerprint,
+            self.choices.threads, self.choices.precision, {name: float(value) for name, value in counters.items()},
+        )  # fmt: skip

@@ -1,0 +1,62 @@
+"""A row of samples from fixed noise, drawn while the run goes on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from models_backend.contract.family import LoadedRun
+from models_backend.contract.messages import Preview
+from models_backend.contract.run_layout import RunLayout
+from models_backend.contract.trace import Step
+from models_backend.library import storage
+from models_backend.library.samples import pack
+from models_backend.samplers import seeding
+
+LARGEST_BATCH = 64
+
+
+def draw(loaded: LoadedRun, sampling: Any, count: int, seed: int, check: Any = None) -> np.ndarray:
+    """``count`` items of the run as it stands: uint8 (N, H, W, C), or float32 (N, D) for points. ``check`` is called at each
+    step of the sampler and may raise Stopped."""
+    made = [
+        _drawn(loaded, sampling, seed, start, min(LARGEST_BATCH, count - start), check)
+        for start in range(0, count, LARGEST_BATCH)
+    ]
+    items = torch.cat(made)
+    if loaded.spec.modality != "image":
+        return items.numpy()
+    from models_backend.media.pictures import to_uint8
+
+    return to_uint8(items)
+
+
+@torch.no_grad()
+def _drawn(loaded: LoadedRun, sampling: Any, seed: int, first: int, count: int, check: Any) -> torch.Tensor:
+    noise = seeding.noise(loaded.family.noise_shape(), seed, first, count).to(loaded.device)
+    told = (lambda step: check()) if check else _untold
+    generators = seeding.item_generators(seed, first, count) if loaded.family.trace == "denoise" else None
+    given = evenly(loaded, first, count)
+    return loaded.family.sample(loaded.nets, noise, given, sampling, told, generators).float().cpu()
+
+
+def _untold(step: Step) -> None:
+    """Nobody looks at the steps of a preview."""
+
+
+def evenly(loaded: LoadedRun, first: int, count: int) -> dict[str, torch.Tensor]:
+    """Every class in turn, for families that take one."""
+    classes = len(loaded.spec.classes)
+    if not classes or not any(c.kind == "class" for c in loaded.family.conditions):
+        return {}
+    return {"class": (torch.arange(first, first + count) % classes).to(loaded.device)}
+
+
+def save(layout: RunLayout, step: int, items: np.ndarray) -> Preview:
+    """Writes a preview into the run's folder; the event that tells of it."""
+    path = layout.preview(step)
+    storage.make_folder(path.parent)
+    storage.write_bytes(path, pack({"items": items}))
+    return Preview(step, str(path.relative_to(layout.root)), len(items))

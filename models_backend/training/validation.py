@@ -1,0 +1,64 @@
+"""The loss on held-out items, with the same noise every time, and the family's own diagnostics."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from models_backend.contract.family import Batch, Family
+
+from . import randomness
+from .batches import conditions
+
+ITEMS = 256
+
+
+def held_out(data: Any, family: Family) -> np.ndarray:
+    """Up to ITEMS held-out items, spread evenly over the validation split."""
+    count = data.validation.count
+    return np.linspace(0, count - 1, min(ITEMS, count)).astype(np.int64) if count else np.zeros(0, np.int64)
+
+
+class Validation:
+    """Fixed items, fixed noise: the figure changes only because the weights do."""
+
+    def __init__(self, data: Any, family: Family, seed: int, size: int, total: int, device: torch.device):
+        self._family, self._seed, self._total, self._device = family, seed, total, device
+        self._index = held_out(data, family)
+        self._x = torch.from_numpy(data.validation.take(self._index)) if len(self._index) else None
+        self._labels = data.validation.labels
+        self._size = max(1, min(size, ITEMS))
+
+    @property
+    def possible(self) -> bool:
+        """Whether anything is held out."""
+        return self._x is not None
+
+    @torch.no_grad()
+    def losses(self, nets: dict[str, Any], step: int) -> dict[str, float]:
+        """ "validation" (the sum over networks) and, for several networks, "validation/<network>"."""
+        sums: dict[str, float] = {}
+        for start in range(0, len(self._index), self._size):
+            batch = self._batch(start, step)
+            for loss in self._family.losses(nets, batch):
+                sums[loss.network] = sums.get(loss.network, 0.0) + float(loss.value) * len(batch.x)
+        means = {name: value / len(self._index) for name, value in sums.items()}
+        each = {f"validation/{name}": value for name, value in means.items()} if len(means) > 1 else {}
+        return {"validation": sum(means.values()), **each}
+
+    @torch.no_grad()
+    def diagnostics(self, nets: dict[str, Any]) -> dict[str, Any]:
+        """What the family says of its networks on held-out items."""
+        generator = randomness.reseed(torch.Generator(self._device), self._seed, 1, 0, randomness.VALIDATION)
+        return self._family.diagnostics(nets, self._x.to(self._device), generator)
+
+    def _batch(self, start: int, step: int) -> Batch:
+        rows = slice(start, start + self._size)
+        generator = randomness.reseed(torch.Generator(self._device), self._seed, 0, 0, randomness.VALIDATION, start)
+        labels = self._labels[self._index[rows]]
+        return Batch(
+            self._x[rows].to(self._device), torch.from_numpy(self._index[rows]).to(self._device), generator, step,
+            step / self._total, conditions(self._family, labels, None, 0, self._device),
+        )  # fmt: skip
