@@ -25,7 +25,7 @@ from .editors import (
 )
 from .numbers import parsed
 
-LABEL_WIDTH = 118
+LABEL_WIDTH = 124
 
 
 class Line:
@@ -92,6 +92,7 @@ class GroupEditor(Editor):
         else:
             self._grid.addWidget(line.label, at, 0)
             self._grid.addWidget(line.editor, at, 1)
+        line.label.setFixedWidth(theme.px(LABEL_WIDTH)) if field.kind != "group" else None
         self._grid.addWidget(line.below, at + 2, 0 if line.editor.wide else 1, 1, 2 if line.editor.wide else 1)
 
     def _changed(self) -> None:
@@ -278,8 +279,8 @@ class OptionalEditor(Editor):
         self._off = label(self.tr("off"), "hint")
         self.inner.changed.connect(self.changed)
         self.box.toggled.connect(self._switched)
-        layout = row(self.box, self.inner, self._off, spacing=6)
-        layout.setStretch(1, 1)
+        layout = row(self.box, self.inner, self._off, None, spacing=6)
+        layout.setStretch(1, 100)
         self.setLayout(layout)
         self.set_value(None)
 

@@ -109,6 +109,7 @@ class NumberEditor(Editor):
             self.slider.setSingleStep(TICKS // 100)
             self.slider.valueChanged.connect(self._slid)
             self.field.setFixedWidth(theme.px(74))
+            self.field.setProperty("flat", "true")
             self.field.setAlignment(Qt.AlignmentFlag.AlignRight)
             parts.insert(0, self.slider)
         if spec.unit:

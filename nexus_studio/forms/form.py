@@ -40,7 +40,7 @@ class SettingsForm(QWidget):
         self.group = GroupEditor(spec, runs, fields)
         self.help = label("", "hint", wrap=True)
         self.help.setMinimumHeight(32)
-        self.setLayout(column(self.group, self.help, spacing=8))
+        self.setLayout(column(self.group, self.help, None, spacing=8))
         self.help.setVisible(help_line)
         self.set_values(values or {})
         self.group.changed.connect(self._edited)

@@ -147,6 +147,11 @@ class Workspace(QMainWindow):
         if kept:
             self.restoreState(QByteArray.fromBase64(kept.encode()), LAYOUT_VERSION)
 
+    def place_docks(self) -> None:
+        """Gives docks that were hidden at first their sizes, unless the user has arranged this workspace."""
+        if self._shown and not self.session.preferences.get(f"layout/{self.key}"):
+            self._size_docks()
+
     def _size_docks(self) -> None:
         for orientation in (Qt.Orientation.Horizontal, Qt.Orientation.Vertical):
             sized = [(dock, size) for dock, size, along in self._sizes if along == orientation]

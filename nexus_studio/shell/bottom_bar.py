@@ -141,10 +141,10 @@ class BottomBar(QFrame):
         self._waiting_dot, self.waiting = Dot("warn"), _status_button("", on_jobs)
         self.latency, self.saved = label("", "mono"), label("", "hint")
         self._ui_ms, self._preview_ms, self._saved_at = 0.0, None, 0.0
-        bar = rule(vertical=True)
-        bar.setFixedHeight(14)
+        self._rule = rule(vertical=True)
+        self._rule.setFixedHeight(14)
         right = (None, self.latency, 6, self.saved)
-        self.setLayout(row(self.running, bar, self._waiting_dot, self.waiting, *right, margins=(12, 0, 12, 0)))
+        self.setLayout(row(self.running, self._rule, self._waiting_dot, self.waiting, *right, margins=(12, 0, 12, 0)))
         self._connect()
         self.rescale()
         self.refresh()
@@ -169,7 +169,7 @@ class BottomBar(QFrame):
         self.running.refresh()
         count = len(self._session.jobs.waiting)
         self.waiting.setText(f"{count} waiting")
-        for widget in (self._waiting_dot, self.waiting):
+        for widget in (self._rule, self._waiting_dot, self.waiting):
             widget.setVisible(count > 0)
 
     def show_ui_latency(self, gap_ms: float) -> None:

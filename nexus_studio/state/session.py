@@ -154,6 +154,32 @@ class Session(QObject):
         self.datasets.set_current(record.id)
         self.navigate.emit("data", {"dataset": record.id})
 
+    def delete(self, kind: str, key: str, title: str) -> None:
+        """Moves a data set, run or sample to the trash; undo brings it back. ``kind``: "dataset" "run" "sample"."""
+        entry: list = []
+
+        async def away() -> None:
+            from models_backend.library import trash
+
+            entry[:] = [await self.bridge.threaded(trash.delete, self.bridge.library, kind, key)]
+            await self._reload()
+
+        async def back() -> None:
+            from models_backend.library import trash
+
+            if entry:
+                await self.bridge.threaded(trash.restore, self.bridge.library, entry[0].id)
+                await self._reload()
+
+        text = f"Move “{title}” to the trash"
+        self.undo.push(text, lambda: self.bridge.spawn(away()), lambda: self.bridge.spawn(back()))
+        self.bridge.notice(f"“{title}” is in the trash. Undo brings it back.")
+
+    async def _reload(self) -> None:
+        await self.datasets.load()
+        await self.runs.load()
+        self.samples.refresh()
+
     async def add_captions(self, paths: list[str]) -> int:
         """Adds captions from side files or a table to the chosen data set, as one edit that can be undone."""
         from .captions import read_captions

@@ -1,0 +1,296 @@
+"""Every item of a data set: a virtual grid, filters, captions edited in place, classes changed; all of it undoable."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QPoint, QRect, Qt
+from PySide6.QtWidgets import QComboBox, QLineEdit, QMenu, QStackedWidget, QWidget
+
+from models_backend.contract.run_layout import DatasetRecord, Item
+
+from .. import theme
+from ..pieces import Header, column, icon_button, label
+from ..shell.words import count
+from ..state.cached_rows import open_rows
+from ..state.session import Session
+from ..viewers.image_grid import ImageGrid
+from ..viewers.points_view import PointsView
+from .data_thumbs import Thumbnails
+
+SHOWN = (("all", "All items"), ("train", "Training"), ("validation", "Validation"), ("duplicates", "Duplicates"),
+         ("uncaptioned", "Without a caption"), ("unlabelled", "Without a class"))  # fmt: skip
+POINTS_SHOWN = 100_000
+
+
+def fits(item: Item, shown: str) -> bool:
+    """Whether an item belongs to what is shown: a key of SHOWN, or "class:3"."""
+    if shown.startswith("class:"):
+        return item.label == int(shown[6:])
+    tests = {"train": item.split == "train", "validation": item.split == "validation", "duplicates": item.duplicate_of >= 0,
+             "uncaptioned": not item.caption, "unlabelled": item.label < 0}  # fmt: skip
+    return tests.get(shown, True)
+
+
+class CaptionField(QLineEdit):
+    """The caption of one item, over its tile: Enter keeps, Escape leaves it, Tab goes on to the next."""
+
+    def __init__(self, page: ItemsPage):
+        super().__init__(page.grid.viewport())
+        self._page, self.position = page, -1
+        self.setAccessibleName(self.tr("Caption"))
+        self.hide()
+
+    def open(self, position: int, text: str, place: QRect) -> None:
+        """Shows the field over a tile."""
+        self.position = position
+        self.setText(text)
+        self.setGeometry(place)
+        self.show()
+        self.setFocus()
+        self.selectAll()
+
+    def keep(self) -> None:
+        """Closes the field and keeps what was written."""
+        position, self.position = self.position, -1
+        self.hide()
+        if position >= 0:
+            self._page.set_caption(position, self.text().strip())
+
+    def keyPressEvent(self, event) -> None:
+        if event.key() == Qt.Key.Key_Escape:
+            self.position = -1
+            self.hide()
+            self._page.grid.setFocus()
+        elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            self.keep()
+            self._page.grid.setFocus()
+        else:
+            super().keyPressEvent(event)
+
+    def event(self, event) -> bool:
+        if event.type() == event.Type.KeyPress and event.key() in (Qt.Key.Key_Tab, Qt.Key.Key_Backtab):
+            step, position = (1 if event.key() == Qt.Key.Key_Tab else -1), self.position
+            self.keep()
+            self._page.edit(position + step)
+            return True
+        return super().event(event)
+
+    def focusOutEvent(self, event) -> None:
+        super().focusOutEvent(event)
+        self.keep()
+
+
+class ItemsPage(QWidget):
+    """The items of the chosen data set."""
+
+    def __init__(self, session: Session):
+        super().__init__()
+        self._session = session
+        self.record: DatasetRecord | None = None
+        self.items: list[Item] = []
+        self.shown: list[int] = []
+        self.thumbs = Thumbnails(session)
+        self.grid = ImageGrid(tile_px=88, hint=self.tr("No item fits the filter."))
+        self.grid.setAccessibleName(self.tr("Items"))
+        self.points = PointsView()
+        self.views = QStackedWidget()
+        self.views.addWidget(self.grid)
+        self.views.addWidget(self.points)
+        self._build_header()
+        self.caption = CaptionField(self)
+        self.setLayout(column(self.header, self.views, spacing=0))
+        self.views.setContentsMargins(12, 2, 6, 0)
+        self._connect()
+
+    def _build_header(self) -> None:
+        self.found = label("", "mono")
+        self.header = Header("")
+        self.filter, self.search = QComboBox(), QLineEdit()
+        self.filter.setAccessibleName(self.tr("Show"))
+        self.search.setPlaceholderText(self.tr("Find in names and captions"))
+        self.search.setAccessibleName(self.tr("Find items"))
+        self.search.setClearButtonEnabled(True)
+        self.search.setFixedWidth(theme.px(200))
+        self.filter.setMinimumContentsLength(14)
+        self.filter.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self._smaller = icon_button("remove", self.tr("Smaller"), lambda: self.grid.zoom(1 / 1.25))
+        self._larger = icon_button("add", self.tr("Larger"), lambda: self.grid.zoom(1.25))
+        for widget in (self.found, self.filter, self.search, self._smaller, self._larger):
+            self.header.corner.addWidget(widget)
+
+    def _connect(self) -> None:
+        self.filter.currentIndexChanged.connect(lambda _index: self._narrow())
+        self.search.textChanged.connect(lambda _text: self._narrow())
+        self.grid.activated.connect(self.edit)
+        self.grid.context_requested.connect(self._menu)
+        self.grid.scrolled.connect(self.caption.keep)
+        self.thumbs.arrived.connect(self._arrived)
+
+    # ------------------------------------------------------------------------------------------ loading
+
+    def show_dataset(self, record: DatasetRecord | None) -> None:
+        """Shows a data set's items."""
+        same = record is not None and self.record is not None and record.id == self.record.id
+        self.record = record
+        if record is None:
+            return
+        self.header.set_title(record.title)
+        if not same:
+            self._clear(record)
+            self._session.bridge.spawn(self._load(record))
+
+    def _clear(self, record: DatasetRecord) -> None:
+        self.items, self.shown = [], []
+        self.thumbs.open(None)
+        self.grid.set_source(0, self.thumbs.picture)
+        self._fill_filter(record)
+        pictures = record.modality != "points"
+        self.views.setCurrentWidget(self.grid if pictures else self.points)
+        for widget in (self.filter, self.search, self._smaller, self._larger):
+            widget.setVisible(pictures)
+
+    def _fill_filter(self, record: DatasetRecord) -> None:
+        self.filter.blockSignals(True)
+        self.filter.clear()
+        for key, text in SHOWN:
+            self.filter.addItem(text, key)
+        for position, name in enumerate(record.classes[:200]):
+            self.filter.addItem(f"Class: {name}", f"class:{position}")
+        kept = self._session.preferences.get(f"data/shown/{record.id}", "all")
+        self.filter.setCurrentIndex(max(0, self.filter.findData(kept)))
+        self.filter.blockSignals(False)
+
+    async def _load(self, record: DatasetRecord) -> None:
+        cache = self._session.bridge.library.dataset(record.id).layout.cache
+        if record.modality == "points":
+            await self._load_points(record, cache)
+            return
+        items = await self._session.datasets.items(record.id)
+        rows = await self._session.bridge.threaded(open_rows, cache, "thumbs", "native")
+        if self.record is not None and self.record.id == record.id:
+            self.items = items
+            self.thumbs.open(rows)
+            self._narrow()
+
+    async def _load_points(self, record: DatasetRecord, cache) -> None:
+        rows = await self._session.bridge.threaded(open_rows, cache, "points")
+        if rows is not None and self.record is not None and self.record.id == record.id:
+            self.points.set_points(await self._session.bridge.threaded(rows.read_first, POINTS_SHOWN))
+            self.found.setText("")
+
+    def reload(self) -> None:
+        """Reads captions and classes again; place and selection stay."""
+        if self.record is not None and self.record.modality != "points":
+            self._session.bridge.spawn(self._reload(self.record.id))
+
+    async def _reload(self, dataset: str) -> None:
+        items = await self._session.datasets.items(dataset)
+        if self.record is not None and self.record.id == dataset:
+            self.items = items
+            self._narrow()
+
+    # ---------------------------------------------------------------------------------------- narrowing
+
+    def _narrow(self) -> None:
+        shown, words = self.filter.currentData() or "all", self.search.text().lower().split()
+        if self.record is not None and self.items:
+            self._session.preferences.set(f"data/shown/{self.record.id}", None if shown == "all" else shown)
+        found = [n for n, item in enumerate(self.items) if fits(item, shown)]
+        if words:
+            texts = {n: f"{self.items[n].source} {self.items[n].caption} {self.class_name(n)}".lower() for n in found}
+            found = [n for n in found if all(word in texts[n] for word in words)]
+        changed, self.shown = found != self.shown, found
+        if changed or self.grid.count() != len(found):
+            self.grid.set_source(len(found), lambda n: self.thumbs.picture(self.shown[n]), self._caption)
+            self.grid.set_badges(self._badge)
+        self.grid.viewport().update()
+        all_shown = len(found) == len(self.items)
+        self.found.setText("" if all_shown else f"{count(len(found), 'item', 'items')} of {len(self.items):,}")
+
+    def show_only(self, kind: str, which: str) -> None:
+        """Shows the items of a class, of a part of the split, or the duplicates."""
+        classes = self.record.classes if self.record is not None else ()
+        key = f"class:{classes.index(which)}" if kind == "class" and which in classes else which
+        index = self.filter.findData(key)
+        self.filter.setCurrentIndex(0 if index == self.filter.currentIndex() else max(0, index))
+
+    def focus_search(self) -> None:
+        """Puts the cursor into the search field."""
+        self.search.setFocus()
+        self.search.selectAll()
+
+    def class_name(self, index: int) -> str:
+        """The class of an item, or ""."""
+        position = self.items[index].label
+        classes = self.record.classes if self.record is not None else ()
+        return classes[position] if 0 <= position < len(classes) else ""
+
+    def _caption(self, position: int) -> str:
+        if not 0 <= position < len(self.shown):
+            return ""
+        index = self.shown[position]
+        return self.items[index].caption or self.class_name(index)
+
+    def _badge(self, position: int) -> str:
+        if not 0 <= position < len(self.shown):
+            return ""
+        return "=" if self.items[self.shown[position]].duplicate_of >= 0 else ""
+
+    def _arrived(self, indices: list[int]) -> None:
+        places = {self.shown[n]: n for n in self.grid.visible_range() if n < len(self.shown)}
+        for index in indices:
+            if index in places:
+                self.grid.refresh(places[index])
+
+    # ------------------------------------------------------------------------------------------ editing
+
+    def edit(self, position: int) -> None:
+        """Opens the caption of the n-th shown item for editing."""
+        if not 0 <= position < len(self.shown):
+            return
+        self.grid.set_current(position, select=True)
+        tile = self.grid.tile_rect(position)
+        place = QRect(tile.left() - 2, tile.bottom() - 3, max(tile.width() + 4, 150), 26)
+        place.moveRight(min(place.right(), self.grid.viewport().width() - 2))
+        self.caption.open(position, self.items[self.shown[position]].caption, place)
+
+    def edit_current(self) -> None:
+        """Opens the caption of the current item, the first where there is none."""
+        self.edit(max(0, self.grid.current()))
+
+    def set_caption(self, position: int, text: str) -> None:
+        """Keeps a caption as one edit that can be undone."""
+        index = self.shown[position]
+        if text != self.items[index].caption and self.record is not None:
+            self._edit(self.tr("Edit caption"), captions={index: text})
+
+    def set_class(self, indices: list[int], position: int) -> None:
+        """Puts items into a class as one edit that can be undone."""
+        changed = {index: position for index in indices if self.items[index].label != position}
+        if changed:
+            self._edit(f"Change the class of {count(len(changed), 'item', 'items')}", labels=changed)
+
+    def _edit(self, text: str, **changes) -> None:
+        self._session.datasets.edit(self._session.undo, self.record.id, text, **changes)
+
+    def _menu(self, position: int, place: QPoint) -> None:
+        if not 0 <= position < len(self.shown):
+            return
+        chosen = [self.shown[n] for n in self.grid.selection()] or [self.shown[position]]
+        menu = QMenu(self)
+        menu.addAction(self.tr("Edit the caption")).triggered.connect(lambda _on=False: self.edit(position))
+        if self.record.classes:
+            classes = menu.addMenu(f"Class of {count(len(chosen), 'item', 'items')}")
+            for number, name in enumerate(self.record.classes[:60]):
+                classes.addAction(name).triggered.connect(lambda _on=False, number=number: self.set_class(chosen, number))
+        item = self.items[self.shown[position]]
+        if item.duplicate_of >= 0:
+            menu.addAction(self.tr("Show what it duplicates")).triggered.connect(
+                lambda _on=False: self._go_to(item.duplicate_of)
+            )
+        menu.popup(place)
+
+    def _go_to(self, index: int) -> None:
+        self.filter.setCurrentIndex(0)
+        self.search.clear()
+        if index in self.shown:
+            self.grid.set_current(self.shown.index(index), select=True)

@@ -1,0 +1,112 @@
+"""What the model sees: a few items at the resolution, colours and mirroring that training will use."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QImage
+from PySide6.QtWidgets import QWidget
+
+from models_backend.contract.fields import describe
+from models_backend.contract.run_layout import DatasetRecord
+from models_backend.contract.settings import DataSettings
+
+from .. import theme
+from ..forms.form import SettingsForm
+from ..pictures import to_image
+from ..pieces import row
+from ..state.cached_rows import CachedRows, open_rows
+from ..state.session import Session
+from ..viewers.image_grid import ImageGrid
+
+if TYPE_CHECKING:
+    import numpy as np
+
+MOST = 24
+THUMB = 64
+
+
+def settings_key(dataset: str) -> str:
+    """The preference under which the data settings of a data set are kept; Train begins with them."""
+    return f"data/settings/{dataset}"
+
+
+class ModelView(QWidget):
+    """The data settings as a form, and the pictures they give."""
+
+    note = Signal(str)
+
+    def __init__(self, session: Session):
+        super().__init__()
+        self._session = session
+        self._record: DatasetRecord | None = None
+        self._rows: CachedRows | None = None
+        self._found: dict[int, np.ndarray] = {}
+        self.form = SettingsForm(describe(DataSettings), help_line=False)
+        self.form.setFixedWidth(theme.px(300))
+        self.images: list[QImage] = []
+        self.pictures = ImageGrid(fit=True)
+        self.pictures.setAccessibleName(self.tr("What the model sees"))
+        layout = row(self.form, self.pictures, spacing=20, margins=(12, 0, 12, 8))
+        layout.setStretch(1, 1)
+        layout.setAlignment(self.form, Qt.AlignmentFlag.AlignTop)
+        self.setLayout(layout)
+        self.form.changed.connect(self._changed)
+
+    def show_dataset(self, record: DatasetRecord | None) -> None:
+        """Shows the first items of a data set."""
+        if record is None or (self._record is not None and record.id == self._record.id):
+            return
+        self._record = record
+        if record.modality == "points":
+            return
+        kept = self._session.preferences.get(settings_key(record.id))
+        self.form.set_values(kept or first_settings(record))
+        self._load()
+
+    def _changed(self) -> None:
+        if self._record is not None and self.form.valid:
+            self._session.preferences.set(settings_key(self._record.id), self.form.values())
+            self._load()
+
+    def _load(self) -> None:
+        self._session.bridge.spawn(self._read(self._record, self.form.values()))
+
+    async def _read(self, record: DatasetRecord, values: dict) -> None:
+        cache = self._session.bridge.library.dataset(record.id).layout.cache
+        grey = values["channels"] == "grey" or (values["channels"] == "auto" and record.channels == 1)
+        exact = f"{values['resolution']}-{'grey' if grey else 'rgb'}-{values['crop']}"
+        rows = await self._session.bridge.threaded(open_rows, cache, exact, "thumbs", "native")
+        if rows is None or self._record is not record:
+            return
+        step = max(1, rows.count // MOST)
+        found = await self._session.bridge.threaded(rows.read, list(range(0, rows.count, step))[:MOST])
+        self._show(list(found.values()), values, grey, rows.name == exact)
+
+    def _show(self, arrays: list[np.ndarray], values: dict, grey: bool, exact: bool) -> None:
+        side = values["resolution"]
+        images = [seen(to_image(array), side, grey) for array in arrays]
+        if values["flip"]:
+            images = [image.mirrored(True, False) if n % 2 else image for n, image in enumerate(images)]
+        self.images = images
+        self.pictures.set_source(len(images), lambda n: self.images[n])
+        colours = "grey" if grey else "rgb"
+        if exact or side <= THUMB:
+            self.note.emit(f"{side} × {side} · {colours}")
+        else:
+            self.note.emit(f"{side} × {side} · {colours} · drawn from {THUMB} px thumbnails until a run has cached this size")
+
+
+def first_settings(record: DatasetRecord) -> dict:
+    """Settings to begin with: the data's own size where it is small and square."""
+    side = record.shape[-1] if len(record.shape) == 3 and record.shape[1] == record.shape[2] else 32
+    return {"resolution": side if side <= THUMB else 32}
+
+
+def seen(image: QImage, side: int, grey: bool) -> QImage:
+    """A picture at a resolution and in the colours that the model gets."""
+    if image.width() != side or image.height() != side:
+        smooth = Qt.TransformationMode.SmoothTransformation
+        image = image.scaled(side, side, Qt.AspectRatioMode.IgnoreAspectRatio, smooth)
+    return image.convertToFormat(QImage.Format.Format_Grayscale8) if grey else image

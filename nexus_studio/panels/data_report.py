@@ -1,0 +1,279 @@
+"""What the doctor found: figures as cards, the split, classes, sizes, and every file that was not imported with its reason."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QAbstractListModel, QModelIndex, QRect, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QFontMetrics, QGuiApplication, QPainter
+from PySide6.QtWidgets import QGridLayout, QListView, QStyledItemDelegate, QWidget
+
+from models_backend.contract.run_layout import DatasetRecord, DoctorReport, Unreadable
+
+from .. import theme
+from ..pieces import Card, Flow, chip, column, icon_button, label, row, section, set_role
+from ..shell.words import count, duration
+from ..state.session import Session
+
+MOST_CLASSES, MOST_SIZES = 24, 5
+
+
+class Figure(Card):
+    """A number with its name; a tone and a word where it is worth a look."""
+
+    def __init__(self, name: str):
+        super().__init__(spacing=1, margin=10)
+        self._number, self._note = label("", "figure"), label("", "hint")
+        self.body.addWidget(label(name, "mono"))
+        self.body.addWidget(self._number)
+        self.body.addWidget(self._note)
+
+    def show_number(self, number: int, note: str = "", tone: str = "") -> None:
+        """Shows the number, and a note in the tone ok, warn or bad."""
+        self._number.setText(f"{number:,}")
+        self._note.setText(note)
+        set_role(self._note, tone or "hint")
+        self._note.setFont(theme.font("text", 11))
+
+
+class SplitBar(QWidget):
+    """Training and validation as one bar with two parts, in words below."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._train = self._validation = 0
+        self.setFixedHeight(theme.px(34))
+
+    def show_split(self, train: int, validation: int) -> None:
+        """Items in each part."""
+        self._train, self._validation = train, validation
+        self.setAccessibleName(f"{train:,} for training, {validation:,} for validation")
+        self.update()
+
+    def paintEvent(self, event) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        total = max(1, self._train + self._validation)
+        at = (self.width() - 3) * self._train / total
+        painter.setBrush(theme.color("accent"))
+        painter.drawRoundedRect(QRectF(0, 2, at, 6), 3, 3)
+        painter.setBrush(theme.color("accent2"))
+        painter.drawRoundedRect(QRectF(at + 3, 2, self.width() - at - 3, 6), 3, 3)
+        painter.setPen(theme.color("text2"))
+        painter.setFont(theme.font("mono", 11))
+        words = QRectF(0, 12, self.width(), self.height() - 12)
+        painter.drawText(words, Qt.AlignmentFlag.AlignLeft, f"train {self._train:,}")
+        painter.drawText(words, Qt.AlignmentFlag.AlignRight, f"validation {self._validation:,}")
+
+
+class ClassBars(QWidget):
+    """One row a class: name, bar, count. Clicking a row asks for its items."""
+
+    chosen = Signal(str)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._classes: list[tuple[str, int]] = []
+        self._more = 0
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+
+    def show_classes(self, labels: dict[str, int]) -> None:
+        """Items in each class, the largest first where there are too many to show."""
+        ordered = list(labels.items())
+        if len(ordered) > MOST_CLASSES:
+            ordered.sort(key=lambda pair: -pair[1])
+        self._classes, self._more = ordered[:MOST_CLASSES], max(0, len(ordered) - MOST_CLASSES)
+        self.setFixedHeight((len(self._classes) + bool(self._more)) * theme.px(18) + 2)
+        self.setAccessibleName(", ".join(f"{name}: {number}" for name, number in self._classes))
+        self.update()
+
+    def mousePressEvent(self, event) -> None:
+        at = int(event.position().y() // theme.px(18))
+        if 0 <= at < len(self._classes):
+            self.chosen.emit(self._classes[at][0])
+
+    def paintEvent(self, event) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        most, pitch = max((number for _, number in self._classes), default=1), theme.px(18)
+        for position, (name, number) in enumerate(self._classes):
+            self._row(painter, QRect(0, position * pitch, self.width(), pitch), name, number, most)
+        if self._more:
+            painter.setPen(theme.color("text2"))
+            painter.setFont(theme.font("text", 11))
+            painter.drawText(0, len(self._classes) * pitch + pitch - 5, f"and {self._more:,} more")
+
+    def _row(self, painter: QPainter, place: QRect, name: str, number: int, most: int) -> None:
+        words, figures = theme.font("text", 11), theme.font("mono", 10)
+        width, wide = theme.px(86), theme.px(44)
+        painter.setFont(words)
+        painter.setPen(theme.color("text2"))
+        shown = QFontMetrics(words).elidedText(name, Qt.TextElideMode.ElideMiddle, width - 6)
+        painter.drawText(QRect(place.left(), place.top(), width, place.height()), Qt.AlignmentFlag.AlignVCenter, shown)
+        room = place.width() - width - wide
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(theme.color("accent", 0.75))
+        bar = QRectF(place.left() + width, place.center().y() - 3, max(2.0, room * number / most), 7)
+        painter.drawRoundedRect(bar, 3, 3)
+        painter.setFont(figures)
+        painter.setPen(theme.color("text2"))
+        painter.drawText(place, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, f"{number:,}")
+
+
+class Unread(QAbstractListModel):
+    """The files that were not imported."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[Unreadable] = []
+
+    def show(self, lines: list[Unreadable]) -> None:
+        self.beginResetModel()
+        self.lines = lines
+        self.endResetModel()
+
+    def rowCount(self, parent=QModelIndex()) -> int:  # noqa: B008
+        return 0 if parent.isValid() else len(self.lines)
+
+    def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole):
+        line = self.lines[index.row()]
+        if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole, Qt.ItemDataRole.AccessibleTextRole):
+            return f"{shown_name(line.source)}: {line.reason}"
+        return line if role == Qt.ItemDataRole.UserRole else None
+
+
+def shown_name(source: str) -> str:
+    """A path in one line: control characters visible, so that a newline in a name stays in its row."""
+    return "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in source)
+
+
+class UnreadPainter(QStyledItemDelegate):
+    """File name above, reason below."""
+
+    def sizeHint(self, option, index) -> QSize:
+        return QSize(120, theme.px(36))
+
+    def paint(self, painter: QPainter, option, index) -> None:
+        line: Unreadable = index.data(Qt.ItemDataRole.UserRole)
+        name = shown_name(line.source).replace("\\", "/").rsplit("/", 1)[-1]
+        painter.save()
+        painter.drawPixmap(option.rect.left(), option.rect.top() + 4, theme.pixmap("warn", "warn", 14))
+        place = option.rect.adjusted(22, 2, -4, -2)
+        for text, tint, flag in (
+            (name, "text", Qt.AlignmentFlag.AlignTop),
+            (line.reason, "text2", Qt.AlignmentFlag.AlignBottom),
+        ):
+            painter.setFont(theme.font("text", 11))
+            painter.setPen(theme.color(tint))
+            shown = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideMiddle, place.width())
+            painter.drawText(place, flag | Qt.AlignmentFlag.AlignLeft, shown)
+        painter.restore()
+
+
+class ReportPage(QWidget):
+    """The report of the chosen data set."""
+
+    filter_asked = Signal(str, str)  # "class" | "duplicates" | "split", and which
+
+    def __init__(self, session: Session):
+        super().__init__()
+        self._session, self._record = session, None
+        self.report: DoctorReport | None = None
+        self.figures = {key: Figure(name) for key, name in (
+            ("imported", self.tr("imported")), ("unreadable", self.tr("unreadable")),
+            ("duplicates", self.tr("duplicates")), ("captions", self.tr("captions")))}  # fmt: skip
+        self.split, self.classes, self.unread = SplitBar(), ClassBars(), Unread()
+        self.sizes, self.notes, self.suits = label("", "mono", wrap=True), label("", "label", wrap=True), Flow()
+        self._build()
+        self.classes.chosen.connect(lambda name: self.filter_asked.emit("class", name))
+        session.catalogue.changed.connect(self._show_suitable)
+
+    def _build(self) -> None:
+        cards = QGridLayout()
+        cards.setSpacing(8)
+        for position, card in enumerate(self.figures.values()):
+            cards.addWidget(card, position // 2, position % 2)
+        self._view = QListView()
+        self._view.setModel(self.unread)
+        self._view.setItemDelegate(UnreadPainter(self._view))
+        self._view.setAccessibleName(self.tr("Files that were not imported"))
+        self._view.setUniformItemSizes(True)
+        copy = icon_button("copy", self.tr("Copy the list"), self._copy_unread, 14)
+        self._heads = {key: section(text) for key, text in (
+            ("split", self.tr("Split")), ("classes", self.tr("Classes")), ("sizes", self.tr("Sizes")),
+            ("notes", self.tr("Notes")), ("suits", self.tr("Models that suit it")))}  # fmt: skip
+        self._unread_head = QWidget()
+        self._unread_head.setLayout(row(section(self.tr("Not imported")), None, copy))
+        suits = QWidget()
+        suits.setLayout(self.suits)
+        heads = self._heads
+        lines = [cards, heads["split"], self.split, heads["classes"], self.classes, heads["sizes"], self.sizes]
+        lines += [heads["notes"], self.notes, heads["suits"], suits, self._unread_head, self._view, None]
+        self.setLayout(column(*lines, spacing=6, margins=(12, 2, 12, 12)))
+
+    # ------------------------------------------------------------------------------------------ showing
+
+    def show_dataset(self, record: DatasetRecord | None) -> None:
+        """Reads and shows the report of a data set."""
+        changed = record is not None and (self._record is None or record.id != self._record.id)
+        self._record = record
+        if changed:
+            self._session.bridge.spawn(self._load(record))
+        self._show_suitable()
+
+    async def _load(self, record: DatasetRecord) -> None:
+        report = await self._session.datasets.report(record.id)
+        if self._record is not None and self._record.id == record.id and report is not None:
+            self.show_report(record, report)
+
+    def show_report(self, record: DatasetRecord, report: DoctorReport) -> None:
+        """Shows a report."""
+        self.report = report
+        self._show_figures(report)
+        self.split.show_split(report.train, report.validation)
+        self.classes.show_classes(report.labels)
+        sizes = sorted(report.sizes.items(), key=lambda pair: -pair[1])
+        more = f"\nand {len(sizes) - MOST_SIZES:,} more sizes" if len(sizes) > MOST_SIZES else ""
+        self.sizes.setText("\n".join(f"{size:<14} {number:>7,}" for size, number in sizes[:MOST_SIZES]) + more)
+        self.notes.setText("\n".join(self._notes(report)))
+        self.unread.show([*report.unreadable, *report.ignored])
+        lines = len(self.unread.lines)
+        self._view.setFixedHeight(min(lines, 10) * theme.px(36) + 4)
+        for widget, seen in ((self.classes, bool(report.labels)), (self._heads["classes"], bool(report.labels)),
+                             (self.sizes, bool(sizes)), (self._heads["sizes"], bool(sizes)),
+                             (self.notes, bool(self.notes.text())), (self._heads["notes"], bool(self.notes.text())),
+                             (self._unread_head, lines > 0), (self._view, lines > 0)):  # fmt: skip
+            widget.setVisible(seen)
+
+    def _show_figures(self, report: DoctorReport) -> None:
+        bad, twins = len(report.unreadable), report.exact_duplicates + report.near_duplicates
+        took = f"in {duration(report.took_s)}" if report.took_s >= 1 else ""
+        self.figures["imported"].show_number(report.imported, took or f"of {report.found:,} found")
+        self.figures["unreadable"].show_number(bad, "listed below" if bad else "all could be read", "warn" if bad else "ok")
+        exact = f"{report.exact_duplicates:,} exact, {report.near_duplicates:,} near" if twins else "none"
+        self.figures["duplicates"].show_number(twins, exact, "warn" if twins else "")
+        share = f"{100 * report.captioned / max(1, report.imported):.0f} % of items" if report.captioned else "none"
+        self.figures["captions"].show_number(report.captioned, share)
+
+    def _notes(self, report: DoctorReport) -> list[str]:
+        notes = list(report.notes)
+        if report.exact_duplicates + report.near_duplicates:
+            notes.append("Duplicates stay on one side of the split, so validation is not made of copies.")
+        if report.grey and report.grey == report.imported:
+            notes.append("All pictures are grey; models see one channel.")
+        if report.alpha:
+            notes.append(f"{count(report.alpha, 'picture has', 'pictures have')} transparency.")
+        return notes
+
+    def _show_suitable(self) -> None:
+        self.suits.clear()
+        families = self._session.catalogue.suitable(self._record.modality) if self._record is not None else []
+        for family in families[:8]:
+            mark = chip(family.title)
+            mark.setToolTip(family.summary)
+            self.suits.addWidget(mark)
+        self._heads["suits"].setVisible(bool(families))
+
+    def _copy_unread(self) -> None:
+        lines = [f"{shown_name(line.source)}\t{line.code}\t{line.reason}" for line in self.unread.lines]
+        QGuiApplication.clipboard().setText("\n".join(lines) + "\n")
+        self._session.bridge.notice(f"{count(len(lines), 'line', 'lines')} copied.")
