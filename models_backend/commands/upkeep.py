@@ -18,7 +18,7 @@ async def fsck(options: argparse.Namespace, reporter: Reporter) -> int:
     root = getattr(options, "library", None) or default_root()
     findings = look_through(root, repair=options.repair, deep=not options.fast)
     for finding in findings:
-        reporter.result(str(finding), level=finding.level, item=finding.item, text=finding.text, repaired=finding.repaired)
+        reporter.result(str(finding), level=finding.level, item=finding.item, what=finding.text, repaired=finding.repaired)
     good = clean(findings)
     advice = "" if good or options.repair else ". `nexus-studio fsck --repair` puts right what can be"
     reporter.done(

@@ -54,7 +54,7 @@ class Engine:
         self._describing: asyncio.Task[list[FamilyDescription]] | None = None
         self._live: dict[str, TrainingWorker] = {}
         self._interactive: dict[str, InteractiveWorker] = {}
-        self._device = "cpu"
+        self._best: asyncio.Task[str] | None = None
         self._scheduler = Scheduler(library, self._start_job, self._tell)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._ended = asyncio.Condition()
@@ -68,7 +68,7 @@ class Engine:
         """Loads the cached catalogue, attaches to every live run, takes up the queue."""
         cached = await asyncio.to_thread(catalogue.load, self.library.layout.cache)
         self._families = cached.families if cached else []
-        self._device = await devices.best()
+        self._best = self._spawn(devices.best())
         await self._attach_living()
         if self._schedule:
             await self._scheduler.load(lambda run: run in self._live)
@@ -121,7 +121,8 @@ class Engine:
 
     async def warm_up(self) -> None:
         """Starts the interactive worker; returns when it listens, its torch loads behind that. Refreshes the catalogue."""
-        await asyncio.gather(self._interactive_on(self._device).ready(), self.described())
+        worker = self._interactive_on(await self._device())
+        await asyncio.gather(worker.ready(), self.described())
 
     # ------------------------------------------------------------------------------------------ data
 
@@ -214,8 +215,8 @@ class Engine:
     async def submit(self, run: str, after: Iterable[str] = (), front: bool = False, device: str = "") -> JobRecord:
         """Queues a run; it starts when its device is free and the runs ``after`` which it comes are finished."""
         title = (await asyncio.to_thread(self.library.run(run).record)).title
-        job_id, created = self.library.new_id("job"), time.time()
-        job = JobRecord(job_id, "train", title, run, created, 0.0, tuple(after), device or self._device, "queued")
+        job_id, created, device = self.library.new_id("job"), time.time(), device or await self._device()
+        job = JobRecord(job_id, "train", title, run, created, 0.0, tuple(after), device, "queued")
         if self._schedule:
             return await self._scheduler.submit(job, front)
         await self._start_job(job)
@@ -261,10 +262,14 @@ class Engine:
         if run in self._live and isinstance(request, (Sample, VectorField)) and not request.checkpoint:
             answer = await self._live[run].call(request, tell)
         else:
-            answer = await self._interactive_on(self._device).call(request, tell)
+            answer = await self._interactive_on(await self._device()).call(request, tell)
         if getattr(answer, "sample", ""):
             await asyncio.to_thread(self.library.notice, "sample", answer.sample)
         return answer
+
+    async def _device(self) -> str:
+        """The device on which runs and requests go by themselves."""
+        return await asyncio.shield(self._best) if self._best else "cpu"
 
     def _interactive_on(self, device: str) -> InteractiveWorker:
         if device not in self._interactive:

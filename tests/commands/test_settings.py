@@ -1,0 +1,90 @@
+"""``--set key=value`` finds its group and is read as its field means it."""
+
+from typing import Annotated, Literal
+
+import msgspec
+import pytest
+
+from models_backend.commands import settings
+from models_backend.contract.family import FamilyDescription
+from models_backend.contract.fields import Field, FieldError, describe
+from models_backend.contract.messages import TroubleError
+
+
+class Small(msgspec.Struct, frozen=True, tag="small"):
+    """Small."""
+
+    width: Annotated[int, Field("Width", low=1)] = 8
+
+
+class Large(msgspec.Struct, frozen=True, tag="large"):
+    """Large."""
+
+    depth: Annotated[int, Field("Depth", low=1)] = 3
+
+
+class Config(msgspec.Struct, frozen=True):
+    """Settings of a model."""
+
+    net: Annotated[Small | Large, Field("Network")] = Small()
+    note: Annotated[str, Field("Note")] = ""
+    kind: Annotated[Literal["1", "b"], Field("Kind")] = "b"
+    fast: Annotated[bool, Field("Fast")] = False
+    rates: Annotated[list[float], Field("Rates")] = msgspec.field(default_factory=list)
+
+
+class Sampling(msgspec.Struct, frozen=True):
+    """Settings of sampling."""
+
+    steps: Annotated[int, Field("Steps", low=1)] = 10
+    guidance: Annotated[float, Field("Guidance")] = 1.0
+
+
+FAMILY = FamilyDescription(
+    key="toy", title="Toy", glyph="", group="Parts", summary="", paper="", modalities=(), conditions=(), uses=(), provides=(),
+    latents=(), trace="path", health=(), config=describe(Config, "config"), sampling=describe(Sampling, "sampling"),
+    presets=(), proofs=(),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "pair, group, expected",
+    [
+        ("steps=50", "training", {"steps": 50}),
+        ("sampling.steps=50", "sampling", {"steps": 50}),
+        ("guidance=2.5", "sampling", {"guidance": 2.5}),
+        ("resolution=16", "data", {"resolution": 16}),
+        ("net=large", "config", {"net": {"type": "large"}}),
+        ("net.depth=4", "config", {"net": {"depth": 4}}),
+        ("note=8", "config", {"note": "8"}),
+        ("note=a=b", "config", {"note": "a=b"}),
+        ("kind=1", "config", {"kind": "1"}),
+        ("fast=yes", "config", {"fast": True}),
+        ("rates=[1, 2.5]", "config", {"rates": [1, 2.5]}),
+        ("optimiser.type=sgd", "training", {"optimiser": {"type": "sgd"}}),
+    ],
+)
+def test_a_pair_lands_in_its_group_with_its_type(pair, group, expected):
+    found = settings.changes(FAMILY, [pair])
+    assert found[group] == expected
+    assert not any(changes for name, changes in found.items() if name != group)
+
+
+def test_pairs_add_up():
+    assert settings.changes(FAMILY, ["net=large", "net.depth=5"])["config"] == {"net": {"type": "large", "depth": 5}}
+
+
+@pytest.mark.parametrize("pair", ["nothing=1", "config.nothing=1", "net.nothing=1"])
+def test_an_unknown_key_is_named(pair):
+    with pytest.raises(FieldError, match="nothing"):
+        settings.changes(FAMILY, [pair])
+
+
+def test_a_pair_without_a_sign_is_refused():
+    with pytest.raises(TroubleError, match="key=value"):
+        settings.changes(FAMILY, ["steps"])
+
+
+def test_every_setting_stands_on_a_line_of_its_own():
+    told = "\n".join(settings.lines(FAMILY.config))
+    assert all(name in told for name in ("net ", "net[small].width", "net[large].depth", "kind", "one of 1, b"))

@@ -1,0 +1,171 @@
+"""The command line: torch-free, one clear line on error, the same jobs as the window (with scripted workers)."""
+
+import asyncio
+import functools
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from models_backend import cli
+from models_backend.commands import session, training
+from models_backend.contract.family import FamilyDescription, Preset
+from models_backend.contract.fields import FieldSpec
+from models_backend.engine import catalogue
+from models_backend.engine.engine import Engine, Limits
+from models_backend.engine.terminal import Reporter
+
+HERE = Path(__file__).parent
+ANY = FieldSpec("config", "group", fields=(FieldSpec("at", "int", default=0), FieldSpec("do", "text", default=""),
+                                           FieldSpec("step_s", "float", default=0.0)))  # fmt: skip
+TOY = FamilyDescription(
+    key="toy", title="Toy", glyph="", group="Parts", summary="a toy", paper="", modalities=("points",), conditions=(), uses=(),
+    provides=(), latents=(), trace="path", health=(), config=ANY, sampling=FieldSpec("sampling", "group"),
+    presets=(Preset("tiny", "Tiny", training={"steps": 20}),), proofs=(),
+)  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def scripted(monkeypatch):
+    async def refreshed(library, cache):
+        return [TOY]
+
+    folder = str(HERE / "engine")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([folder, *filter(None, [os.environ.get("PYTHONPATH")])]))
+    monkeypatch.setattr(catalogue, "refreshed", refreshed)
+    limits = Limits(silent_s=5.0, stop_s=5.0, grace_s=1.0, tick_s=0.05)
+    monkeypatch.setattr(session, "Engine", functools.partial(Engine, module="scripted_worker", limits=limits))
+
+
+@pytest.fixture
+def run(library_root, capsys):
+    def run(*arguments, status=0):
+        assert cli.main([*map(str, arguments), "--library", str(library_root), "--json"]) == status
+        return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+    return run
+
+
+def last(lines, kind):
+    return next(line for line in reversed(lines) if line["kind"] == kind)
+
+
+def test_families_are_listed_and_one_with_all_its_settings(run):
+    assert [line["key"] for line in run("families")] == ["toy"]
+    told = run("families", "toy")
+    assert any("learning_rate" in line.get("setting", "") for line in told)
+
+
+def test_train_makes_a_run_and_follows_it_to_its_end(run, library_root):
+    lines = run("train", "--family", "toy", "--data", "points:density=moons,count=100", "--set", "steps=30")
+    assert last(lines, "progress")["done"] == 30
+    made = last(lines, "done")
+    assert (made["state"], made["step"]) == ("finished", 30)
+    assert (library_root / "runs" / made["run"] / "events.jsonl").exists()
+    (listed,) = run("runs")
+    assert (listed["state"], listed["step"], listed["steps"]) == ("finished", 30, 30)
+    assert last(run("resume", made["run"][:-2]), "done")["state"] == "finished"
+    assert any("config" in line for line in run("show", made["run"]))
+
+
+def test_a_run_that_fails_is_one_clear_line_and_a_status(run):
+    lines = run("train", "--family", "toy", "--data", "points:density=moons,count=100", "--set", "at=3", "--set", "do=error",
+                status=1)  # fmt: skip
+    error = last(lines, "error")
+    assert "failed" in error["what"] and "resume" in error["advice"]
+    assert run("runs")[0]["state"] == "failed"
+
+
+@pytest.mark.parametrize(
+    "arguments, word",
+    [
+        (["train", "--family", "none", "--data", "digits"], "no such family"),
+        (["train", "--family", "toy", "--data", "nowhere/at/all"], "no such data set"),
+        (["train", "--family", "toy", "--data", "points:density=round"], "density"),
+        (["train", "--family", "toy", "--data", "points:density=moons,count=100", "--set", "steps=0"], "training.steps: 0"),
+        (["train", "--family", "toy", "--data", "points:density=moons,count=100", "--preset", "huge"], "no preset huge"),
+        (["sample", "absent"], "no such run"),
+        (["export", "absent", "--to", "doc"], "one of png"),
+        (["resume", ""], "no such run"),
+    ],
+)
+def test_what_is_asked_wrongly_is_named(run, arguments, word):
+    (error,) = [line for line in run(*arguments, status=1) if line["kind"] == "error"]
+    assert word in error["what"]
+
+
+def test_imports_are_found_again_by_title_start_and_builtin_name(run):
+    made = last(run("import", "points:density=moons,count=100"), "done")
+    assert made["count"] == 100
+    again = last(run("import", "points:density=moons,count=100"), "done")
+    assert again["id"] == made["id"] == run("datasets")[0]["id"]
+    lines = run("train", "--family", "toy", "--data", made["id"][:6])
+    assert last(lines, "done")["state"] == "finished"
+
+
+def test_fsck_tells_a_clean_library_from_a_damaged_one(run, library_root):
+    made = last(run("train", "--family", "toy", "--data", "points:density=moons,count=100"), "done")
+    assert last(run("fsck"), "done")["clean"]
+    (library_root / "runs" / made["run"] / "run.json").write_text("{")
+    assert not last(run("fsck", status=1), "done")["clean"]
+
+
+async def test_ctrl_c_saves_stops_and_says_how_to_go_on(library_root, capsys):
+    options = cli.parser().parse_args(
+        ["train", "--family", "toy", "--data", "points:density=moons,count=100", "--set", "steps=5000", "--set", "step_s=0.01",
+         "--library", str(library_root)])  # fmt: skip
+    task = asyncio.ensure_future(training.train(options, Reporter(as_json=True)))
+    for _ in range(2000):
+        await asyncio.sleep(0.01)
+        if "metrics" in (told := capsys.readouterr().out):
+            break
+    assert "metrics" in told
+    task.cancel()
+    assert await task == 130
+    final = [json.loads(line) for line in capsys.readouterr().out.splitlines()][-1]
+    assert final["state"] == "stopped" and "nexus-studio resume" in final["text"]
+
+
+async def test_detached_runs_go_on_and_a_window_may_own_the_library(library_root, capsys):
+    with session.Library.open(library_root):
+        options = cli.parser().parse_args(
+            ["train", "--family", "toy", "--data", "points:density=moons,count=99", "--set", "step_s=0.01", "--set", "steps=40",
+             "--detach", "--library", str(library_root), "--json"])  # fmt: skip
+        assert await training.train(options, Reporter(as_json=True)) == 0
+        lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        assert "has this library open" in lines[0]["text"]
+        options = cli.parser().parse_args(["resume", lines[-1]["run"], "--library", str(library_root)])
+        assert await training.resume(options, Reporter(as_json=True)) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["state"] == "finished"
+
+
+def test_commands_that_need_no_model_import_no_torch(library_root):
+    code = (
+        "import sys; from models_backend.cli import main\n"
+        "for a in (['import', 'points:density=rings,count=50'], ['runs'], ['datasets'], ['jobs'], ['fsck']):\n"
+        f"    assert main([*a, '--library', {str(library_root)!r}]) == 0\n"
+        "bad = {'torch', 'diffusers', 'transformers', 'scipy', 'PySide6'} & set(sys.modules)\n"
+        "assert not bad, bad"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+def test_options_may_stand_before_the_command_and_usage_errors_end_with_two(library_root, capsys):
+    assert cli.main(["--json", "--library", str(library_root), "runs"]) == 0
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["train"])
+    assert ended.value.code == 2 and "--family" in capsys.readouterr().err
+
+
+def test_demo_and_bench_are_programs_whose_status_comes_back(monkeypatch):
+    asked = []
+    monkeypatch.setitem(cli.PROGRAMS, "demo", "models_backend.workers.describe_nothing")
+    assert cli.main(["demo", "--out", "x"]) != 0
+    monkeypatch.setattr("models_backend.commands.upkeep.processes.command", lambda *a, module: asked.append((module, a)) or
+                        [sys.executable, "-c", "raise SystemExit(7)"])  # fmt: skip
+    assert cli.main(["bench", "start"]) == 7
+    assert asked == [("models_backend.workers.bench", ("start",))]
