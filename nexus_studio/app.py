@@ -52,12 +52,13 @@ class Studio(QObject):
         self._done: asyncio.Event | None = None
 
     def show(self) -> None:
-        """Shows the window; what is slow begins after its first paint."""
+        """Shows the frame of the window; its workspace and what is slow come after the first paint."""
         FirstPaint(self.window, self._painted)
-        self.window.show_first()
+        self.window.rail.show_current(self.window.first_key())
         self.window.show()
 
     def _painted(self) -> None:
+        self.window.show_first()
         self.window.latency.start()
         self._listen()
         self.bridge.spawn(self.start_engine(), self._engine_failed)

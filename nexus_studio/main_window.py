@@ -101,9 +101,13 @@ class MainWindow(QMainWindow):
     # ---------------------------------------------------------------------------------------- workspaces
 
     def show_first(self) -> None:
-        """Shows the workspace that was shown last, Data at the very first start."""
+        """Shows the workspace that was shown last."""
+        self.show_workspace(self.first_key())
+
+    def first_key(self) -> str:
+        """The workspace that was shown last, Data at the very first start."""
         kept = self.session.preferences.get("workspace", "data")
-        self.show_workspace(kept if any(key == kept for key, _, _ in WORKSPACES) else "data")
+        return kept if any(key == kept for key, _, _ in WORKSPACES) else "data"
 
     def workspace(self, key: str) -> Workspace:
         """The workspace with that key, built when it is asked for the first time."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QStackedWidget
+from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from models_backend.contract.run_layout import DatasetRecord
 
@@ -26,7 +26,9 @@ class DataPanel(Workspace):
         super().__init__(session)
         self.start, self.items, self.pages = StartPage(session), ItemsPage(session), QStackedWidget()
         self.list, self.report, self.preview = DatasetList(session), ReportPage(session), ModelView(session)
+        self.blank = QWidget()  # shown while the data set that was chosen last is being read
         self.pages.addWidget(self.start)
+        self.pages.addWidget(self.blank)
         self.pages.addWidget(self.items)
         self.set_central(self.pages)
         left, right = Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea
@@ -54,7 +56,8 @@ class DataPanel(Workspace):
     def show_current(self, *_: object) -> None:
         """Shows the chosen data set, or where to begin."""
         record = self.session.datasets.current_record
-        self.pages.setCurrentWidget(self.items if record is not None else self.start)
+        expected = not self.session.is_ready and bool(self.session.preferences.get("chosen/dataset"))
+        self.pages.setCurrentWidget(self.blank if expected else self.items if record is not None else self.start)
         self._show_docks(record)
         self.items.show_dataset(record)
         self.report.show_dataset(record)
