@@ -74,6 +74,14 @@ def load_into(module: nn.Module, tensors: Mapping[str, torch.Tensor], item: str)
         ) from error  # fmt: skip
 
 
+_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory", "std::bad_alloc")
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an exception tells that memory ran out, in any of torch's wordings."""
+    return isinstance(error, MemoryError) or any(sign in str(error).lower() for sign in _OUT_OF_MEMORY)
+
+
 def digest(nets: Mapping[str, nn.Module]) -> str:
     """sha256 over the names, types and bytes of all weights and buffers."""
     sha = hashlib.sha256()

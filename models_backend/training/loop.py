@@ -128,7 +128,7 @@ class Trainer:
                     return
                 self._after_step()
         except Exception as error:
-            if memory.ran_out(error):
+            if weights.out_of_memory(error):
                 raise memory.trouble(error, self.record, self.settings, self.step) from error
             raise
         self._end("finished")
@@ -225,7 +225,7 @@ class Trainer:
         except Stopped:
             log.info("the %s was left because a stop was asked for", what)
         except Exception as error:
-            if memory.ran_out(error) or what in self._failed_extras:
+            if weights.out_of_memory(error) or what in self._failed_extras:
                 log.warning("the %s failed", what, exc_info=error)
                 return
             self._failed_extras.add(what)

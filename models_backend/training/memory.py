@@ -6,13 +6,6 @@ from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import RunRecord
 from models_backend.contract.settings import TrainingSettings
 
-_SIGNS = ("out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory", "std::bad_alloc")
-
-
-def ran_out(error: BaseException) -> bool:
-    """Whether an exception tells that memory ran out, in any of torch's wordings."""
-    return isinstance(error, MemoryError) or any(sign in str(error).lower() for sign in _SIGNS)
-
 
 def trouble(error: BaseException, record: RunRecord, settings: TrainingSettings, step: int) -> TroubleError:
     """The trouble with advice that keeps the run's arithmetic where it can."""

@@ -13,6 +13,7 @@ from models_backend.contract.run_layout import RunLayout
 from models_backend.contract.trace import Step
 from models_backend.library import storage
 from models_backend.library.samples import pack
+from models_backend.media.wire import on_the_wire
 from models_backend.samplers import seeding
 
 LARGEST_BATCH = 64
@@ -25,12 +26,7 @@ def draw(loaded: LoadedRun, sampling: Any, count: int, seed: int, check: Any = N
         _drawn(loaded, sampling, seed, start, min(LARGEST_BATCH, count - start), check)
         for start in range(0, count, LARGEST_BATCH)
     ]
-    items = torch.cat(made)
-    if loaded.spec.modality != "image":
-        return items.numpy()
-    from models_backend.media.pictures import to_uint8
-
-    return to_uint8(items)
+    return on_the_wire(torch.cat(made), loaded.spec.modality)
 
 
 @torch.no_grad()

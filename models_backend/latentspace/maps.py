@@ -1,0 +1,203 @@
+"""Maps of a run's latents: every item a place, every place an item. Kept in the run's folder, made once a checkpoint.
+
+A map file holds "z" (N, L), "xy" (N, 2), "index" (N,) positions in the data set, "label" (N,), the plane ("mean", "axes",
+"explained") and "kl" (L,) where the family tells it. A family without an encoder is mapped by what it makes: latents are
+drawn, the plane is that of the made items, and "items" holds them as thumbnails.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from typing import Any
+
+import numpy as np
+import torch
+
+from models_backend.contract.family import Family, LoadedRun
+from models_backend.contract.fields import build, merged, plain
+from models_backend.contract.messages import Arrays, Decode, LatentMap, TroubleError, VectorField
+from models_backend.contract.run_layout import SampleRecord
+from models_backend.library import storage
+from models_backend.library.samples import SampleFolder, pack, read_arrays
+from models_backend.media.wire import as_array, on_the_wire
+from models_backend.samplers import seeding
+
+from .projection import Plane, principal_plane
+
+CHUNK = 128
+NEIGHBOURS = 6
+MADE = 1000  # items of a map of a family without an encoder
+TOLD = ("xy", "index", "label", "explained", "kl", "items")
+MAP_SEED = 0
+
+
+def make_map(library: Any, loaded: LoadedRun, data: Any, request: LatentMap) -> Arrays:
+    """The answer to a LatentMap request. Raises TroubleError for a family without latents."""
+    stored = _stored(library, loaded, data, request)
+    note = "" if "items" not in stored else "this family has no encoder: the map shows items that it made"
+    return Arrays({name: as_array(stored[name]) for name in TOLD if name in stored}, note)
+
+
+def decode_places(library: Any, loaded: LoadedRun, data: Any, request: Decode) -> Arrays:
+    """The answer to a Decode request: items, and for each the nearest mapped item and its distance in the latent space."""
+    stored = _stored(library, loaded, data, LatentMap(request.run, checkpoint=request.checkpoint))
+    z = _latents(stored, request)
+    record = library.run(request.run).record()
+    sampling = build(loaded.family.Sampling, merged(record.sampling, request.sampling))
+    items = on_the_wire(_decoded(loaded, z, sampling), loaded.spec.modality)
+    place, distance = nearest(stored["z"], z)
+    arrays = {"items": items, "nearest": stored["index"][place], "distance": distance.astype(np.float32)}
+    note = _save(library, loaded, record, request, items, z, sampling).id if request.save else ""
+    return Arrays({name: as_array(value) for name, value in arrays.items()}, note)
+
+
+def vector_field(loaded: LoadedRun, request: VectorField) -> Arrays:
+    """The answer to a VectorField request: "field" (T, n, n, 2); row i of the grid is y, column j is x."""
+    if loaded.spec.modality != "points" or loaded.spec.shape != (2,):
+        raise TroubleError("a vector field can be drawn for points in the plane only", request.run)
+    if type(loaded.family).vector_field is Family.vector_field:
+        raise TroubleError(f"{loaded.family.title} has no vector field", request.run, advice="look at its path trace instead")
+    sampling = build(loaded.family.Sampling, request.sampling)
+    side = torch.linspace(request.low, request.high, request.n)
+    y, x = torch.meshgrid(side, side, indexing="ij")
+    places = torch.stack([x, y], -1).reshape(-1, 2).to(loaded.device)
+    with torch.no_grad():
+        fields = [loaded.family.vector_field(loaded.nets, places, t, sampling).float().cpu() for t in request.times]
+    shape = (len(fields), request.n, request.n, 2)
+    return Arrays({"field": as_array(torch.stack(fields).reshape(shape).numpy() if fields else np.zeros(shape, np.float32))})
+
+
+# ----------------------------------------------------------------------------------------------- the map
+
+
+def _stored(library: Any, loaded: LoadedRun, data: Any, request: LatentMap) -> dict[str, np.ndarray]:
+    """The map of this checkpoint, from the run's folder or made now."""
+    path = library.run(request.run).layout.derived / f"map-{_key(loaded, data, request)}.npz"
+    if path.exists():
+        return read_arrays(path)
+    made = _mapped(loaded, data, request.limit)
+    storage.make_folder(path.parent)
+    storage.write_bytes(path, pack(made))
+    return made
+
+
+def _key(loaded: LoadedRun, data: Any, request: LatentMap) -> str:
+    told = f"{loaded.step}|{request.method}|{request.limit}|{data.spec.fingerprint}|{tuple(data.spec.shape)}|1"
+    return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+
+def _mapped(loaded: LoadedRun, data: Any, limit: int) -> dict[str, np.ndarray]:
+    if not loaded.family.latents:
+        raise TroubleError(f"{loaded.family.title} has no latents to map", advice="choose a run of a family that has")
+    rows = np.unique(np.linspace(0, data.train.count - 1, min(limit, data.train.count)).astype(np.int64))
+    z = _encoded(loaded, data, rows)
+    if z is None:
+        return _mapped_by_making(loaded, min(limit, MADE))
+    told = {"index": data.train.positions[rows].astype(np.int64), "label": data.train.labels[rows].astype(np.int64)}
+    kl = _kl(loaded, data, rows)
+    return _laid_out(z, z) | told | ({"kl": kl} if kl is not None else {})
+
+
+def _laid_out(z: np.ndarray, seen: np.ndarray) -> dict[str, np.ndarray]:
+    """Latents and their places on the main plane of ``seen`` (the latents themselves, or the items made of them)."""
+    plane = principal_plane(seen)
+    xy = plane.project(seen)
+    arrays = {"z": z, "xy": xy, "mean": plane.mean, "axes": plane.axes, "explained": plane.explained}
+    return {name: value.astype(np.float32) for name, value in arrays.items()}
+
+
+def _encoded(loaded: LoadedRun, data: Any, rows: np.ndarray) -> np.ndarray | None:
+    """Latents (N, L) of training items; None where the family has no encoder."""
+    parts = []
+    for start in range(0, len(rows), CHUNK):
+        x = torch.from_numpy(data.train.take(rows[start : start + CHUNK])).to(loaded.device)
+        try:
+            with torch.no_grad():
+                parts.append(loaded.family.encode(loaded.nets, x).float().cpu().numpy())
+        except NotImplementedError:
+            return None
+    return np.concatenate(parts)
+
+
+def _mapped_by_making(loaded: LoadedRun, count: int) -> dict[str, np.ndarray]:
+    z = seeding.noise(loaded.family.noise_shape(), MAP_SEED, 0, count).flatten(1).numpy()
+    items = _decoded(loaded, z, loaded.family.Sampling())
+    nothing = np.full(count, -1, np.int64)
+    told = {"index": nothing, "label": nothing, "items": on_the_wire(items, loaded.spec.modality)}
+    return _laid_out(z, items.flatten(1).numpy()) | told
+
+
+def _kl(loaded: LoadedRun, data: Any, rows: np.ndarray) -> np.ndarray | None:
+    """KL of each latent dimension in nats, where the family's diagnostics tell it."""
+    x = torch.from_numpy(data.train.take(rows[:256])).to(loaded.device)
+    generator = torch.Generator(loaded.device).manual_seed(MAP_SEED)
+    with torch.no_grad():
+        told = loaded.family.diagnostics(loaded.nets, x, generator).get("kl_per_dimension")
+    return None if told is None else np.asarray(told, np.float32)
+
+
+# ----------------------------------------------------------------------------------------------- decoding
+
+
+def _latents(stored: dict[str, np.ndarray], request: Decode) -> np.ndarray:
+    """The latents (N, L) that a request names."""
+    if request.z:
+        z = np.asarray(request.z, np.float32)
+        if z.ndim != 2 or z.shape[1] != stored["z"].shape[1]:
+            raise TroubleError(f"a latent of this run has {stored['z'].shape[1]} numbers", "z")
+        return z
+    xy = np.asarray(request.xy, np.float32)
+    if xy.ndim != 2 or xy.shape[1] != 2:
+        raise TroubleError("give at least one place, as pairs of numbers", "xy")
+    return lifted(stored, xy)
+
+
+def lifted(stored: dict[str, np.ndarray], xy: np.ndarray) -> np.ndarray:
+    """Places (N, 2) -> latents (N, L): on the plane they lie where asked; the rest of the latent is a mean of the nearest
+    items', weighted by inverse squared distance, so that an item's own place decodes to that item."""
+    known, z = stored["xy"].astype(np.float64), stored["z"].astype(np.float64)
+    place, weight = _weights(known, xy.astype(np.float64))
+    mixed = np.einsum("nk,nkl->nl", weight, z[place])
+    if stored["axes"].shape[1] != z.shape[1]:
+        return mixed.astype(np.float32)  # the plane is of items, not of latents
+    plane = Plane(stored["mean"].astype(np.float64), stored["axes"].astype(np.float64), stored["explained"])
+    there = np.einsum("nk,nkd->nd", weight, known[place])
+    return (mixed + (xy - there) @ plane.axes).astype(np.float32)
+
+
+def _weights(known: np.ndarray, xy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The nearest known places (N, k) and their weights (N, k), summing to 1."""
+    squared = ((xy[:, None] - known[None]) ** 2).sum(-1)
+    place = np.argsort(squared, axis=1)[:, :NEIGHBOURS]
+    near = np.take_along_axis(squared, place, 1)
+    weight = 1 / (near + 1e-9 * max(float(known.var()), 1e-12))
+    return place, weight / weight.sum(1, keepdims=True)
+
+
+def nearest(z: np.ndarray, asked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """For each latent asked (N, L): the row of the nearest in z and its Euclidean distance."""
+    squared = (asked**2).sum(1)[:, None] - 2 * asked @ z.T + (z**2).sum(1)[None]
+    place = squared.argmin(1)
+    return place, np.linalg.norm(asked - z[place], axis=1)
+
+
+def _decoded(loaded: LoadedRun, z: np.ndarray, sampling: Any) -> torch.Tensor:
+    """Items (N, *shape) float32 of latents (N, L)."""
+    with torch.no_grad():
+        parts = [
+            loaded.family.decode(loaded.nets, torch.from_numpy(z[i : i + CHUNK]).to(loaded.device), sampling).float().cpu()
+            for i in range(0, len(z), CHUNK)
+        ]
+    return torch.cat(parts)
+
+
+def _save(library: Any, loaded: LoadedRun, run: Any, request: Decode, items: np.ndarray, z: np.ndarray,
+          sampling: Any) -> SampleFolder:  # fmt: skip
+    path = {"xy": request.xy, "z": z.tolist()}
+    record = SampleRecord(
+        library.new_id("path"), request.title or f"Path through {run.title or run.family}", run.id, run.family,
+        request.checkpoint or f"step-{loaded.step:09d}", loaded.spec.modality, len(items), MAP_SEED, plain(sampling), {},
+        time.time(), kind="path", dataset=run.dataset, path=path, threads=torch.get_num_threads(),
+    )  # fmt: skip
+    return SampleFolder.create(library, record, items)

@@ -1,0 +1,50 @@
+"""The plain values of conditions, as panels and scripts give them, made into tensors for a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+from models_backend.contract.family import DataSpec, Family
+from models_backend.contract.messages import TroubleError
+
+
+class Conditions:
+    """Checked once; ``batch(first, count)`` gives the tensors of those items. One value goes to all items; a list goes
+    round. Raises TroubleError for a condition that the family does not take or a value that it does not know."""
+
+    def __init__(self, family: Family, values: dict[str, Any]):
+        self._family = family
+        taken = [c.kind for c in family.conditions if c.kind in READERS]
+        strangers = [kind for kind in values if kind not in taken]
+        if strangers:
+            offer = "it takes " + ", ".join(taken) if taken else "it takes none"
+            raise TroubleError(f"{family.title} has no condition of that kind: {offer}", strangers[0])
+        self._rows = {kind: READERS[kind](values.get(kind), family.spec) for kind in taken}
+
+    def batch(self, first: int, count: int, device: torch.device) -> dict[str, torch.Tensor]:
+        """Condition kind -> tensor (count, ...)."""
+        return {kind: rows[torch.arange(first, first + count) % len(rows)].to(device) for kind, rows in self._rows.items()}
+
+
+def read_classes(value: Any, spec: DataSpec) -> torch.Tensor:
+    """A class by name or number, or several, as (N,) int64; None is the null class, the row after the last."""
+    values = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value]
+    return torch.tensor([_class(one, spec) for one in values or [None]], dtype=torch.long)
+
+
+def _class(value: Any, spec: DataSpec) -> int:
+    count = len(spec.classes)
+    if value is None or value == "":
+        return count
+    if value in spec.classes:
+        return spec.classes.index(value)
+    if isinstance(value, int) and 0 <= value <= count:
+        return value
+    known = ", ".join(spec.classes[:8]) + (", ..." if count > 8 else "")
+    raise TroubleError("there is no such class", str(value), advice=f"choose one of {known}")
+
+
+READERS: dict[str, Callable[[Any, DataSpec], torch.Tensor]] = {"class": read_classes}
