@@ -46,18 +46,17 @@ class LoadedRuns:
         """The run with EMA weights, in eval mode. Raises TroubleError for a missing run or a damaged checkpoint."""
         from models_backend.sampling.loading import load_run
 
-        name = checkpoint or self._library.run(run).checkpoint().name
-        key = (run, name)
+        key = (run, checkpoint or self._newest(run))
         if key not in self._loaded:
-            self._loaded[key] = load_run(self._library, run, self._families(), checkpoint=name, device=self._device)
+            self._loaded[key] = load_run(self._library, run, self._families(), checkpoint=checkpoint, device=self._device)
         self._loaded.move_to_end(key)
         while len(self._loaded) > self._keep:
             self._loaded.popitem(last=False)
         return self._loaded[key]
 
-    def clear(self) -> None:
-        """Frees the memory of every loaded run."""
-        self._loaded.clear()
+    def _newest(self, run: str) -> str:
+        """The name of the newest checkpoint, unverified: loading reads every byte, looking must not."""
+        return next((layout.name for layout in self._library.run(run).checkpoints()), "")
 
 
 class Answers:
@@ -67,6 +66,7 @@ class Answers:
         self, library: Library, families: Callable[[], dict[str, Any]], load: Callable[[str, str], LoadedRun], device: str
     ):
         self._library, self._families, self._load, self._device = library, families, load, device
+        self._open_data: tuple[Any, Any] = (None, None)
         self._by_request: dict[type, Callable[[Any, Pending], Any]] = {
             Describe: self._describe,
             Sample: self._sample,
@@ -171,12 +171,17 @@ class Answers:
         return [str(Path(path)) for path in export(self._library, request)]
 
     def _data(self, run: str) -> Any:
+        """The run's data set, kept open between requests until its captions or labels are edited."""
         from models_backend.contract.fields import build
         from models_backend.contract.settings import DataSettings
         from models_backend.data.reading import open_data
 
         record = self._library.run(run).record()
-        return open_data(self._library, record.dataset, build(DataSettings, record.data))
+        edits = self._library.layout.dataset(record.dataset).edits
+        key = (record.dataset, repr(record.data), edits.stat().st_mtime_ns if edits.exists() else 0)
+        if self._open_data[0] != key:
+            self._open_data = (key, open_data(self._library, record.dataset, build(DataSettings, record.data)))
+        return self._open_data[1]
 
 
 def free_memory() -> None:
