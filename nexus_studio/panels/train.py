@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from models_backend.contract.messages import BudgetReport
 
-from .. import figures, pieces
+from .. import figures, pieces, theme
 from ..commands import Command
 from ..state.run_view import RunView
 from ..state.session import Session
@@ -23,6 +23,13 @@ from .train_setup import RunSetup
 from .workspace import Workspace, scrolled
 
 SAMPLES_NOW = 12
+
+
+class Pages(QStackedWidget):
+    """The middle. Its size hint stays the same whatever page is seen, so that the docks beside it keep their width."""
+
+    def sizeHint(self) -> QSize:
+        return QSize(480, 360)
 
 
 class TrainPanel(Workspace):
@@ -58,7 +65,7 @@ class TrainPanel(Workspace):
             self.tr("Start training"),
             self._do_first_thing,
         )  # fmt: skip
-        self.pages = QStackedWidget()
+        self.pages = Pages()
         self.pages.addWidget(watching)
         self.pages.addWidget(self.empty)
         self.set_central(self.pages)
@@ -123,6 +130,9 @@ class TrainPanel(Workspace):
     # --------------------------------------------------------------------------------------------- showing
 
     def on_shown(self) -> None:
+        if not self.session.preferences.get(f"layout/{self.key}"):
+            tall = max(theme.px(264), round(self.height() * 0.3))
+            self.resizeDocks([self.docks["train.samples"]], [tall], Qt.Orientation.Vertical)
         if self.session.is_ready:
             self._choose_run()
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QPoint, Qt, Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtCore import QPoint, QSize, Qt, Signal
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
 from models_backend.contract.messages import Health, HealthLine, Remedy
 
@@ -15,6 +15,7 @@ from ..state.run_view import RunView
 LEVELS = {"ok": ("●", "healthy"), "warn": ("▲", "watch"), "bad": ("■", "trouble")}
 RANK = {"ok": 0, "warn": 1, "bad": 2}
 RECENT = 0.2
+CARDS_PX = 112
 
 
 class FigureCard(pieces.Card):
@@ -26,10 +27,10 @@ class FigureCard(pieces.Card):
         self.figure, self.unit, self.change = pieces.label("—", "figure"), pieces.label("", "label"), pieces.label("", "hint")
         self.spark = Spark(color=color)
         self.body.addWidget(self.name)
-        line = pieces.row(self.figure, self.unit, self.change, None, self.spark, spacing=5)
-        line.setStretch(4, 1)
-        self.body.addLayout(line)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.body.addLayout(pieces.row(self.figure, self.unit, self.change, None, spacing=5))
+        self.body.addWidget(self.spark)
+        self.body.addStretch(1)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
 
     def show_figure(self, value: float | None, unit: str = "") -> None:
         """A figure, or a dash."""
@@ -77,15 +78,18 @@ class HealthCard(pieces.Card):
         self.health: Health | None = None
         self.popup: QFrame | None = None
         self.verdict, self.text = pieces.label("—", "label"), pieces.label("", "hint")
-        self.text.setMinimumWidth(20)
+        self.text.setWordWrap(True)
+        self.text.setMinimumHeight(theme.px(28))
+        self.text.setMaximumHeight(theme.px(32))
         self.text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.remedy = pieces.button("", "chip", self._apply)
         self.remedy.hide()
         self.more = pieces.icon_button("chevron-down", self.tr("Every monitor"), self.open, 12)
-        self.body.addLayout(pieces.row(pieces.label(self.tr("health"), "mono"), None, self.more))
-        self.body.addLayout(pieces.row(self.verdict, self.remedy, None, spacing=6))
+        self.body.addLayout(pieces.row(pieces.label(self.tr("health"), "mono"), None, self.verdict, self.more, spacing=6))
         self.body.addWidget(self.text)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.body.addLayout(pieces.row(self.remedy, None))
+        self.body.addStretch(1)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.show_health(None)
 
@@ -170,8 +174,12 @@ class Cards(QWidget):
         for place in range(3):
             row.setStretch(place, 3)
         row.setStretch(3, 4)
+        row.setSizeConstraint(QHBoxLayout.SizeConstraint.SetNoConstraint)
         self.setLayout(row)
-        self._even: list[QLabel] = []
+        self.setFixedHeight(theme.px(CARDS_PX))
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(360, self.height())
 
     def show_run(self, view: RunView | None) -> None:
         """Bring all four up to date."""

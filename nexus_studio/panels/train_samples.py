@@ -21,6 +21,8 @@ from ..viewers.image_view import ImageView
 from ..viewers.modality import shown, to_array
 
 ROWS_KEPT = 200
+#: Tiles are small enough that at least so many steps are seen at once.
+ROWS_SEEN = 3
 POINTS_SIDE_PX = 160
 
 
@@ -166,6 +168,10 @@ class StepGrid(QWidget):
         """Show or hide the chosen tile enlarged beside the grid; arrows then walk through steps and items."""
         self.large.setFixedWidth(max(160, self.height() - 12))
         self.large.setVisible(not self.large.isVisible())
+
+    def resizeEvent(self, event) -> None:
+        super().resizeEvent(event)
+        self.grid.set_largest(max(56, (self.height() - 24) // ROWS_SEEN))
 
     def keyPressEvent(self, event) -> None:
         if event.key() == Qt.Key.Key_Escape and self.large.isVisible():

@@ -11,7 +11,7 @@ from PySide6.QtGui import QColor, QPen
 
 from nexus_studio import figures, paint
 
-RAW_ALPHA = 0.28
+RAW_ALPHA = 0.36
 
 
 class RoundAxis(pg.AxisItem):

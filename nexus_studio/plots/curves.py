@@ -21,6 +21,8 @@ from .smoothing import evenly, smoothed, thinned
 
 REDRAW_MS = 50
 DEFAULT_SMOOTHING = 0.9
+#: The weight counts for this many figures; with more or fewer the window stays the same share of the curve.
+FULL_LENGTH = 1000
 
 
 @dataclass
@@ -213,7 +215,8 @@ class Curves(QWidget):
         curve = self._curves[key]
         if not curve.smooth or not self._smoothing:
             return thinned(curve.steps, curve.values, points)
-        return evenly(curve.steps, smoothed(curve.values, self._smoothing), points)
+        weight = self._smoothing ** (FULL_LENGTH / max(1, len(curve.values)))
+        return evenly(curve.steps, smoothed(curve.values, min(weight, 0.99999)), points)
 
     def draw(self) -> None:
         """Bring the picture up to date now."""

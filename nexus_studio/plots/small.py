@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QPen, QPolygonF
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from nexus_studio import figures, paint, theme
 
@@ -22,7 +22,7 @@ class Spark(QWidget):
         self.color = color
         self._values = np.empty(0)
         self.setFixedHeight(24)
-        self.setMinimumWidth(48)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
 
     def set_values(self, values: np.ndarray) -> None:
@@ -35,7 +35,7 @@ class Spark(QWidget):
 
     def paintEvent(self, event) -> None:
         values = self._values[np.isfinite(self._values)]
-        if len(values) < 2:
+        if len(values) < 2 or self.width() < 24:
             return
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)

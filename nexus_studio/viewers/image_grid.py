@@ -113,6 +113,11 @@ class ImageGrid(QAbstractScrollArea):
         self.tiles.fixed = columns
         self._relayout()
 
+    def set_largest(self, side_px: int) -> None:
+        """The most that a tile may grow to; 0 for no limit."""
+        self.tiles.largest = side_px
+        self._relayout()
+
     def set_fit(self, fit: bool) -> None:
         """Whether all items are made to fit the view."""
         self.tiles.fit = fit

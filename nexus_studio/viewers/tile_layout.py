@@ -17,7 +17,7 @@ MOST_FITTING_COLUMNS = 64
 class TileLayout:
     """Tiles in rows in a view of ``width`` x ``height`` pixels. ``fixed`` columns, or as many as fit at ``tile`` pixels,
     or (``fit``) so many that all ``count`` tiles are seen as large as can be. Room is kept for row labels, column
-    labels and captions where there are any."""
+    labels and captions where there are any. No tile is larger than ``largest``, where that is set."""
 
     tile: int = 96
     fixed: int = 0
@@ -28,6 +28,7 @@ class TileLayout:
     row_labels: bool = False
     column_labels: bool = False
     captions: bool = False
+    largest: int = 0
 
     @property
     def gutter(self) -> int:
@@ -56,7 +57,8 @@ class TileLayout:
         columns = self.columns
         if self.fit and self.count:
             return max(8, self._side_in(columns))
-        return max(8, (self._across - GAP * (columns - 1)) // columns)
+        side = (self._across - GAP * (columns - 1)) // columns
+        return max(8, min(side, self.largest) if self.largest else side)
 
     @property
     def pitch(self) -> int:

@@ -206,6 +206,7 @@ def test_small_curves_scrub_in_x_units(themed, qtbot):
     assert plot._x_at(plot._room().center().x()) == pytest.approx(5.0)
     assert not plot.grab().isNull()
     spark = Spark()
+    spark.resize(80, 24)
     qtbot.addWidget(spark)
     before = spark.grab().toImage()
     spark.set_values(np.arange(30.0))
