@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import torch
 
-Velocity = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+Velocity = Callable[[torch.Tensor, float], torch.Tensor]
 
 
 def interpolate(z: torch.Tensor, x1: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
@@ -30,7 +30,7 @@ def straightness(velocity: Velocity, z: torch.Tensor, steps: int = 100) -> float
     x, total = z, 0.0
     velocities = []
     for i in range(steps):
-        velocities.append(velocity(x, torch.full((len(z),), i / steps, device=z.device)))
+        velocities.append(velocity(x, i / steps))
         x = x + velocities[-1] / steps
     for v in velocities:
         total += float((x - z - v).square().flatten(1).sum(1).mean())
