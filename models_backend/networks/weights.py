@@ -56,9 +56,15 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
     """The tensors of a safetensors file. TroubleError where it is gone or damaged."""
     item = "/".join(path.parts[-3:])
     try:
-        return safetensors.torch.load(path.read_bytes())
+        return read_bytes(path.read_bytes(), item)
     except OSError as error:
         raise TroubleError("the weights cannot be read", item, advice="Choose another checkpoint", detail=str(error)) from error
+
+
+def read_bytes(data: bytes, item: str) -> dict[str, torch.Tensor]:
+    """The tensors of a safetensors file's bytes. TroubleError (naming ``item``) where they are damaged."""
+    try:
+        return safetensors.torch.load(data)
     except (safetensors.SafetensorError, ValueError) as error:
         raise TroubleError("the weights are damaged", item, advice="Choose another checkpoint", detail=str(error)) from error
 

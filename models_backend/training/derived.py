@@ -26,24 +26,31 @@ def arrays(family: Family, nets: dict[str, Any], data: Any, seed: int, device: t
         return {}
     if path.exists():
         return read_arrays(path)
-    parts = _computed(family, nets, data, seed, device, tell)
-    if not parts:
-        return {}
+    parts, count = [], data.train.count
+    for start in range(0, count, CHUNK):
+        made = _chunk(family, nets, data, seed, device, start)
+        if not made:
+            return {}
+        parts.append(made)
+        tell(Progress(min(start + CHUNK, count), count, "preparing data from the parts"))
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     storage.write_bytes(path, pack(joined))
     return joined
 
 
-def _computed(family: Family, nets: dict[str, Any], data: Any, seed: int, device: torch.device,
-              tell: Callable[[Progress], None]) -> list[dict[str, np.ndarray]]:  # fmt: skip
-    count, parts = data.train.count, []
-    for start in range(0, count, CHUNK):
-        x = torch.from_numpy(data.train.take(np.arange(start, min(start + CHUNK, count)))).to(device)
-        generator = randomness.reseed(torch.Generator(device), seed, start, 0, randomness.DERIVED)
-        with torch.no_grad():
-            made = family.derive(nets, x, generator)
-        if made is None:
-            return []
-        parts.append({name: torch.as_tensor(value).cpu().numpy() for name, value in made.items()})
-        tell(Progress(min(start + CHUNK, count), count, "preparing data from the parts"))
-    return parts
+def first_chunk(family: Family, nets: dict[str, Any], data: Any, seed: int, device: torch.device) -> dict[str, np.ndarray]:
+    """The derived data of a few items, enough to try a step on; {} for a family without any."""
+    if type(family).derive is Family.derive:
+        return {}
+    made = _chunk(family, nets, data, seed, device, 0)
+    return made | ({"x": data.train.take(np.arange(min(CHUNK, data.train.count)))} if made and "x" not in made else {})
+
+
+def _chunk(
+    family: Family, nets: dict[str, Any], data: Any, seed: int, device: torch.device, start: int
+) -> dict[str, np.ndarray]:
+    x = torch.from_numpy(data.train.take(np.arange(start, min(start + CHUNK, data.train.count)))).to(device)
+    generator = randomness.reseed(torch.Generator(device), seed, start, 0, randomness.DERIVED)
+    with torch.no_grad():
+        made = family.derive(nets, x, generator)
+    return {name: torch.as_tensor(value).cpu().numpy() for name, value in (made or {}).items()}
