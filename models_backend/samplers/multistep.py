@@ -34,7 +34,7 @@ def dpmpp_2m(model: Model, x: torch.Tensor, grid: Sequence[Level], on_step: OnSt
 def unipc(model: Model, x: torch.Tensor, grid: Sequence[Level], on_step: OnStep = None, *, order: int = 2) -> torch.Tensor:
     """UniPC-p with B2(h) = e^h - 1 (Zhao 2023, arXiv:2302.04867, algorithms 5 and 6): predictor and corrector of order
     p, order p + 1 in all, one evaluation a step. The corrector mends the state with the evaluation that the next
-    predictor needs anyway; the state told is the mended one."""
+    predictor needs anyway; the state told is the mended one. Towards a clean end the order falls to 1."""
     said: Denoised | None = None
     earlier: list[tuple[Level, torch.Tensor]] = []  # (level, x0 said there), newest last
     origin, used = x, 0
@@ -45,7 +45,7 @@ def unipc(model: Model, x: torch.Tensor, grid: Sequence[Level], on_step: OnStep 
             x = _unified(origin, earlier, t, used, corrected=said.x0)
         tell(on_step, grid, i, x, said)
         earlier = [*earlier[-(order - 1) :], (t, said.x0)] if order > 1 else [(t, said.x0)]
-        used = min(order, len(earlier), len(grid) - 1 - i)
+        used = min(order, len(earlier), len(grid) - 1 - i if grid[-1].sigma == 0 else order)
         origin = x
         x = _unified(origin, earlier, s, used)
     return finish(on_step, grid, x, said)
