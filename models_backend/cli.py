@@ -120,6 +120,9 @@ def _training(add) -> None:
     train.add_argument("--title", default="", help="name of the run")
     resume = add("resume", "training:resume", "go on with a run, or watch one in training")
     resume.add_argument("run", help=RUN)
+    stop = add("stop", "training:stop", "end a run that is in training; it saves first")
+    stop.add_argument("run", help=RUN)
+    stop.add_argument("--now", action="store_true", help="leave the step under way undone")
     for command in (train, resume):
         command.add_argument("--device", default="", help="cpu, cuda:0, mps (default: the best there is)")
         command.add_argument("--detach", action="store_true", help="leave it in the background")

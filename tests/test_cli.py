@@ -30,7 +30,7 @@ TOY = FamilyDescription(
 
 @pytest.fixture(autouse=True)
 def scripted(monkeypatch):
-    async def refreshed(library, cache):
+    async def refreshed(cache, ask):
         return [TOY]
 
     folder = str(HERE / "engine")
@@ -132,12 +132,16 @@ async def test_ctrl_c_saves_stops_and_says_how_to_go_on(library_root, capsys):
 async def test_detached_runs_go_on_and_a_window_may_own_the_library(library_root, capsys):
     with session.Library.open(library_root):
         options = cli.parser().parse_args(
-            ["train", "--family", "toy", "--data", "points:density=moons,count=99", "--set", "step_s=0.01", "--set", "steps=40",
+            ["train", "--family", "toy", "--data", "points:density=moons,count=99", "--set", "step_s=0.01", "--set", "steps=99",
              "--detach", "--library", str(library_root), "--json"])  # fmt: skip
         assert await training.train(options, Reporter(as_json=True)) == 0
         lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
         assert "has this library open" in lines[0]["text"]
-        options = cli.parser().parse_args(["resume", lines[-1]["run"], "--library", str(library_root)])
+        run = lines[-1]["run"]
+        options = cli.parser().parse_args(["stop", run, "--library", str(library_root)])
+        assert await training.stop(options, Reporter(as_json=True)) == 0
+        assert json.loads(capsys.readouterr().out.splitlines()[-1])["state"] == "stopped"
+        options = cli.parser().parse_args(["resume", run, "--library", str(library_root)])
         assert await training.resume(options, Reporter(as_json=True)) == 0
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["state"] == "finished"
 

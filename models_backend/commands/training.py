@@ -40,6 +40,18 @@ async def resume(options: argparse.Namespace, reporter: Reporter) -> int:
         return await _follow(now, record, options)
 
 
+async def stop(options: argparse.Namespace, reporter: Reporter) -> int:
+    """Ends a run that is in training (in the background or in a window): it saves first."""
+    async with session(options, reporter) as now:
+        record = found("run", now.library.runs(), options.run)
+        if record.id not in now.engine.live():
+            raise TroubleError("the run is not in training", record.id)
+        await now.engine.stop(record.id, after_step=not options.now)
+        state = await now.engine.wait(record.id)
+    reporter.done(f"{state.state} at step {state.step:,}", run=record.id, state=state.state, step=state.step)
+    return 0
+
+
 def parts(now: Session, pairs: list[str]) -> dict[str, str]:
     """``["teacher=RUN"]`` as part name -> run id."""
     named = dict(settings.split(pair) for pair in pairs)
@@ -50,6 +62,7 @@ async def _follow(now: Session, record: RunRecord, options: argparse.Namespace) 
     if options.detach:
         if record.id not in now.engine.live():
             await now.engine.submit(record.id, device=options.device)
+            await now.engine.up(record.id)
         now.reporter.done(f"in training in the background; `nexus-studio resume {record.id}` watches it", run=record.id)
         return 0
     state = await train_to_end(now, record, options.device)
@@ -71,6 +84,8 @@ async def train_to_end(now: Session, record: RunRecord, device: str = "") -> Sta
     unsubscribe = now.engine.subscribe(Follower(now.reporter, record).hear)
     try:
         if record.id not in now.engine.live():
+            if now.engine.live():
+                now.reporter.note("another run is in training on this machine; both will be slower")
             await now.engine.submit(record.id, device=device)
         return await now.engine.wait(record.id)
     except asyncio.CancelledError:

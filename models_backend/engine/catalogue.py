@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import os
 import subprocess
+from collections.abc import Awaitable, Callable
 from importlib import metadata
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from . import postmortem, processes
 #: packages whose files shape a description
 SOURCES = ("contract", "families", "objectives", "samplers", "networks", "codecs", "conditions")
 DESCRIBE_TIMEOUT_S = 300.0
+
+Ask = Callable[[], Awaitable[list[FamilyDescription]]]
 
 
 class Cached(msgspec.Struct):
@@ -87,11 +90,11 @@ async def ask(library: Path) -> list[FamilyDescription]:
     return msgspec.json.decode(out, type=list[FamilyDescription])
 
 
-async def refreshed(library: Path, cache: Path) -> list[FamilyDescription]:
+async def refreshed(cache: Path, ask: Ask) -> list[FamilyDescription]:
     """Descriptions that fit the files as they are now: from the cache where its stamp fits, else asked and kept."""
     cached, now = await asyncio.to_thread(lambda: (load(cache), stamp()))
     if cached and cached.stamp == now:
         return cached.families
-    families = await ask(library)
+    families = await ask()
     await asyncio.to_thread(store, cache, families, now)
     return families

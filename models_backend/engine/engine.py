@@ -17,6 +17,7 @@ from typing import Any
 
 from models_backend.contract.family import FamilyDescription
 from models_backend.contract.messages import (
+    Describe,
     Event,
     Pause,
     Progress,
@@ -98,10 +99,13 @@ class Engine:
 
     async def described(self) -> list[FamilyDescription]:
         """The families as their files are now; described anew (seconds) where a file changed."""
+        return await self._refreshed(lambda: catalogue.ask(self.root))
+
+    async def _refreshed(self, ask: catalogue.Ask) -> list[FamilyDescription]:
         if self._describing is None or self._describing.done():
-            self._describing = self._spawn(catalogue.refreshed(self.root, self.library.layout.cache))
+            self._describing = self._spawn(catalogue.refreshed(self.library.layout.cache, ask))
         families = await asyncio.shield(self._describing)
-        if families is not self._families:
+        if families != self._families:
             self._families = families
             self._tell(Event(0, time.time(), "catalogue", Progress(len(families), len(families), "families described")))
         return families
@@ -120,9 +124,11 @@ class Engine:
         return await devices.devices()
 
     async def warm_up(self) -> None:
-        """Starts the interactive worker; returns when it listens, its torch loads behind that. Refreshes the catalogue."""
+        """Starts the interactive worker, whose torch loads in the background, and has it describe the families if a file
+        of theirs has changed since the cached description."""
         worker = self._interactive_on(await self._device())
-        await asyncio.gather(worker.ready(), self.described())
+        await worker.ready()
+        await self._refreshed(lambda: worker.call(Describe()))
 
     # ------------------------------------------------------------------------------------------ data
 
@@ -248,6 +254,11 @@ class Engine:
             await self._ended.wait_for(lambda: run not in self._live and not self._waits(run))
         return await self.run_state(run)
 
+    async def up(self, run: str) -> None:
+        """Waits until the worker of a run that was just started listens (or has ended); from then on it needs nobody."""
+        if run in self._live:
+            await self._live[run].up()
+
     def _waits(self, run: str) -> bool:
         job = self._scheduler.of_run(run)
         return job is not None and job.state in ("queued", "running")
@@ -280,6 +291,8 @@ class Engine:
 
     async def _start_job(self, job: JobRecord) -> None:
         worker = self._new_worker(job.run)
+        if job.run in self._live:
+            raise TroubleError("the run is in training already", job.title)
         await worker.start(job.device)
         self._follow(worker)
 
@@ -291,18 +304,27 @@ class Engine:
         self._spawn(self._until_end(worker))
 
     async def _until_end(self, worker: TrainingWorker) -> None:
-        state = await worker.follow()
+        try:
+            state = await worker.follow()
+        except TroubleError as error:  # its last word could not be read or written (a full disk, say)
+            state = State("failed", reason=str(error))
+            self._tell(Event(0, time.time(), worker.id, error.trouble))
         self._live.pop(worker.id, None)
-        await self._scheduler.ended(worker.id, state)
-        async with self._ended:
-            self._ended.notify_all()
+        try:
+            await self._scheduler.ended(worker.id, state)
+        except TroubleError as error:
+            self._tell(Event(0, time.time(), worker.id, error.trouble))
+        finally:
+            async with self._ended:
+                self._ended.notify_all()
 
     async def _attach_living(self) -> None:
         for run in await asyncio.to_thread(self._living):
             if run not in self._live:
                 worker = self._new_worker(run)
                 await worker.attach()
-                self._follow(worker)
+                if run not in self._live:
+                    self._follow(worker)
 
     def _living(self) -> list[str]:
         folder = self.library.layout.runs
@@ -322,7 +344,10 @@ class Engine:
 
     def _tell(self, event: Event) -> None:
         for callback in list(self._subscribers):
-            callback(event)
+            try:
+                callback(event)
+            except Exception:  # a subscriber's fault must not cut off the worker or the other subscribers
+                log.exception("a subscriber failed on %s", type(event.body).__name__)
 
     def _spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = asyncio.get_running_loop().create_task(work)

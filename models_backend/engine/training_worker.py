@@ -65,15 +65,19 @@ class TrainingWorker:
 
     async def call(self, request: Any, tell: Callable[[Any], None] | None = None) -> Any:
         """The worker's answer; waits for it to come up. Raises TroubleError where it is gone."""
+        await self.up()
+        if self.connection is None:
+            raise TroubleError("the run is not in training any more", self.id, advice="Try again")
+        return await self.connection.call(request, tell)
+
+    async def up(self) -> None:
+        """Waits until the worker is connected, or has ended."""
         waits = [asyncio.ensure_future(e.wait()) for e in (self._connected, self.ended)]
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for wait in waits:
                 wait.cancel()
-        if self.connection is None:
-            raise TroubleError("the run is not in training any more", self.id, advice="Try again")
-        return await self.connection.call(request, tell)
 
     async def stop(self, after_step: bool) -> None:
         """Asks the worker to save and end; with ``after_step`` False one that does not obey in time is ended by force."""

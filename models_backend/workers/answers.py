@@ -138,7 +138,7 @@ class Answers:
     def _budget(self, request: Budget, pending: Pending) -> Any:
         from models_backend.training.budget import measure
 
-        return measure(self._library, request, self._families())
+        return measure(self._library, request, self._families(), self._device)
 
     def _evaluate(self, request: Evaluate, pending: Pending) -> Any:
         from models_backend.evaluation.evaluate import evaluate, history_of
@@ -162,7 +162,9 @@ class Answers:
     def _prove_resume(self, request: ProveResume, pending: Pending) -> Any:
         from models_backend.training.replay import prove_resume
 
-        return msgspec.to_builtins(prove_resume(self._library, request.run, self._families(), request.steps))
+        return msgspec.to_builtins(
+            prove_resume(self._library, request.run, self._families(), request.steps, self._device, pending.tell)
+        )
 
     def _export(self, request: Export, pending: Pending) -> Any:
         from models_backend.media.export import export

@@ -24,6 +24,7 @@ def main(library: Path, device: str, socket: Path, equip: Equip | None = None) -
     """Serves ``socket`` until the studio is gone. Returns the exit status."""
     process.die_with_parent()
     process.lower_priority(process.INTERACTIVE_NICE)
+    process.offer_to_die_first()
     inbox = Inbox()
     server = Server(socket, inbox, source="interactive", beat=process.heartbeat)
     server.start()

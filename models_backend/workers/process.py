@@ -25,6 +25,13 @@ def lower_priority(nice: int) -> None:
         os.nice(nice - os.nice(0))
 
 
+def offer_to_die_first() -> None:
+    """When memory runs out the kernel shall take a worker, never the window."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:  # noqa: PTH123
+            file.write("500")
+
+
 def die_with_parent() -> None:
     """Ends this process when its parent is gone: by the kernel where it can, and at the end of standard input anywhere."""
     parent = os.getppid()

@@ -39,6 +39,7 @@ Equip = Callable[["TrainingJob"], tuple[Any, Any]]
 def main(folder: Path, device: str = "auto", equip: Equip | None = None) -> int:
     """Trains the run in ``folder`` to its end, or until it is stopped. Returns the exit status."""
     process.lower_priority(process.TRAINING_NICE)
+    process.offer_to_die_first()
     from models_backend.library.library import Library
 
     folder = folder.resolve()

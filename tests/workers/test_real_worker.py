@@ -1,0 +1,61 @@
+"""The real workers with a real family, end to end: train, sample half-trained, stop, resume, sample and measure."""
+
+import numpy as np
+import pytest
+
+from models_backend.contract.messages import Metrics, Preview, Sample, Saved, State, VectorField
+from models_backend.engine.engine import Engine
+from models_backend.library.library import Library
+
+FAMILY, DATA = "ddpm", "points:density=moons,count=500"
+
+
+def array(found):
+    return np.frombuffer(found.data, found.dtype).reshape(found.shape)
+
+
+@pytest.fixture
+async def engine(library_root):
+    library = Library.open(library_root)
+    engine = Engine(library)
+    await engine.start()
+    yield engine
+    for run in engine.live():
+        await engine.stop(run, after_step=False)
+        await engine.wait(run)
+    await engine.close()
+    library.close()
+
+
+@pytest.mark.timeout(170)
+async def test_a_run_is_trained_sampled_stopped_resumed_and_told_without_a_gap(engine):
+    events = []
+    engine.subscribe(events.append)
+    dataset = await engine.make_builtin(DATA)
+    training = {"steps": 400, "checkpoint_every": 100, "validate_every": 100, "preview_every": 100, "batch_size": 16}
+    record = await engine.create_run(FAMILY, dataset.id, "tiny", training=training)
+    await engine.submit(record.id)
+    while not any(isinstance(e.body, Metrics) for e in events):
+        await engine.call(Sample(run=record.id, count=1, save=False))
+    await engine.pause(record.id)
+    half = await engine.call(Sample(run=record.id, count=5, seed=3, save=False))
+    again = await engine.call(Sample(run=record.id, count=3, seed=3, save=False))
+    assert array(half.items).shape == (5, 2) and np.isfinite(array(half.items)).all()
+    assert np.allclose(array(half.items)[:3], array(again.items), atol=1e-5), "the n-th item depends on (seed, n) only"
+    await engine.set_live(record.id, {"learning_rate": 1e-3})
+    await engine.stop(record.id)
+    stopped = await engine.wait(record.id)
+    assert stopped.state == "stopped" and stopped.step < 400
+
+    await engine.resume(record.id)
+    assert (await engine.wait(record.id)).state == "finished"
+    kept = [e for e in events if e.source == record.id and e.seq]
+    assert [e.seq for e in kept] == list(range(1, len(kept) + 1))
+    assert {type(e.body) for e in kept} >= {State, Metrics, Saved, Preview}
+    assert engine.library.run(record.id).checkpoints()[0].name == "step-000000400"
+
+    made = await engine.call(Sample(run=record.id, count=6, seed=1, trace=2, title="kept"))
+    assert [s.id for s in engine.library.samples()] == [made.sample]
+    assert made.trace.count == 2 and made.trace.steps
+    field = await engine.call(VectorField(run=record.id, times=[made.trace.steps[0].time], n=5))
+    assert array(field.arrays["field"]).shape == (1, 5, 5, 2)
