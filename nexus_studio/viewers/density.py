@@ -46,10 +46,16 @@ def thumbnail(points: np.ndarray, side_px: int = 96, bounds: Bounds | None = Non
     """A small opaque picture (side, side, 3) of points (N, D); the first two coordinates are drawn, blurred to be seen."""
     plane = np.asarray(points, dtype=np.float32)[:, :2]
     counts = counted(plane, bounds or bounds_of(plane), side_px, side_px).astype(np.float32)
-    if len(plane) < side_px * side_px:
+    for _ in range(_passes(len(plane), side_px)):
         counts = _spread(counts)
     peak = max(float(counts.max()), 1e-6)
     return color_map("magma")[(np.sqrt(counts / peak) * 235).astype(np.uint8)]
+
+
+def _passes(count: int, side_px: int) -> int:
+    """Few points on a large picture are blurred more, so that each is seen."""
+    cells_each = side_px * side_px / max(1, count)
+    return 0 if cells_each < 1 else 1 if cells_each < 20 else 3 if cells_each < 200 else 6
 
 
 def _spread(counts: np.ndarray) -> np.ndarray:

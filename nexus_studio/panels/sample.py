@@ -1,0 +1,375 @@
+"""The Sample workspace: results in the middle, settings on the right, what was made lately below."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtWidgets import QMenu, QStackedWidget, QWidget
+
+from models_backend.contract.messages import Sample, Trouble
+from models_backend.contract.run_layout import SampleRecord
+
+from .. import pieces
+from ..commands import Command
+from ..state.session import Session
+from ..viewers.image_grid import ImageGrid
+from .exporting import fill_menu
+from .gallery_tiles import Tiles
+from .sample_grid import GridForm
+from .sample_info import ItemInfo
+from .sample_results import Results
+from .sample_setup import TRACED, SampleSetup
+from .sample_work import Batch, Made, SampleWork
+from .workspace import Workspace, scrolled
+
+VARIATIONS = 9
+VARY_AT = 0.4
+
+
+class Pages(QStackedWidget):
+    """The middle, whose size hint does not depend on what is seen."""
+
+    def sizeHint(self) -> QSize:
+        return QSize(480, 360)
+
+
+class SampleControls(QWidget):
+    """The buttons under the settings."""
+
+    generate_asked = Signal()
+    live_toggled = Signal(bool)
+    grid_toggled = Signal(bool)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.generate = pieces.button(self.tr("Generate"), "primary", self.generate_asked.emit)
+        self.live = pieces.button(self.tr("Live"))
+        self.live.setCheckable(True)
+        self.live.setToolTip(self.tr("Make it again at every edit; the newest wins, nothing is kept"))
+        self.live.toggled.connect(self.live_toggled)
+        self.grid = pieces.button(self.tr("Grid"))
+        self.grid.setCheckable(True)
+        self.grid.setToolTip(self.tr("Lay out a grid over two fields"))
+        self.grid.toggled.connect(self.grid_toggled)
+        self.why = pieces.label("", "error", wrap=True)
+        self.why.hide()
+        line = pieces.row(self.generate, self.live, self.grid, spacing=8)
+        line.setStretch(0, 1)
+        self.setLayout(pieces.column(self.why, line, spacing=8, margins=(12, 8, 12, 12)))
+
+    def show_problem(self, problem: str) -> None:
+        """Why nothing can be made; "" when it can."""
+        self.why.setText(problem)
+        self.why.setVisible(bool(problem))
+        self.generate.setEnabled(not problem)
+
+    def show_busy(self, busy: bool) -> None:
+        """While something is made the first button stops it."""
+        self.generate.setText(self.tr("Stop") if busy else self.tr("Generate"))
+        pieces.set_role(self.generate, "danger" if busy else "primary")
+        if busy:
+            self.generate.setEnabled(True)
+
+
+class SamplePanel(Workspace):
+    """Generate, vary, compare settings, keep and export."""
+
+    key, title, icon_name = "sample", "Sample", "sample"
+
+    def __init__(self, session: Session):
+        super().__init__(session)
+        self.work = SampleWork(session)
+        self._record: SampleRecord | None = None
+        self._latency_ms = 0.0
+        self._build_middle()
+        self._build_docks()
+        self._connect()
+        self._setup_changed()
+        self._show_page()
+
+    # ------------------------------------------------------------------------------------------ building
+
+    def _build_middle(self) -> None:
+        self.run_chip, self.state_chip = pieces.chip(""), pieces.chip("")
+        self.header = pieces.Header(self.tr("Results"), self.run_chip, self.state_chip)
+        self.keep = pieces.button(self.tr("Keep"), "chip", self.keep_made)
+        self.keep.setToolTip(self.tr("Write what is seen into the gallery"))
+        self.vary = pieces.button(self.tr("Variations"), "chip", self.vary_item)
+        self.trajectory = pieces.button(self.tr("Trajectory"), "chip", self.open_trajectory)
+        self.export = pieces.button(self.tr("Export"), "chip")
+        self.export_menu = QMenu(self)
+        self.export.setMenu(self.export_menu)
+        for button in (self.keep, self.vary, self.trajectory, self.export):
+            self.header.corner.addWidget(button)
+        self.meter = pieces.meter()
+        self.meter.setFixedHeight(3)
+        kept = self.meter.sizePolicy()
+        kept.setRetainSizeWhenHidden(True)
+        self.meter.setSizePolicy(kept)
+        self.meter.hide()
+        self.results = Results()
+        seen = QWidget()
+        column = pieces.column(self.header, self.meter, self.results, spacing=0)
+        column.setStretch(2, 1)
+        seen.setLayout(column)
+        self.empty = pieces.EmptyState(
+            "sample",
+            self.tr("Make something new"),
+            self.tr(
+                "Choose a trained run, then generate: one seed always gives the same item. Live mode makes it while you edit."
+            ),
+            self.tr("Generate"),
+            self._do_first_thing,
+        )  # fmt: skip
+        self.pages = Pages()
+        self.pages.addWidget(seen)
+        self.pages.addWidget(self.empty)
+        self.set_central(self.pages)
+
+    def _build_docks(self) -> None:
+        sides = Qt.DockWidgetArea
+        self.setCorner(Qt.Corner.BottomRightCorner, sides.RightDockWidgetArea)
+        self.setup = SampleSetup(self.session)
+        self.grid_form, self.controls = GridForm(self.setup), SampleControls()
+        self.grid_form.hide()
+        inside = QWidget()
+        card = pieces.column(self.grid_form, margins=(12, 0, 12, 12))
+        inside.setLayout(pieces.column(self.setup, card, None, spacing=0))
+        right = QWidget()
+        whole = pieces.column(scrolled(inside), pieces.rule(), self.controls, spacing=0)
+        whole.setStretch(0, 1)
+        right.setLayout(whole)
+        self.info = ItemInfo(self.session)
+        self.recent = ImageGrid(tile_px=112, hint=self.tr("What you make stands here, newest first."))
+        self.recent.setAccessibleName(self.tr("Made lately"))
+        self.tiles = Tiles(self.session)
+        framed = QWidget()
+        framed.setLayout(pieces.column(self.recent, margins=(12, 2, 12, 10)))
+        self.add_dock("sample.setup", self.tr("Sampling"), right, sides.RightDockWidgetArea, 316, 440)
+        self.add_dock("sample.item", self.tr("Item"), scrolled(self.info), sides.RightDockWidgetArea, 316, 220)
+        lately = self.add_dock("sample.recent", self.tr("Made lately"), framed, sides.BottomDockWidgetArea, height=180)
+        lately.heading.hint.setText(self.tr("Enter opens"))
+
+    def _connect(self) -> None:
+        session, work, controls = self.session, self.work, self.controls
+        self.setup.changed.connect(self._setup_changed)
+        self.grid_form.across.changed.connect(self._setup_changed)
+        self.grid_form.down.changed.connect(self._setup_changed)
+        controls.generate_asked.connect(self.generate_or_stop)
+        controls.live_toggled.connect(lambda on: self._setup_changed())
+        controls.grid_toggled.connect(self._show_grid_form)
+        work.made.connect(self._show_made)
+        work.live_made.connect(self._show_live)
+        work.cell.connect(self.results.show_cell)
+        work.busy.connect(self._show_busy)
+        work.progressed.connect(lambda share: self.meter.setValue(round(1000 * share)))
+        work.failed.connect(self._live_failed)
+        self.results.chosen.connect(self._choose)
+        session.samples.changed.connect(self._reload_recent)
+        session.ready.connect(self._reload_recent)
+        session.runs.changed.connect(self._show_page)
+        self.tiles.counted.connect(lambda _: self.recent.set_source(*self.tiles.source()))
+        self.tiles.paged.connect(self.recent.refresh)
+        self.tiles.arrived.connect(self.recent.refresh)
+        self.recent.activated.connect(self._open_recent)
+        self.recent.current_changed.connect(self._open_recent)
+
+    # --------------------------------------------------------------------------------------------- showing
+
+    def on_shown(self) -> None:
+        self._reload_recent()
+        self._show_page()
+
+    def show_what(self, what: dict) -> None:
+        state = what.get("state")
+        if isinstance(state, SampleRecord):
+            self.session.bridge.spawn(self._restore(state))
+        elif what.get("sample"):
+            self.session.bridge.spawn(self._open(what["sample"]))
+        elif what.get("run"):
+            self.setup.choose_run(what["run"])
+        self._show_page()
+
+    def _reload_recent(self) -> None:
+        if self.isVisible():
+            self.tiles.reload()
+
+    def _open_recent(self, index: int) -> None:
+        record = self.tiles.record(index) if index >= 0 else None
+        if record is not None and (self._record is None or record.id != self._record.id):
+            self.session.bridge.spawn(self._open(record.id))
+
+    async def _open(self, sample: str) -> None:
+        record = await self.session.samples.record(sample)
+        items = await self.session.samples.items(sample)
+        self.setup.take(record)
+        self._show_record(record, items)
+
+    def _show_record(self, record: SampleRecord, items) -> None:
+        request = request_of(record)
+        made = [Made(request, n, record.id) for n in range(len(items))]
+        self._show_made(Batch(items, record.modality, made, samples=[record.id]), record)
+
+    async def _restore(self, record: SampleRecord) -> None:
+        """The exact state of an exported file: its sample where the library has it, else made again."""
+        self.setup.take(record)
+        known = await self.session.samples.page(0, 1 << 30)
+        if any(one.id == record.id for one in known):
+            await self._open(record.id)
+        elif self.session.runs.get(record.run) is not None:
+            self.work.generate([request_of(record)])
+            self.session.bridge.notice(self.tr("Making “{0}” again from its own record.").format(record.title))
+        else:
+            self.session.bridge.notice(self.tr("The run that made “{0}” is not in this library.").format(record.title))
+
+    def _show_page(self) -> None:
+        has_items = self.results.batch is not None or self.work.is_busy or self.controls.live.isChecked()
+        self.pages.setCurrentIndex(0 if has_items else 1)
+        able = not self.setup.problems()
+        self.empty.button.setText(self.tr("Generate") if able else self.tr("Train a model first"))
+
+    def _do_first_thing(self) -> None:
+        if self.setup.problems():
+            self.session.navigate.emit("train", {})
+        else:
+            self.generate_or_stop()
+
+    def _setup_changed(self) -> None:
+        problems = self.setup.problems()
+        if not problems and self.controls.grid.isChecked() and self.grid_form.problem():
+            problems = [self.grid_form.problem()]
+        if not self.work.is_busy:
+            self.controls.show_problem(problems[0] if problems else "")
+        self.run_chip.setText(self.setup.title())
+        self.run_chip.setVisible(bool(self.setup.title()))
+        if self.controls.live.isChecked() and not problems:
+            self.work.live(self.setup.request(save=False))
+        self._show_page()
+
+    def _show_grid_form(self, on: bool) -> None:
+        if on:
+            self.controls.live.setChecked(False)
+            self.grid_form.offer()
+        self.grid_form.setVisible(on)
+        self._setup_changed()
+
+    def _show_busy(self, busy: bool) -> None:
+        self.controls.show_busy(busy)
+        self.meter.setVisible(busy)
+        if not busy:
+            self.meter.setValue(0)
+            self._setup_changed()
+        self._show_page()
+
+    def _show_made(self, batch: Batch, record: SampleRecord | None = None) -> None:
+        self.results.show_batch(batch)
+        self.state_chip.setText(self.tr("{0} items").format(len(batch.items)))
+        self.header.set_hint(f"{batch.took_ms:,.0f} ms" if batch.took_ms else "")
+        self._record = record
+        if record is None and batch.samples:
+            self.session.bridge.spawn(self._read_record(batch.samples[0]))
+        self._show_actions()
+        self._show_page()
+
+    def _show_live(self, batch: Batch, latency_ms: float) -> None:
+        self._record, self._latency_ms = None, latency_ms
+        self.results.show_batch(batch)
+        self.state_chip.setText(self.tr("live"))
+        self.header.set_hint(self.tr("{0} ms from edit to picture").format(f"{latency_ms:,.0f}"))
+        self._show_actions()
+        self._show_page()
+
+    def _live_failed(self, trouble: Trouble) -> None:
+        self.controls.show_problem(str(trouble))
+
+    async def _read_record(self, sample: str) -> None:
+        self._record = await self.session.samples.record(sample)
+        self._show_actions()
+
+    def _show_actions(self) -> None:
+        batch, record = self.results.batch, self._record
+        self.keep.setVisible(batch is not None and any(not made.sample for made in batch.made))
+        self.export.setEnabled(record is not None)
+        self.trajectory.setEnabled(record is not None and record.trace is not None)
+        self.vary.setEnabled(self._can_vary())
+        self.vary.setToolTip(
+            self.tr("New noise from a step of this item's own trajectory")
+            if self._can_vary()
+            else self.tr("Choose an item whose trajectory was recorded by a model that denoises step by step")
+        )
+        self.export_menu.clear()
+        if record is not None:
+            fill_menu(self.export_menu, self.session, self, record, self.results.selection())
+
+    def _choose(self, made: Made | None) -> None:
+        self.info.show_made(made)
+        self._show_actions()
+
+    # ---------------------------------------------------------------------------------------------- acting
+
+    def generate_or_stop(self) -> None:
+        """Make what is set up, or give up what is being made."""
+        if self.work.is_busy:
+            self.work.cancel()
+            return
+        if self.setup.problems():
+            return
+        self.setup.seeds.advance()
+        if self.controls.grid.isChecked():
+            self._generate_grid()
+        else:
+            self.work.generate(self.setup.all_requests())
+
+    def _generate_grid(self) -> None:
+        requests, across, down = self.grid_form.cells()
+        self.results.begin_cells(across, down)
+        self.state_chip.setText(f"{across.title} × {down.title}" if down else across.title)
+        self._record = None
+        self.work.make_cells(requests)
+        self._show_page()
+
+    def keep_made(self) -> None:
+        """Write what is seen (or chosen) into the gallery."""
+        if self.results.batch is not None:
+            self.work.keep(self.results.batch, self.results.selection(), TRACED if self.setup.record.isChecked() else 0)
+
+    def _can_vary(self) -> bool:
+        trace, made = (self._record.trace if self._record else None), self.results.current()
+        denoised = trace is not None and trace.kind == "denoise" and not self.setup.together
+        return denoised and made is not None and made.index < trace.count and self.results.current_index() >= 0
+
+    def vary_item(self) -> None:
+        """Variations of the chosen item."""
+        made = self.results.current()
+        if made is not None and self._can_vary():
+            self.work.vary(self._record, made.index, VARY_AT, VARIATIONS, made.request.seed + 1)
+
+    def open_trajectory(self) -> None:
+        """Scrub through how this was made."""
+        if self._record is not None:
+            self.session.navigate.emit("trajectory", {"sample": self._record.id, "run": self._record.run})
+
+    def commands(self) -> list[Command]:
+        def able() -> bool:
+            return not self.setup.problems()
+
+        return [
+            Command("sample.generate", self.tr("Generate, or stop generating"), self.generate_or_stop, "Sample", "Ctrl+G",
+                    "sample", able),
+            Command("sample.live", self.tr("Live mode on or off"), self.controls.live.toggle, "Sample", "Ctrl+L", "play", able),
+            Command("sample.seed", self.tr("A fresh seed"), self.setup.seeds.draw, "Sample", "Ctrl+R", "dice"),
+            Command("sample.grid", self.tr("Grid over two fields"), self.controls.grid.toggle, "Sample", "", "grid", able),
+            Command("sample.vary", self.tr("Variations of the chosen item"), self.vary_item, "Sample", "", "branch",
+                    self._can_vary),
+            Command("sample.keep", self.tr("Keep what is seen in the gallery"), self.keep_made, "Sample", "", "star",
+                    lambda: self.results.batch is not None),
+            Command("sample.trajectory", self.tr("Open in Trajectory"), self.open_trajectory, "Sample", "", "trajectory",
+                    lambda: self._record is not None and self._record.trace is not None),
+        ]  # fmt: skip
+
+
+def request_of(record: SampleRecord) -> Sample:
+    """The request that makes a sample again."""
+    traced = record.trace.count if record.trace else 0
+    return Sample(
+        record.run, record.count, record.seed, record.sampling, record.conditions, record.checkpoint, traced, title=record.title
+    )

@@ -1,0 +1,202 @@
+"""What to sample: run and checkpoint, conditions, seeds, how many, and the sampler's settings from the description."""
+
+from __future__ import annotations
+
+import msgspec
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QCheckBox, QComboBox, QLabel, QSizePolicy, QSpinBox, QVBoxLayout, QWidget
+
+from models_backend.contract import fields
+from models_backend.contract.messages import Sample
+from models_backend.contract.run_layout import RunRecord, SampleRecord
+
+from .. import pieces, theme
+from ..forms.conditions import ConditionsForm
+from ..forms.form import SettingsForm
+from ..state.session import Session
+from ..viewers.modality import shown
+from .sample_seeds import SeedEditor
+
+MOST_ITEMS = 4096
+TRACED = 16
+TOGETHER_COUNT, EACH_COUNT = 2000, 16
+
+
+class SampleSetup(QWidget):
+    """``changed`` at every edit that changes what would be made; ``run_changed`` when another run is chosen."""
+
+    changed = Signal()
+    run_changed = Signal(str)
+
+    def __init__(self, session: Session):
+        super().__init__()
+        self._session = session
+        self.run: RunRecord | None = None
+        self.form: SettingsForm | None = None
+        self.conditions: ConditionsForm | None = None
+        self.runs, self.checkpoints, self.seeds = QComboBox(), QComboBox(), SeedEditor()
+        self.count, self.record = QSpinBox(), QCheckBox(self.tr("Record the trajectory"))
+        self._build()
+        self._connect()
+        self.fill_runs()
+
+    def _build(self) -> None:
+        self.count.setRange(1, MOST_ITEMS)
+        self.count.setValue(EACH_COUNT)
+        self.record.setChecked(True)
+        self.record.setToolTip(
+            self.tr("Keeps every step of up to {0} items, to scrub through and to branch from").format(TRACED)
+        )
+        for widget, name in (
+            (self.runs, self.tr("Run")), (self.checkpoints, self.tr("Checkpoint")), (self.count, self.tr("Items a seed")),
+        ):  # fmt: skip
+            widget.setAccessibleName(name)
+            widget.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self._layout = QVBoxLayout(self)
+        self._layout.setContentsMargins(12, 2, 12, 12)
+        self._layout.setSpacing(7)
+        for name, widget in (
+            (self.tr("Run"), self.runs), (self.tr("Checkpoint"), self.checkpoints), (self.tr("Seeds"), self.seeds),
+            (self.tr("Items"), self.count),
+        ):  # fmt: skip
+            self._layout.addLayout(self._line(name, widget))
+        self._layout.addWidget(self.record)
+        self._inner = QVBoxLayout()
+        self._layout.addLayout(self._inner)
+        self._layout.addStretch(1)
+
+    def _line(self, name: str, widget: QWidget):
+        text: QLabel = pieces.label(name)
+        text.setFixedWidth(theme.px(84))
+        text.setBuddy(widget)
+        line = pieces.row(text, widget, spacing=8)
+        line.setStretch(1, 1)
+        return line
+
+    def _connect(self) -> None:
+        self.runs.activated.connect(lambda _: self.choose_run(self.runs.currentData()))
+        self.checkpoints.activated.connect(lambda _: self.changed.emit())
+        self.seeds.changed.connect(self.changed)
+        self.count.valueChanged.connect(lambda _: self.changed.emit())
+        self._session.runs.changed.connect(self.fill_runs)
+        self._session.runs.state_changed.connect(lambda _run, _state: self.fill_runs())
+        self._session.catalogue.changed.connect(self.fill_runs)
+
+    # ------------------------------------------------------------------------------------------------ run
+
+    def fill_runs(self) -> None:
+        """Offer the runs that have learnt something, keeping the choice."""
+        runs = self._session.runs
+        able = [r for r in runs.records if self._session.catalogue.get(r.family) and runs.may_be_trained(r.id)]
+        self.runs.clear()
+        for record in able:
+            self.runs.addItem(record.title, record.id)
+        wanted = self.run.id if self.run and runs.get(self.run.id) else runs.current
+        place = self.runs.findData(wanted)
+        if able and (self.run is None or self.run.id != self.runs.itemData(max(0, place))):
+            self.choose_run(self.runs.itemData(max(0, place)))
+        self.runs.setCurrentIndex(max(0, place) if able else -1)
+
+    def choose_run(self, run: str) -> None:
+        """Sample from this run."""
+        record = self._session.runs.get(run)
+        family = self._session.catalogue.get(record.family) if record else None
+        if family is None:
+            return
+        same = self.run is not None and self.run.family == record.family and self.run.spec == record.spec
+        together = shown(record.spec.modality).together
+        if self.run is None or shown(self.run.spec.modality).together != together:
+            self.count.setValue(TOGETHER_COUNT if together else EACH_COUNT)
+        self.run = record
+        self.runs.setCurrentIndex(self.runs.findData(run))
+        if not same:
+            self._build_forms(family)
+        self._fill_checkpoints()
+        self.run_changed.emit(run)
+        self.changed.emit()
+
+    def _build_forms(self, family) -> None:
+        for old in (self.form, self.conditions):
+            if old is not None:
+                self._inner.removeWidget(old)
+                old.hide()
+                old.deleteLater()
+        self.conditions = ConditionsForm(family.conditions, self.run.spec) if family.conditions else None
+        self.form = SettingsForm(family.sampling, fields.merged(fields.defaults(family.sampling), self.run.sampling))
+        for new in (self.conditions, self.form):
+            if new is not None:
+                self._inner.addWidget(new)
+                new.changed.connect(self.changed)
+
+    def _fill_checkpoints(self) -> None:
+        self.checkpoints.clear()
+        self.checkpoints.addItem(self.tr("newest"), "")
+        self._session.bridge.spawn(self._read_checkpoints(self.run.id))
+
+    async def _read_checkpoints(self, run: str) -> None:
+        folder = self._session.bridge.library.run(run)
+        names = await self._session.bridge.threaded(lambda: [layout.name for layout in folder.checkpoints()])
+        if self.run is not None and self.run.id == run and self.checkpoints.count() == 1:
+            for name in names:
+                step = name.removeprefix("step-").lstrip("0") or "0"
+                self.checkpoints.addItem(self.tr("step {0}").format(f"{int(step):,}") if step.isdigit() else name, name)
+
+    # -------------------------------------------------------------------------------------------- requests
+
+    def problems(self) -> list[str]:
+        """What keeps this from being sampled."""
+        if self.run is None or self.form is None:
+            return [self.tr("Train a model first; then choose its run here.")]
+        return [str(problem) for problem in self.form.problems()] + [text for text in (self.seeds.problem(),) if text]
+
+    def request(self, seed: int | None = None, save: bool = True, stamp: int = 0) -> Sample:
+        """The request for one seed (the first where none is given)."""
+        traced = min(self.count.value(), self.count.value() if self.together else TRACED)
+        return Sample(
+            self.run.id,
+            self.count.value(),
+            self.seeds.seeds()[0] if seed is None else seed,
+            self.form.values(),
+            self.conditions.values() if self.conditions else {},
+            self.checkpoints.currentData() or "",
+            traced if save and self.record.isChecked() else 0,
+            save=save,
+            stamp=stamp,
+        )
+
+    def all_requests(self, save: bool = True) -> list[Sample]:
+        """One request a seed."""
+        return [self.request(seed, save) for seed in self.seeds.seeds()]
+
+    @property
+    def together(self) -> bool:
+        """Whether items only mean something together."""
+        return self.run is not None and shown(self.run.spec.modality).together
+
+    def take(self, record: SampleRecord) -> None:
+        """Everything as a sample was made: run, checkpoint, settings, conditions, seed, count."""
+        if self._session.runs.get(record.run) is None:
+            return
+        self.choose_run(record.run)
+        self.form.set_values(record.sampling)
+        if self.conditions:
+            self.conditions.set_values(record.conditions)
+        self.seeds.lock.setChecked(True)
+        self.seeds.set_seeds([record.seed])
+        self.count.setValue(record.count)
+        place = self.checkpoints.findData(record.checkpoint)
+        if place < 0 and record.checkpoint:
+            self.checkpoints.addItem(record.checkpoint, record.checkpoint)
+            place = self.checkpoints.count() - 1
+        self.checkpoints.setCurrentIndex(max(0, place))
+        self.changed.emit()
+
+    def title(self) -> str:
+        """Run and checkpoint in words."""
+        return f"{self.run.title} · {self.checkpoints.currentText()}" if self.run else ""
+
+
+def same_request(one: Sample, other: Sample) -> bool:
+    """Whether two requests make the same items."""
+    plain = [msgspec.structs.replace(r, stamp=0, save=False, trace=0, title="") for r in (one, other)]
+    return plain[0] == plain[1]

@@ -1,0 +1,192 @@
+"""Making samples: batches, live mode (the latest request wins), grids cell by cell, variations, keeping."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import numpy as np
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from models_backend.contract.messages import Media, Progress, Sample, StartFrom
+from models_backend.contract.run_layout import SampleRecord
+
+from ..state.jobs import Activity
+from ..state.session import Session
+from ..viewers.modality import to_array
+
+LIVE_PAUSE_MS = 25
+Tell = Callable[[Progress], None]
+
+
+@dataclass
+class Made:
+    """One item on the screen: where it comes from, and how to make it again."""
+
+    request: Sample
+    index: int
+    sample: str = ""
+
+
+@dataclass
+class Batch:
+    """Items that are shown together, with the origin of each. ``took_ms``: the worker's own time."""
+
+    items: np.ndarray
+    modality: str
+    made: list[Made]
+    took_ms: float = 0.0
+    samples: list[str] = field(default_factory=list)
+
+
+def media_of(answer: Any) -> Media:
+    """The Media of an answer to Sample."""
+    return answer[0] if isinstance(answer, (tuple, list)) else answer
+
+
+def joined(requests: list[Sample], answers: list[Media]) -> Batch:
+    """One batch from the answers to several requests."""
+    items = np.concatenate([to_array(media.items) for media in answers])
+    made = [Made(r, n, m.sample) for r, m in zip(requests, answers) for n in range(m.items.shape[0])]
+    samples = [media.sample for media in answers if media.sample]
+    return Batch(items, answers[0].modality, made, sum(media.took_ms for media in answers), samples)
+
+
+class SampleWork(QObject):
+    """``made`` a Batch to show; ``cell`` one finished cell of a grid; ``busy`` while anything but live mode is under way."""
+
+    made = Signal(object)
+    live_made = Signal(object, float)  # Batch, latency in ms
+    cell = Signal(int, object)  # index, Batch
+    busy = Signal(bool)
+    progressed = Signal(float)
+    failed = Signal(object)  # Trouble, of live mode only
+
+    def __init__(self, session: Session):
+        super().__init__()
+        self._session = session
+        self._bridge = session.bridge
+        self._task: asyncio.Task | None = None
+        self._stamp, self._shown_stamp = 0, 0
+        self._pending: tuple[Sample, float] | None = None
+        self._live_timer = QTimer(self, singleShot=True, interval=LIVE_PAUSE_MS)
+        self._live_timer.timeout.connect(self._send_live)
+
+    # ------------------------------------------------------------------------------------------- batches
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is being made."""
+        return self._task is not None
+
+    def generate(self, requests: list[Sample]) -> asyncio.Task:
+        """Make every request and show them together."""
+        title = self.tr("Sampling {0} items").format(sum(request.count for request in requests))
+        return self._begin(lambda tell: self._generate(requests, tell), title)
+
+    async def _generate(self, requests: list[Sample], tell: Tell) -> None:
+        answers = []
+        for place, request in enumerate(requests):
+            answers.append(media_of(await self._bridge.engine.call(request, tell)))
+            self.progressed.emit((place + 1) / len(requests))
+        self.made.emit(joined(requests, answers))
+        if any(request.save for request in requests):
+            self._session.samples.refresh()
+
+    def make_cells(self, requests: list[Sample]) -> asyncio.Task:
+        """Make the cells of a grid one after the other; each is told when it is there."""
+        title = self.tr("Sampling a grid of {0}").format(len(requests))
+        return self._begin(lambda tell: self._make_cells(requests, tell), title)
+
+    async def _make_cells(self, requests: list[Sample], tell: Tell) -> None:
+        for place, request in enumerate(requests):
+            media = media_of(await self._bridge.engine.call(request))
+            tell(Progress(place + 1, len(requests), self.tr("cells")))
+            self.cell.emit(place, joined([request], [media]))
+            self.progressed.emit((place + 1) / len(requests))
+
+    def vary(self, record: SampleRecord, item: int, share: float, count: int, seed: int) -> asyncio.Task:
+        """``count`` variations of an item: its own recorded state at ``share`` of the way, gone on from with fresh noise."""
+        steps = record.trace.steps if record.trace else ()
+        step = min(len(steps) - 1, max(0, round(share * (len(steps) - 1))))
+        base = Sample(record.run, 1, 0, record.sampling, record.conditions, record.checkpoint, save=False)
+        requests = [msgspec.structs.replace(base, seed=seed + n, start=StartFrom(record.id, step, item)) for n in range(count)]
+        return self._begin(lambda tell: self._vary(requests, tell), self.tr("Varying item {0}").format(item))
+
+    async def _vary(self, requests: list[Sample], tell: Tell) -> None:
+        answers = [media_of(await self._bridge.engine.call(request, tell)) for request in requests]
+        batch = joined(requests, answers)
+        self.made.emit(batch)
+        if len(requests) > 1 and (batch.items == batch.items[0]).all():
+            self._bridge.notice(
+                self.tr("All variations are alike: this sampler adds no noise on its way. Choose one that does.")
+            )
+
+    def keep(self, batch: Batch, chosen: list[int], trace: int) -> asyncio.Task:
+        """Write what was made without saving into the library, by making it again (item n depends on seed and n only)."""
+        requests: list[Sample] = []
+        for index in chosen or range(len(batch.made)):
+            request = msgspec.structs.replace(batch.made[index].request, save=True, stamp=0, trace=trace)
+            if not batch.made[index].sample and request not in requests:
+                requests.append(request)
+        return self._begin(lambda tell: self._keep(requests, tell), self.tr("Keeping {0} samples").format(len(requests)))
+
+    async def _keep(self, requests: list[Sample], tell: Tell) -> None:
+        for place, request in enumerate(requests):
+            await self._bridge.engine.call(request, tell)
+            self.progressed.emit((place + 1) / max(1, len(requests)))
+        self._session.samples.refresh()
+        self._bridge.notice(self.tr("Kept in the gallery."))
+
+    def cancel(self) -> None:
+        """Give up what is being made."""
+        if self._task is not None:
+            self._task.cancel()
+
+    def _begin(self, work: Callable[[Tell], Coroutine], title: str) -> asyncio.Task:
+        self.cancel()
+        activity = self._session.jobs.begin(title, self.cancel)
+        self._task = self._bridge.spawn(self._carried_out(work, activity))
+        self._task.add_done_callback(self._ended)
+        self.busy.emit(True)
+        return self._task
+
+    async def _carried_out(self, work: Callable[[Tell], Coroutine], activity: Activity) -> None:
+        try:
+            await work(activity.tell)
+        finally:
+            self._session.jobs.end(activity)
+
+    def _ended(self, task: asyncio.Task) -> None:
+        if self._task is task:
+            self._task = None
+            self.busy.emit(False)
+
+    # ---------------------------------------------------------------------------------------------- live
+
+    def live(self, request: Sample) -> None:
+        """Make this soon; a newer request takes its place, wherever it is by then."""
+        edited = self._pending[1] if self._pending else time.perf_counter()
+        self._pending = (request, edited)
+        if not self._live_timer.isActive():
+            self._live_timer.start()
+
+    def _send_live(self) -> None:
+        if self._pending is None:
+            return
+        request, edited = self._pending
+        self._pending = None
+        self._stamp += 1
+        stamped = msgspec.structs.replace(request, stamp=self._stamp, save=False, trace=0)
+        self._bridge.spawn(self._live(stamped, edited), self.failed.emit)
+
+    async def _live(self, request: Sample, edited: float) -> None:
+        media = media_of(await self._bridge.engine.call(request))
+        if request.stamp < max(self._shown_stamp, 1):
+            return
+        self._shown_stamp = request.stamp
+        self.live_made.emit(joined([request], [media]), (time.perf_counter() - edited) * 1000)
