@@ -56,7 +56,7 @@ async def _demo(options: argparse.Namespace, reporter: Reporter) -> None:
     engine = Engine(library)
     try:
         await engine.start()
-        family = _demo_family(await engine.descriptions())
+        family = _demo_family(await engine.described())
         reporter.note("importing the handwritten digits")
         dataset = await engine.make_builtin(_dataset_name(family))
         record = await engine.create_run(

@@ -1,0 +1,198 @@
+"""``nexus-studio bench NAME``: this machine measured, each speed as a ratio to a named peer in the same run.
+
+start: first paint and memory of the window.      ui: gaps of its event loop while a run trains.
+train: the trainer against the plain diffusers loop.  sample: sampling against diffusers' DDIMPipeline.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from models_backend.contract.messages import TroubleError
+from models_backend.engine.terminal import Reporter
+
+#: The small U-Net of the comparisons: (width, multipliers) at 32 px, attention at 8 px.
+NETWORK = {"type": "unet", "width": 64, "multipliers": [1, 2, 2], "blocks": 2, "attention": [8], "head": 32, "groups": 8}
+SIZE, BATCH, SAMPLES, SAMPLE_STEPS = 32, 16, 16, 20
+
+
+def main(argv: list[str]) -> int:
+    """Run one bench; the exit status."""
+    parser = argparse.ArgumentParser("nexus-studio bench", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("name", choices=("start", "ui", "train", "sample"))
+    parser.add_argument("--seconds", type=float, default=0.0, help="start, ui: how long to look on (8, 300)")
+    parser.add_argument("--rounds", type=int, default=5, help="train, sample: rounds, both sides in each")
+    parser.add_argument("--compile", action="store_true", help="train, sample: also with torch.compile")
+    parser.add_argument("--library", help="not used: benches work in a library of their own")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    options = parser.parse_args(argv)
+    reporter = Reporter(as_json=options.json)
+    try:
+        with tempfile.TemporaryDirectory(prefix="nexus-bench-") as scratch:
+            _BENCHES[options.name](options, Path(scratch), reporter)
+    except TroubleError as error:
+        reporter.error(error.trouble)
+        return 1
+    return 0
+
+
+# ------------------------------------------------------------------------------------------------ the window
+
+
+def _start(options: argparse.Namespace, scratch: Path, reporter: Reporter) -> None:
+    found = [_window("start", scratch, options.seconds or 8.0) for _ in range(3)]
+    best = min(found, key=lambda one: one["first_paint_s"])
+    text = (
+        f"first paint {best['first_paint_s']:.2f} s, {best['first_paint_mb']:.0f} MB then, {best['settled_mb']:.0f} MB settled"
+    )
+    heavy = ", ".join(best["heavy"]) or "none of torch, diffusers, transformers, scipy"
+    reporter.result(f"{text}; loaded: {heavy}", bench="start", runs=found, **best)
+
+
+def _ui(options: argparse.Namespace, scratch: Path, reporter: Reporter) -> None:
+    family = _denoiser()[0]
+    reporter.note(f"training {family} beside the window for {options.seconds or 300:.0f} s")
+    found = _window("ui", scratch, options.seconds or 300.0, "--family", family)
+    text = f"event-loop gaps: 99.9 % under {found['p99_9_ms']:.1f} ms, worst {found['worst_ms']:.1f} ms, {found['beats']} beats"
+    reporter.result(text, bench="ui", **found)
+
+
+def _window(what: str, scratch: Path, seconds: float, *more: str) -> dict[str, Any]:
+    """What the window measured of itself, in a process of its own."""
+    environment = os.environ | {"XDG_CONFIG_HOME": str(scratch / "config")}
+    if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        environment.setdefault("QT_QPA_PLATFORM", "offscreen")
+    command = [sys.executable, "-m", "nexus_studio.measuring", what, "--library", str(scratch / "library")]
+    done = subprocess.run([*command, "--seconds", str(seconds), *more], env=environment, capture_output=True, text=True)
+    if done.returncode:
+        raise TroubleError("the window could not be measured", detail=done.stderr, advice=done.stderr.strip()[-300:])
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+# ------------------------------------------------------------------------------------------------ the models
+
+
+def _denoiser() -> tuple[str, dict[str, Any]]:
+    """The family that trains a denoiser on pictures with a U-Net, and all families."""
+    from models_backend.workers.registry import families
+
+    known = families()
+    key = next(key for key, family in known.items() if "diffusion" in family.provides and "image" in family.modalities)
+    return key, known
+
+
+async def _run(library: Any, family: str, training: dict[str, Any]) -> Any:
+    from models_backend.engine.engine import Engine
+
+    engine = Engine(library, schedule=False)
+    dataset = await engine.make_builtin(f"shapes:size={SIZE},count=2000")
+    settings = {"batch_size": BATCH, "steps": 100_000, "validate_every": 0, "preview_every": 0, "learning_rate": 1e-4}
+    record = await engine.create_run(
+        family, dataset.id, "small", config={"network": NETWORK}, training=settings | training, data={"resolution": SIZE}
+    )
+    await engine.close()
+    return record
+
+
+def _trainer(scratch: Path, **training: Any) -> Any:
+    """A prepared trainer on coloured shapes, and its library (kept open with it)."""
+    from models_backend.library.library import Library
+    from models_backend.training.loop import Trainer
+
+    key, known = _denoiser()
+    library = Library.open(scratch / f"library-{len(list(scratch.iterdir()))}")
+    record = asyncio.run(_run(library, key, training))
+    trainer = Trainer(library, library.run(record.id), known[key], known)
+    trainer.prepare()
+    return trainer
+
+
+def _unet(trainer: Any) -> Any:
+    """A fresh copy of the U-Net inside a trainer, as diffusers makes it."""
+    from diffusers import UNet2DModel
+
+    inner = next(m for net in trainer.nets.values() for m in net.modules() if isinstance(m, UNet2DModel))
+    return UNet2DModel.from_config(inner.config)
+
+
+def _pictures(trainer: Any) -> Any:
+    import numpy as np
+
+    x = trainer.data.train.take(np.arange(min(1000, trainer.data.train.count)))
+    return ((x.transpose(0, 2, 3, 1) + 1) * 127.5).round().astype("uint8")
+
+
+def _train(options: argparse.Namespace, scratch: Path, reporter: Reporter) -> None:
+    from models_backend.workers.peers import plain_training
+
+    reporter.note("preparing both sides")
+    trainer = _trainer(scratch)
+    plain = plain_training(_unet(trainer), _pictures(trainer), BATCH, 1e-4)
+    sides: dict[str, Callable[[], Any]] = {"plain diffusers loop": lambda: next(plain), "studio": trainer.advance}
+    if options.compile:
+        reporter.note("compiling: the first step takes a minute or two")
+        sides["studio, compiled"] = _trainer(scratch, compile="on").advance
+    reporter.note(f"arithmetic chosen: {trainer.choices.precision}, {trainer.choices.threads} threads")
+    _compare("train", sides, options.rounds, 4, reporter, precision=trainer.choices.precision)
+
+
+def _sample(options: argparse.Namespace, scratch: Path, reporter: Reporter) -> None:
+    import torch
+
+    from models_backend.contract.messages import Sample
+    from models_backend.sampling.draw import draw
+    from models_backend.workers.peers import plain_pipeline
+
+    reporter.note("preparing both sides")
+    trainer = _trainer(scratch)
+    trainer.save()
+    pipeline = plain_pipeline(_unet(trainer))
+    request = Sample(trainer.record.id, SAMPLES, sampling={"sampler": {"type": "ddim"}, "steps": SAMPLE_STEPS}, save=False)
+    loaded = trainer.loaded()
+
+    def plain() -> None:
+        pipeline(batch_size=SAMPLES, num_inference_steps=SAMPLE_STEPS, output_type="np", generator=torch.manual_seed(0))
+
+    sides = {"DDIMPipeline": plain, "studio": lambda: draw(loaded, request, trainer.library)}
+    if options.compile:
+        from models_backend.training import compiling
+
+        compiled = _trainer(scratch)
+        compiling.compile_all(compiled.loaded().nets)
+        sides["studio, compiled"] = lambda: draw(compiled.loaded(), request, compiled.library)
+    _compare("sample", sides, options.rounds, 1, reporter)
+
+
+def _compare(bench: str, sides: dict[str, Callable[[], Any]], rounds: int, times: int, reporter: Reporter, **more: Any) -> None:
+    """Times every side in turn, round after round, after one round to warm up; tells medians and ratios to the first."""
+    took: dict[str, list[float]] = {name: [] for name in sides}
+    for number in range(rounds + 1):
+        for name, act in sides.items():
+            begun = time.perf_counter()
+            for _ in range(times):
+                act()
+            if number:
+                took[name].append((time.perf_counter() - begun) / times)
+    medians = {name: statistics.median(values) for name, values in took.items()}
+    peer = next(iter(sides))
+    for name, seconds in medians.items():
+        ratio = medians[peer] / seconds
+        reporter.result(f"{name}: {seconds * 1000:.1f} ms, {ratio:.2f} x", bench=bench, side=name, ms=seconds * 1000,
+                        ratio=ratio, peer=peer, rounds=rounds, **more)  # fmt: skip
+
+
+_BENCHES = {"start": _start, "ui": _ui, "train": _train, "sample": _sample}
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
