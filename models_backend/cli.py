@@ -41,7 +41,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has had enough
         return 0
     except Exception as error:
-        reporter.error(_trouble(error))
+        trouble = _trouble(error)
+        reporter.error(trouble)
+        if os.environ.get("NEXUS_DEBUG"):
+            print(trouble.detail, file=sys.stderr)
         return 1
 
 
@@ -58,9 +61,9 @@ def _trouble(error: Exception) -> Trouble:
         return Trouble(str(error))
     if isinstance(error, OSError) and error.strerror:
         return Trouble(error.strerror, str(error.filename or ""))
-    if os.environ.get("NEXUS_DEBUG"):
-        traceback.print_exception(error)
-    return Trouble(f"unexpected {type(error).__name__}: {error}", advice="NEXUS_DEBUG=1 shows where it came from")
+    detail = "".join(traceback.format_exception(error))
+    what = f"unexpected {type(error).__name__}: {error}"
+    return Trouble(what, advice="NEXUS_DEBUG=1 shows where it came from", detail=detail)
 
 
 # ------------------------------------------------------------------------------------------------ what can be asked

@@ -86,10 +86,16 @@ async def called(now: Session, request: Any, what: str) -> Any:
 
 def teller(reporter: Reporter, what: str) -> Callable[[Progress], None]:
     """Progress of one call as the reporter shows it; words without a count become a note."""
-    begun, said = time.monotonic(), set()
+    first: list[tuple[int, float]] = []
+    said: set[str] = set()
 
     def tell(progress: Progress) -> None:
         if progress.total:
+            now = time.monotonic()
+            if not first:
+                first.append((progress.done, now))
+            done, since = first[0]  # what came before, loading above all, says nothing of the rate
+            begun = now - (now - since) * progress.done / max(progress.done - done, 1)
             reporter.progress(progress.done, progress.total, progress.what or what, begun)
         elif progress.what not in said:
             said.add(progress.what)

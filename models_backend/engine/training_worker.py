@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from models_backend.contract.messages import Attach, Body, Event, Heartbeat, State, Stop, Trouble, TroubleError
@@ -72,7 +72,7 @@ class TrainingWorker:
 
     async def up(self) -> None:
         """Waits until the worker is connected, or has ended."""
-        waits = [asyncio.ensure_future(e.wait()) for e in (self._connected, self.ended)]
+        waits = [_unheard(e.wait()) for e in (self._connected, self.ended)]
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -81,14 +81,13 @@ class TrainingWorker:
 
     async def stop(self, after_step: bool) -> None:
         """Asks the worker to save and end; with ``after_step`` False one that does not obey in time is ended by force."""
-        asked = asyncio.ensure_future(self.call(Stop(after_step)))
-        try:
-            await asyncio.wait_for(asyncio.shield(asked if after_step else self.ended.wait()), self.limits.stop_s)
-        except TimeoutError:
-            if not after_step:
-                await self.kill()
-        finally:
-            asked.cancel()
+        asked, ended = _unheard(self.call(Stop(after_step))), _unheard(self.ended.wait())
+        wanted = {asked, ended} if after_step else {ended}
+        await asyncio.wait(wanted, timeout=self.limits.stop_s, return_when=asyncio.FIRST_COMPLETED)
+        if not after_step and not ended.done():
+            await self.kill()
+        for task in (asked, ended):
+            task.cancel()
 
     async def kill(self) -> None:
         """Ends the worker by force; what it saved is kept."""
@@ -122,12 +121,15 @@ class TrainingWorker:
 
     async def _listen(self) -> None:
         connection = self.connection
-        attaching = asyncio.ensure_future(connection.call(Attach(self.seq)))
-        while not connection.closed.is_set():
-            self._look(connection)
-            await asyncio.wait([asyncio.ensure_future(connection.closed.wait())], timeout=self.limits.tick_s)
-        attaching.cancel()
-        self.detach()
+        attaching, closed = _unheard(connection.call(Attach(self.seq))), _unheard(connection.closed.wait())
+        try:
+            while not closed.done():
+                self._look(connection)
+                await asyncio.wait([closed], timeout=self.limits.tick_s)
+        finally:
+            attaching.cancel()
+            closed.cancel()
+            self.detach()
 
     def _look(self, connection: Connection) -> None:
         now = time.monotonic()
@@ -197,3 +199,10 @@ class TrainingWorker:
     def beat(self) -> Heartbeat:
         """The last sign of life."""
         return self.connection.beat if self.connection else Heartbeat()
+
+
+def _unheard(work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+    """A task whose failure is told in another way: by the worker's end."""
+    task = asyncio.ensure_future(work)
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return task
