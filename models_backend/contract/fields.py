@@ -107,10 +107,15 @@ def describe(settings: type, name: str = "", title: str = "") -> FieldSpec:
 
 def _default(info: msgspec.structs.FieldInfo) -> Any:
     if info.default is not msgspec.NODEFAULT:
-        return msgspec.to_builtins(info.default)
+        return _as_json(info.default)
     if info.default_factory is not msgspec.NODEFAULT:
-        return msgspec.to_builtins(info.default_factory())
+        return _as_json(info.default_factory())
     raise TypeError(f"settings field {info.name!r} needs a default")
+
+
+def _as_json(value: Any) -> Any:
+    """A value as it comes back from JSON (tuples as lists), so that a description survives the wire unchanged."""
+    return msgspec.json.decode(msgspec.json.encode(value))
 
 
 def _describe_one(name: str, hint: Any, default: Any) -> FieldSpec:

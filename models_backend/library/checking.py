@@ -147,7 +147,8 @@ def check_dataset(layout: LibraryLayout, name: str, references: References, deep
     record: DatasetRecord | None = _record(layout, "dataset", name, found)
     items = _tried(layout, dataset.items, read_items, found)
     folder = DatasetFolder(dataset)
-    _tried(layout, dataset.report, lambda _: folder.report(), found)
+    if dataset.report.exists():
+        _tried(layout, dataset.report, lambda _: folder.report(), found)
     edits = _tried(layout, dataset.edits, lambda _: folder.edits(), found, "edits")
     if record is not None and items is not None:
         found += _check_items(layout, dataset, record, len(items))

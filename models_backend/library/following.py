@@ -40,7 +40,10 @@ class FollowedIndex:
         and where the index cannot follow now, it does before the next listing."""
         try:
             pair = read(self.layout, kind, name)
-            self.index.put(kind, *pair) if pair else self.index.drop(kind, [name])
+            if pair:
+                self.index.put(kind, *pair)
+            elif not folders.exists(self.layout, kind, name):
+                self.index.drop(kind, [name])
             self._note_seen(kind)
         except (apsw.Error, OSError) as error:
             self._behind = True
@@ -138,7 +141,8 @@ def rebuild(layout: LibraryLayout) -> int:
 def reconcile(index: Index, layout: LibraryLayout, deep: bool = False) -> int:
     """Bring the index up to the folders; how many records changed.
 
-    Names are always compared; with ``deep`` also every record's stamp, which finds changed content."""
+    Names are always compared; with ``deep`` also every record's stamp, which finds changed content. What is there but
+    cannot be read stays as it was known: it may be the only good copy of the record, from which fsck repairs it."""
     if deep or index.new:
         index.put_exports(exports.read(layout))
     return sum(_reconcile(index, layout, kind, deep) for kind in TABLES)
@@ -149,13 +153,11 @@ def _reconcile(index: Index, layout: LibraryLayout, kind: str, deep: bool) -> in
     gone = [name for name in known if name not in there]
     fresh = [name for name in there if name not in known or (deep and known[name] != folders.stamp(layout, kind, name))]
     found = [pair for pair in (read(layout, kind, name) for name in fresh) if pair]
-    readable = {record.id for record, _ in found}
-    lost = [name for name in fresh if name in known and name not in readable]
-    if gone or lost:
-        index.drop(kind, gone + lost)
+    if gone:
+        index.drop(kind, gone)
     if found:
         index.put_all(kind, found)
-    return len(gone) + len(lost) + len(found)
+    return len(gone) + len(found)
 
 
 def read(layout: LibraryLayout, kind: str, name: str) -> tuple[Any, str] | None:
