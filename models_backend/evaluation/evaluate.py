@@ -2,8 +2,8 @@
 
 Names: ``sure least_class class_entropy classifier_accuracy sure_real near_copies fd fd_floor precision recall density
 coverage`` of pictures; ``w2 w2_floor modes within_3sd least_mode`` of points; ``w2_1step``, ``fd_1step`` and ``straightness``
-where sampling takes steps; ``reconstruction_accuracy reconstruction_psnr`` and ``log_likelihood ppca_nats ppca_gap`` where the model
-knows them; the family's own diagnostics; ``health_<monitor>``: 0 ok, 1 warn, 2 bad.
+where sampling takes steps; ``reconstruction_accuracy reconstruction_psnr`` and ``log_likelihood ppca_nats ppca_gap`` where
+the model knows them; the family's own diagnostics; ``health_<monitor>``: 0 ok, 1 warn, 2 bad.
 """
 
 from __future__ import annotations

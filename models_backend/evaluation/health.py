@@ -141,7 +141,7 @@ def loss_trend(evidence: Evidence) -> HealthLine:
     if over:
         text = f"held-out loss has risen {over:.0%} above its lowest while training went on: the model learns items by heart"
         return HealthLine("loss_trend", "warn", text, Remedy("Train a run a third as long", training=_shorter(evidence)))
-    if fall > 2 * noise and start - now > 0.1 * fall:
+    if fall > 4 * noise and start - now > 0.1 * fall:
         return HealthLine("loss_trend", "ok", f"the loss has fallen from {start:.4g} to {now:.4g}")
     return HealthLine("loss_trend", "warn", f"the loss has not fallen: {start:.4g} at first, {now:.4g} now")
 

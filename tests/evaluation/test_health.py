@@ -1,0 +1,176 @@
+"""Monitors on synthetic histories: each says the right word, and its remedy fits the run."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from models_backend.contract.fields import build, merged, plain
+from models_backend.contract.settings import TrainingSettings
+from models_backend.evaluation.health import GENERIC, MONITORS, judge
+from models_backend.families.gan import Config as GANConfig
+from models_backend.families.vae import Config as VAEConfig
+
+
+def series(values, every=10):
+    return [(i * every, float(v)) for i, v in enumerate(values)]
+
+
+def line(name, history=None, diagnostics=None, **more):
+    health = judge([name], history or {}, diagnostics or {}, **more)
+    return next(each for each in health.lines if each.monitor == name)
+
+
+def falling(n=100, start=2.0, end=0.5):
+    return [end + (start - end) * math.exp(-5 * i / n) + 0.01 * math.sin(7 * i) for i in range(n)]
+
+
+def test_every_run_has_the_generic_monitors_first_and_early_on_they_say_so():
+    health = judge(["mode_collapse"], {}, {})
+    assert [each.monitor for each in health.lines] == [*GENERIC, "mode_collapse"]
+    assert all(each.level == "ok" for each in health.lines)
+    assert {each.text for each in health.lines[1:]} == {"too early to say"}
+
+
+@pytest.mark.parametrize("name", sorted(MONITORS))
+def test_every_monitor_says_something_about_nothing(name):
+    assert line(name).text and line(name).level == "ok"
+
+
+def test_series_and_step_are_handed_on():
+    health = judge([], {"loss": series([1.0, 0.9])}, {"kl_per_dimension": [0.1, 2.0], "kl": 2.1}, levels=[0.5, 0.2])
+    assert health.step == 10
+    assert health.series == {"kl_per_dimension": [0.1, 2.0], "loss_by_level": [0.5, 0.2]}
+
+
+def test_an_unknown_monitor_is_named():
+    assert "tea_leaves" in line("tea_leaves").text and line("tea_leaves").level == "warn"
+
+
+# ------------------------------------------------------------------------------------------------ every run
+
+
+def test_nan_is_bad_and_skipped_steps_are_counted():
+    assert line("non_finite", {"loss": [(0, 1.0), (1, math.nan)]}).level == "bad"
+    skipped = line("non_finite", {"skipped": series([0, 0, 2]), "lr": series([3e-4, 6e-4, 1e-4])})
+    assert skipped.level == "warn" and "2 steps" in skipped.text
+    assert skipped.remedy.live and skipped.remedy.training == {"learning_rate": pytest.approx(2e-4)}
+
+
+def test_a_falling_loss_is_well_and_a_rising_one_is_bad():
+    assert line("loss_trend", {"loss": series(falling())}).level == "ok"
+    risen = falling() + [0.5 + 0.1 * i for i in range(40)]
+    said = line("loss_trend", {"loss": series(risen)}, training={"learning_rate": 3e-3})
+    assert said.level == "bad" and said.remedy.training["learning_rate"] == pytest.approx(1e-3)
+
+
+def test_a_flat_loss_warns():
+    flat = [1.0 + 0.05 * math.sin(13 * i) for i in range(100)]
+    assert line("loss_trend", {"loss": series(flat)}).level == "warn"
+
+
+def test_held_out_loss_that_turns_is_learning_by_heart():
+    turned = [2.0, 1.2, 0.9, 0.8, 0.8, 0.9, 1.0, 1.2, 1.4, 1.5]
+    said = line("loss_trend", {"loss": series(falling()), "validation": series(turned, 100)}, training={"steps": 3000})
+    assert said.level == "warn" and "by heart" in said.text
+    assert said.remedy.training == {"steps": 1000} and not said.remedy.live
+
+
+def test_networks_that_play_have_no_trend():
+    history = {"loss/discriminator": series(falling()), "loss/generator": series(falling()), "loss": series(falling())}
+    assert "play" in line("loss_trend", history).text
+
+
+@pytest.mark.parametrize(
+    ("values", "level"),
+    [
+        ([0.5] * 50, "ok"),
+        ([0.5] * 50 + [40.0] * 3, "bad"),
+        ([0.5] * 50 + [40.0] + [0.5] * 4, "warn"),
+        ([0.5] * 50 + [0.0] * 3, "bad"),
+    ],
+)
+def test_gradients_that_explode_spike_or_vanish(values, level):
+    said = line("gradient_norm", {"grad/net": series(values), "grad/calm": series([0.1] * 50)})
+    assert said.level == level and (level == "ok" or said.text.startswith("net"))
+
+
+# ------------------------------------------------------------------------------------------------ families' own
+
+
+def test_noise_levels_that_are_missing_or_alone():
+    assert line("noise_levels", levels=[0.5, 0.4, 0.3, 0.2]).level == "ok"
+    assert line("noise_levels", levels=[math.nan, math.nan, 0.3, 0.2]).level == "warn"
+    assert "0.12" in line("noise_levels", levels=[100.0, 0.1, 0.1, 0.1]).text
+
+
+@pytest.mark.parametrize(("accuracy", "level"), [(0.99, "bad"), (0.93, "warn"), (0.7, "ok"), (0.5, "ok"), (0.3, "warn")])
+def test_balance_of_the_pair(accuracy, level):
+    history = {"d_accuracy": series([accuracy] * 20), "d_real": series([0.9] * 20), "d_fake": series([0.1] * 20)}
+    said = line("adversarial_balance", history)
+    assert said.level == level and (said.remedy is None) == (level == "ok")
+
+
+def test_balance_is_judged_by_the_present_not_the_start():
+    history = {"d_accuracy": series([0.99] * 60 + [0.6] * 40)}
+    assert line("adversarial_balance", history).level == "ok"
+
+
+@pytest.mark.parametrize(
+    ("recall", "coverage", "level"), [(0.12, 0.9, "bad"), (0.9, 0.12, "bad"), (0.5, 0.9, "warn"), (0.9, 0.85, "ok")]
+)
+def test_collapse_needs_both_directions_to_be_well(recall, coverage, level):
+    said = line("mode_collapse", diagnostics={"recall": recall, "coverage": coverage, "spread": 0.5})
+    assert said.level == level and f"{min(recall, coverage):.0%}" in said.text
+
+
+def test_a_discriminator_that_remembers():
+    history = {"d_real": series([0.95] * 20), "d_fake": series([0.05] * 20)}
+    assert line("discriminator_memory", history, {"d_held_out": 0.1}).level == "bad"
+    assert line("discriminator_memory", history, {"d_held_out": 0.4}).level == "warn"
+    assert line("discriminator_memory", history, {"d_held_out": 0.9}).level == "ok"
+
+
+@pytest.mark.parametrize(("active", "kl", "level"), [(0, 0.01, "bad"), (5, 0.05, "bad"), (2, 3.0, "warn"), (12, 20.0, "ok")])
+def test_a_latent_that_says_nothing(active, kl, level):
+    said = line("posterior_collapse", diagnostics={"active_units": active, "latent_size": 16, "kl": kl})
+    assert said.level == level and f"{active} of 16" in said.text
+
+
+def test_a_bound_that_holds_only_on_training_items():
+    history = {"elbo": series([50.0] * 20)}
+    assert line("reconstruction_balance", history, {"elbo": 45.0, "kl": 12.0}).level == "ok"
+    assert line("reconstruction_balance", history, {"elbo": -20.0, "kl": 12.0}).level == "warn"
+
+
+# ------------------------------------------------------------------------------------------------ remedies
+
+
+SICK = (
+    {
+        "d_accuracy": series([0.99] * 20),
+        "d_real": series([0.99] * 20),
+        "d_fake": series([0.01] * 20),
+        "elbo": series([90.0] * 20),
+    },
+    {"recall": 0.1, "d_held_out": 0.0, "active_units": 0, "latent_size": 4, "kl": 0.01, "elbo": -90.0},
+)
+
+
+@pytest.mark.parametrize("settings", [GANConfig, VAEConfig])
+def test_remedies_fit_the_settings_of_the_run(settings):
+    """What a click applies builds; a remedy for settings that the run has not is left out."""
+    config = plain(settings())
+    said = [each for each in judge(sorted(MONITORS), *SICK, config=config).lines if each.level != "ok"]
+    assert len(said) >= 4 and any(each.remedy for each in said)
+    for each in said:
+        if each.remedy:
+            assert build(settings, merged(config, each.remedy.config)) is not None
+            assert build(TrainingSettings, merged(plain(TrainingSettings()), each.remedy.training)) is not None
+
+
+def test_the_remedy_for_a_collapse_is_firmer_than_what_there_is():
+    now = {"penalty": {"type": "r1", "gamma": 2.0}, "batch_spread": False}
+    said = line("mode_collapse", diagnostics={"recall": 0.1}, config=now)
+    assert said.remedy.config["penalty"] == {"type": "r1", "gamma": 6.0}
