@@ -64,6 +64,6 @@ def _as_kept(value: torch.Tensor, parameter: nn.Parameter, key: str, optimiser: 
     """As the optimiser itself would hold it: moments beside the parameter, step counts where its kernels want them."""
     if key == "step":
         beside = optimiser.defaults.get("fused") or optimiser.defaults.get("capturable")
-        return value.to(parameter.device) if beside else value.clone()
+        return value.to(parameter.device, copy=True) if beside else value.clone()
     kept = torch.empty_like(parameter, dtype=value.dtype, memory_format=torch.preserve_format)
     return kept.copy_(value)

@@ -1,0 +1,297 @@
+"""The parts of the trainer, each against its closed form."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from small_families import FAMILIES, Denoiser, make_run, opened, trainer_of
+from torch import nn
+
+from models_backend.contract.family import Sharing
+from models_backend.contract.messages import Budget, Levels, Metrics, Progress, TroubleError
+from models_backend.contract.settings import SGD, AdamW, Constant, Cosine, Linear, RMSprop, TrainingSettings
+from models_backend.training import activations, choices, compiling, optimisers, precision, randomness, schedule
+from models_backend.training.batches import Order
+from models_backend.training.budget import measure
+from models_backend.training.ema import Average, decay_at
+from models_backend.training.telling import BINS, Teller
+
+# ------------------------------------------------------------------------------------------------- learning rate
+
+
+def test_warm_up_rises_along_a_line_to_the_peak():
+    settings = TrainingSettings(steps=100, warmup=4, decay=Constant())
+    assert [schedule.factor(settings, k) for k in range(6)] == [0.25, 0.5, 0.75, 1.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    "decay, middle, end",
+    [(Cosine(), 0.5, 0.0), (Cosine(0.2), 0.6, 0.2), (Linear(), 0.5, 0.0), (Linear(0.2), 0.6, 0.2), (Constant(), 1.0, 1.0)],
+)
+def test_decay_starts_at_the_peak_and_ends_where_it_should(decay, middle, end):
+    settings = TrainingSettings(steps=110, warmup=10, decay=decay)
+    assert schedule.factor(settings, 10) == pytest.approx(1.0)
+    assert schedule.factor(settings, 60) == pytest.approx(middle)
+    assert schedule.factor(settings, 110) == schedule.factor(settings, 500) == pytest.approx(end)
+
+
+def test_no_step_has_a_rate_of_zero_in_the_warm_up():
+    assert schedule.factor(TrainingSettings(steps=1, warmup=1000), 0) == pytest.approx(0.001)
+
+
+# ------------------------------------------------------------------------------------------------- average
+
+
+def test_average_of_a_moving_weight_equals_the_closed_form():
+    net = nn.Linear(1, 1, bias=False)
+    with torch.no_grad():
+        net.weight.fill_(1.0)
+    average = Average({"net": net}, 0.9, False)
+    for k in range(1, 6):
+        with torch.no_grad():
+            net.weight.fill_(1.0 + k)
+        average.update()
+    # a_n = d^n a_0 + (1 - d) sum d^(n-k) w_k
+    exact = 0.9**5 * 1.0 + 0.1 * sum(0.9 ** (5 - k) * (1.0 + k) for k in range(1, 6))
+    assert float(average.nets["net"].weight.detach()) == pytest.approx(exact, rel=1e-6)
+
+
+def test_the_average_follows_quickly_at_first():
+    assert decay_at(0.999, 0, True) == pytest.approx(0.1)
+    assert decay_at(0.999, 90, True) == pytest.approx(91 / 100)
+    assert decay_at(0.999, 10**6, True) == 0.999
+    assert decay_at(0.999, 0, False) == 0.999
+
+
+def test_buffers_are_copied_and_the_average_stays_in_eval_mode():
+    net = nn.BatchNorm1d(2)
+    average = Average({"net": net}, 0.5, True)
+    net(torch.randn(8, 2) + 3)
+    average.update()
+    kept = average.nets["net"]
+    assert torch.equal(kept.running_mean, net.running_mean) and int(kept.num_batches_tracked) == 1
+    assert not kept.training and not any(p.requires_grad for p in kept.parameters())
+
+
+# ------------------------------------------------------------------------------------------------- optimisers
+
+
+@pytest.mark.parametrize("settings", [AdamW(weight_decay=0.1), SGD(), RMSprop()])
+def test_optimiser_state_goes_there_and_back_bit_for_bit(settings):
+    def fresh():
+        torch.manual_seed(0)
+        net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(8, 1)).to(memory_format=torch.channels_last)
+        return {"net": net}, {"net": optimisers.make(settings, net, 0.1, Sharing())}
+
+    def move(nets, steppers, first, last):
+        for k in range(first, last):
+            steppers["net"].zero_grad()
+            nets["net"](torch.full((2, 1, 4, 4), 1.0 + k)).square().sum().backward()
+            steppers["net"].step()
+
+    straight, cut, resumed = fresh(), fresh(), fresh()
+    move(*straight, 0, 5)
+    move(*cut, 0, 3)
+    resumed[0]["net"].load_state_dict(cut[0]["net"].state_dict())
+    kept = {k: v.clone() for k, v in optimisers.tensors_of(cut[1], cut[0]).items()}
+    optimisers.restore(resumed[1], resumed[0], kept)
+    move(*resumed, 3, 5)
+    assert all(torch.equal(a, b) for a, b in zip(straight[0]["net"].parameters(), resumed[0]["net"].parameters(), strict=True))
+    ended, same = (optimisers.tensors_of(steppers, nets) for nets, steppers in (straight, resumed))
+    assert ended.keys() == same.keys() == kept.keys() and all(torch.equal(ended[k], same[k]) for k in ended)
+    assert all(k.split("|")[0] == "net" for k in kept)
+
+
+def test_state_of_another_network_is_refused():
+    net = nn.Linear(2, 2)
+    steppers = {"net": optimisers.make(AdamW(), net, 0.1, Sharing())}
+    with pytest.raises(TroubleError, match="another network"):
+        optimisers.restore(steppers, {"net": net}, {"net|strange|exp_avg": torch.zeros(2)})
+
+
+# ------------------------------------------------------------------------------------------------- randomness
+
+
+def test_every_step_rank_purpose_and_part_has_a_stream_of_its_own():
+    words = {
+        randomness.stream(seed, step, rank, purpose, part)
+        for seed in range(3) for step in range(5) for rank in range(3) for purpose in range(3) for part in range(3)
+    }  # fmt: skip
+    assert len(words) == 3 * 5 * 3 * 3 * 3
+    assert len({w & 0xFFFFFFFF for w in words}) == len(words)
+
+
+def test_the_row_of_items_does_not_depend_on_how_it_is_cut():
+    whole = Order(3, 10).items(0, 35)
+    cut = np.concatenate([Order(3, 10).items(a, a + 7) for a in range(0, 35, 7)])
+    assert np.array_equal(whole, cut)
+    assert [sorted(whole[i : i + 10].tolist()) for i in (0, 10, 20)] == [list(range(10))] * 3
+
+
+# ------------------------------------------------------------------------------------------------- arithmetic
+
+
+def test_loss_scale_halves_on_overflow_and_doubles_after_patience():
+    scale = precision.LossScale("fp16", patience=2)
+    assert scale.value == 65536
+    scale.overflowed()
+    assert scale.value == 32768
+    scale.went_well()
+    scale.went_well()
+    assert scale.value == 65536
+    gradient = torch.full((3,), 65536.0)
+    scale.unscale([gradient])
+    assert torch.equal(gradient, torch.ones(3))
+    assert precision.LossScale("bf16").value == 1.0
+
+
+class _Clocked:
+    """A trial whose passes take what the test says."""
+
+    device = torch.device("cpu")
+    nets: dict = {}
+
+    def __init__(self, **seconds):
+        self._seconds, self.asked = seconds, []
+
+    def seconds(self, arithmetic):
+        self.asked.append(arithmetic)
+        return self._seconds[arithmetic]
+
+
+@pytest.mark.parametrize("bf16, chosen", [(0.5, "bf16"), (0.98, "fp32"), (1.5, "fp32")])
+def test_auto_takes_bf16_where_it_is_measured_faster(monkeypatch, bf16, chosen):
+    monkeypatch.setattr(precision, "may_be_faster", lambda device: True)
+    trial = _Clocked(fp32=1.0, bf16=bf16)
+    assert choices.choose(TrainingSettings(), trial, 10).precision == chosen
+    assert trial.asked == ["fp32", "bf16"]
+
+
+def test_nothing_is_measured_where_the_machine_has_no_bf16(monkeypatch):
+    monkeypatch.setattr(precision, "may_be_faster", lambda device: False)
+    trial = _Clocked()
+    assert choices.choose(TrainingSettings(), trial, 10).precision == "fp32" and trial.asked == []
+
+
+def test_compile_is_used_only_where_the_steps_repay_it(monkeypatch):
+    monkeypatch.setattr(compiling, "possible", lambda device: True)
+    settings = TrainingSettings(precision="fp32", compile="auto")
+    assert not choices.choose(settings, _Clocked(fp32=0.5), 20).compile
+    assert choices.choose(settings, _Clocked(fp32=0.5), 10_000).compile
+
+
+@pytest.mark.parametrize("arithmetic", ["bf16", "fp16"])
+def test_half_precision_trains_and_keeps_full_weights(library_root, arithmetic):
+    library, dataset = opened(library_root)
+    with library:
+        trainer = trainer_of(library, make_run(library, dataset, precision=arithmetic, steps=6))
+        before = [p.detach().clone() for p in trainer.nets["net"].parameters()]
+        trainer.run()
+        after = list(trainer.nets["net"].parameters())
+        assert all(p.dtype == torch.float32 and torch.isfinite(p).all() for p in after)
+        assert any(not torch.equal(a, b) for a, b in zip(before, after, strict=True))
+
+
+# ------------------------------------------------------------------------------------------------- activations
+
+
+def test_blocks_are_recomputed_with_equal_gradients():
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Linear(8, 8), nn.BatchNorm1d(8), nn.Linear(8, 1))
+    x = torch.randn(4, 3)
+    net(x).sum().backward()
+    kept = [p.grad.clone() for p in net.parameters()]
+    net.zero_grad()
+    assert activations.recompute(net) == 3  # the norm has buffers, tanh no weights
+    net(x).sum().backward()
+    assert all(torch.equal(a, p.grad) for a, p in zip(kept, net.parameters(), strict=True))
+
+
+# ------------------------------------------------------------------------------------------------- telling
+
+
+def test_figures_are_told_as_means_no_more_than_ten_times_a_second():
+    now, told = [0.0], []
+    teller = Teller(told.append, 1000, 16, lambda: now[0])
+    for step in range(1, 101):
+        now[0] += 0.01
+        teller.add({"loss": torch.tensor(float(step)), "bad": float("nan")})
+        teller.stepped(step)
+    figures = [b for b in told if isinstance(b, Metrics)]
+    assert 9 <= len(figures) <= 11 and len([b for b in told if isinstance(b, Progress)]) <= 2
+    assert figures[0].values["loss"] == pytest.approx(figures[0].step / 2 + 0.5)
+    assert figures[-1].values["rate"] == pytest.approx(1600, rel=0.05)
+    assert all(math.isfinite(v) for b in figures for v in b.values.values()) and "bad" not in figures[0].values
+
+
+def test_loss_by_noise_level_falls_into_its_bin():
+    now, told = [0.0], []
+    teller = Teller(told.append, 1000, 16, lambda: now[0])
+    for step in range(1, 30):
+        now[0] += 1
+        teller.add_levels((torch.tensor([0.01, 0.99, 1.0]), torch.tensor([5.0, 1.0, 3.0])))
+        teller.stepped(step)
+    levels = [b for b in told if isinstance(b, Levels)][-1].losses
+    assert len(levels) == BINS and levels[0] == pytest.approx(5.0) and levels[-1] == pytest.approx(2.0, rel=0.01)
+    assert math.isnan(levels[3])
+
+
+# ------------------------------------------------------------------------------------------------- derived data
+
+
+def test_derived_data_are_made_once_and_stay_aligned(library_root, monkeypatch):
+    calls, seen = [], []
+
+    def derive(self, nets, x, generator):
+        calls.append(len(x))
+        return {"x": 2 * x, "half": x / 2}
+
+    original = Denoiser.losses
+    monkeypatch.setattr(Denoiser, "derive", derive)
+    monkeypatch.setattr(
+        Denoiser, "losses",
+        lambda self, nets, batch: (seen.append((batch.x, batch.extra["half"], batch.index)), original(self, nets, batch))[1],
+    )  # fmt: skip
+    library, dataset = opened(library_root)
+    with library:
+        run = make_run(library, dataset, steps=2)
+        trainer = trainer_of(library, run)
+        trainer.run()
+        count = trainer.data.train.count
+        assert sum(calls) == count
+        x, half, index = seen[0]
+        assert torch.equal(x, 4 * half)
+        assert np.allclose(x.numpy(), 2 * trainer.data.train.take(index.numpy()))
+        trainer_of(library, run)
+        assert sum(calls) == count
+
+
+# ------------------------------------------------------------------------------------------------- budget
+
+
+def test_a_budget_is_measured_and_leaves_nothing_behind(library_root):
+    library, dataset = opened(library_root)
+    with library:
+        before = {p: p.stat().st_mtime_ns for p in library_root.rglob("*")}
+        report = measure(
+            library, Budget("denoiser", dataset.id, training={"steps": 500, "batch_size": 16, "keep": 3}), FAMILIES, "cpu"
+        )
+        assert {p: p.stat().st_mtime_ns for p in library_root.rglob("*")} == before
+    weights_of_net = 3 * 8 + 8 + 8 * 2 + 2
+    assert report.parameters == {"net": weights_of_net} and report.fits and report.step_ms > 0
+    assert report.total_s == pytest.approx(report.step_ms / 1000 * 500)
+    held = 4 * 4 * weights_of_net  # weights, average and two moments in float32
+    assert 4 * held < report.disk_mb * 2**20 < 8 * held + 2 * 12 * 8  # four checkpoints while one is replaced, and previews
+
+
+def test_a_budget_that_does_not_fit_says_what_would(library_root, monkeypatch):
+    library, dataset = opened(library_root)
+
+    def hungry(self, nets, batch):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 TB")
+
+    monkeypatch.setattr(Denoiser, "losses", hungry)
+    with library:
+        report = measure(library, Budget("denoiser", dataset.id), FAMILIES, "cpu")
+    assert not report.fits and "batch_size 32 with accumulate 2" in report.note
