@@ -16,7 +16,8 @@ REQUESTS = [
     m.Describe(), m.Attach(5), m.Pause(), m.Resume(), m.Stop(False), m.SetLive({"learning_rate": 1e-3}),
     m.Sample("run-a", 4, 7, {"steps": 3}, {"class": [1]}, start=m.StartFrom("s", 3), trace=2, stamp=9),
     m.VectorField("run-a", [0.0, 0.5]), m.LatentMap("run-a"), m.Decode("run-a", xy=[[0.0, 1.0]], stamp=3),
-    m.ProveResume("run-a"), m.Budget("ddpm", "d", {"width": 8}), m.Evaluate("run-a"), m.Export("s", "/out", "png", items=[1]), m.Cancel(3),
+    m.ProveResume("run-a"),
+    m.Budget("ddpm", "d", {"width": 8}), m.Evaluate("run-a"), m.Export("s", "/out", "png", items=[1]), m.Cancel(3),
 ]  # fmt: skip
 BODIES = [
     m.State("running", 3, "because"), m.Metrics(3, {"loss": 0.5}), m.Levels(3, [0.5, 1.0]), m.Mark(3, "rate halved"),
