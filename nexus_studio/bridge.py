@@ -41,6 +41,7 @@ class Bridge(QObject):
     told = Signal(object)  # contract Event
     trouble = Signal(object)  # contract Trouble, for the notice bar
     noticed = Signal(str)  # a plain line for the notice bar
+    preview_took = Signal(float)  # how long a live preview took, ms, for the bottom bar
     engine_ready = Signal()
 
     def __init__(self, engine: Any = None, loop: asyncio.AbstractEventLoop | None = None):

@@ -37,16 +37,26 @@ class Commands(QObject):
     def __init__(self, window: QWidget):
         super().__init__(window)
         self._window = window
+        self._scope = ""
+        self._owners: dict[str, str] = {}
         self._commands: dict[str, Command] = {}
         self._actions: dict[str, QAction] = {}
 
-    def add(self, *commands: Command) -> None:
-        """Adds commands; a key that is there already is replaced."""
+    def add(self, *commands: Command, owner: str = "") -> None:
+        """Adds commands; a key that is there already is replaced. Shortcuts of commands with an ``owner`` (the key of
+        a workspace) work while ``set_scope`` names it, so that two workspaces may use the same keys."""
         for command in commands:
             self.remove(command.key)
             self._commands[command.key] = command
+            self._owners[command.key] = owner
             self._actions[command.key] = self._action(command)
+        self.enable_all()
         self.changed.emit()
+
+    def set_scope(self, owner: str) -> None:
+        """The workspace whose shortcuts work now."""
+        self._scope = owner
+        self.enable_all()
 
     def _action(self, command: Command) -> QAction:
         action = QAction(command.title, self._window)
@@ -61,6 +71,7 @@ class Commands(QObject):
     def remove(self, key: str) -> None:
         """Takes a command away."""
         self._commands.pop(key, None)
+        self._owners.pop(key, None)
         action = self._actions.pop(key, None)
         if action is not None:
             self._window.removeAction(action)
@@ -104,5 +115,5 @@ class Commands(QObject):
 
     def enable_all(self) -> None:
         """After a menu closed: shortcuts ask ``enabled`` when they are pressed."""
-        for action in self._actions.values():
-            action.setEnabled(True)
+        for key, action in self._actions.items():
+            action.setEnabled(self._owners[key] in ("", self._scope))

@@ -95,6 +95,7 @@ class MainWindow(QMainWindow):
         self.drops.dropped.connect(session.open_paths)
         self.drops.refused.connect(self.notices.show_line)
         self.latency.told.connect(self.bottom.show_ui_latency)
+        bridge.preview_took.connect(self.bottom.show_preview_latency)
         self._geometry_timer = QTimer(self, singleShot=True, interval=300)
         self._geometry_timer.timeout.connect(self._keep_geometry)
 
@@ -116,7 +117,7 @@ class MainWindow(QMainWindow):
             made = self._made(key, class_name)
             self.workspaces[key] = made
             self.stack.addWidget(made)
-            self.actions_list.add(*made.commands(), *self._layout_commands(made))
+            self.actions_list.add(*made.commands(), *self._layout_commands(made), owner=key)
         return self.workspaces[key]
 
     def _made(self, key: str, class_name: str) -> Workspace:
@@ -147,6 +148,7 @@ class MainWindow(QMainWindow):
         if self.focusWidget() is None or self.focusWidget() is self.top.brand:
             workspace.setFocus()
         self.current = key
+        self.actions_list.set_scope(key)
         self.session.preferences.set("workspace", key)
         self.workspace_shown.emit(key)
 

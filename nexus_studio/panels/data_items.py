@@ -19,6 +19,7 @@ from .data_thumbs import Thumbnails
 SHOWN = (("all", "All items"), ("train", "Training"), ("validation", "Validation"), ("duplicates", "Duplicates"),
          ("uncaptioned", "Without a caption"), ("unlabelled", "Without a class"))  # fmt: skip
 POINTS_SHOWN = 100_000
+THUMB = 64
 
 
 def fits(item: Item, shown: str) -> bool:
@@ -165,7 +166,9 @@ class ItemsPage(QWidget):
             await self._load_points(record, cache)
             return
         items = await self._session.datasets.items(record.id)
-        rows = await self._session.bridge.threaded(open_rows, cache, "thumbs", "native")
+        small = len(record.shape) == 3 and max(record.shape[1:]) < THUMB
+        order = ("native", "thumbs") if small else ("thumbs", "native")
+        rows = await self._session.bridge.threaded(open_rows, cache, *order)
         if self.record is not None and self.record.id == record.id:
             self.items = items
             self.thumbs.open(rows)

@@ -77,12 +77,12 @@ class ModelView(QWidget):
         cache = self._session.bridge.library.dataset(record.id).layout.cache
         grey = values["channels"] == "grey" or (values["channels"] == "auto" and record.channels == 1)
         exact = f"{values['resolution']}-{'grey' if grey else 'rgb'}-{values['crop']}"
-        rows = await self._session.bridge.threaded(open_rows, cache, exact, "thumbs", "native")
+        rows = await self._session.bridge.threaded(open_rows, cache, exact, "native", "thumbs")
         if rows is None or self._record is not record:
             return
         step = max(1, rows.count // MOST)
         found = await self._session.bridge.threaded(rows.read, list(range(0, rows.count, step))[:MOST])
-        self._show(list(found.values()), values, grey, rows.name == exact)
+        self._show(list(found.values()), values, grey, rows.name != "thumbs")
 
     def _show(self, arrays: list[np.ndarray], values: dict, grey: bool, exact: bool) -> None:
         side = values["resolution"]

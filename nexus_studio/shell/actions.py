@@ -72,11 +72,11 @@ def _run(window: MainWindow) -> list[Command]:
             jobs.ask(verb, jobs.active.run, *more)
 
     return [
-        Command("run.pause", "Pause the run", lambda: ask("pause"), "Run", "", "pause", lambda: state() == "running"),
-        Command("run.resume", "Go on with the run", lambda: ask("resume"), "Run", "", "play", lambda: state() == "paused"),
-        Command("run.stop_after", "Stop the run after this step", lambda: ask("stop", True), "Run", "", "stop-after",
+        Command("run.pause", "Pause the running job", lambda: ask("pause"), "Run", "", "pause", lambda: state() == "running"),
+        Command("run.resume", "Go on with the job", lambda: ask("resume"), "Run", "", "play", lambda: state() == "paused"),
+        Command("run.stop_after", "Stop the running job after its step", lambda: ask("stop", True), "Run", "", "stop-after",
                 lambda: bool(state())),
-        Command("run.stop", "Stop the run now", lambda: ask("stop", False), "Run", "", "stop", lambda: bool(state())),
+        Command("run.stop", "Stop the running job now", lambda: ask("stop", False), "Run", "", "stop", lambda: bool(state())),
     ]  # fmt: skip
 
 

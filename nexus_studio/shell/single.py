@@ -27,7 +27,8 @@ def ask_first(library_root: str | Path, message: str) -> bool:
         return False
     socket.write(message.encode() + b"\0")
     socket.waitForBytesWritten(WAIT_MS)
-    answered = socket.waitForReadyRead(WAIT_MS * 5) and bytes(socket.readAll().data()) == b"raised"
+    there = socket.bytesAvailable() > 0 or socket.waitForReadyRead(WAIT_MS * 5)
+    answered = there and bytes(socket.readAll().data()) == b"raised"
     socket.disconnectFromServer()
     return answered
 

@@ -1,0 +1,68 @@
+"""What the tests of the window share: turning both event loops, and a session or window on the scripted engine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import shiboken6
+from PySide6.QtWidgets import QApplication
+from scripted import ScriptedEngine
+
+from nexus_studio import theme
+from nexus_studio.bridge import Bridge
+from nexus_studio.main_window import MainWindow
+from nexus_studio.state.preferences import Preferences
+from nexus_studio.state.session import Session
+
+
+async def settle(condition: Callable[[], object] = lambda: True, seconds: float = 4.0) -> None:
+    """Turns Qt's loop and asyncio's until the condition holds."""
+    for _ in range(int(seconds / 0.005)):
+        QApplication.processEvents()
+        await asyncio.sleep(0.005)
+        if condition():
+            return
+    raise AssertionError("it did not happen in time")
+
+
+async def turn(seconds: float = 0.1) -> None:
+    """Turns both loops for a while."""
+    end = asyncio.get_running_loop().time() + seconds
+    while asyncio.get_running_loop().time() < end:
+        QApplication.processEvents()
+        await asyncio.sleep(0.005)
+
+
+@asynccontextmanager
+async def scripted_session(root: Path, populated: bool = True, preferences: Path | None = None) -> AsyncIterator[Session]:
+    """A session whose engine is scripted, ready."""
+    bridge = Bridge(None, asyncio.get_running_loop())
+    session = Session(bridge, Preferences(preferences or root / "session.json"))
+    bridge.attach(ScriptedEngine(root / "library", populated))
+    await settle(lambda: session.is_ready)
+    try:
+        yield session
+    finally:
+        await bridge.close()
+        session.preferences.close()
+        shiboken6.delete(session)
+
+
+@asynccontextmanager
+async def scripted_window(root: Path, populated: bool = True, preferences: Path | None = None) -> AsyncIterator[MainWindow]:
+    """The main window on a scripted session, shown at 1280 x 800."""
+    app = QApplication.instance()
+    theme.apply(app)
+    async with scripted_session(root, populated, preferences) as session:
+        window = MainWindow(session)
+        window.show_first()
+        window.show()
+        await turn(0.1)
+        try:
+            yield window
+        finally:
+            window.close()
+            shiboken6.delete(window)

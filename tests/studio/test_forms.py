@@ -1,0 +1,229 @@
+"""Forms: every kind of field builds, reads back, says what is wrong, and greys what does not count."""
+
+import math
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QLineEdit
+from scripted import scripted_families
+
+from models_backend.contract.family import CONDITION_KINDS, Condition, DataSpec
+from models_backend.contract.fields import FIELD_KINDS, FieldSpec, Problem, defaults, describe, merged
+from models_backend.contract.settings import DataSettings, TrainingSettings
+from nexus_studio.forms.compound import EDITORS
+from nexus_studio.forms.conditions import CONDITION_EDITORS, ConditionsForm
+from nexus_studio.forms.form import SettingsForm, help_text
+from nexus_studio.forms.numbers import TICKS, Scale, parsed, shown
+
+FAMILIES = {family.key: family for family in scripted_families()}
+SPECS = [family.config for family in FAMILIES.values()] + [family.sampling for family in FAMILIES.values()]
+SPECS += [describe(TrainingSettings, "training"), describe(DataSettings, "data")]
+
+
+def form_of(qtbot, spec, values=None, **more):
+    form = SettingsForm(spec, values, **more)
+    qtbot.addWidget(form)
+    form.resize(360, 600)
+    form.show()
+    return form
+
+
+def typed(form, name, text):
+    """Types into the text field of a top-level field, as a person would."""
+    field = form.group.lines[name].editor.findChild(QLineEdit)
+    field.setText(text)
+    field.textEdited.emit(text)
+
+
+def test_both_sides_know_the_same_kinds():
+    assert set(EDITORS) == set(FIELD_KINDS)
+    assert set(CONDITION_EDITORS) == set(CONDITION_KINDS)
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=range(len(SPECS)))
+def test_a_form_shows_the_defaults_and_reads_them_back(qtbot, spec):
+    form = form_of(qtbot, spec)
+    assert form.values() == defaults(spec)
+    assert form.valid and form.problems() == []
+
+
+@pytest.mark.parametrize("key", FAMILIES)
+def test_a_form_reads_back_every_preset(qtbot, key):
+    family = FAMILIES[key]
+    form = form_of(qtbot, family.config)
+    for preset in family.presets:
+        form.set_values(preset.config)
+        assert form.values() == merged(defaults(family.config), preset.config)
+
+
+def test_a_value_that_does_not_fit_is_said_below_its_field_and_goes_when_it_fits(qtbot):
+    form = form_of(qtbot, FAMILIES["denoiser"].config)
+    line = form.group.lines["timesteps"]
+    typed(form, "timesteps", "5")
+    assert not form.valid and line.below.isVisible() and "from 10 to 4000" in line.below.text()
+    assert form.problems()[0].field == "timesteps"
+    typed(form, "timesteps", "many")
+    assert form.values()["timesteps"] == "many" and line.below.isVisible()
+    typed(form, "timesteps", "1,500")
+    assert form.values()["timesteps"] == 1500 and not line.below.isVisible() and form.valid
+
+
+def test_an_error_deep_inside_a_choice_stands_at_its_own_field(qtbot):
+    form = form_of(qtbot, FAMILIES["denoiser"].config, {"schedule": {"type": "linear", "first": 2.0, "last": 0.02}})
+    line = form.group.line_at("schedule.first")
+    assert line.spec.name == "first" and line.below.isVisible() and "0.1" in line.below.text()
+
+
+def test_a_field_that_does_not_count_is_greyed_with_its_reason(qtbot):
+    form = form_of(qtbot, FAMILIES["denoiser"].config)
+    line = form.group.lines["clip_x0"]
+    assert not line.editor.isEnabled() and line.below.text() == "counts only for x0 prediction" and line.below.isVisible()
+    form.set_values({"prediction": "x0"})
+    assert line.editor.isEnabled() and not line.below.isVisible()
+    sampling = form_of(qtbot, FAMILIES["denoiser"].sampling, {"sampler": "heun"})
+    assert not sampling.group.lines["eta"].editor.isEnabled()
+
+
+def test_changing_the_variant_of_a_choice_shows_its_fields_and_keeps_what_was_typed(qtbot):
+    form = form_of(qtbot, FAMILIES["denoiser"].config)
+    editor, told = form.group.lines["schedule"].editor, []
+    form.changed.connect(lambda: told.append(1))
+    editor.box.setCurrentIndex(editor.box.findData("linear"))
+    assert form.values()["schedule"] == {"type": "linear", "first": 1e-4, "last": 0.02} and told
+    editor.group().lines["last"].editor.field.setText("0.05")
+    editor.box.setCurrentIndex(editor.box.findData("cosine"))
+    editor.box.setCurrentIndex(editor.box.findData("linear"))
+    assert form.values()["schedule"]["last"] == 0.05
+
+
+def test_an_optional_field_is_empty_until_it_is_switched_on(qtbot):
+    form = form_of(qtbot, FAMILIES["denoiser"].config)
+    editor = form.group.lines["min_snr"].editor
+    assert form.values()["min_snr"] is None
+    editor.box.setChecked(True)
+    assert form.values()["min_snr"] == 0.1 and form.valid
+    form.set_values({"min_snr": 5.0})
+    assert form.values()["min_snr"] == 5.0
+    editor.box.setChecked(False)
+    assert form.values()["min_snr"] is None
+
+
+def test_a_list_takes_commas_and_says_which_item_is_wrong(qtbot):
+    form = form_of(qtbot, FAMILIES["denoiser"].config)
+    editor = form.group.lines["net"].editor.lines["levels"].editor
+    editor.field.setText("1, 2,4")
+    assert form.values()["net"]["levels"] == [1, 2, 4]
+    editor.field.setText("1, two")
+    assert not form.valid and form.problems()[0].field == "net.levels.1"
+
+
+def test_a_run_field_offers_the_runs_of_its_kind_and_keeps_one_that_is_gone(qtbot):
+    offered = {"denoiser": [("run-a", "denoiser-small"), ("run-b", "another")]}
+    form = form_of(qtbot, FAMILIES["denoiser"].config, runs=lambda kind: offered.get(kind, []))
+    box = form.group.lines["teacher"].editor.box
+    assert [box.itemData(n) for n in range(box.count())] == [None, "run-a", "run-b"]
+    form.set_values({"teacher": "run-z"})
+    assert form.values()["teacher"] == "run-z" and "not in the library" in box.currentText()
+
+
+def test_only_some_fields_are_shown_and_the_others_keep_their_values(qtbot):
+    form = form_of(qtbot, describe(TrainingSettings), {"steps": 777, "seed": 5}, only=["learning_rate", "seed"])
+    assert set(form.group.lines) == {"learning_rate", "seed"}
+    assert form.values()["steps"] == 777 and form.values()["seed"] == 5
+
+
+def test_an_enum_value_that_no_option_has_is_kept_and_said(qtbot):
+    form = form_of(qtbot, FAMILIES["denoiser"].config, {"prediction": "score"})
+    assert form.values()["prediction"] == "score" and not form.valid
+    form.group.lines["prediction"].editor.box.setCurrentIndex(1)
+    assert form.values()["prediction"] == "v" and form.valid
+
+
+def test_problems_that_the_engine_found_are_shown_until_the_next_edit(qtbot):
+    form = form_of(qtbot, FAMILIES["denoiser"].config)
+    form.show_problems([Problem("config.timesteps", 1000, "no more than the teacher's 500")])
+    line = form.group.lines["timesteps"]
+    assert line.below.isVisible() and "teacher" in line.below.text()
+    typed(form, "timesteps", "400")
+    assert not line.below.isVisible()
+
+
+def test_the_slider_and_the_number_move_together(qtbot):
+    form = form_of(qtbot, describe(TrainingSettings))
+    editor = form.group.lines["learning_rate"].editor
+    before = editor.slider.value()
+    qtbot.keyClick(editor.slider, Qt.Key.Key_Right)
+    assert editor.slider.value() > before and form.values()["learning_rate"] > 2e-4
+    typed(form, "learning_rate", "1e-3")
+    assert editor.scale.value(editor.slider.value()) == pytest.approx(1e-3, rel=0.03)
+
+
+def test_the_help_line_tells_of_the_field_that_has_the_focus(qtbot, qapp):
+    form = form_of(qtbot, describe(TrainingSettings))
+    form.activateWindow()
+    editor = form.group.lines["learning_rate"].editor
+    form._focus_moved(None, editor.field)
+    assert "Peak learning rate" in form.help.text() and "Can be changed while the run goes on" in form.help.text()
+    assert help_text(form.group.lines["batch_size"].spec).startswith("Batch size: Items a step. A whole number from 1 to 65536")
+
+
+def test_every_part_that_takes_the_focus_has_a_name(qtbot):
+    form = form_of(qtbot, FAMILIES["denoiser"].config)
+    for line in form.group.all_lines():
+        for field in line.editor.findChildren(QLineEdit):
+            assert field.accessibleName(), line.spec.name
+
+
+# ------------------------------------------------------------------------------------------------ numbers
+
+
+SCALES = [(0, 1, False, False), (1e-7, 1, True, False), (0, 1, True, False), (1, 65536, True, True), (2, 1024, False, True)]
+
+
+@pytest.mark.parametrize("low, high, log, whole", [*SCALES, (0, 0.99999, False, False)])
+def test_a_slider_is_monotone_keeps_its_bounds_and_finds_its_place_again(low, high, log, whole):
+    scale = Scale(low, high, log, whole)
+    values = [scale.value(position) for position in range(0, TICKS + 1, 10)]
+    assert values == sorted(values) and values[0] == low and values[-1] == high
+    assert all(low <= value <= high for value in values)
+    for value in values[::10]:
+        assert scale.value(scale.position(value)) == pytest.approx(value, rel=0.04, abs=(high - low) * 2e-3)
+
+
+@pytest.mark.parametrize("value", [0, 1, 64, 30_000, 1e-4, 2e-4, 0.9995, 0.02, 1e-8, 2.5, 123456.75, -3, 0.1])
+def test_a_number_reads_back_as_it_is_shown(value):
+    assert parsed(shown(value), isinstance(value, int)) == pytest.approx(value, rel=1e-5)
+
+
+def test_numbers_are_shown_as_people_write_them():
+    assert [shown(v) for v in (30_000, 1e-4, 0.9995, 2e-4, 1.0, None)] == ["30,000", "1e-4", "0.9995", "2e-4", "1", ""]
+    assert parsed("2,5x", False) == "2,5x" and parsed("", True) is None and parsed("3.5", True) == 3.5
+    assert parsed("1e3", True) == 1000 and math.isinf(parsed("inf", False))
+
+
+# --------------------------------------------------------------------------------------------- conditions
+
+
+def test_conditions_build_read_back_and_leave_out_what_is_not_asked_for(qtbot):
+    spec = DataSpec("image", (3, 16, 16), 10, ("cat", "dog"))
+    conditions = tuple(Condition(kind) for kind in CONDITION_KINDS)
+    form = ConditionsForm(conditions, spec)
+    qtbot.addWidget(form)
+    assert form.values() == {}
+    given = {"class": 1, "text": "a dog on grass", "phonemes": "dɒɡ", "image": "/a.png", "audio": "/a.wav", "melody": "/m.mid",
+             "mask": "/m.png"}  # fmt: skip
+    form.set_values(given)
+    assert form.values() == given
+    form.set_values({"class": "all"})
+    assert form.values() == {"class": "all"}
+
+
+def test_a_list_of_groups_adds_and_takes_out(qtbot):
+    item = FieldSpec("item", "group", fields=(FieldSpec("size", "int", "Size", default=3, low=1, high=9),))
+    spec = FieldSpec("root", "group", fields=(FieldSpec("blocks", "list", "Blocks", default=[{"size": 2}], item=item),))
+    form = form_of(qtbot, spec)
+    editor = form.group.lines["blocks"].editor
+    editor._add_one()
+    assert form.values() == {"blocks": [{"size": 2}, {"size": 3}]} and form.valid
+    editor._remove(editor._editors[0])
+    assert form.values() == {"blocks": [{"size": 3}]}

@@ -1,0 +1,498 @@
+"""The window: theme, commands, palette, notices, drops, jobs, session restore, single instance, start."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+
+import pytest
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtGui import QColor, QDragEnterEvent, QDragLeaveEvent, QDragMoveEvent, QDropEvent
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QLineEdit
+from scripted_window import scripted_window, settle, turn
+
+from models_backend.contract.messages import Metrics, Trouble
+from nexus_studio import theme
+from nexus_studio.commands import Command
+from nexus_studio.main_window import WORKSPACES
+from nexus_studio.shell import words
+from nexus_studio.shell.latency import LatencyMeter
+from nexus_studio.shell.palette import Entry, ranked
+from nexus_studio.shell.single import Listener, ask_first
+
+# ------------------------------------------------------------------------------------------------ theme
+
+
+def luminance(name, on):
+    channels = [c / 255 for c in QColor(theme.token(name, on)[:7]).getRgb()[:3]]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]  # WCAG 2, relative luminance
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(a, b, on):
+    low, high = sorted((luminance(a, on), luminance(b, on)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("on", theme.THEMES)
+@pytest.mark.parametrize("ground", ["bg0", "bg1", "bg2"])
+def test_text_keeps_its_contrast(on, ground):
+    assert contrast("text", ground, on) >= 4.5 and contrast("text2", ground, on) >= 4.5
+    assert contrast("on_accent", "accent", on) >= 4.5
+    for tone in ("ok", "warn", "bad"):
+        assert contrast(tone, ground, on) >= 3.0
+
+
+def test_both_themes_have_the_same_names_and_the_sheet_leaves_none_unfilled(qapp):
+    tokens = theme._tokens()
+    assert set(tokens["dark"]) == set(tokens["light"])
+    for name in theme.THEMES:
+        theme.apply(qapp, name)
+        assert "@" not in theme.stylesheet() and qapp.palette().window().color() == theme.color("bg0")
+    theme.apply(qapp, "dark")
+
+
+def test_the_fonts_are_the_bundled_ones_and_grow_with_the_text_size(qapp):
+    assert {"Inter", "JetBrains Mono"} <= set(theme.load_fonts())
+    theme.apply(qapp, "dark", 1.5)
+    assert theme.font("text", 12).pixelSize() == 18 and theme.font("mono").family() == "JetBrains Mono"
+    assert "font-size: 18px" in theme.stylesheet()
+    theme.apply(qapp, "dark")
+    assert theme.font("text", 12).pixelSize() == 12
+
+
+def test_every_icon_draws_something_and_follows_the_theme(qapp):
+    theme.apply(qapp, "dark")
+    for name in theme.icon_names():
+        image = theme.pixmap(name, "text", 24, 1.0).toImage()
+        assert any(image.pixelColor(x, y).alpha() for x in range(24) for y in range(24)), name
+    before = theme.pixmap("train", "text", 24, 1.0).toImage()
+    theme.apply(qapp, "light")
+    assert theme.pixmap("train", "text", 24, 1.0).toImage() != before
+    theme.apply(qapp, "dark")
+
+
+# ----------------------------------------------------------------------------------------------- commands
+
+
+async def test_every_action_stands_once_and_no_two_share_a_shortcut(qapp, tmp_path):
+    async with scripted_window(tmp_path) as window:
+        for key, _, _ in WORKSPACES:
+            window.show_workspace(key)
+        commands = window.actions_list.all()
+        keys = Counter(command.key for command in commands)
+        assert max(keys.values()) == 1 and len(commands) > 30
+        for key, _, _ in WORKSPACES:
+            window.show_workspace(key)
+            active = [action for action in window.actions() if action.isEnabled()]
+            used = Counter(sequence.toString() for action in active for sequence in action.shortcuts())
+            assert max(used.values()) == 1, (key, used.most_common(3))
+        titles = Counter(command.title for command in commands)
+        assert max(titles.values()) == 1, titles.most_common(3)
+
+
+async def test_the_keyboard_goes_to_every_workspace_and_undoes(qapp, tmp_path):
+    async with scripted_window(tmp_path) as window:
+        window.activateWindow()
+        for number, (key, _, _) in reversed(list(enumerate(WORKSPACES, 1))):
+            QTest.keyClick(window, getattr(Qt.Key, f"Key_{number}"), Qt.KeyboardModifier.ControlModifier)
+            assert window.current == key and window.rail._buttons[key].isChecked()
+        done = []
+        window.session.undo.push("tag", lambda: done.append("do"), lambda: done.append("undo"))
+        assert window.actions_list.get("edit.undo").title == "Undo: tag"
+        QTest.keyClick(window, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+        QTest.keyClick(window, Qt.Key.Key_Y, Qt.KeyboardModifier.ControlModifier)
+        assert done == ["do", "undo", "do"]
+
+
+async def test_a_command_that_is_not_possible_now_does_nothing_and_is_greyed_in_the_menu(qapp, tmp_path):
+    async with scripted_window(tmp_path, populated=False) as window:
+        ran = []
+        window.actions_list.add(Command("test.no", "Never", lambda: ran.append(1), enabled=lambda: False))
+        window.actions_list.run("test.no")
+        window.top.refresh_menu()
+        assert not ran and not window.actions_list._actions["test.no"].isEnabled()
+        window.actions_list.enable_all()
+        assert window.actions_list._actions["test.no"].isEnabled()
+        menus = [action.text() for action in window.top.brand.menu().actions()]
+        assert menus[:3] == ["Go", "File", "Edit"] and {"Run", "View", "Help"} < set(menus)
+
+
+async def test_every_control_that_takes_the_focus_has_an_accessible_name(qapp, tmp_path):
+    async with scripted_window(tmp_path) as window:
+        parts = [p for kind in (QAbstractButton, QLineEdit, QComboBox) for p in window.findChildren(kind)]
+        shown = [p for p in parts if p.isVisible() and p.focusPolicy() != Qt.FocusPolicy.NoFocus]
+        nameless = [p for p in shown if not (p.accessibleName() or getattr(p, "text", str)() or p.toolTip())]
+        nameless = [p for p in nameless if not p.objectName().startswith("qt_") and not isinstance(p.parent(), QComboBox)]
+        assert len(shown) > 12 and not nameless
+
+
+# ------------------------------------------------------------------------------------------------ palette
+
+
+async def test_the_palette_finds_actions_runs_models_data_sets_and_files(qapp, tmp_path):
+    async with scripted_window(tmp_path) as window:
+        window.activateWindow()
+        QTest.keyClick(window, Qt.Key.Key_K, Qt.KeyboardModifier.ControlModifier)
+        palette = window.palette_box
+        assert palette.isVisible() and len(palette.lines.entries) > 20
+
+        def first(text):
+            palette.field.setText(text)
+            return palette.lines.entries[0]
+
+        assert first("trajectory").title == "Go to Trajectory"
+        assert first("duel-03").kind == "run" and first("denoiser").kind in ("model", "run")
+        assert first("botanical").kind == "data set"
+        (tmp_path / "prints.zip").write_bytes(b"")
+        assert first(str(tmp_path / "pri")).title.endswith("prints.zip")
+        palette.field.setText("zzzzqq")
+        assert not palette.lines.entries and palette.nothing.isVisible()
+        palette.field.setText("go to gallery")
+        QTest.keyClick(palette.field, Qt.Key.Key_Return)
+        assert window.current == "gallery" and not palette.isVisible()
+
+
+async def test_arrows_choose_in_the_palette_and_escape_gives_the_focus_back(qapp, tmp_path):
+    async with scripted_window(tmp_path) as window:
+        window.activateWindow()
+        window.open_palette()
+        palette = window.palette_box
+        palette.field.setText("go")
+        QTest.keyClick(palette.field, Qt.Key.Key_Down)
+        assert palette.view.currentIndex().row() == 1
+        QTest.keyClick(palette.field, Qt.Key.Key_Up)
+        QTest.keyClick(palette.field, Qt.Key.Key_Up)
+        assert palette.view.currentIndex().row() == len(palette.lines.entries) - 1
+        QTest.keyClick(palette.field, Qt.Key.Key_Escape)
+        assert not palette.isVisible()
+
+
+def test_ranking_prefers_titles_and_what_was_used_lately():
+    entries = [Entry("Coder", "model", print, note="codes and decodes"), Entry("Denoiser", "model", print),
+               Entry("Pause the run", "run", print, keywords="denoising")]  # fmt: skip
+    assert [entry.title for entry in ranked(entries, "den")] == ["Denoiser", "Pause the run"]
+    entries[2].recent = 1.0
+    assert ranked(entries, "")[0].title == "Pause the run"
+
+
+# ------------------------------------------------------------------------------------------------ notices
+
+
+async def test_a_trouble_says_what_kept_and_advice_and_gives_a_report(qapp, tmp_path):
+    async with scripted_window(tmp_path) as window:
+        trouble = Trouble("it ends after 812 of 3,400 bytes", "bad.png", "2,960 were imported", "Save it again", "Traceback: x")
+        window.session.bridge.trouble.emit(trouble)
+        window.session.bridge.trouble.emit(trouble)
+        notice = window.notices.notices[0]
+        assert len(window.notices.notices) == 1 and "bad.png" in notice.text.text()
+        assert "2,960 were imported." in notice.advice.text() and "Save it again." in notice.advice.text()
+        assert not notice.detail.isVisible()
+        notice._details.click()
+        assert notice.detail.isVisible() and "Traceback" in notice.detail.toPlainText()
+        notice._copy.click()
+        report = QApplication.clipboard().text()
+        assert "bad.png" in report and "Traceback: x" in report and "Nexus Studio" in report
+        notice.dismiss.click()
+        assert not window.notices.notices and not window.notices.isVisible()
+        for n in range(5):
+            window.session.bridge.notice(f"line {n}")
+        assert [one.trouble.what for one in window.notices.notices] == ["line 2", "line 3", "line 4"]
+
+
+async def test_a_workspace_that_cannot_be_built_says_so_and_the_window_lives(qapp, tmp_path, monkeypatch):
+    from nexus_studio.panels import gallery
+
+    def breaks(session):
+        raise RuntimeError("a broken panel")
+
+    monkeypatch.setattr(gallery, "GalleryPanel", breaks)
+    async with scripted_window(tmp_path) as window:
+        window.show_workspace("gallery")
+        assert window.current == "gallery" and "a broken panel" in window.notices.notices[0].trouble.what
+        window.show_workspace("data")
+        assert window.current == "data"
+
+
+# -------------------------------------------------------------------------------------------------- drops
+
+
+def dragged(paths):
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
+    return mime
+
+
+def send_drag(window, mime, at):
+    action, buttons, none = Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    enter = QDragEnterEvent(at, action, mime, buttons, none)
+    QApplication.sendEvent(window, enter)
+    QApplication.sendEvent(window, QDragMoveEvent(at, action, mime, buttons, none))
+    return enter
+
+
+def send_drop(window, mime, at):
+    drop = QDropEvent(QPointF(at), Qt.DropAction.CopyAction, mime, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier)
+    QApplication.sendEvent(window, drop)
+
+
+async def test_files_dropped_anywhere_show_zones_and_are_imported(qapp, tmp_path):
+    async with scripted_window(tmp_path, populated=False) as window:
+        mime = dragged([tmp_path])
+        enter = send_drag(window, mime, QPoint(300, 400))
+        assert enter.isAccepted() and window.drops.isVisible() and window.drops.hovered == "import"
+        send_drop(window, mime, QPoint(300, 400))
+        assert not window.drops.isVisible()
+        await settle(lambda: window.session.datasets.records)
+        calls = [call for call in window.session.bridge.engine.calls if call[0] == "import_data"]
+        assert calls[0][1] == [str(tmp_path)] and window.current == "data"
+
+
+async def test_each_zone_says_what_would_happen_and_an_impossible_one_is_refused_with_its_reason(qapp, tmp_path):
+    async with scripted_window(tmp_path) as window:
+        table = tmp_path / "captions.csv"
+        table.write_text("file_name,text\n")
+        mime = dragged([table])
+        send_drag(window, mime, QPoint(300, 400))
+        places = window.drops.places()
+        assert set(places) == {"import", "captions", "state", "checkpoint"}
+        spots = [place.toRect() for place in places.values()]
+        assert not any(a.intersects(b) for n, a in enumerate(spots) for b in spots[n + 1 :])
+        assert window.grab().toImage() is not None
+        send_drop(window, mime, places["checkpoint"].center().toPoint())
+        assert "not a model folder" in window.notices.notices[-1].trouble.what
+        assert not [call for call in window.session.bridge.engine.calls if call[0] == "import_data"]
+
+
+async def test_a_drag_that_leaves_takes_the_zones_away_and_text_is_not_taken(qapp, tmp_path):
+    async with scripted_window(tmp_path) as window:
+        send_drag(window, dragged([tmp_path]), QPoint(10, 10))
+        QApplication.sendEvent(window, QDragLeaveEvent())
+        assert not window.drops.isVisible()
+        mime = QMimeData()
+        mime.setText("just words")
+        enter = send_drag(window, mime, QPoint(10, 10))
+        assert not window.drops.isVisible() and not (enter.isAccepted() and window.drops.zones)
+
+
+# --------------------------------------------------------------------------------------------------- jobs
+
+
+async def test_the_bottom_bar_shows_the_running_job_and_pauses_it(qapp, tmp_path):
+    async with scripted_window(tmp_path) as window:
+        running, engine = window.bottom.running, window.session.bridge.engine
+        await settle(lambda: "1,240 / 2,000" in running._figures.text())
+        assert running._title.text() == "Training · duel-03" and window.bottom.waiting.text() == "2 waiting"
+        assert "it/s" in running._figures.text() and "left" in running._figures.text()
+        engine.tell(window.session.jobs.active.run, Metrics(1500, {"loss": 0.1}))
+        await settle(lambda: "1,500" in running._figures.text())
+        assert running._bar.value() == 750
+        running._pause.click()
+        await settle(lambda: running._title.text().startswith("Paused"))
+        running._pause.click()
+        await settle(lambda: running._title.text().startswith("Training"))
+        running._stop.click()
+        await settle(lambda: running._title.text() == "Nothing is running")
+        assert [call[0] for call in engine.calls if call[0] in ("pause", "resume", "stop")] == ["pause", "resume", "stop"]
+
+
+async def test_the_jobs_list_reorders_holds_and_takes_out(qapp, tmp_path):
+    async with scripted_window(tmp_path) as window:
+        window.toggle_jobs()
+        box, jobs = window.jobs_box, window.session.jobs
+        assert box.isVisible()
+
+        def press(tip, which=0):
+            found = [one for one in box.findChildren(QAbstractButton) if one.toolTip() == tip and one.isVisible()]
+            found[which].click()
+
+        first, second = (job.id for job in jobs.waiting)
+        press("Earlier", 1)
+        await settle(lambda: [job.id for job in jobs.waiting] == [second, first])
+        await turn(0.05)
+        press("Hold: do not start it yet")
+        await settle(lambda: jobs.waiting[0].held)
+        await turn(0.05)
+        press("Take it out of the queue")
+        await settle(lambda: [job.id for job in jobs.waiting] == [first])
+        QTest.keyClick(box, Qt.Key.Key_Escape)
+        assert not box.isVisible()
+
+
+# ------------------------------------------------------------------------------------------------ restore
+
+
+async def test_the_session_comes_back_exactly(qapp, tmp_path):
+    async with scripted_window(tmp_path) as window:
+        window.resize(790, 677)
+        pictures = next(one for one in window.session.datasets.records if one.modality == "image")
+        window.session.datasets.set_current(pictures.id)
+        window.workspaces["data"].docks["data.report"].setVisible(False)
+        window.workspaces["data"].save_layout()
+        window.show_workspace("learn")
+        window.apply_theme(theme="light")
+        window.session.preferences.set("text_size", 1.15)
+        await turn(0.4)
+        size = window.size()
+    async with scripted_window(tmp_path) as again:
+        assert again.current == "learn" and again.size() == size
+        assert again.session.datasets.current == pictures.id
+        keep = again.session.preferences
+        assert keep.get("theme") == "light" and keep.get("text_size") == 1.15 and keep.get("layout/data")
+        again.apply_theme(theme="dark", text_size=1.0)
+
+
+async def test_reset_layout_puts_the_docks_back(qapp, tmp_path):
+    async with scripted_window(tmp_path) as window:
+        data = window.workspaces["data"]
+        data.removeDockWidget(data.docks["data.sets"])
+        assert not data.docks["data.sets"].isVisible()
+        window.reset_layout()
+        assert data.docks["data.sets"].isVisible()
+
+
+START = """
+import asyncio, os, sys, time
+import qasync
+from pathlib import Path
+from nexus_studio import app as studio
+app = studio.make_application(["x"])
+loop = qasync.QEventLoop(app)
+asyncio.set_event_loop(loop)
+made = studio.Studio(app, Path(sys.argv[1]))
+async def drive():
+    while not made.session.is_ready:
+        await asyncio.sleep(0.02)
+    heavy = [name for name in ("torch", "diffusers", "transformers", "scipy") if name in sys.modules]
+    print("READY", made.window.current, heavy, flush=True)
+    made.window.show_workspace("learn")
+    await asyncio.sleep(60 if sys.argv[2] == "stay" else 0.5)
+    made.window.close()
+async def main():
+    task = asyncio.ensure_future(drive())
+    await made.until_closed()
+    await task
+with loop:
+    loop.run_until_complete(main())
+print("CLOSED", flush=True)
+"""
+
+
+def studio_process(root, mode):
+    environment = os.environ | {"QT_QPA_PLATFORM": "offscreen"}
+    return subprocess.Popen(
+        [sys.executable, "-c", START, str(root), mode],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment,
+    )
+
+
+def line_of(process, word):
+    for line in process.stdout:
+        if line.startswith(word):
+            return line
+    return ""
+
+
+def test_a_killed_studio_comes_back_where_it_was_and_never_loads_torch(tmp_path):
+    first = studio_process(tmp_path / "library", "stay")
+    line = line_of(first, "READY")
+    assert line.strip() == "READY data []"
+    session = tmp_path_config() / "session.json"
+    end = time.time() + 20
+    while time.time() < end and not (session.exists() and json.loads(session.read_text()).get("workspace") == "learn"):
+        time.sleep(0.05)
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    second = studio_process(tmp_path / "library", "end")
+    assert line_of(second, "READY").strip() == "READY learn []"
+    assert line_of(second, "CLOSED") and second.wait(timeout=20) == 0
+
+
+def tmp_path_config():
+    from nexus_studio.state.preferences import config_folder
+
+    return config_folder()
+
+
+IMPORTED = """
+import sys
+import nexus_studio.app
+heavy = ("torch", "diffusers", "transformers", "scipy", "pyqtgraph", "numpy", "sklearn", "cv2")
+print([name for name in heavy if name in sys.modules])
+"""
+
+
+def test_importing_the_application_loads_nothing_heavy():
+    found = subprocess.run([sys.executable, "-c", IMPORTED], capture_output=True, text=True, timeout=60, check=True)
+    assert found.stdout.strip() == "[]"
+
+
+# --------------------------------------------------------------------------------------- single instance
+
+
+ASK = """
+import sys
+from PySide6.QtCore import QCoreApplication
+from nexus_studio.shell.single import ask_first
+app = QCoreApplication([])
+print(ask_first(sys.argv[1], sys.argv[2]))
+"""
+
+
+def test_a_second_start_raises_the_first_window_and_hands_over_its_paths(qapp, qtbot, tmp_path):
+    root = tmp_path / "library"
+    assert ask_first(root, "") is False, "nobody answers yet"
+    listener = Listener(root)
+    with qtbot.waitSignal(listener.asked, timeout=15_000) as asked:
+        command = [sys.executable, "-c", ASK, str(root), "/a b.png\n/c.png"]
+        second = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    qtbot.waitUntil(lambda: second.poll() is not None, timeout=15_000)
+    assert second.stdout.read().strip() == "True" and asked.args[0] == ["/a b.png", "/c.png"]
+    assert ask_first(tmp_path / "another", "") is False
+    listener.close()
+
+
+def test_a_socket_left_by_a_killed_studio_is_taken_over(qapp, tmp_path):
+    left, taken = Listener(tmp_path), Listener(tmp_path)
+    assert taken._server.isListening()
+    left.close(), taken.close()
+
+
+# ------------------------------------------------------------------------------------------------ figures
+
+
+def test_the_latency_meter_sees_a_loop_that_was_away(qapp, qtbot):
+    meter, told = LatencyMeter(), []
+    meter.told.connect(told.append)
+    meter.start()
+    qtbot.wait(100)
+    time.sleep(0.15)
+    qtbot.waitUntil(lambda: bool(told), timeout=3000)
+    meter.stop()
+    assert max(meter.gaps) >= 100 and told[0] >= 100
+
+
+def test_figures_in_words():
+    assert [words.duration(s) for s in (48, 276, 7500, 273_600)] == ["48 s", "4 m 36 s", "2 h 05 m", "3 d 4 h"]
+    assert words.dataset_size("image", 2914, (3, 64, 64)) == "2,914 images · 64²"
+    assert (
+        words.dataset_size("image", 1, (3, 48, 64)) == "1 image · 64 × 48"
+        and words.dataset_size("points", 9, (2,)) == "9 points · 2-D"
+    )
+    assert words.memory(812) == "812 MB" and words.memory(6350) == "6.2 GB"
+    assert [words.rate(r) for r in (41.23, 0.251, 2637)] == ["41.2", "0.25", "2,637"]
+
+
+async def test_the_bridge_closes_what_is_under_way(qapp, tmp_path):
+    async with scripted_window(tmp_path) as window:
+        task = window.session.bridge.spawn(asyncio.sleep(60))
+        await turn(0.02)
+    assert task.cancelled()

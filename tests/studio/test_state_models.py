@@ -1,0 +1,378 @@
+"""State: undo, preferences, curves, run views, the queue, what paths become, captions, cached rows."""
+
+import asyncio
+import time
+
+import numpy as np
+import pytest
+from scripted_library import ScriptedLibrary
+from scripted_window import scripted_session, settle, turn
+
+from models_backend.contract.messages import Event, Heartbeat, Mark, Metrics, Preview, Progress, State, Trouble, TroubleError
+from models_backend.contract.run_layout import Item
+from nexus_studio.bridge import Bridge, trouble_of
+from nexus_studio.state.cached_rows import CachedRows, open_rows
+from nexus_studio.state.captions import read_captions
+from nexus_studio.state.fuzzy import score
+from nexus_studio.state.opening import outcomes
+from nexus_studio.state.preferences import Preferences
+from nexus_studio.state.run_view import RunView
+from nexus_studio.state.series import Series
+from nexus_studio.state.undo import UndoStack
+
+# ------------------------------------------------------------------------------------------------- undo
+
+
+def test_undo_and_redo_walk_the_same_edits_back_and_forth(qapp):
+    text, stack = [""], UndoStack()
+    for letter in "abc":
+        before, after = text[0], text[0] + letter
+        stack.push(f"type {letter}", lambda a=after: text.__setitem__(0, a), lambda b=before: text.__setitem__(0, b))
+    assert text[0] == "abc" and stack.undo_text == "type c"
+    stack.undo(), stack.undo()
+    assert text[0] == "a" and stack.redo_text == "type b"
+    stack.redo()
+    assert text[0] == "ab"
+    stack.push("type x", lambda: text.__setitem__(0, "abx"), lambda: text.__setitem__(0, "ab"))
+    assert stack.redo_text == "", "what was undone before a new edit is forgotten"
+
+
+def test_an_edit_that_fails_is_not_kept(qapp):
+    stack = UndoStack()
+    with pytest.raises(ZeroDivisionError):
+        stack.push("divide", lambda: 1 / 0, lambda: None)
+    assert stack.undo_text == ""
+
+
+# ------------------------------------------------------------------------------------------ preferences
+
+
+def test_preferences_are_on_disk_soon_after_a_change_without_being_asked(qapp, tmp_path, qtbot):
+    kept = Preferences(tmp_path / "session.json")
+    kept.set("theme", "light")
+    kept.set("layout/data", "QUJD")
+    qtbot.waitUntil(lambda: (tmp_path / "session.json").exists(), timeout=3000)
+    again = Preferences(tmp_path / "session.json")
+    assert again.get("theme") == "light" and again.get("layout/data") == "QUJD"
+    assert again.keys("layout/") == ["layout/data"]
+    kept.close(), again.close()
+
+
+def test_a_burst_of_changes_is_one_write(qapp, tmp_path, qtbot, monkeypatch):
+    from nexus_studio.state import preferences
+
+    written = []
+    monkeypatch.setattr(preferences, "_write", lambda path, data: written.append(data))
+    kept = Preferences(tmp_path / "session.json")
+    for n in range(50):
+        kept.set("number", n)
+    with qtbot.waitSignal(kept.saved, timeout=3000):
+        pass
+    assert len(written) == 1 and b"49" in written[0]
+    kept.close()
+
+
+def test_a_damaged_preferences_file_is_set_aside_and_the_defaults_hold(qapp, tmp_path):
+    path = tmp_path / "session.json"
+    path.write_text('{"theme": "lig')
+    kept = Preferences(path)
+    assert kept.get("theme", "dark") == "dark"
+    assert path.with_suffix(".damaged.json").read_text() == '{"theme": "lig'
+    kept.close()
+
+
+def test_a_write_that_fails_is_told(qapp, tmp_path, qtbot, monkeypatch):
+    from nexus_studio.state import preferences
+
+    def full(path, data):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(preferences, "_write", full)
+    kept = Preferences(tmp_path / "session.json")
+    with qtbot.waitSignal(kept.failed, timeout=3000) as told:
+        kept.set("theme", "light")
+    assert "No space left" in told.args[0]
+    kept.close()
+
+
+# ------------------------------------------------------------------------------------------ curves, runs
+
+
+def test_a_series_grows_past_its_first_size_and_is_cut_where_a_run_went_back():
+    series = Series()
+    for step in range(1000):
+        series.append(step, step * 2.0)
+    steps, values = series.arrays()
+    assert len(series) == 1000 and np.array_equal(values, steps * 2)
+    series.append(500, -1.0)
+    assert len(series) == 501 and series.last == -1.0, "a run resumed from step 500 writes over what came after it"
+
+
+def event(seq, body, at=0.0):
+    return Event(seq, at or time.time(), "run", body)
+
+
+@pytest.fixture
+def view(qapp, tmp_path):
+    library = ScriptedLibrary(tmp_path)
+    folder = next(folder for folder in library.folders.values() if folder.state()[0] == "running")
+    made = RunView(folder.record(), folder)
+    made.folder = folder
+    return made
+
+
+def test_a_view_of_a_log_has_its_curves_marks_previews_and_health(view):
+    view.take_log(list(view.folder.events()))
+    steps, losses = view.series("loss")
+    assert len(steps) == 124 and losses[0] > losses[-1]
+    assert len(view.series("validation")[0]) == 12 and len(view.series("unknown")[0]) == 0
+    assert view.marks == [(600, "lr 2e-4 → 1e-4")]
+    assert [preview.step for preview in view.previews] == [400, 800, 1200]
+    assert view.state == "running" and view.step == 1240 and view.total == 2000
+    assert view.health.lines[1].remedy.live
+    assert view.rate == pytest.approx(40, rel=0.01)
+    assert view.left_s == pytest.approx(760 / 40, rel=0.01)
+
+
+def test_events_told_while_the_log_is_read_are_taken_once_and_in_order(view):
+    log = list(view.folder.events())
+    late = event(len(log) + 1, Metrics(1250, {"loss": 0.5}))
+    assert view.tell(log[-1]) and view.tell(late), "they wait until the log is there"
+    view.take_log(log)
+    assert view.step == 1250 and view.last("loss") == 0.5
+    assert view.tell(log[-1]), "an event that is known already changes nothing"
+    assert len(view.series("loss")[0]) == 125
+
+
+def test_a_gap_in_the_events_is_seen_and_filled_from_the_log(view):
+    log = list(view.folder.events())
+    view.take_log(log[:-3])
+    assert view.tell(log[-1]) is False
+    view.take_log(log[-3:])
+    assert view._seq == len(log)
+
+
+def test_changes_are_told_at_most_ten_times_a_second(view, qtbot):
+    told = []
+    view.take_log([])
+    view.changed.connect(lambda: told.append(time.perf_counter()))
+    end = time.perf_counter() + 0.55
+    seq = 1
+    while time.perf_counter() < end:
+        view.tell(event(seq, Metrics(seq, {"loss": 1.0})))
+        seq += 1
+        qtbot.wait(1)
+    assert 3 <= len(told) <= 7 and seq > 40
+
+
+def test_a_failed_run_says_why_and_a_heartbeat_moves_the_step(view):
+    view.take_log([])
+    view.tell(event(0, Heartbeat(7, 812.0)))
+    assert view.step == 7 and view.heartbeat.rss_mb == 812.0
+    view.tell(event(1, Trouble("out of memory", kept="the checkpoint of step 5")))
+    view.tell(event(2, State("failed", 7, "out of memory")))
+    assert view.state == "failed" and view.trouble.kept and not view.live and view.rate == 0
+
+
+def test_a_preview_made_again_replaces_what_came_after_it(view):
+    view.take_log([event(1, Preview(10, "a", 1)), event(2, Preview(20, "b", 1)), event(3, Preview(10, "c", 1))])
+    assert [preview.path for preview in view.previews] == ["c"]
+    view.take_log([event(4, Mark(3, "x")), event(5, Mark(3, "x"))])
+    assert view.marks == [(3, "x")]
+
+
+# --------------------------------------------------------------------------------------- session, queue
+
+
+async def test_a_session_reads_the_library_and_chooses_again_what_was_chosen(qapp, tmp_path):
+    async with scripted_session(tmp_path) as session:
+        assert len(session.datasets.records) == 2 and len(session.runs.records) == 6
+        assert [family.group for family in session.catalogue.families] == ["Diffusion", "Flow", "Adversarial", "Autoencoders"]
+        chosen = session.datasets.records[1].id
+        session.datasets.set_current(chosen)
+        session.runs.set_current(session.runs.records[2].id)
+        run = session.runs.current
+    async with scripted_session(tmp_path) as again:
+        assert again.datasets.current == chosen and again.runs.current == run
+
+
+async def test_the_queue_is_reordered_held_and_emptied_through_the_engine(qapp, tmp_path):
+    async with scripted_session(tmp_path) as session:
+        jobs, engine = session.jobs, session.bridge.engine
+        first, second = jobs.waiting
+        assert jobs.active.run == session.runs.records[2].id
+        await jobs.ask("reorder", second.id, 0)
+        assert [job.id for job in jobs.waiting] == [second.id, first.id]
+        await jobs.ask("hold", first.id, True)
+        assert jobs.waiting[1].held
+        await jobs.ask("cancel", second.id)
+        assert [job.id for job in jobs.waiting] == [first.id]
+        await jobs.ask("pause", jobs.active.run)
+        assert jobs.active.state == "paused" and ("pause", jobs.active.run) in engine.calls
+
+
+async def test_live_events_reach_the_view_and_what_the_wire_lost_comes_from_the_log(qapp, tmp_path):
+    async with scripted_session(tmp_path) as session:
+        engine = session.bridge.engine
+        view = session.runs.view(session.jobs.active.run)
+        await settle(lambda: view.loaded)
+        engine.tell(view.id, Metrics(1250, {"loss": 0.04}))
+        assert view.step == 1250
+        engine.library.folders[view.id].append(Metrics(1260, {"loss": 0.03}))  # never told
+        engine.tell(view.id, Metrics(1270, {"loss": 0.02}))
+        await settle(lambda: view.step == 1270)
+        assert list(view.series("loss")[0][-3:]) == [1250, 1260, 1270]
+
+
+async def test_importing_shows_progress_can_be_cancelled_and_then_adds_nothing(qapp, tmp_path):
+    async with scripted_session(tmp_path) as session:
+        engine, told = session.bridge.engine, []
+        session.bridge.noticed.connect(told.append)
+        engine.import_steps = 200
+        task = session.open_paths([str(tmp_path)])
+        await settle(lambda: session.jobs.activities and session.jobs.activities[0].progress)
+        assert session.jobs.activities[0].progress.total == 200
+        session.jobs.activities[0].cancel()
+        await settle(task.done)
+        assert not session.jobs.activities and len(session.datasets.records) == 2
+        assert any("cancelled" in line for line in told)
+
+
+async def test_an_import_is_chosen_and_shown(qapp, tmp_path):
+    async with scripted_session(tmp_path) as session:
+        gone = []
+        session.navigate.connect(lambda key, what: gone.append((key, what)))
+        await session.open_paths([str(tmp_path / "prints.zip")])
+        assert session.datasets.current_record.title == "prints"
+        assert gone == [("data", {"dataset": session.datasets.current})]
+
+
+async def test_a_file_that_the_studio_exported_brings_its_state_back(qapp, tmp_path):
+    from models_backend.library import provenance
+
+    async with scripted_session(tmp_path) as session:
+        record = session.bridge.library.samples()[0]
+        exported = tmp_path / "sheet.png"
+        exported.write_bytes(b"\x89PNG...." + provenance.marker(record).encode() + b"\0....")
+        gone = []
+        session.navigate.connect(lambda key, what: gone.append((key, what)))
+        await session.open_paths([str(exported)])
+        assert gone[0][0] == "sample" and gone[0][1]["state"] == record and gone[0][1]["run"] == record.run
+        troubles = []
+        session.bridge.trouble.connect(troubles.append)
+        (tmp_path / "plain.png").write_bytes(b"\x89PNG")
+        task = session.open_paths([str(tmp_path / "plain.png")], "state")
+        await settle(lambda: troubles)
+        assert task.done() and troubles[0].item == "plain.png" and "no state" in troubles[0].what
+
+
+async def test_captions_from_a_table_are_one_edit_that_undo_takes_back(qapp, tmp_path):
+    async with scripted_session(tmp_path) as session:
+        pictures = next(one for one in session.datasets.records if one.modality == "image")
+        session.datasets.set_current(pictures.id)
+        table = tmp_path / "captions.csv"
+        table.write_text('file_name,text\ndisc-0003.png,"a fern, pressed"\ndisc-0004.png,a leaf\nother.png,nothing\n')
+        await session.open_paths([str(table)], "captions")
+        folder = session.bridge.library.dataset(pictures.id)
+        await settle(lambda: folder.items()[3].caption == "a fern, pressed")
+        assert folder.items()[4].caption == "a leaf" and session.undo.undo_text == "Add 2 captions"
+        session.undo.undo()
+        await settle(lambda: folder.items()[3].caption == "a disc number 3")
+        session.undo.redo()
+        await settle(lambda: folder.items()[4].caption == "a leaf")
+
+
+async def test_what_fails_in_the_background_reaches_the_notice_bar_in_plain_words(qapp):
+    bridge, told = Bridge(None, asyncio.get_running_loop()), []
+    bridge.trouble.connect(told.append)
+
+    async def fails():
+        raise TroubleError("the disk is full", "run.json", "The run is kept.", "Free some space.")
+
+    async def breaks():
+        raise KeyError("x")
+
+    bridge.spawn(fails()), bridge.spawn(breaks())
+    await turn(0.05)
+    assert told[0].item == "run.json" and "KeyError" in told[1].what and "breaks" in told[1].detail
+    mine = []
+    bridge.spawn(fails(), mine.append)
+    await turn(0.05)
+    assert len(mine) == 1 and len(told) == 2 and bridge.busy() == 0
+    await bridge.close()
+
+
+def test_an_os_error_names_its_file():
+    trouble = trouble_of(PermissionError(13, "Permission denied", "/data/a.png"))
+    assert trouble.what == "Permission denied" and trouble.item == "/data/a.png" and not trouble.detail
+
+
+# ------------------------------------------------------------------------------------ paths, words, rows
+
+
+def test_what_dropped_paths_would_become(tmp_path):
+    (tmp_path / "prints").mkdir()
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "model_index.json").write_text("{}")
+
+    def why(paths, title=""):
+        return {one.key: one.why_not for one in outcomes(paths, title)}
+
+    folder = why([tmp_path / "prints"], "Prints")
+    assert folder["import"] == "" and folder["captions"] == "" and folder["state"] and folder["checkpoint"]
+    assert why([tmp_path / "a.csv"])["captions"] == "no data set is chosen"
+    assert why([tmp_path / "a.csv"], "Prints")["captions"] == ""
+    assert why([tmp_path / "a.png"])["state"] == "" and why([tmp_path / "a.png", tmp_path / "b.png"])["state"]
+    assert why([tmp_path / "a.xyz"])["import"] and outcomes([tmp_path / "a.xyz"])[0].why_not
+    assert "later" not in why([tmp_path / "model"])["checkpoint"] and "families" in why([tmp_path / "model"])["checkpoint"]
+    assert outcomes([tmp_path / "prints"])[0].text.startswith("1 folder: prints")
+
+
+def test_captions_are_matched_by_name_from_side_files_and_tables(tmp_path):
+    items = [Item("x.zip!/cats/A.png"), Item("/pictures/b.jpg"), Item("/pictures/c.jpg")]
+    (tmp_path / "a.txt").write_text("a cat\n")
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "b.txt").write_text("a boat")
+    (tmp_path / "t.jsonl").write_text('{"file_name": "c.jpg", "text": "a cow"}\n\n')
+    paths = [str(tmp_path / name) for name in ("a.txt", "more", "t.jsonl")]
+    assert read_captions(paths, items) == {0: "a cat", 1: "a boat", 2: "a cow"}
+    (tmp_path / "bad.jsonl").write_text('{"file_name": "c.jpg"}\n{oops\n')
+    with pytest.raises(TroubleError) as told:
+        read_captions([str(tmp_path / "bad.jsonl")], items)
+    assert "line 2" in told.value.trouble.what and "bad.jsonl" in told.value.trouble.item
+
+
+def test_fuzzy_matching_likes_beginnings_and_runs_of_letters():
+    titles = ["Pause the run", "Go to Trajectory", "Switch between dark and light", "Import files…", "Import a folder…"]
+
+    def best(query):
+        return max(titles, key=lambda title: score(query, title))
+
+    assert best("imp fo") == "Import a folder…" and best("traj") == "Go to Trajectory" and best("ptr") == "Pause the run"
+    assert score("xyz", titles[0]) == 0 and score("", titles[0]) > 0
+    assert score("dark", titles[2]) > score("dr", titles[2]) > 0
+
+
+def test_cached_rows_are_read_one_by_one_and_a_short_file_gives_what_it_has(tmp_path):
+    library = ScriptedLibrary(tmp_path)
+    pictures = next(folder for folder in library.sets.values() if folder.record().modality == "image")
+    rows = open_rows(pictures.layout.cache, "nothing", "thumbs")
+    whole = np.load(pictures.layout.cache / "thumbs.npy")
+    found = rows.read([5, 239])
+    assert rows.count == 240 and np.array_equal(found[5], whole[5]) and np.array_equal(found[239], whole[239])
+    assert np.array_equal(rows.read_first(7), whole[:7])
+    path = pictures.layout.cache / "thumbs.npy"
+    path.write_bytes(path.read_bytes()[:-10])
+    assert set(CachedRows(pictures.layout.cache, "thumbs").read([0, 239])) == {0}
+    assert open_rows(pictures.layout.cache, "nothing") is None
+
+
+async def test_activities_come_and_go(qapp, tmp_path):
+    async with scripted_session(tmp_path) as session:
+        stopped = []
+        activity = session.jobs.begin("Exporting", lambda: stopped.append(1))
+        activity.tell(Progress(1, 4, "frames"))
+        assert activity.can_cancel and activity.progress.done == 1
+        activity.cancel()
+        session.jobs.end(activity)
+        assert stopped == [1] and not session.jobs.activities and not activity.can_cancel
