@@ -12,7 +12,7 @@ import pytest
 
 from models_backend import cli
 from models_backend.commands import session, training
-from models_backend.contract.family import FamilyDescription, Preset
+from models_backend.contract.family import Claim, FamilyDescription, Preset, Proof
 from models_backend.contract.fields import FieldSpec
 from models_backend.engine import catalogue
 from models_backend.engine.engine import Engine, Limits
@@ -21,10 +21,14 @@ from models_backend.engine.terminal import Reporter
 HERE = Path(__file__).parent
 ANY = FieldSpec("config", "group", fields=(FieldSpec("at", "int", default=0), FieldSpec("do", "text", default=""),
                                            FieldSpec("step_s", "float", default=0.0)))  # fmt: skip
+PROOFS = tuple(
+    Proof(name, "points:density=moons,count=100", "tiny", 1.0, (Claim("coverage", ">=", bound, "every mode is met"),), count=7)
+    for name, bound in (("holds", 0.9), ("fails", 0.99))
+)
 TOY = FamilyDescription(
     key="toy", title="Toy", glyph="", group="Parts", summary="a toy", paper="", modalities=("points",), conditions=(), uses=(),
     provides=(), latents=(), trace="path", health=(), config=ANY, sampling=FieldSpec("sampling", "group"),
-    presets=(Preset("tiny", "Tiny", training={"steps": 20}),), proofs=(),
+    presets=(Preset("tiny", "Tiny", training={"steps": 20}),), proofs=PROOFS,
 )  # fmt: skip
 
 
@@ -95,6 +99,28 @@ def test_a_run_that_fails_is_one_clear_line_and_a_status(run):
 def test_what_is_asked_wrongly_is_named(run, arguments, word):
     (error,) = [line for line in run(*arguments, status=1) if line["kind"] == "error"]
     assert word in error["what"]
+
+
+def test_samples_figures_and_files_of_a_run(run, tmp_path):
+    made = last(run("train", "--family", "toy", "--data", "points:density=moons,count=100"), "done")["run"]
+    drawn = last(run("sample", made, "--n", 3, "--seed", 5, "--out", tmp_path / "out"), "done")
+    assert drawn["files"][0] == str(tmp_path / "out" / "samples.png") and Path(drawn["files"][0]).exists()
+    figures = {line["measure"]: line["value"] for line in run("evaluate", made, "--n", 50)}
+    assert figures == {"coverage": 0.95, "count": 50.0}
+    weights = last(run("export", made, "--to", "safetensors", "--out", tmp_path / "w.safetensors"), "done")["file"]
+    assert Path(weights).read_text() == "safetensors"
+    assert "exported as safetensors" in run("export", made, "--to", "png", status=1)[-1]["what"]
+    assert last(run("prove-resume", made, "--steps", 5), "done")["identical"]
+    assert not last(run("prove-resume", made, "--steps", 13, status=1), "done")["identical"]
+
+
+def test_a_proof_trains_measures_and_holds_its_claims(run, library_root):
+    assert last(run("proof", "toy", "--only", "holds"), "done")["passed"]
+    lines = run("proof", "toy", status=1)
+    held = {line["proof"]: line["held"] for line in lines if "held" in line}
+    assert held == {"holds": True, "fails": False} and not last(lines, "done")["passed"]
+    assert len(list((library_root / "runs").glob("*/proof.json"))) == 3
+    assert "no such proof" in run("proof", "toy", "--only", "other", status=1)[-1]["what"]
 
 
 def test_imports_are_found_again_by_title_start_and_builtin_name(run):

@@ -19,6 +19,7 @@ from models_backend.contract.family import FamilyDescription
 from models_backend.contract.messages import (
     Describe,
     Event,
+    Export,
     Pause,
     Progress,
     Resume,
@@ -274,9 +275,16 @@ class Engine:
             answer = await self._live[run].call(request, tell)
         else:
             answer = await self._interactive_on(await self._device()).call(request, tell)
-        if getattr(answer, "sample", ""):
-            await asyncio.to_thread(self.library.notice, "sample", answer.sample)
+        await asyncio.to_thread(self._note, request, answer)
         return answer
+
+    def _note(self, request: Any, answer: Any) -> None:
+        """Brings the index up to what a worker has written."""
+        if getattr(answer, "sample", ""):
+            self.library.notice("sample", answer.sample)
+        if isinstance(request, Export):
+            for path in answer:
+                self.library.note_export(path, request.source, request.format)
 
     async def _device(self) -> str:
         """The device on which runs and requests go by themselves."""

@@ -15,9 +15,12 @@ from pathlib import Path
 from models_backend.contract.messages import (
     Array,
     Arrays,
+    Evaluate,
+    Export,
     Media,
     Metrics,
     Progress,
+    ProveResume,
     Sample,
     State,
     TroubleError,
@@ -99,6 +102,14 @@ class ScriptedAnswers:
         request = pending.request
         if isinstance(request, VectorField):
             return Arrays({"pid": Array("int64", (1,), os.getpid().to_bytes(8, "little"))})
+        if isinstance(request, Evaluate):
+            pending.tell(Progress(1, 2, "measuring"))
+            return {"coverage": 0.95, "count": float(request.count)}
+        if isinstance(request, Export):
+            Path(request.path).write_text(request.format)
+            return [request.path]
+        if isinstance(request, ProveResume):
+            return {"identical": request.steps != 13, "steps": request.steps}
         if not isinstance(request, Sample):
             raise TroubleError(f"the script has no answer to {type(request).__name__}")
         if request.title == "slow":
