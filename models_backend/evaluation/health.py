@@ -132,24 +132,23 @@ def loss_trend(evidence: Evidence) -> HealthLine:
         return early("loss_trend")
     chunk = max(ENOUGH // 2, len(train) // 10)
     middles = [median(train[i : i + chunk]) for i in range(0, len(train) - chunk + 1, chunk)]
-    start, best, now = middles[0], min(middles), middles[-1]
-    fall, noise = start - best, _roughness(train)
-    if now - best > max(0.5 * abs(fall), 4 * noise) and now > start:
+    start, best, now = max(median(train[:3]), middles[0]), min(middles), median(train[-chunk:])
+    noise = _noise(train)
+    if now - best > max(0.5 * abs(start - best), 6 * noise / math.sqrt(chunk)) and now > start:
         text = f"the loss rises: {now:.4g} now, {best:.4g} at its best"
         return HealthLine("loss_trend", "bad", text, slower(evidence))
     over = _overfitting(held_out)
     if over:
-        text = f"held-out loss has risen {over:.0%} above its lowest while training went on: the model learns items by heart"
+        text = f"held-out loss stands {over:.0%} of its fall above its lowest while training went on: it learns items by heart"
         return HealthLine("loss_trend", "warn", text, Remedy("Train a run a third as long", training=_shorter(evidence)))
-    if fall > 4 * noise and start - now > 0.1 * fall:
+    if median(train[:3]) - now > 4 * noise or middles[0] - now > 6 * noise / math.sqrt(chunk):
         return HealthLine("loss_trend", "ok", f"the loss has fallen from {start:.4g} to {now:.4g}")
     return HealthLine("loss_trend", "warn", f"the loss has not fallen: {start:.4g} at first, {now:.4g} now")
 
 
-def _roughness(values: list[float]) -> float:
-    """Standard error of a chunk's middle, from differences of neighbours (a trend does not count as noise)."""
-    steps = sorted(abs(b - a) for a, b in pairwise(values))
-    return steps[len(steps) // 2] / math.sqrt(max(4, len(values) // 10))
+def _noise(values: list[float]) -> float:
+    """Standard deviation of one value about the trend, from differences of neighbours (which a trend hardly moves)."""
+    return 1.048 * median(abs(b - a) for a, b in pairwise(values))  # 1 / (0.6745 sqrt 2) for Gaussian noise
 
 
 def _overfitting(held_out: list[float]) -> float:
