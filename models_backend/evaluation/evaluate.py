@@ -20,7 +20,7 @@ from ..contract.fields import build, describe, merged, plain
 from ..contract.messages import Event, Metrics, Progress
 from ..contract.trace import TraceInfo
 from ..data.densities import MIXTURES
-from ..data.reading import Dataset, Split
+from ..data.reading import Dataset, Split, pictures_to_float
 from . import measures
 from .features import Features, labelled, reader
 from .health import History, judge
@@ -33,7 +33,8 @@ LEVELS = {"ok": 0.0, "warn": 1.0, "bad": 2.0}
 
 
 class Draw(Protocol):
-    """Makes ``count`` items of the run: float32 (N, *shape) as the model makes them, and the trace of the first ``trace``."""
+    """Makes ``count`` items of the run: float32 (N, *shape), or uint8 (N, H, W, C) as they travel; with the trace of the
+    first ``trace`` of them."""
 
     def __call__(self, count: int, seed: int, sampling: dict[str, Any], trace: int = 0) -> tuple[Any, TraceInfo | None]: ...
 
@@ -73,7 +74,9 @@ def _teller(tell: Callable[[Progress], None] | None) -> Callable[[int, str], Non
 
 
 def _array(items: Any) -> np.ndarray:
-    return np.asarray(items.detach().cpu() if isinstance(items, torch.Tensor) else items, np.float32)
+    """Items as the models see them, float32 (N, *shape), from a tensor or from uint8 pictures (N, H, W, C)."""
+    items = items.detach().cpu().numpy() if isinstance(items, torch.Tensor) else np.asarray(items)
+    return pictures_to_float(items) if items.dtype == np.uint8 else items.astype(np.float32, copy=False)
 
 
 def some(split: Split, count: int, seed: int) -> np.ndarray:
