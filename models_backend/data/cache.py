@@ -51,16 +51,17 @@ def open_array(cache: Path, name: str) -> np.ndarray | None:
     return np.memmap(path, np.dtype(entry.dtype), "r", entry.offset, tuple(entry.shape))
 
 
-def ensure(layout: DatasetLayout, record: DatasetRecord, settings: DataSettings, rows: Rows, watch: Watch) -> np.ndarray:
-    """The array for these settings, built by ``rows`` where it is not there, mapped read-only.
+def standing(layout: DatasetLayout, record: DatasetRecord, settings: DataSettings) -> np.ndarray | None:
+    """The array for these settings, mapped read-only, or None where it is not built yet."""
+    return open_array(layout.cache, cache_name(record, settings))
 
-    Raises Cancelled (finished shards stay), and whatever ``rows`` raises."""
+
+def build(layout: DatasetLayout, record: DatasetRecord, settings: DataSettings, rows: Rows, watch: Watch) -> np.ndarray:
+    """Builds the array for these settings from ``rows`` and maps it read-only.
+
+    Raises Cancelled (finished shards stay, and the next call goes on from them), and whatever ``rows`` raises."""
     name = cache_name(record, settings)
-    standing = open_array(layout.cache, name)
-    if standing is not None:
-        return standing
     shape = (record.count, settings.resolution, settings.resolution, channels_of(record, settings))
-    storage.make_folder(layout.cache)
     parts = layout.cache / f"{name}.parts"
     storage.make_folder(parts)
     watch.begin(f"Preparing pictures at {settings.resolution} px", record.count)
@@ -75,6 +76,7 @@ def ensure(layout: DatasetLayout, record: DatasetRecord, settings: DataSettings,
 
 
 def _shard(parts: Path, start: int, stop: int, shape: tuple[int, ...], rows: Rows, watch: Watch) -> None:
+    watch.count(0)
     path = parts / f"{start:09d}.npy"
     head = folder.header(np.dtype(np.uint8), (stop - start, *shape))
     size = len(head) + (stop - start) * int(np.prod(shape))

@@ -178,7 +178,7 @@ def _to_byte(grey: np.ndarray) -> np.ndarray:
 def _describe(found: Decoded, picture: np.ndarray, header: Header) -> None:
     """Fills in what duplicates are found by."""
     small = cv2.resize(picture, (HASH_SIDE, HASH_SIDE), interpolation=cv2.INTER_AREA)
-    found.grey = header.grey or int(np.ptp(small.astype(np.int16), axis=2).max()) <= 6
+    found.grey = header.grey or _colourless(small)
     found.look = perceptual_hash(small)
     found.signature = cv2.resize(small, (SIGNATURE_SIDE, SIGNATURE_SIDE), interpolation=cv2.INTER_AREA).tobytes()
     digest = hashlib.blake2b(f"{found.width} {found.height} {picture.shape} ".encode(), digest_size=16)
@@ -186,10 +186,17 @@ def _describe(found: Decoded, picture: np.ndarray, header: Header) -> None:
     found.pixels = digest.digest()
 
 
+def _colourless(small: np.ndarray) -> bool:
+    """Whether the channels of a (32, 32, 3) picture differ by no more than compression makes them."""
+    red, green, blue = cv2.split(small)
+    apart = (cv2.absdiff(red, green).max(), cv2.absdiff(green, blue).max(), cv2.absdiff(red, blue).max())
+    return bool(max(apart) <= 6)
+
+
 def perceptual_hash(small: np.ndarray) -> int:
     """64 signs of the low frequencies of the luma of a (32, 32, 3) picture against their median (pHash)."""
     luma = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float32)
     low = cv2.dct(luma)[:8, :8].ravel()
     low[0] = 0.0
-    bits = low > np.median(low)
+    bits = low > np.partition(low, 31)[31]
     return int.from_bytes(np.packbits(bits).tobytes(), "big")

@@ -9,10 +9,12 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import struct
 import subprocess
 import sys
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
@@ -201,7 +203,6 @@ class Pool:
 
     def _decode(self, keeper: _Keeper, work: Work) -> list[Decoded]:
         answers: list[Decoded] = []
-        deaths = 0
         while len(answers) < len(work.pictures):
             before, started = len(answers), time.monotonic()
             try:
@@ -210,16 +211,19 @@ class Pool:
                     started = time.monotonic()
             except (ChildGone, OSError, msgspec.DecodeError):
                 keeper.drop()
-                deaths = deaths + 1 if len(answers) == before else 1
+                keeper.deaths = keeper.deaths + 1 if len(answers) == before else 1
                 answers.append(_died(time.monotonic() - started, work.seconds))
-                if deaths == 3:
+                if keeper.deaths == 3:
                     self._probe(keeper)
         return answers
 
     def _probe(self, keeper: _Keeper) -> None:
         """After several deaths in a row: is it the pictures, or the decoder? Raises TroubleError if it is the decoder."""
         try:
-            next(self._answers(keeper.channel(), Work([b""], [])))
+            answer = next(self._answers(keeper.channel(), Work([_sound_picture()], [Target(8)])))
+            if answer.code:
+                raise ChildGone(answer.reason)
+            keeper.deaths = 0
         except (ChildGone, OSError, msgspec.DecodeError) as error:
             raise TroubleError(
                 "the picture decoder does not work", advice="check that Pillow and OpenCV are installed", detail=repr(error)
@@ -239,7 +243,7 @@ class _Keeper:
     """One thread's child, replaced after a death."""
 
     def __init__(self, nursery: Nursery):
-        self._nursery, self._channel = nursery, None
+        self._nursery, self._channel, self.deaths = nursery, None, 0
 
     def channel(self) -> Channel:
         if self._channel is None:
@@ -256,6 +260,17 @@ class _Keeper:
 
     def __exit__(self, *_: object) -> None:
         self.drop()
+
+
+def _sound_picture() -> bytes:
+    """A small PNG that any working decoder reads."""
+    parts = (
+        (b"IHDR", struct.pack(">IIBBBBB", 16, 16, 8, 2, 0, 0, 0)),
+        (b"IDAT", zlib.compress(bytes(16 * 49))),
+        (b"IEND", b""),
+    )
+    chunks = (struct.pack(">I", len(d)) + n + d + struct.pack(">I", zlib.crc32(n + d)) for n, d in parts)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
 
 
 def _next(shared: Iterator[Any], lock: threading.Lock) -> Any | None:

@@ -16,8 +16,10 @@ from models_backend.contract.messages import Progress, TroubleError
 from models_backend.contract.run_layout import DatasetLayout, DatasetRecord, Item, LibraryLayout
 from models_backend.contract.settings import DataSettings
 from models_backend.library.datasets import DatasetFolder
+from models_backend.library.trouble import explained
 
 from . import cache
+from .source_rows import SourceRows
 from .watch import Watch
 
 
@@ -120,18 +122,22 @@ def open_data(
         if array is None:
             raise TroubleError("the stored points are damaged", record.title, advice="make or import the data set again")
         return Dataset(stored, record, items, array, settings)
-    rows = _rows(layout, record, items, settings)
-    return Dataset(stored, record, items, cache.ensure(layout, record, settings, rows, Watch(tell, cancelled)), settings)
+    array = cache.standing(layout, record, settings)
+    if array is None:
+        with explained("the pictures cannot be prepared", record.title, "what is cached already is kept"):
+            array = _built(layout, record, items, settings, Watch(tell, cancelled))
+    return Dataset(stored, record, items, array, settings)
+
+
+def _built(layout: DatasetLayout, record: DatasetRecord, items: list[Item], settings: DataSettings, watch: Watch) -> np.ndarray:
+    native = cache.native_rows(layout, record, settings)
+    if native is not None:
+        return cache.build(layout, record, settings, native, watch)
+    with SourceRows(record, items, settings) as rows:
+        return cache.build(layout, record, settings, rows, watch)
 
 
 def default_settings(record: DatasetRecord) -> DataSettings:
     """How a data set is shown where nobody said: its own size up to 64 px, else 32 px."""
     own = max(record.shape[1:]) if len(record.shape) == 3 else 0
     return DataSettings(resolution=own) if 8 <= own <= 64 else DataSettings()
-
-
-def _rows(layout: DatasetLayout, record: DatasetRecord, items: list[Item], settings: DataSettings) -> cache.Rows:
-    native = cache.native_rows(layout, record, settings)
-    if native is not None:
-        return native
-    raise TroubleError("the pictures of this data set are not cached at that size", record.title)

@@ -1,0 +1,75 @@
+"""Rows of a cache made from the sources once more, in parallel, and only from sources that are still what was imported."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+
+import numpy as np
+
+from models_backend.contract.messages import TroubleError
+from models_backend.contract.run_layout import DatasetRecord, Item
+from models_backend.contract.settings import DataSettings
+
+from . import cache, geometry
+from .archives import Refused
+from .decoding import Decoded, Target
+from .intake import BATCH
+from .opening import Opener, source_of
+from .pool import Pool
+
+_KEPT = "what is cached already is kept, at the sizes it was cached for"
+
+
+class SourceRows:
+    """Callable (start, stop) -> uint8 (stop - start, side, side, C); a context manager that owns its decoders.
+
+    Raises TroubleError that names the source where one is gone, has changed, or cannot be decoded any more."""
+
+    def __init__(self, record: DatasetRecord, items: list[Item], settings: DataSettings):
+        self._items, self._channels = items, cache.channels_of(record, settings)
+        self._target = Target(settings.resolution, settings.crop)
+
+    def __enter__(self) -> SourceRows:
+        self._pool, self._opener = Pool(), Opener()
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self._opener.__exit__(*details)
+        self._pool.__exit__(*details)
+
+    def __call__(self, start: int, stop: int) -> np.ndarray:
+        side = self._target.side
+        rows = np.empty((stop - start, side, side, self._channels), np.uint8)
+
+        def take(batch: range, answers: list[Decoded]) -> None:
+            for position, answer in zip(batch, answers):
+                picture = np.frombuffer(self._good(position, answer), np.uint8).reshape(1, side, side, 3)
+                rows[position - start] = geometry.recoloured(picture, self._channels)[0]
+
+        self._pool.run(_batches(start, stop), self._load, [self._target], take, looks=False)
+        return rows
+
+    def _load(self, batch: range) -> list[bytes]:
+        return [self._bytes(self._items[position]) for position in batch]
+
+    def _bytes(self, item: Item) -> bytes:
+        try:
+            data = self._opener.read(source_of(item.source))
+        except Refused as refused:
+            raise TroubleError(
+                f"this source is needed to show the pictures at {self._target.side} px, but {refused.reason}",
+                item.source, _KEPT, "put it back, import the data again, or use a size that is cached",
+            ) from refused  # fmt: skip
+        if hashlib.sha256(data).hexdigest() != item.sha256:
+            raise TroubleError("this source has changed since it was imported", item.source, _KEPT, "import the data again")
+        return data
+
+    def _good(self, position: int, answer: Decoded) -> bytes:
+        if answer.code:
+            raise TroubleError(answer.reason, self._items[position].source, _KEPT, "import the data again")
+        return answer.arrays[0]
+
+
+def _batches(start: int, stop: int) -> Iterator[range]:
+    return (range(at, min(at + BATCH, stop)) for at in range(start, stop, BATCH))
