@@ -6,6 +6,7 @@ import contextlib
 import logging
 import shutil
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ class FollowedIndex:
 
     def __init__(self, layout: LibraryLayout):
         self.layout = layout
+        self._mutex = threading.RLock()
         self._seen: dict[str, int] = {}
         self._behind = False
         self.index = _begun(layout.index)
@@ -59,18 +61,20 @@ class FollowedIndex:
 
     def follow(self, kind: str) -> None:
         """Compare the names again where the folder has changed since the last look."""
-        if self._behind:
-            self.refresh()
-        elif self._seen.get(kind) != _touched(self.layout, kind):
-            self._or_in_memory(lambda: reconcile(self.index, self.layout))
-            self._note_seen()
+        with self._mutex:
+            if self._behind:
+                self.refresh()
+            elif self._seen.get(kind) != _touched(self.layout, kind):
+                self._or_in_memory(lambda: reconcile(self.index, self.layout))
+                self._note_seen()
 
     def refresh(self) -> int:
         """Compare every name and stamp with the folders; how many records changed."""
-        changed = self._or_in_memory(lambda: reconcile(self.index, self.layout, deep=True))
-        self._behind = False
-        self._note_seen()
-        return changed
+        with self._mutex:
+            changed = self._or_in_memory(lambda: reconcile(self.index, self.layout, deep=True))
+            self._behind = False
+            self._note_seen()
+            return changed
 
     def _or_in_memory(self, work: Callable[[], int]) -> int:
         try:
@@ -149,9 +153,11 @@ def reconcile(index: Index, layout: LibraryLayout, deep: bool = False) -> int:
 
 
 def _reconcile(index: Index, layout: LibraryLayout, kind: str, deep: bool) -> int:
-    known, there = index.stamps(kind), set(folders.names(layout, kind))
-    gone = [name for name in known if name not in there]
-    fresh = [name for name in there if name not in known or (deep and known[name] != folders.stamp(layout, kind, name))]
+    there, known = set(folders.names(layout, kind)), index.ids(kind)
+    gone, fresh = known - there, there - known
+    if deep:
+        stamps = index.stamps(kind)
+        fresh |= {name for name in there & known if stamps[name] != folders.stamp(layout, kind, name)}
     found = [pair for pair in (read(layout, kind, name) for name in fresh) if pair]
     if gone:
         index.drop(kind, gone)

@@ -137,8 +137,9 @@ class Index:
         with self._mutex, self._db:
             for name in names:
                 self._db.execute(f"DELETE FROM {TABLES[kind]} WHERE id = ?", (name,))
-                self._db.execute("DELETE FROM tags WHERE sample = ?", (name,))
                 self._forget_text(kind, name)
+                if kind == "sample":
+                    self._db.execute("DELETE FROM tags WHERE sample = ?", (name,))
 
     def _put(self, kind: str, record: Any, stamp: str) -> None:
         values = (record.id, *(getattr(record, c) for c in _COLUMNS[kind]), stamp, _encode(record))
@@ -176,6 +177,11 @@ class Index:
         """Id -> stamp of everything known of a kind."""
         with self._mutex:
             return dict(self._db.execute(f"SELECT id, stamp FROM {TABLES[kind]}"))
+
+    def ids(self, kind: str) -> set[str]:
+        """The ids of everything known of a kind."""
+        with self._mutex:
+            return {row[0] for row in self._db.execute(f"SELECT id FROM {TABLES[kind]}")}
 
     def records(self, kind: str) -> list[Any]:
         """All records of a kind: newest first, jobs in the order of the queue."""

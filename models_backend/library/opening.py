@@ -20,6 +20,7 @@ from . import folders, storage
 from .trouble import explain
 
 _OURS = ("library.json", "owner.lock", "exports.jsonl", "socket", "cache", "backups")
+_WRITTEN = {"run": ("checkpoints", "previews", "derived"), "dataset": ("cache",), "sample": ()}
 _HOMES = ("datasets", "runs", "samples", "jobs", "trash")
 
 
@@ -76,21 +77,15 @@ def prepare_folders(layout: LibraryLayout) -> None:
         storage.sweep(home)
 
 
-def inner_folders(layout: LibraryLayout) -> Iterator[Path]:
+def inner_folders(layout: LibraryLayout) -> Iterator[str]:
     """Every folder inside runs, data sets, samples and the cache in which something is written."""
-    for kind in ("run", "dataset", "sample"):
+    for kind, inside in _WRITTEN.items():
+        home = folders.home(layout, kind)
         for name in folders.names(layout, kind):
-            yield from writable_in(folders.place(layout, kind, name))
+            yield f"{home}/{name}"
+            yield from (f"{home}/{name}/{part}" for part in inside)
     if layout.cache.is_dir():
-        yield from (path for path in layout.cache.iterdir() if path.is_dir())
-
-
-def writable_in(folder: Path) -> Iterator[Path]:
-    """A run, data set or sample folder and the folders in it where files are written."""
-    yield folder
-    for name in ("checkpoints", "previews", "derived", "cache"):
-        if (folder / name).is_dir():
-            yield folder / name
+        yield from (str(path) for path in layout.cache.iterdir() if path.is_dir())
 
 
 def sweep_inside(layout: LibraryLayout) -> int:

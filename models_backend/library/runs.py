@@ -82,8 +82,12 @@ class RunFolder:
 
     # the worker ---------------------------------------------------------------------------------------
     def lock_worker(self) -> Lock:
-        """Take this run for this process until it ends. HeldError where another worker has it."""
-        self._lock.acquire("the run is being trained", self.id)
+        """Take this run for this process until it ends, and remove what a killed worker left. HeldError where another
+        worker has it."""
+        if not self._lock.held:
+            self._lock.acquire("the run is being trained", self.id)
+            for folder in (self.layout.root, self.layout.checkpoints, self.layout.previews, self.layout.derived):
+                storage.sweep(folder)
         return self._lock
 
     def alive(self) -> bool:

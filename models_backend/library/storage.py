@@ -29,7 +29,7 @@ from . import faults
 from .appending import Appender
 from .exchanging import exchange
 from .primitives import CountedFile, fsync, rename, sync_folder, write_all
-from .trouble import explained
+from .trouble import explain
 
 __all__ = [
     "Appender", "faults", "leftovers", "make_folder", "new_file", "new_folder", "open_new", "operations", "read_json",
@@ -134,25 +134,28 @@ def write_json(path: str | Path, value: Any) -> None:
 
 def read_json(path: str | Path, kind: type = dict) -> Any:
     """The JSON of a file as ``kind``. TroubleError where it is gone, unreadable, damaged, or from a newer version."""
-    path = Path(path)
-    with explained("it cannot be read", _known(path)):
-        data = path.read_bytes()
-    return decode_json(data, kind, _known(path))
+    try:
+        with io.FileIO(path) as file:
+            data = file.readall()
+    except OSError as error:
+        raise explain(error, "it cannot be read", _known(path)) from error
+    return decode_json(data, kind, path)
 
 
-def decode_json(data: bytes, kind: type, item: str) -> Any:
-    """JSON bytes as ``kind``; TroubleError that names ``item``."""
+def decode_json(data: bytes, kind: type, path: str | Path) -> Any:
+    """JSON bytes as ``kind``; TroubleError that names the file."""
     try:
         value = msgspec.json.decode(data, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        _refuse_newer(_format_of(data), item)
-        raise TroubleError(f"it is damaged: {error}", item, advice="Run `nexus-studio fsck --repair`") from error
-    _refuse_newer(getattr(value, "format", 0), item)
+        _refuse_newer(_format_of(data), path)
+        raise TroubleError(f"it is damaged: {error}", _known(path), advice="Run `nexus-studio fsck --repair`") from error
+    _refuse_newer(getattr(value, "format", 0), path)
     return value
 
 
-def _refuse_newer(found: int, item: str) -> None:
+def _refuse_newer(found: int, path: str | Path) -> None:
     if found > FORMAT:
+        item = _known(path)
         what = f"it was written by a newer version of the studio (format {found}, this one knows {FORMAT})"
         raise TroubleError(what, item, "Nothing was changed", "Update the studio")
 
@@ -166,9 +169,9 @@ def _format_of(data: bytes) -> int:
     return found if isinstance(found, int) else 0
 
 
-def _known(path: Path) -> str:
+def _known(path: str | Path) -> str:
     """A path as a person knows it: the last two names."""
-    return "/".join(path.parts[-2:])
+    return "/".join(Path(path).parts[-2:])
 
 
 def replace(source: str | Path, target: str | Path) -> None:
@@ -273,8 +276,8 @@ def _remove_tree(folder: Path) -> None:
 def leftovers(folder: str | Path) -> list[Path]:
     """Temporary names in a folder whose writer is gone."""
     try:
-        names = [entry.name for entry in os.scandir(folder) if entry.name.startswith(TEMPORARY)]
-    except FileNotFoundError:
+        names = [name for name in os.listdir(folder) if name.startswith(TEMPORARY)]  # noqa: PTH208
+    except (FileNotFoundError, NotADirectoryError):
         return []
     return [Path(folder) / name for name in sorted(names) if _abandoned(str(Path(folder) / name), name)]
 

@@ -205,6 +205,13 @@ def test_a_lookalike_inside_a_remedy_is_not_a_state(run):
     assert run.state() == ("stopped", 5)
 
 
+def test_a_new_worker_removes_what_a_killed_one_left(run):
+    (run.layout.checkpoints / ".tmp-999999999-ab").mkdir()
+    (run.layout.root / ".tmp-999999999-cd").touch()
+    with run.lock_worker():
+        assert not list(run.layout.root.rglob(".tmp-*"))
+
+
 def test_a_run_has_one_worker_and_it_is_named(run):
     program = f"""
 from models_backend.contract.run_layout import RunLayout
