@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import QSize, Qt, QTimer, Signal
 from PySide6.QtWidgets import QMenu, QStackedWidget, QWidget
 
 from models_backend.contract.messages import Sample, Trouble
@@ -56,8 +56,9 @@ class SampleControls(QWidget):
         line.setStretch(0, 1)
         self.setLayout(pieces.column(self.why, line, spacing=8, margins=(12, 8, 12, 12)))
 
-    def show_problem(self, problem: str) -> None:
-        """Why nothing can be made; "" when it can."""
+    def show_problem(self, problem: str, guidance: bool = False) -> None:
+        """Why nothing can be made; "" when it can. ``guidance``: nothing is wrong, something is only still to do."""
+        pieces.set_role(self.why, "hint" if guidance else "error")
         self.why.setText(problem)
         self.why.setVisible(bool(problem))
         self.generate.setEnabled(not problem)
@@ -84,6 +85,7 @@ class SamplePanel(Workspace):
         self._build_docks()
         self._connect()
         self._setup_changed()
+        self._show_actions()
         self._show_page()
 
     # ------------------------------------------------------------------------------------------ building
@@ -95,7 +97,7 @@ class SamplePanel(Workspace):
         self.keep.setToolTip(self.tr("Write what is seen into the gallery"))
         self.vary = pieces.button(self.tr("Variations"), "chip", self.vary_item)
         self.trajectory = pieces.button(self.tr("Trajectory"), "chip", self.open_trajectory)
-        self.export = pieces.button(self.tr("Export"), "chip")
+        self.export = pieces.button(self.tr("Export") + "   ", "chip")
         self.export_menu = QMenu(self)
         self.export.setMenu(self.export_menu)
         for button in (self.keep, self.vary, self.trajectory, self.export):
@@ -135,7 +137,8 @@ class SamplePanel(Workspace):
         card = pieces.column(self.grid_form, margins=(12, 0, 12, 12))
         inside.setLayout(pieces.column(self.setup, card, None, spacing=0))
         right = QWidget()
-        whole = pieces.column(scrolled(inside), pieces.rule(), self.controls, spacing=0)
+        self._scroll = scrolled(inside)
+        whole = pieces.column(self._scroll, pieces.rule(), self.controls, spacing=0)
         whole.setStretch(0, 1)
         right.setLayout(whole)
         self.info = ItemInfo(self.session)
@@ -238,7 +241,7 @@ class SamplePanel(Workspace):
         if not problems and self.controls.grid.isChecked() and self.grid_form.problem():
             problems = [self.grid_form.problem()]
         if not self.work.is_busy:
-            self.controls.show_problem(problems[0] if problems else "")
+            self.controls.show_problem(problems[0] if problems else "", guidance=self.setup.run is None)
         self.run_chip.setText(self.setup.title())
         self.run_chip.setVisible(bool(self.setup.title()))
         if self.controls.live.isChecked() and not problems:
@@ -250,6 +253,8 @@ class SamplePanel(Workspace):
             self.controls.live.setChecked(False)
             self.grid_form.offer()
         self.grid_form.setVisible(on)
+        if on:
+            QTimer.singleShot(0, self, lambda: self._scroll.ensureWidgetVisible(self.grid_form))
         self._setup_changed()
 
     def _show_busy(self, busy: bool) -> None:
@@ -288,13 +293,15 @@ class SamplePanel(Workspace):
     def _show_actions(self) -> None:
         batch, record = self.results.batch, self._record
         self.keep.setVisible(batch is not None and any(not made.sample for made in batch.made))
-        self.export.setEnabled(record is not None)
-        self.trajectory.setEnabled(record is not None and record.trace is not None)
+        traced = record is not None and record.trace is not None
+        self.export.setVisible(record is not None)
+        self.trajectory.setVisible(traced)
+        self.vary.setVisible(traced and record.trace.kind == "denoise" and not self.setup.together)
         self.vary.setEnabled(self._can_vary())
         self.vary.setToolTip(
-            self.tr("New noise from a step of this item's own trajectory")
+            self.tr("Fresh noise from a step of this item's own trajectory")
             if self._can_vary()
-            else self.tr("Choose an item whose trajectory was recorded by a model that denoises step by step")
+            else self.tr("Choose one of the first {0} items: those were recorded").format(TRACED)
         )
         self.export_menu.clear()
         if record is not None:

@@ -214,7 +214,7 @@ class TrainPanel(Workspace):
 
     def _setup_changed(self) -> None:
         problems = self.setup.problems()
-        self.controls.show_problem(problems[0] if problems else "")
+        self.controls.show_problem(problems[0] if problems else "", guidance=bool(self.setup.guidance()))
         self.budget.button.setEnabled(not problems)
         self.budget.outdate(None if problems else self.setup.budget_request())
 

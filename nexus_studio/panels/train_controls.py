@@ -113,8 +113,9 @@ class RunControls(QWidget):
     def _show_live(self, on: bool) -> None:
         self.live.setVisible(on and self.change.isEnabled())
 
-    def show_problem(self, problem: str) -> None:
-        """Why nothing can be started; "" when it can."""
+    def show_problem(self, problem: str, guidance: bool = False) -> None:
+        """Why nothing can be started; "" when it can. ``guidance``: nothing is wrong, something is only still to do."""
+        pieces.set_role(self.why, "hint" if guidance else "error")
         for button in (self.start, self.queue):
             button.setEnabled(not problem)
             button.setToolTip(problem)

@@ -4,69 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
-from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtWidgets import QComboBox, QFormLayout, QLineEdit, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtCore import QTimer, Signal
+from PySide6.QtWidgets import QComboBox, QLabel, QLineEdit, QSizePolicy, QVBoxLayout, QWidget
 
 from models_backend.contract import fields
-from models_backend.contract.family import FamilyDescription, Part
-from models_backend.contract.fields import FieldSpec
+from models_backend.contract.family import FamilyDescription, Preset
 from models_backend.contract.messages import Budget
 from models_backend.contract.settings import DataSettings, TrainingSettings
 
 from .. import pieces, theme
-from ..forms.form import SettingsForm
 from ..state.session import Session
+from .train_forms import FormSection, PartChooser
 
 TRAINING = fields.describe(TrainingSettings, "training")
 DATA = fields.describe(DataSettings, "data")
 #: The training fields that most runs change; the others stand in a section of their own.
 MAIN = ("steps", "batch_size", "learning_rate", "ema", "precision", "compile", "seed", "preview_every")
+MORE = tuple(field.name for field in TRAINING.fields if field.name not in MAIN)
 SETTLED_MS = 1200
 #: A picture data set is first shown to the model at its own size up to this side.
 OWN_SIZE_UP_TO = 64
-
-
-class Section(QWidget):
-    """A heading that folds what stands below it."""
-
-    def __init__(self, title: str, body: QWidget, unfolded: bool = True):
-        super().__init__()
-        self.button = QToolButton()
-        self.button.setText(title)
-        self.button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        self.button.setFont(theme.font("text", 12, 600))
-        self.body = body
-        self.setLayout(pieces.column(pieces.row(self.button, pieces.rule(), spacing=8), body, spacing=4))
-        self.button.clicked.connect(lambda: self.fold(not body.isHidden()))
-        self.fold(not unfolded)
-
-    def fold(self, folded: bool) -> None:
-        """Hide or show what stands below the heading."""
-        theme.keep_icon(self.button, "chevron-right" if folded else "chevron-down", "text2", size=12)
-        self.button.setAccessibleDescription(self.tr("folded") if folded else self.tr("unfolded"))
-        self.body.setVisible(not folded)
-
-
-class PartChooser(QComboBox):
-    """Chooses a run as a part of another: those whose family provides what is needed."""
-
-    def __init__(self, session: Session, part: Part):
-        super().__init__()
-        self._session, self.part = session, part
-        self.setAccessibleName(part.name)
-        self.setToolTip(part.help)
-        self.fill()
-
-    def fill(self) -> None:
-        """Offer the runs that suit now, keeping the choice."""
-        kept = self.currentData()
-        self.clear()
-        self.addItem(self.tr("none") if self.part.optional else self.tr("choose a run"), "")
-        for record in self._session.runs.records:
-            family = self._session.catalogue.get(record.family)
-            if family is not None and self.part.kind in family.provides:
-                self.addItem(record.title, record.id)
-        self.setCurrentIndex(max(0, self.findData(kept)))
 
 
 class RunSetup(QWidget):
@@ -79,126 +36,149 @@ class RunSetup(QWidget):
         super().__init__()
         self._session = session
         self.family: FamilyDescription | None = None
-        self.forms: dict[str, SettingsForm] = {}
         self.parts: dict[str, PartChooser] = {}
+        self._configs: dict[str, FormSection] = {}
         self._timer = QTimer(self, singleShot=True, interval=SETTLED_MS)
         self._timer.timeout.connect(self.settled)
-        self.preset, self.title = QComboBox(), QLineEdit()
-        self.preset.setAccessibleName(self.tr("Preset"))
-        self.title.setAccessibleName(self.tr("Title of the run"))
-        self.preset.activated.connect(lambda _: self.take_preset())
-        self._layout = QVBoxLayout(self)
-        self._layout.setContentsMargins(12, 2, 12, 12)
-        self._layout.setSpacing(10)
-        self._body: QWidget | None = None
-        session.catalogue.current_changed.connect(lambda _: self.rebuild())
-        session.catalogue.changed.connect(self._refresh_family)
-        session.datasets.current_changed.connect(lambda _: self._take_dataset())
-        session.runs.changed.connect(self._refill_parts)
-        self.rebuild()
+        self._build()
+        self._connect()
+        self.show_family()
 
     # ------------------------------------------------------------------------------------------ building
 
-    def _refresh_family(self) -> None:
-        if self._session.catalogue.get(self._session.catalogue.current) != self.family:
-            self.rebuild()
+    def _build(self) -> None:
+        self.preset, self.title = QComboBox(), QLineEdit()
+        self.preset.setAccessibleName(self.tr("Preset"))
+        self.preset.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.title.setAccessibleName(self.tr("Title of the run"))
+        self.note = pieces.label("", "hint", wrap=True)
+        self.training = FormSection(self.tr("Training"), TRAINING, self._runs, MAIN)
+        self.more = FormSection(self.tr("More training settings"), TRAINING, self._runs, MORE)
+        self.data = FormSection(self.tr("Data"), DATA, self._runs)
+        self._parts, self._config = QVBoxLayout(), QVBoxLayout()
+        self._parts.setSpacing(6)
+        self._choose = pieces.label(self.tr("Choose a model on the left."), "hint", wrap=True)
+        top = pieces.column(
+            _line(self.tr("Preset"), self.preset), self.note, _line(self.tr("Title"), self.title), self._parts, spacing=6
+        )
+        sections = (self.training, self.more, self.data)
+        self._whole = QWidget()
+        self._whole.setLayout(pieces.column(top, self._config, *sections, None, spacing=10))
+        self.setLayout(pieces.column(self._choose, self._whole, spacing=0, margins=(12, 2, 12, 12)))
 
-    def rebuild(self) -> None:
-        """Build the forms of the chosen family."""
+    def _connect(self) -> None:
+        session = self._session
+        self.preset.activated.connect(lambda _: self.take_preset())
+        for section in (self.training, self.more, self.data):
+            section.changed.connect(self._soon)
+        session.catalogue.current_changed.connect(lambda _: self.show_family())
+        session.catalogue.changed.connect(self._renew)
+        session.datasets.current_changed.connect(lambda _: self._take_dataset())
+        session.runs.changed.connect(self._refill_parts)
+
+    def _renew(self) -> None:
+        """Families were described anew: forms of those that changed are built again."""
+        for key, section in list(self._configs.items()):
+            family = self._session.catalogue.get(key)
+            if family is None or family.config != section.spec:
+                self._config.removeWidget(section)
+                section.hide()
+                section.deleteLater()
+                del self._configs[key]
+        if self._session.catalogue.get(self._session.catalogue.current) != self.family:
+            self.show_family()
+
+    def show_family(self) -> None:
+        """Show the chosen family's own settings; what was edited for another family is kept for it."""
         self.family = self._session.catalogue.get(self._session.catalogue.current)
-        if self._body is not None:
-            self._layout.removeWidget(self._body)
-            self._body.hide()
-            for kept in (self.preset, self.title):
-                kept.setParent(None)
-            self._body.deleteLater()
-        self.forms, self.parts = {}, {}
-        self._body = self._built() if self.family else pieces.label(self.tr("Choose a model on the left."), "hint", wrap=True)
-        self._layout.addWidget(self._body)
+        self._whole.setVisible(self.family is not None)
+        self._choose.setVisible(self.family is None)
+        if self.family is not None:
+            self._fill_presets()
+            self._fill_parts()
+            self._show_config()
+            self._take_dataset()
+            self.take_preset(config=False)
         self._soon()
 
-    def _built(self) -> QWidget:
-        family = self.family
+    def _fill_presets(self) -> None:
         self.preset.clear()
-        for preset in family.presets:
+        for preset in self.family.presets:
             self.preset.addItem(preset.title, preset.name)
-        self.parts = {part.name: PartChooser(self._session, part) for part in family.uses}
-        body = QWidget()
-        layout = pieces.column(self._top(), spacing=10)
-        body.setLayout(layout)
-        titles = {
-            "config": self.tr("Model"),
-            "training": self.tr("Training"),
-            "more": self.tr("More training settings"),
-            "data": self.tr("Data"),
-        }
-        for key, spec, only in self._sections():
-            form = self.forms[key] = SettingsForm(spec, self._starting(key), only, self._runs, help_line=False)
-            form.changed.connect(self._soon)
-            layout.addWidget(Section(titles[key], form, key in ("config", "training")))
-        layout.addStretch(1)
-        return body
+
+    def _fill_parts(self) -> None:
+        while self._parts.count():
+            line = self._parts.takeAt(0).widget()
+            line.hide()
+            line.deleteLater()
+        self.parts = {}
+        for part in self.family.uses:
+            chooser = self.parts[part.name] = PartChooser(self._session, part)
+            chooser.activated.connect(lambda _: self._soon())
+            line = QWidget()
+            line.setLayout(_line(part.name.replace("_", " ").capitalize(), chooser))
+            self._parts.addWidget(line)
+
+    def _show_config(self) -> None:
+        key = self.family.key
+        if key not in self._configs:
+            section = self._configs[key] = FormSection(self.tr("Model"), self.family.config, self._runs)
+            section.set_values(self._starting("config"))
+            section.fold(False)
+            section.changed.connect(self._soon)
+            self._config.addWidget(section)
+        for known, section in self._configs.items():
+            section.setVisible(known == key)
 
     def _runs(self, kind: str) -> list[tuple[str, str]]:
         families = self._session.catalogue
         records = [(record, families.get(record.family)) for record in self._session.runs.records]
         return [(record.id, record.title) for record, family in records if family and kind in family.provides]
 
-    def _top(self) -> QWidget:
-        top = QWidget()
-        rows = QFormLayout(top)
-        rows.setContentsMargins(0, 0, 0, 0)
-        rows.setLabelAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
-        rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        rows.setHorizontalSpacing(12)
-        rows.setVerticalSpacing(6)
-        self.title.clear()
-        self.title.setPlaceholderText(self._title())
-        for name, widget in ((self.tr("Preset"), self.preset), (self.tr("Title"), self.title)):
-            rows.addRow(self._name(name), widget)
-        for name, chooser in self.parts.items():
-            chooser.activated.connect(lambda _: self._soon())
-            rows.addRow(self._name(name.replace("_", " ").capitalize()), chooser)
-        return top
+    def showEvent(self, event) -> None:
+        super().showEvent(event)
+        if self.training.form is None:
+            self.training.fold(False)
 
-    def _name(self, text: str) -> QWidget:
-        name = pieces.label(text)
-        name.setFixedWidth(theme.px(96))
-        return name
+    # ------------------------------------------------------------------------------------------- changing
 
-    def _title(self) -> str:
+    @property
+    def sections(self) -> dict[str, FormSection]:
+        """The sections that count now: "config", "training", "more", and "data" where the data are pictures."""
+        if self.family is None:
+            return {}
+        found = {"config": self._configs[self.family.key], "training": self.training, "more": self.more}
+        return found | ({"data": self.data} if self._pictures() else {})
+
+    def _pictures(self) -> bool:
         data = self._session.datasets.current_record
-        return f"{self.family.title} · {data.title}" if data else self.family.title
+        return data is None or data.modality == "image"
 
-    def _sections(self) -> list[tuple[str, FieldSpec, tuple[str, ...] | None]]:
-        """Key, fields and, where not all are shown, which."""
-        data = self._session.datasets.current_record
-        rest = tuple(field.name for field in TRAINING.fields if field.name not in MAIN)
-        sections = [("config", self.family.config, None), ("training", TRAINING, MAIN), ("more", TRAINING, rest)]
-        pictures = data is None or data.modality == "image"
-        return sections + [("data", DATA, None)] * pictures
+    def _preset(self) -> Preset | None:
+        return next((p for p in self.family.presets if p.name == self.preset.currentData()), None)
 
     def _starting(self, key: str) -> dict[str, Any]:
         """The preset's values laid over the defaults."""
-        preset = next((p for p in self.family.presets if p.name == self.preset.currentData()), None)
+        preset = self._preset()
         if key == "config":
             return fields.merged(fields.defaults(self.family.config), preset.config if preset else {})
-        if key in ("training", "more"):
-            return fields.merged(fields.defaults(TRAINING), preset.training if preset else {})
-        return fields.merged(fields.defaults(DATA), self._own_size())
+        if key == "data":
+            return fields.merged(fields.defaults(DATA), self._own_size())
+        return fields.merged(fields.defaults(TRAINING), preset.training if preset else {})
 
     def _own_size(self) -> dict[str, Any]:
         data = self._session.datasets.current_record
         side = data.shape[-1] if data is not None and len(data.shape) == 3 else 0
         return {"resolution": int(side)} if 8 <= side <= OWN_SIZE_UP_TO else {}
 
-    # ------------------------------------------------------------------------------------------- changing
-
-    def take_preset(self) -> None:
+    def take_preset(self, config: bool = True) -> None:
         """Put the chosen preset into the forms."""
-        for key, form in self.forms.items():
-            if key != "data":
-                form.set_values(self._starting(key))
+        for key, section in self.sections.items():
+            if key in ("training", "more") or (config and key == "config"):
+                section.set_values(self._starting(key))
+        preset = self._preset()
+        self.note.setText(preset.note if preset else "")
+        self.note.setVisible(bool(preset and preset.note))
         self._soon()
 
     def take_run(self, run: str, config: dict | None = None, training: dict | None = None) -> None:
@@ -207,24 +187,21 @@ class RunSetup(QWidget):
         self._session.catalogue.set_current(record.family)
         self._session.datasets.set_current(record.dataset)
         self.preset.setCurrentIndex(max(0, self.preset.findData(record.preset)))
-        given = {"config": (record.config, config), "training": (record.training, training), "data": (record.data, None)}
-        for key, form in self.forms.items():
-            kept, changes = given["training" if key == "more" else key]
-            form.set_values(fields.merged(fields.merged(self._starting(key), kept), changes or {}))
+        given = {"config": (record.config, config), "data": (record.data, None)}
+        for key, section in self.sections.items():
+            kept, changes = given.get(key, (record.training, training))
+            section.set_values(fields.merged(fields.merged(self._starting(key), kept), changes or {}))
         for name, part in record.parts.items():
             if name in self.parts:
                 self.parts[name].setCurrentIndex(max(0, self.parts[name].findData(part)))
         self._soon()
 
     def _take_dataset(self) -> None:
-        if self.family is None:
-            return
-        self.title.setPlaceholderText(self._title())
-        if [key for key, _, _ in self._sections()] != list(self.forms):
-            self.rebuild()
-        elif "data" in self.forms:
-            self.forms["data"].set_values(fields.merged(self.forms["data"].values(), self._own_size()))
-        self._soon()
+        if self.family is not None:
+            self.title.setPlaceholderText(self._title())
+            self.data.setVisible(self._pictures())
+            self.data.set_values(fields.merged(self.data.values(), self._own_size()))
+            self._soon()
 
     def _refill_parts(self) -> None:
         for chooser in self.parts.values():
@@ -238,31 +215,35 @@ class RunSetup(QWidget):
 
     def values(self, key: str) -> dict[str, Any]:
         """The plain values of "config", "training" or "data"."""
-        if key not in self.forms:
-            return {}
-        values = self.forms[key].values()
-        if key == "training":
-            more = self.forms["more"].values()
-            values = {name: values[name] if name in MAIN else more[name] for name in values}
-        return values
+        sections = self.sections
+        values = sections[key].values() if key in sections else {}
+        return values | (sections["more"].values() if key == "training" and values else {})
 
     def chosen_parts(self) -> dict[str, str]:
         """Part name -> run id, for the parts that are chosen."""
         return {name: chooser.currentData() for name, chooser in self.parts.items() if chooser.currentData()}
 
-    def problems(self) -> list[str]:
-        """What keeps this from being started, in plain words; empty when nothing does."""
+    def guidance(self) -> str:
+        """What is still to be chosen before anything can be started, or ""."""
         data = self._session.datasets.current_record
         if self.family is None:
-            return [self.tr("Choose a model first.")]
+            return self.tr("Choose a model first.")
         if data is None:
-            return [self.tr("Choose or import a data set first.")]
+            return self.tr("Choose or import a data set first.")
         if data.modality not in self.family.modalities:
-            return [self.tr("{0} does not learn this kind of data ({1}).").format(self.family.title, data.modality)]
+            return self.tr("{0} does not learn this kind of data ({1}).").format(self.family.title, data.modality)
         missing = [name for name, chooser in self.parts.items() if not chooser.part.optional and not chooser.currentData()]
-        if missing:
-            return [self.tr("Choose a run for “{0}”.").format(missing[0])]
-        return list(dict.fromkeys(str(problem) for form in self.forms.values() for problem in form.problems()))
+        return self.tr("Choose a run for “{0}”.").format(missing[0]) if missing else ""
+
+    def problems(self) -> list[str]:
+        """What keeps this from being started, in plain words; empty when nothing does."""
+        if self.guidance():
+            return [self.guidance()]
+        return [str(problem) for section in self.sections.values() for problem in section.problems()]
+
+    def _title(self) -> str:
+        data = self._session.datasets.current_record
+        return f"{self.family.title} · {data.title}" if data else self.family.title
 
     def wish(self) -> dict[str, Any]:
         """The arguments of ``engine.create_run``."""
@@ -281,3 +262,12 @@ class RunSetup(QWidget):
         """What to measure."""
         wish = self.wish()
         return Budget(**{name: wish[name] for name in ("family", "dataset", "config", "training", "data", "parts")})
+
+
+def _line(name: str, widget: QWidget):
+    text: QLabel = pieces.label(name)
+    text.setFixedWidth(theme.px(96))
+    text.setBuddy(widget)
+    line = pieces.row(text, widget, spacing=12)
+    line.setStretch(1, 1)
+    return line

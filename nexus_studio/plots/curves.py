@@ -162,7 +162,8 @@ class Curves(QWidget):
         self.keep_only([])
         self.set_marks([])
 
-    def keys(self) -> list[str]:
+    def names(self) -> list[str]:
+        """The keys of all curves."""
         return list(self._curves)
 
     def set_marks(self, marks: list[tuple[float, str]]) -> None:

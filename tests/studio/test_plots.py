@@ -143,7 +143,7 @@ def test_a_log_axis_needs_positive_values(curves):
     curves.set_curve("loss/critic", np.arange(5.0), -np.ones(5))
     assert not curves.log()
     curves.keep_only(["loss"])
-    assert curves.log() and curves.keys() == ["loss"]
+    assert curves.log() and curves.names() == ["loss"]
 
 
 def test_curves_follow_the_theme(curves, themed, qtbot):

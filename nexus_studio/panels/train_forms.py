@@ -1,0 +1,94 @@
+"""Parts of the run setup: a section that builds its form when it is first unfolded, and the choice of another run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QComboBox, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+
+from models_backend.contract import fields
+from models_backend.contract.family import Part
+from models_backend.contract.fields import FieldSpec, Problem
+
+from .. import pieces, theme
+from ..forms.editors import Runs
+from ..forms.form import SettingsForm
+from ..state.session import Session
+
+
+class FormSection(QWidget):
+    """A heading that folds a form. The form is built when it is first seen (building costs some ms a field); until then
+    its values wait here. ``only`` names the fields that this section shows and answers for."""
+
+    changed = Signal()
+
+    def __init__(self, title: str, spec: FieldSpec, runs: Runs, only: Iterable[str] | None = None):
+        super().__init__()
+        self.spec, self._runs = spec, runs
+        self.only = tuple(only) if only is not None else tuple(field.name for field in spec.fields)
+        self.form: SettingsForm | None = None
+        self._values: dict[str, Any] = fields.defaults(spec)
+        self.button = QToolButton()
+        self.button.setText(title)
+        self.button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.button.setFont(theme.font("text", 12, 600))
+        self.button.clicked.connect(lambda: self.fold(self.unfolded))
+        self._box = QVBoxLayout(self)
+        self._box.setContentsMargins(0, 0, 0, 0)
+        self._box.setSpacing(4)
+        self._box.addLayout(pieces.row(self.button, pieces.rule(), spacing=8))
+        self.unfolded = True
+        self.fold(True)
+
+    def fold(self, folded: bool) -> None:
+        """Hide or show what stands below the heading."""
+        self.unfolded = not folded
+        theme.keep_icon(self.button, "chevron-right" if folded else "chevron-down", "text2", size=12)
+        self.button.setAccessibleDescription(self.tr("folded") if folded else self.tr("unfolded"))
+        if self.unfolded and self.form is None:
+            self.form = SettingsForm(self.spec, self._values, self.only, self._runs, help_line=False)
+            self.form.changed.connect(self.changed)
+            self._box.addWidget(self.form)
+        if self.form is not None:
+            self.form.setVisible(self.unfolded)
+
+    def values(self) -> dict[str, Any]:
+        """The values of this section's fields."""
+        whole = self.form.values() if self.form is not None else self._values
+        return {name: whole[name] for name in self.only}
+
+    def set_values(self, values: dict[str, Any]) -> None:
+        """Show values, laid over the defaults."""
+        self._values = fields.merged(fields.defaults(self.spec), values)
+        if self.form is not None:
+            self.form.set_values(self._values)
+
+    def problems(self) -> list[Problem]:
+        """Everything that does not fit its field."""
+        values = self.values()
+        return [p for one in self.spec.fields if one.name in values for p in fields.check(one, values[one.name])]
+
+
+class PartChooser(QComboBox):
+    """Chooses a run as a part of another: those whose family provides what is needed."""
+
+    def __init__(self, session: Session, part: Part):
+        super().__init__()
+        self._session, self.part = session, part
+        self.setAccessibleName(part.name)
+        self.setToolTip(part.help)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.fill()
+
+    def fill(self) -> None:
+        """Offer the runs that suit now, keeping the choice."""
+        kept = self.currentData()
+        self.clear()
+        self.addItem(self.tr("none") if self.part.optional else self.tr("choose a run"), "")
+        for record in self._session.runs.records:
+            family = self._session.catalogue.get(record.family)
+            if family is not None and self.part.kind in family.provides:
+                self.addItem(record.title, record.id)
+        self.setCurrentIndex(max(0, self.findData(kept)))

@@ -1,0 +1,532 @@
+"""The Train workspace on the scripted engine: what it asks for, what it shows, and that it stays quick."""
+
+import asyncio
+import time
+
+import numpy as np
+import pytest
+import shiboken6
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QApplication
+from scripted import ScriptedEngine
+
+from models_backend.contract.messages import (
+    Budget,
+    BudgetReport,
+    Health,
+    HealthLine,
+    Mark,
+    Metrics,
+    Preview,
+    ProveResume,
+    Remedy,
+    Sample,
+    State,
+    TroubleError,
+)
+from nexus_studio import theme
+from nexus_studio.bridge import Bridge
+from nexus_studio.panels.train import TrainPanel, described
+from nexus_studio.panels.train_cards import HealthCard
+from nexus_studio.panels.train_curves import chosen, difference
+from nexus_studio.panels.train_models import ModelsModel
+from nexus_studio.panels.train_samples import read_preview
+from nexus_studio.state.preferences import Preferences
+from nexus_studio.state.session import Session
+
+
+async def settle(condition=lambda: True, seconds=4.0):
+    """Let Qt and asyncio run until a condition holds."""
+    for turn in range(int(seconds / 0.01)):
+        QApplication.processEvents()
+        await asyncio.sleep(0.01)
+        if turn > 3 and condition():
+            return
+    assert condition(), "it did not happen"
+
+
+class Stand:
+    """A panel on a scripted engine."""
+
+    def __init__(self, root, populated=True):
+        self.engine = ScriptedEngine(root / "library", populated)
+        self.bridge = Bridge(None, asyncio.get_running_loop())
+        self.session = Session(self.bridge, Preferences(root / "session.json"))
+        self.troubles, self.notices = [], []
+        self.bridge.trouble.connect(self.troubles.append)
+        self.bridge.noticed.connect(self.notices.append)
+        self.panel = TrainPanel(self.session)
+        self.panel.resize(1216, 734)
+        self.panel.show()
+        self.bridge.attach(self.engine)
+
+    def run(self, title):
+        return next(r for r in self.session.runs.records if r.title == title)
+
+    async def choose(self, title):
+        self.session.runs.set_current(self.run(title).id)
+        await settle(lambda: self.panel._view is not None and self.panel._view.loaded)
+
+    def asked(self, kind):
+        return [call for call in self.engine.calls if call[0] == kind]
+
+    async def close(self):
+        self.panel.close()
+        await self.bridge.close()
+        self.session.preferences.close()
+        shiboken6.delete(self.panel)
+        shiboken6.delete(self.session)
+
+
+@pytest.fixture
+async def stand(qapp, tmp_path):
+    theme.apply(qapp, "dark")
+    made = Stand(tmp_path)
+    await settle(lambda: made.session.is_ready)
+    pictures = next(d for d in made.session.datasets.records if d.modality == "image")
+    made.session.datasets.set_current(pictures.id)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def bare(qapp, tmp_path):
+    theme.apply(qapp, "dark")
+    made = Stand(tmp_path, populated=False)
+    await settle(lambda: made.session.is_ready)
+    yield made
+    await made.close()
+
+
+# ------------------------------------------------------------------------------------------------- models
+
+
+async def test_models_stand_below_their_groups_and_the_filter_narrows(stand):
+    model: ModelsModel = stand.panel.models.model
+    rows = [row if isinstance(row, str) else row.title for row in model.rows]
+    assert rows[:2] == ["Diffusion", "Denoiser"] and "Adversarial" in rows
+    stand.panel.models.filter.setText("critic")
+    assert [row if isinstance(row, str) else row.key for row in model.rows] == ["Adversarial", "duel"]
+    assert not model.flags(model.index(0)) & Qt.ItemFlag.ItemIsSelectable
+
+
+async def test_choosing_a_model_builds_its_forms(stand):
+    models = stand.panel.models
+    models.list.setCurrentIndex(models.model.index(models.model.row_of("duel")))
+    setup = stand.panel.setup
+    assert stand.session.catalogue.current == "duel" and setup.family.key == "duel"
+    assert "latent" in setup.values("config") and setup.values("training")["batch_size"] == 64
+
+
+async def test_a_model_that_cannot_learn_the_data_says_why(stand):
+    family = stand.session.catalogue.get("denoiser")
+    text, tint, words = stand.panel.models.mark(family)
+    assert tint != "text3"
+    narrow = type(family)(**{name: getattr(family, name) for name in family.__struct_fields__} | {"modalities": ("points",)})
+    text, tint, words = stand.panel.models.mark(narrow)
+    assert (text, tint) == ("–", "text3") and "points" in words and "pictures" in words
+
+
+# -------------------------------------------------------------------------------------------------- setup
+
+
+async def test_a_preset_is_laid_over_the_defaults(stand):
+    setup = stand.panel.setup
+    stand.session.catalogue.set_current("denoiser")
+    setup.preset.setCurrentIndex(setup.preset.findData("tiny"))
+    setup.take_preset()
+    assert setup.values("config")["net"]["channels"] == 16 and setup.values("training")["steps"] == 100
+    setup.preset.setCurrentIndex(setup.preset.findData("paper"))
+    setup.take_preset()
+    assert setup.values("config")["net"]["channels"] == 128 and setup.values("training")["steps"] == 800_000
+
+
+async def test_every_training_field_reaches_the_wish_whichever_section_it_stands_in(stand):
+    setup = stand.panel.setup
+    setup.more.set_values({"clip": 0.5})
+    setup.training.set_values({"batch_size": 8})
+    assert setup.more.form is None
+    training = setup.wish()["training"]
+    assert training["clip"] == 0.5 and training["batch_size"] == 8
+    setup.more.fold(False)
+    assert setup.wish()["training"] == training and setup.more.form is not None
+
+
+async def test_edits_of_a_family_are_kept_while_another_is_looked_at(stand):
+    setup, catalogue = stand.panel.setup, stand.session.catalogue
+    catalogue.set_current("duel")
+    setup.sections["config"].set_values({"latent": 7})
+    catalogue.set_current("denoiser")
+    assert "latent" not in setup.values("config")
+    catalogue.set_current("duel")
+    assert setup.values("config")["latent"] == 7
+
+
+async def test_starting_makes_a_run_and_submits_it_in_front(stand):
+    await settle(lambda: not stand.panel.setup.problems())
+    stand.panel.controls.start.click()
+    await settle(lambda: stand.asked("submit"))
+    (_, family, dataset, _, _, training, data, _), (_, run, after, front) = (
+        stand.asked("create_run")[0],
+        stand.asked("submit")[0],
+    )
+    assert family == stand.session.catalogue.current and dataset == stand.session.datasets.current
+    assert front is True and after == () and stand.session.runs.current == run
+    assert training["steps"] > 0 and data["resolution"] == 16
+    stand.panel.controls.queue.click()
+    await settle(lambda: len(stand.asked("submit")) == 2)
+    assert stand.asked("submit")[1][3] is False
+
+
+async def test_a_value_out_of_bounds_stops_the_start_and_names_the_field(stand):
+    section = stand.panel.setup.training
+    section.set_values({"batch_size": 0})
+    section.changed.emit()
+    assert not stand.panel.controls.start.isEnabled() and "batch_size" in stand.panel.controls.why.text()
+    stand.panel.start(True)
+    await settle()
+    assert not stand.asked("create_run")
+
+
+async def test_points_have_no_picture_settings(stand):
+    points = next(d for d in stand.session.datasets.records if d.modality == "points")
+    assert "data" in stand.panel.setup.sections
+    stand.session.datasets.set_current(points.id)
+    assert "data" not in stand.panel.setup.sections and stand.panel.setup.wish()["data"] == {}
+
+
+async def test_the_settings_of_a_run_come_back_into_the_forms(stand):
+    run = stand.run("duel-03")
+    stand.panel.setup.take_run(run.id, {"latent": 32}, {"learning_rate": 1e-3})
+    assert stand.session.catalogue.current == "duel"
+    assert stand.panel.setup.values("config")["latent"] == 32
+    assert stand.panel.setup.values("training")["learning_rate"] == 1e-3
+
+
+# ------------------------------------------------------------------------------------------------- budget
+
+
+async def test_the_budget_is_measured_for_what_is_set_up(stand):
+    stand.panel.budget.button.click()
+    await settle(lambda: stand.panel.budget.report is not None)
+    request = stand.asked(Budget)[0][1]
+    assert request.family == stand.session.catalogue.current and request.training == stand.panel.setup.values("training")
+    shown = {name: label.text() for name, label in stand.panel.budget.values.items()}
+    assert shown["memory"] == "6.2 GB / 16.0 GB" and "12 m 08 s" in shown["time"] and shown["parameters"] == "35.7M"
+    assert stand.panel.models.mark(stand.panel.setup.family)[:2] == ("✓", "ok")
+
+
+async def test_a_run_that_does_not_fit_is_said_in_words(stand):
+    stand.engine.answers[Budget] = lambda request: BudgetReport("CPU", 50, 100, 40_000, 16_000, 10, 20, {"a": 1}, fits=False)
+    stand.panel.budget.button.click()
+    await settle(lambda: stand.panel.budget.report is not None)
+    assert "does not fit" in stand.panel.budget.words.text() and stand.panel.budget.words.isVisible()
+    assert stand.panel.models.mark(stand.panel.setup.family)[0] == "!"
+
+
+async def test_a_failed_measurement_stays_in_the_card(stand):
+    stand.engine.failures[Budget] = TroubleError("the network is too deep for 16 px", "levels", "", "Take fewer levels.")
+    stand.panel.budget.button.click()
+    await settle(lambda: stand.panel.budget.words.isVisible())
+    assert "Take fewer levels" in stand.panel.budget.words.text() and not stand.troubles
+
+
+async def test_nothing_is_measured_unasked_while_a_run_trains(stand):
+    stand.panel.setup.settled.emit()
+    await settle()
+    assert not stand.asked(Budget)
+
+
+async def test_an_idle_machine_measures_unasked(bare):
+    record = await bare.engine.make_builtin("digits")
+    await bare.session.datasets.load()
+    bare.session.datasets.set_current(record.id)
+    await settle(lambda: not bare.panel.setup.problems())
+    bare.panel.setup.settled.emit()
+    await settle(lambda: bare.asked(Budget))
+    assert len(bare.asked(Budget)) == 1
+
+
+# --------------------------------------------------------------------------------------------- watching
+
+
+async def test_the_running_run_is_shown_at_the_start(stand):
+    await settle(lambda: stand.session.runs.current == stand.run("duel-03").id)
+    await settle(lambda: stand.panel._view.loaded)
+    assert stand.panel.pages.currentIndex() == 0
+    assert "1,240 / 2,000" in described(stand.panel._view)
+
+
+async def test_live_figures_reach_curve_cards_and_line(stand):
+    await stand.choose("duel-03")
+    await settle(lambda: "loss" in stand.panel.curves.curves.names())
+    before = len(stand.panel.curves.curves._curves["loss"].steps)
+    run = stand.run("duel-03").id
+    stand.engine.tell(run, Metrics(1250, {"loss": 0.5, "validation": 0.25, "rate": 999.0}))
+    stand.engine.tell(run, Mark(1250, "preview every 100"))
+    await settle(lambda: stand.panel.cards.speed.figure.text() == "999")
+    assert len(stand.panel.curves.curves._curves["loss"].steps) == before + 1
+    assert stand.panel.cards.validation.figure.text() == "0.25"
+    assert (1250, "preview every 100") in stand.panel.curves.curves.marks()
+
+
+async def test_tabs_are_there_for_the_figures_that_are(stand):
+    await stand.choose("duel-03")
+    tabs = stand.panel.curves.tabs
+    await settle(lambda: tabs.count() > 2)
+    keys = [tabs.tabData(n) for n in range(tabs.count())]
+    assert keys == ["loss", "levels", "grad", "lr", "rate"]
+    stand.panel.curves.choose("levels")
+    assert np.isfinite(stand.panel.curves.levels.heights()).sum() == 16
+    stand.panel.curves.choose("grad")
+    assert stand.panel.curves.curves.names() == ["grad/net"]
+    stand.engine.tell(stand.run("duel-03").id, Metrics(1260, {"loss/critic": -0.5, "loss/maker": 1.0, "skipped": 0.0}))
+    await settle(lambda: tabs.count() == 7)
+    assert [tabs.tabData(n) for n in range(7)][1] == "networks" and tabs.tabData(6) == "more"
+
+
+def test_series_belong_to_the_first_tab_that_claims_them():
+    from nexus_studio.panels.train_curves import PLOTS
+
+    names = ["loss", "loss/a", "validation", "grad/a", "lr", "rate", "kl"]
+    shown = {plot.key: chosen(plot, names) for plot in PLOTS}
+    assert shown["loss"] == ["loss", "validation"] and shown["networks"] == ["loss/a"] and shown["more"] == ["kl"]
+
+
+def test_a_difference_is_taken_where_both_curves_are():
+    steps = np.array([0.0, 10, 20, 30])
+    x, y = difference(steps, np.array([5.0, 5, 5, 5]), (np.array([5.0, 25]), np.array([1.0, 3])))
+    assert x.tolist() == [10, 20] and y == pytest.approx([3.5, 2.5])
+
+
+async def test_runs_are_laid_over_and_subtracted(stand):
+    await stand.choose("duel-03")
+    other = stand.run("coder-small").id
+    stand.panel.runs._rows[other].box.click()
+    await settle(lambda: f"{other}/loss" in stand.panel.curves.curves.names())
+    assert stand.panel.curves.subtract.isVisible() and "loss" in stand.panel.curves.curves.names()
+    stand.panel.curves.subtract.click()
+    assert stand.panel.curves.curves.names() == [f"{other}/loss"]
+    stand.panel.runs.compare([])
+    assert not stand.panel.curves.subtract.isVisible()
+
+
+async def test_the_rows_of_runs_tell_state_in_words_and_shape(stand):
+    rows = stand.panel.runs._rows
+    finished, running = stand.run("coder-small").id, stand.run("duel-03").id
+    await settle(lambda: "finished" in rows[finished].line.text() and "running" in rows[running].line.text())
+    assert rows[finished].shape.text() != rows[running].shape.text()
+    stand.engine.tell(running, State("paused", 1240))
+    await settle(lambda: "paused" in rows[running].line.text())
+
+
+# ------------------------------------------------------------------------------------------------- health
+
+
+def line(level, text, remedy=None):
+    return HealthLine("balance", level, text, remedy)
+
+
+async def test_the_worst_line_stands_on_the_card_with_its_remedy(themed_card):
+    halve = Remedy("Halve the rate", training={"learning_rate": 1e-4}, live=True)
+    themed_card.show_health(Health(5, [line("ok", "fine"), line("bad", "collapsed", halve), line("warn", "flat")]))
+    assert themed_card.worst.text == "collapsed" and "trouble" in themed_card.verdict.text()
+    told = []
+    themed_card.applied.connect(told.append)
+    themed_card.remedy.click()
+    assert told == [halve]
+    popup = themed_card.open()
+    assert popup.isVisible()
+    popup.close()
+
+
+@pytest.fixture
+def themed_card(qapp, qtbot):
+    theme.apply(qapp, "dark")
+    card = HealthCard()
+    qtbot.addWidget(card)
+    card.show()
+    return card
+
+
+async def test_a_live_remedy_is_one_click_on_the_running_run(stand):
+    await stand.choose("duel-03")
+    await settle(lambda: stand.panel.cards.health.remedy.isVisible())
+    stand.panel.cards.health.remedy.click()
+    await settle(lambda: stand.asked("set_live"))
+    assert stand.asked("set_live")[0][1:] == (stand.run("duel-03").id, {"learning_rate": 1e-4})
+
+
+async def test_another_remedy_queues_a_changed_run(stand):
+    run = stand.run("duel-03")
+    stand.panel.actions_of_runs.apply(run.id, Remedy("Smooth labels", config={"smoothing": 0.1}, training={"steps": 50}))
+    await settle(lambda: stand.asked("submit"))
+    _, family, dataset, _, config, training, _, _ = stand.asked("create_run")[0]
+    assert (family, dataset) == (run.family, run.dataset)
+    assert config["smoothing"] == 0.1 and training["steps"] == 50 and training["batch_size"] == run.training["batch_size"]
+
+
+# ----------------------------------------------------------------------------------------------- samples
+
+
+async def test_previews_fill_the_grid_by_step_and_item(stand):
+    await stand.choose("duel-03")
+    samples = stand.panel.samples
+    await settle(lambda: samples.grid.count() == 36)
+    await settle(lambda: samples.grid.image(0) is not None)
+    samples.grid.setFocus()
+    samples.grid.set_current(0)
+    assert samples.place(0) == (400, 0)
+    seen = []
+    samples.pointed.connect(lambda step, item: seen.append((step, item)))
+    from PySide6.QtTest import QTest
+
+    QTest.keyClick(samples.grid, Qt.Key.Key_Down)
+    QTest.keyClick(samples.grid, Qt.Key.Key_Right)
+    assert seen == [(800, 0), (800, 1)]
+    QTest.keyClick(samples.grid, Qt.Key.Key_Return)
+    assert samples.large.isVisible() and "800" in samples.large.caption
+
+
+async def test_points_stand_as_one_density_a_step(stand):
+    await stand.choose("flow-points")
+    samples = stand.panel.samples
+    await settle(lambda: samples.together and samples.grid.count() == 5)
+    assert samples.place(2) == (1200, -1)
+
+
+async def test_a_new_preview_arrives_in_the_grid(stand):
+    await stand.choose("duel-03")
+    run = stand.run("duel-03")
+    folder = stand.engine.library.folders[run.id]
+    folder.layout.previews.mkdir(parents=True, exist_ok=True)
+    np.savez(folder.layout.preview(1300), items=np.full((12, 16, 16, 3), 250, np.uint8))
+    stand.engine.tell(run.id, Preview(1300, "previews/step-000001300.npz", 12))
+    await settle(lambda: stand.panel.samples.grid.count() == 48)
+    await settle(lambda: stand.panel.samples.grid.image(47) is not None)
+    assert stand.panel.samples.grid.image(47).pixelColor(3, 3).red() == 250
+
+
+async def test_a_broken_preview_is_one_notice_and_the_window_lives(stand):
+    await stand.choose("duel-03")
+    run = stand.run("duel-03")
+    path = stand.engine.library.folders[run.id].layout.preview(1400)
+    path.write_bytes(b"not an archive")
+    stand.engine.tell(run.id, Preview(1400, f"previews/{path.name}", 12))
+    await settle(lambda: stand.panel.samples.grid.count() == 48)
+    stand.panel.samples.grid.image(47)
+    await settle(lambda: stand.troubles)
+    assert stand.troubles[0].item == path.name and "cannot be read" in stand.troubles[0].what
+
+
+def test_reading_a_preview_never_unpickles(tmp_path):
+    path = tmp_path / "step.npz"
+    np.savez(path, items=np.array([{"a": 1}], dtype=object))
+    with pytest.raises(TroubleError, match=r"step\.npz"):
+        read_preview(path)
+
+
+# -------------------------------------------------------------------------------------------- steering
+
+
+async def test_pause_resume_stop_and_live_changes_reach_the_engine(stand):
+    await stand.choose("duel-03")
+    run, controls = stand.run("duel-03").id, stand.panel.controls
+    controls.pause.click()
+    await settle(lambda: stand.asked("pause") and controls.pause.text() == "Resume")
+    controls.pause.click()
+    await settle(lambda: stand.asked("resume") and controls.pause.text() == "Pause")
+    controls.change.click()
+    form = controls.live.form
+    form.set_values(form.values() | {"learning_rate": 5e-5})
+    form.changed.emit()
+    controls.live.button.click()
+    await settle(lambda: stand.asked("set_live"))
+    assert stand.asked("set_live")[0][1:] == (run, {"learning_rate": 5e-5})
+    controls.stop_asked.emit(False)
+    await settle(lambda: stand.asked("stop"))
+    assert stand.asked("stop")[0][1:] == (run, False) and not controls.change.isEnabled()
+
+
+async def test_sampling_now_adds_a_row(stand):
+    await stand.choose("duel-03")
+    rows = len(stand.panel.samples._rows)
+    stand.panel.controls.sample.click()
+    await settle(lambda: len(stand.panel.samples._rows) == rows + 1)
+    request = stand.asked(Sample)[0][1]
+    assert request.run == stand.run("duel-03").id and stand.panel.samples._rows[-1][0] == "now"
+
+
+async def test_a_proof_of_resuming_is_told(stand):
+    await stand.choose("coder-small")
+    stand.engine.answers[ProveResume] = lambda request: {"identical": True, "steps": 20}
+    await settle(stand.panel.controls.prove.isEnabled)
+    stand.panel.controls.prove.click()
+    await settle(lambda: stand.notices)
+    assert "equal bit by bit" in stand.notices[-1] and "20" in stand.notices[-1]
+    stand.engine.answers[ProveResume] = lambda request: {"identical": False, "steps": 20}
+    stand.panel.controls.prove.click()
+    await settle(lambda: stand.troubles)
+    assert "differ" in stand.troubles[-1].what
+
+
+async def test_renaming_a_run_can_be_undone(stand):
+    run = stand.run("coder-small").id
+    stand.panel.runs.rename(run, "my coder")
+    await settle(lambda: stand.session.runs.get(run).title == "my coder")
+    stand.session.undo.undo()
+    await settle(lambda: stand.session.runs.get(run).title == "coder-small")
+
+
+async def test_a_run_in_training_is_not_deleted(stand):
+    await stand.choose("duel-03")
+    stand.panel.actions_of_runs.delete(stand.run("duel-03").id)
+    await settle(lambda: stand.troubles)
+    assert "in training" in stand.troubles[0].what
+
+
+# ----------------------------------------------------------------------------------- empty, commands, pace
+
+
+async def test_an_empty_library_offers_the_first_thing(bare):
+    assert bare.panel.pages.currentIndex() == 1
+    bare.panel.empty.button.click()
+    await settle(lambda: bare.session.datasets.current)
+    assert bare.asked("make_builtin")[0][1] == "digits"
+    await settle(lambda: bare.panel.empty.button.text() == "Start training")
+    bare.panel.empty.button.click()
+    await settle(lambda: bare.asked("submit"))
+    await settle(lambda: bare.panel.pages.currentIndex() == 0)
+
+
+async def test_commands_know_when_they_make_sense(stand):
+    await stand.choose("coder-small")
+    commands = {command.key: command for command in stand.panel.commands()}
+    assert not commands["run.stop"].enabled() and commands["run.start"].enabled()
+    await stand.choose("duel-03")
+    assert commands["run.stop"].enabled()
+    commands["run.again"].run()
+    assert stand.session.catalogue.current == "duel"
+
+
+async def test_every_control_has_an_accessible_name(stand):
+    from PySide6.QtWidgets import QAbstractButton, QComboBox, QLineEdit, QSlider
+
+    for kind in (QAbstractButton, QComboBox, QLineEdit, QSlider):
+        for widget in stand.panel.findChildren(kind):
+            named = widget.accessibleName() or (isinstance(widget, QAbstractButton) and widget.text()) or widget.toolTip()
+            inner = widget.objectName().startswith("qt_") or isinstance(widget.parent(), (QComboBox,))
+            assert named or inner or widget.parent().accessibleName(), (type(widget), widget.parent())
+
+
+async def test_a_burst_of_figures_is_repainted_at_most_ten_times_a_second(stand):
+    await stand.choose("duel-03")
+    await settle(stand.panel.curves.curves.is_drawn)
+    refreshed = []
+    stand.panel._view.changed.connect(lambda: refreshed.append(time.perf_counter()))
+    run = stand.run("duel-03").id
+    for step in range(1300, 1800):
+        stand.engine.tell(run, Metrics(step, {"loss": 0.1}))
+    start = time.process_time()
+    await settle(lambda: stand.panel._view.last("loss") == 0.1 and len(refreshed) >= 1)
+    assert len(refreshed) <= 3 and time.process_time() - start < 0.5
