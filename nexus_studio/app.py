@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from importlib import import_module
 from pathlib import Path
 
 from PySide6.QtCore import QEvent, QObject, Qt, QTimer
@@ -14,6 +13,7 @@ from PySide6.QtWidgets import QApplication
 from . import theme
 from .bridge import Bridge, trouble_of
 from .main_window import WORKSPACES, MainWindow
+from .shell.building import build_rest
 from .state.preferences import Preferences
 from .state.session import Session
 
@@ -84,15 +84,9 @@ class Studio(QObject):
         self.bridge.attach(engine)
         self._watch_devices()
         self.session.open_paths(self._paths)
-        self.bridge.spawn(self._import_panels())
+        self.bridge.spawn(build_rest(self.window, [key for key, _, _ in WORKSPACES]))
         await engine.warm_up()
         self.session.catalogue.refresh()
-
-    async def _import_panels(self) -> None:
-        """Imports the other workspaces on the file thread, so that the first click on one finds its code loaded."""
-        for key, _, _ in WORKSPACES:
-            await self.bridge.threaded(import_module, f"nexus_studio.panels.{key}")
-            await asyncio.sleep(0.05)
 
     def _engine_failed(self, trouble) -> None:
         self.bridge.trouble.emit(trouble)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from PySide6.QtWidgets import QCheckBox, QComboBox, QGridLayout, QLineEdit, QSizePolicy, QWidget
+from PySide6.QtWidgets import QCheckBox, QGridLayout, QLineEdit, QSizePolicy, QWidget
 
 from models_backend.contract.fields import FieldSpec, defaults, relevant, variant_of
 
@@ -17,10 +17,10 @@ from .editors import (
     EnumEditor,
     NumberEditor,
     PathEditor,
+    Pick,
     RunEditor,
     Runs,
     TextEditor,
-    guarded,
     no_runs,
 )
 from .numbers import parsed
@@ -143,7 +143,7 @@ class ChoiceEditor(Editor):
 
     def __init__(self, spec: FieldSpec, runs: Runs = no_runs):
         super().__init__(spec, runs)
-        self.box = guarded(QComboBox())
+        self.box = Pick()
         self.box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         if spec.optional:
             self.box.addItem(self.tr("none"), None)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QComboBox, QFileDialog, QLineEdit, QPlainTextEdit, QSizePolicy, QWidget
+from PySide6.QtWidgets import QFileDialog, QLineEdit, QPlainTextEdit, QSizePolicy, QWidget
 
 from models_backend.contract.family import Condition, DataSpec
 
 from .. import theme
 from ..pieces import column, icon_button, label, row
-from .editors import guarded
+from .editors import Pick
 
 
 class ConditionEditor(QWidget):
@@ -40,7 +40,7 @@ class ClassEditor(ConditionEditor):
 
     def __init__(self, condition: Condition, spec: DataSpec):
         super().__init__(condition, spec)
-        self.box = guarded(QComboBox())
+        self.box = Pick()
         self.box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.box.addItem(self.tr("any"), None)
         self.box.addItem(self.tr("every class in turn"), "all")

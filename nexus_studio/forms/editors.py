@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from PySide6.QtCore import QEvent, Qt, Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QCheckBox, QComboBox, QFileDialog, QLineEdit, QSizePolicy, QSlider, QWidget
 
 from models_backend.contract.fields import FieldSpec
@@ -54,23 +54,26 @@ class Editor(QWidget):
                 part.setAccessibleDescription(help_line)
 
 
-class WheelGuard(QWidget):
-    """Filter: the wheel scrolls the form instead of changing a field that has no focus."""
+class Pick(QComboBox):
+    """A drop-down list that the wheel does not change in passing: without the focus the form scrolls instead."""
 
-    def eventFilter(self, watched, event) -> bool:
-        if event.type() == QEvent.Type.Wheel and not watched.hasFocus():
-            event.ignore()
-            return True
-        return False
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+
+    def wheelEvent(self, event) -> None:
+        super().wheelEvent(event) if self.hasFocus() else event.ignore()
 
 
-def guarded(widget: QWidget) -> QWidget:
-    """A field that the wheel does not change in passing."""
-    guard = WheelGuard(widget)
-    guard.hide()
-    widget.installEventFilter(guard)
-    widget.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-    return widget
+class Slide(QSlider):
+    """A slider that the wheel does not change in passing."""
+
+    def __init__(self) -> None:
+        super().__init__(Qt.Orientation.Horizontal)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+
+    def wheelEvent(self, event) -> None:
+        super().wheelEvent(event) if self.hasFocus() else event.ignore()
 
 
 class BoolEditor(Editor):
@@ -103,7 +106,7 @@ class NumberEditor(Editor):
         parts: list[QWidget] = [self.field]
         self.slider: QSlider | None = None
         if self.scale is not None:
-            self.slider = guarded(QSlider(Qt.Orientation.Horizontal))
+            self.slider = Slide()
             self.slider.setRange(0, TICKS)
             self.slider.setPageStep(TICKS // 20)
             self.slider.setSingleStep(TICKS // 100)
@@ -200,7 +203,7 @@ class PickEditor(Editor):
 
     def __init__(self, spec: FieldSpec, runs: Runs = no_runs):
         super().__init__(spec, runs)
-        self.box = guarded(QComboBox())
+        self.box = Pick()
         self.box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.box.setMinimumContentsLength(6)
         self.box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)

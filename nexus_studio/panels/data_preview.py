@@ -44,12 +44,14 @@ class ModelView(QWidget):
         self._rows: CachedRows | None = None
         self._found: dict[int, np.ndarray] = {}
         self.form = SettingsForm(describe(DataSettings), help_line=False)
-        self.form.setFixedWidth(theme.px(300))
+        self.form.setMinimumWidth(theme.px(240))
+        self.form.setMaximumWidth(theme.px(300))
         self.images: list[QImage] = []
         self.pictures = ImageGrid(fit=True)
         self.pictures.setAccessibleName(self.tr("What the model sees"))
         layout = row(self.form, self.pictures, spacing=20, margins=(12, 0, 12, 8))
-        layout.setStretch(1, 1)
+        layout.setStretch(0, 1)
+        layout.setStretch(1, 2)
         layout.setAlignment(self.form, Qt.AlignmentFlag.AlignTop)
         self.setLayout(layout)
         self.form.changed.connect(self._changed)

@@ -58,8 +58,7 @@ class Preferences(QObject):
         except FileNotFoundError:
             return {}
         except (OSError, msgspec.DecodeError):
-            self.unreadable = True  # a torn or foreign file: start with defaults, keep it beside for a look
-            self._set_aside()
+            self._set_aside()  # a torn or foreign file: the defaults hold, it stays beside for a look
             return {}
         return values if isinstance(values, dict) else {}
 
