@@ -163,6 +163,7 @@ class SamplePanel(Workspace):
         work.made.connect(self._show_made)
         work.live_made.connect(self._show_live)
         work.cell.connect(self.results.show_cell)
+        work.kept.connect(self._show_actions)
         work.busy.connect(self._show_busy)
         work.progressed.connect(lambda share: self.meter.setValue(round(1000 * share)))
         work.failed.connect(self._live_failed)
@@ -237,6 +238,13 @@ class SamplePanel(Workspace):
             self.generate_or_stop()
 
     def _setup_changed(self) -> None:
+        self._judge()
+        if self.controls.live.isChecked() and not self.setup.problems():
+            self.work.live(self.setup.request(save=False))
+        self._show_page()
+
+    def _judge(self) -> None:
+        """Say what can be made now, or why nothing can."""
         problems = self.setup.problems()
         if not problems and self.controls.grid.isChecked() and self.grid_form.problem():
             problems = [self.grid_form.problem()]
@@ -244,9 +252,6 @@ class SamplePanel(Workspace):
             self.controls.show_problem(problems[0] if problems else "", guidance=self.setup.run is None)
         self.run_chip.setText(self.setup.title())
         self.run_chip.setVisible(bool(self.setup.title()))
-        if self.controls.live.isChecked() and not problems:
-            self.work.live(self.setup.request(save=False))
-        self._show_page()
 
     def _show_grid_form(self, on: bool) -> None:
         if on:
@@ -262,7 +267,7 @@ class SamplePanel(Workspace):
         self.meter.setVisible(busy)
         if not busy:
             self.meter.setValue(0)
-            self._setup_changed()
+            self._judge()
         self._show_page()
 
     def _show_made(self, batch: Batch, record: SampleRecord | None = None) -> None:

@@ -62,6 +62,7 @@ class SampleWork(QObject):
     made = Signal(object)
     live_made = Signal(object, float)  # Batch, latency in ms
     cell = Signal(int, object)  # index, Batch
+    kept = Signal()
     busy = Signal(bool)
     progressed = Signal(float)
     failed = Signal(object)  # Trouble, of live mode only
@@ -128,17 +129,19 @@ class SampleWork(QObject):
 
     def keep(self, batch: Batch, chosen: list[int], trace: int) -> asyncio.Task:
         """Write what was made without saving into the library, by making it again (item n depends on seed and n only)."""
-        requests: list[Sample] = []
-        for index in chosen or range(len(batch.made)):
-            request = msgspec.structs.replace(batch.made[index].request, save=True, stamp=0, trace=trace)
-            if not batch.made[index].sample and request not in requests:
-                requests.append(request)
-        return self._begin(lambda tell: self._keep(requests, tell), self.tr("Keeping {0} samples").format(len(requests)))
+        wanted = [batch.made[index] for index in chosen or range(len(batch.made)) if not batch.made[index].sample]
+        title = self.tr("Keeping {0} items").format(len(wanted))
+        return self._begin(lambda tell: self._keep(batch, wanted, trace, tell), title)
 
-    async def _keep(self, requests: list[Sample], tell: Tell) -> None:
-        for place, request in enumerate(requests):
-            await self._bridge.engine.call(request, tell)
-            self.progressed.emit((place + 1) / max(1, len(requests)))
+    async def _keep(self, batch: Batch, wanted: list[Made], trace: int, tell: Tell) -> None:
+        while any(not made.sample for made in wanted):
+            request = next(made.request for made in wanted if not made.sample)
+            saved = msgspec.structs.replace(request, save=True, stamp=0, trace=0 if request.start else trace)
+            sample = media_of(await self._bridge.engine.call(saved, tell)).sample
+            for made in [*batch.made, *wanted]:
+                if made.request == request:
+                    made.sample = sample or "kept"
+        self.kept.emit()
         self._session.samples.refresh()
         self._bridge.notice(self.tr("Kept in the gallery."))
 

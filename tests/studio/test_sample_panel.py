@@ -1,0 +1,432 @@
+"""The Sample workspace on the scripted engine: requests, live mode, grids, variations, keeping, bringing states back."""
+
+import asyncio
+
+import msgspec
+import numpy as np
+import pytest
+import shiboken6
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
+from scripted import ScriptedEngine
+
+from models_backend.contract.fields import defaults
+from models_backend.contract.messages import Sample, TroubleError
+from nexus_studio import theme
+from nexus_studio.bridge import Bridge
+from nexus_studio.panels.sample import SamplePanel, request_of
+from nexus_studio.panels.sample_axes import Axis, cells, changed, leaves, parse_values, suggested
+from nexus_studio.panels.sample_info import flat
+from nexus_studio.panels.sample_seeds import SeedEditor, parse_seeds
+from nexus_studio.state.preferences import Preferences
+from nexus_studio.state.session import Session
+
+
+async def settle(condition=lambda: True, seconds=4.0):
+    """Let Qt and asyncio run until a condition holds."""
+    for turn in range(int(seconds / 0.01)):
+        QApplication.processEvents()
+        await asyncio.sleep(0.01)
+        if turn > 3 and condition():
+            return
+    assert condition(), "it did not happen"
+
+
+class Stand:
+    """A panel on a scripted engine."""
+
+    def __init__(self, root, populated=True):
+        self.engine = ScriptedEngine(root / "library", populated)
+        self.bridge = Bridge(None, asyncio.get_running_loop())
+        self.session = Session(self.bridge, Preferences(root / "session.json"))
+        self.troubles, self.notices, self.went = [], [], []
+        self.bridge.trouble.connect(self.troubles.append)
+        self.bridge.noticed.connect(self.notices.append)
+        self.session.navigate.connect(lambda key, what: self.went.append((key, what)))
+        self.panel = SamplePanel(self.session)
+        self.panel.resize(1216, 734)
+        self.panel.show()
+        self.bridge.attach(self.engine)
+
+    def choose(self, title):
+        run = next(r for r in self.session.runs.records if r.title == title)
+        self.panel.setup.choose_run(run.id)
+        return run
+
+    def asked(self):
+        return [call[1] for call in self.engine.calls if call[0] is Sample]
+
+    async def made(self):
+        await settle(lambda: self.panel.results.batch is not None and not self.panel.work.is_busy)
+
+    async def close(self):
+        self.panel.close()
+        await self.bridge.close()
+        self.session.preferences.close()
+        shiboken6.delete(self.panel)
+        shiboken6.delete(self.session)
+
+
+@pytest.fixture
+async def stand(qapp, tmp_path):
+    theme.apply(qapp, "dark")
+    made = Stand(tmp_path)
+    await settle(lambda: made.session.is_ready)
+    made.choose("denoiser-small")
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def bare(qapp, tmp_path):
+    theme.apply(qapp, "dark")
+    made = Stand(tmp_path, populated=False)
+    await settle(lambda: made.session.is_ready)
+    yield made
+    await made.close()
+
+
+# -------------------------------------------------------------------------------------------------- seeds
+
+
+@pytest.mark.parametrize(
+    ("text", "seeds"), [("7", [7]), ("1, 5,9", [1, 5, 9]), ("1-4", [1, 2, 3, 4]), ("3 3 2", [3, 2]), ("0-1, 9", [0, 1, 9])]
+)
+def test_seeds_are_one_a_list_or_a_range(text, seeds):
+    assert parse_seeds(text) == seeds
+
+
+@pytest.mark.parametrize("text", ["", "x", "-3", "4-1", "1.5", "99999999999", "0-999999"])
+def test_what_is_no_seed_is_refused_in_words(text):
+    with pytest.raises(ValueError, match="seed"):
+        parse_seeds(text)
+
+
+def test_an_unlocked_seed_is_fresh_each_time(qapp, qtbot):
+    theme.apply(qapp, "dark")
+    editor = SeedEditor()
+    qtbot.addWidget(editor)
+    editor.set_seeds([1, 2])
+    editor.advance()
+    assert editor.seeds() == [1, 2]
+    editor.lock.setChecked(False)
+    editor.advance()
+    assert editor.seeds() != [1, 2] and len(editor.seeds()) == 2
+    editor.line.setText("no")
+    assert editor.problem() and editor.error.text() == editor.problem()
+
+
+# --------------------------------------------------------------------------------------------------- axes
+
+
+@pytest.fixture
+def spec():
+    from scripted import scripted_families
+
+    return next(f for f in scripted_families() if f.key == "denoiser").config
+
+
+def test_axes_are_found_inside_groups_and_chosen_variants(spec):
+    values = defaults(spec)
+    paths = [path for path, _ in leaves(spec, values)]
+    assert "schedule" in paths and "schedule.offset" in paths and "net.channels" in paths and "note" not in paths
+    linear = values | {"schedule": {"type": "linear", "first": 1e-4, "last": 0.02}}
+    assert "schedule.first" in [path for path, _ in leaves(spec, linear)]
+
+
+def test_suggested_values_are_allowed(spec):
+    for path, one in leaves(spec, defaults(spec)):
+        assert len(parse_values(one, suggested(one, one.default))) >= 2, path
+
+
+def test_values_out_of_range_name_value_and_range(spec):
+    steps = next(one for path, one in leaves(spec, defaults(spec)) if path == "timesteps")
+    assert parse_values(steps, "10, 20") == (10, 20)
+    for text in ("5", "x", "10.5", ""):
+        with pytest.raises(ValueError, match="Timesteps"):
+            parse_values(steps, text)
+
+
+def test_cells_run_row_by_row_and_keep_everything_else():
+    request = Sample("r", 1, 3, {"steps": 5, "solver": {"type": "euler", "eta": 0.5}}, {"class": 2})
+    found = cells(request, Axis("steps", "Steps", (1, 2)), Axis("seed", "Seed", (7, 8)))
+    assert [(c.sampling["steps"], c.seed) for c in found] == [(1, 7), (2, 7), (1, 8), (2, 8)]
+    assert all(c.conditions == {"class": 2} and c.sampling["solver"]["eta"] == 0.5 for c in found)
+    assert request.sampling["steps"] == 5
+    deep = changed(request, "solver.eta", 0.1)
+    assert deep.sampling["solver"] == {"type": "euler", "eta": 0.1}
+    other = changed(request, "solver", "heun", frozenset({"solver"}))
+    assert other.sampling["solver"] == {"type": "heun"}
+    assert changed(request, "condition.class", 4).conditions == {"class": 4}
+    with pytest.raises(ValueError, match="too many"):
+        cells(request, Axis("steps", "Steps", tuple(range(20))), Axis("seed", "Seed", tuple(range(20))))
+
+
+# ----------------------------------------------------------------------------------------------- batches
+
+
+async def test_generating_sends_what_the_form_says_and_shows_the_items(stand):
+    stand.panel.setup.count.setValue(6)
+    stand.panel.setup.seeds.set_seeds([11])
+    stand.panel.setup.form.set_values({"sampler": "heun", "steps": 33})
+    stand.panel.controls.generate.click()
+    await stand.made()
+    (request,) = stand.asked()
+    assert (request.count, request.seed, request.save, request.trace) == (6, 11, True, 6)
+    assert request.sampling["sampler"] == "heun" and request.sampling["steps"] == 33
+    batch = stand.panel.results.batch
+    assert batch.items.shape == (6, 16, 16, 3) and batch.made[4].index == 4
+    assert stand.panel.pages.currentIndex() == 0
+
+
+async def test_a_list_of_seeds_makes_one_request_each(stand):
+    stand.panel.setup.count.setValue(2)
+    stand.panel.setup.seeds.set_seeds([4, 9])
+    stand.panel.generate_or_stop()
+    await stand.made()
+    assert [request.seed for request in stand.asked()] == [4, 9]
+    assert [(made.request.seed, made.index) for made in stand.panel.results.batch.made] == [(4, 0), (4, 1), (9, 0), (9, 1)]
+
+
+async def test_points_are_made_in_number_and_shown_together(stand):
+    stand.choose("flow-points")
+    assert stand.panel.setup.count.value() == 2000
+    stand.panel.generate_or_stop()
+    await stand.made()
+    assert stand.panel.results.batch.modality == "points" and stand.panel.results.current().index == 0
+    assert not stand.panel.vary.isVisible()
+
+
+async def test_a_checkpoint_can_be_chosen(stand):
+    boxes = stand.panel.setup.checkpoints
+    await settle(lambda: boxes.count() == 6)
+    boxes.setCurrentIndex(2)
+    stand.panel.generate_or_stop()
+    await stand.made()
+    assert stand.asked()[0].checkpoint == boxes.itemData(2) != ""
+
+
+async def test_making_can_be_stopped(stand):
+    gate = asyncio.Event()
+
+    async def slow(request, tell=None):
+        await gate.wait()
+
+    stand.engine.call = slow
+    stand.panel.generate_or_stop()
+    await settle(lambda: stand.panel.work.is_busy)
+    assert stand.panel.controls.generate.text() == "Stop" and len(stand.session.jobs.activities) == 1
+    stand.panel.controls.generate.click()
+    await settle(lambda: not stand.panel.work.is_busy)
+    assert stand.panel.controls.generate.text() == "Generate" and not stand.troubles and not stand.session.jobs.activities
+
+
+async def test_a_failure_is_told_and_the_panel_goes_on(stand):
+    stand.engine.failures[Sample] = TroubleError("the checkpoint is damaged", "step-000000400", "Nothing was changed.")
+    stand.panel.generate_or_stop()
+    await settle(lambda: stand.troubles)
+    assert stand.troubles[0].item == "step-000000400" and not stand.panel.work.is_busy
+    stand.engine.failures.clear()
+    stand.panel.generate_or_stop()
+    await stand.made()
+
+
+# --------------------------------------------------------------------------------------------- live mode
+
+
+async def test_live_mode_makes_at_every_edit_and_keeps_nothing(stand):
+    stand.panel.controls.live.click()
+    await settle(lambda: stand.asked())
+    before = len(stand.asked())
+    stand.panel.setup.seeds.line.setText("5")
+    await settle(lambda: len(stand.asked()) > before)
+    newest = stand.asked()[-1]
+    assert newest.seed == 5 and newest.save is False and newest.trace == 0 and newest.stamp > stand.asked()[0].stamp
+    await settle(lambda: "ms from edit to picture" in stand.panel.header.hint.text())
+    assert stand.panel.keep.isVisible()
+
+
+async def test_a_burst_of_edits_becomes_few_requests_and_the_last_one_wins(stand):
+    stand.panel.controls.live.click()
+    await settle(lambda: stand.asked())
+    before = len(stand.asked())
+    for seed in range(50):
+        stand.panel.setup.seeds.line.setText(str(seed))
+    await settle(lambda: stand.asked()[-1].seed == 49)
+    assert len(stand.asked()) - before <= 3
+    await settle(lambda: stand.panel.results.batch.made[0].request.seed == 49)
+
+
+async def test_an_answer_that_was_overtaken_is_not_shown(stand):
+    gates = {}
+
+    whole = stand.engine.call
+
+    async def held(request, tell=None):
+        gates[request.seed] = asyncio.Event()
+        await gates[request.seed].wait()
+        return await whole(request, tell)
+
+    stand.engine.call = held
+    stand.panel.setup.seeds.set_seeds([1])
+    stand.panel.controls.live.click()
+    await settle(lambda: 1 in gates)
+    stand.panel.setup.seeds.line.setText("2")
+    await settle(lambda: 2 in gates)
+    gates[2].set()
+    await settle(lambda: stand.panel.results.batch is not None)
+    gates[1].set()
+    await settle()
+    assert stand.panel.results.batch.made[0].request.seed == 2
+
+
+async def test_keeping_makes_the_same_again_and_saves_it(stand):
+    stand.panel.controls.live.click()
+    await settle(lambda: stand.panel.results.batch is not None)
+    live = stand.panel.results.batch.made[0].request
+    saved = len(stand.engine.library.made)
+    stand.panel.keep.click()
+    await settle(lambda: len(stand.engine.library.made) == saved + 1)
+    kept = stand.asked()[-1]
+    same = msgspec.structs.replace(kept, save=False, stamp=live.stamp, trace=0)
+    assert same == live and kept.save and kept.trace > 0
+    await settle(lambda: not stand.panel.keep.isVisible())
+    assert len(stand.asked()) == 2
+
+
+# --------------------------------------------------------------------------------------------------- grid
+
+
+async def test_a_grid_over_two_fields_fills_cell_by_cell(stand):
+    panel = stand.panel
+    panel.controls.grid.click()
+    panel.grid_form.across.field.setCurrentIndex(panel.grid_form.across.field.findData("steps"))
+    panel.grid_form.across.values.setText("5, 10, 20")
+    panel.grid_form.down.field.setCurrentIndex(panel.grid_form.down.field.findData("seed"))
+    panel.grid_form.down.values.setText("1, 2")
+    panel.generate_or_stop()
+    await settle(lambda: len(stand.asked()) == 6 and not panel.work.is_busy)
+    assert [(r.sampling["steps"], r.seed) for r in stand.asked()] == [(5, 1), (10, 1), (20, 1), (5, 2), (10, 2), (20, 2)]
+    assert all(r.count == 1 and not r.save for r in stand.asked())
+    assert panel.results.grid.columns() == 3 and panel.results.grid.image(5) is not None
+    panel.results.grid.set_current(4)
+    assert panel.results.current().request.sampling["steps"] == 10
+    rows = dict(panel.info.rows())
+    assert rows["Seed"] == 2 and rows["Steps"] == 10 and rows["In the gallery"] == "not kept"
+
+
+async def test_a_bad_value_of_an_axis_stops_the_grid(stand):
+    panel = stand.panel
+    panel.controls.grid.click()
+    panel.grid_form.across.field.setCurrentIndex(panel.grid_form.across.field.findData("steps"))
+    panel.grid_form.across.values.clear()
+    QTest.keyClicks(panel.grid_form.across.values, "5, zero")
+    assert "zero" in panel.controls.why.text() and not panel.controls.generate.isEnabled()
+
+
+# ------------------------------------------------------------------------------- items, variations, states
+
+
+async def test_a_chosen_item_tells_how_it_was_made(stand):
+    stand.panel.setup.seeds.set_seeds([3])
+    stand.panel.generate_or_stop()
+    await stand.made()
+    grid = stand.panel.results._view("image").grid
+    QTest.mouseClick(grid.viewport(), Qt.MouseButton.LeftButton, pos=grid.tile_rect(2).center())
+    rows = dict(stand.panel.info.rows())
+    assert rows["Seed"] == 3 and rows["Item"] == 2 and rows["Run"] == "denoiser-small" and rows["Sampler"] == "ddim"
+    stand.panel.info.copy_json()
+    assert '"item": 2' in QGuiApplication.clipboard().text()
+    QTest.keyClick(grid, Qt.Key.Key_Return)
+    assert stand.panel.results.pages.currentWidget() is stand.panel.results.single
+    QTest.keyClick(stand.panel.results.single, Qt.Key.Key_Escape)
+    assert stand.panel.results.pages.currentWidget() is not stand.panel.results.single
+
+
+def test_nested_settings_become_flat_names():
+    assert flat({"a": 1, "b": {"type": "x", "c": 2}}) == [("a", 1), ("b", "x"), ("b c", 2)]
+
+
+async def test_variations_go_on_from_the_items_own_trajectory(stand):
+    stand.panel.generate_or_stop()
+    await stand.made()
+    await settle(lambda: stand.panel._record is not None)
+    grid = stand.panel.results._view("image").grid
+    grid.set_current(2, select=True)
+    assert stand.panel.vary.isEnabled()
+    record = stand.panel._record
+    before = len(stand.asked())
+    stand.panel.vary.click()
+    await settle(lambda: len(stand.asked()) == before + 9 and not stand.panel.work.is_busy)
+    starts = [request.start for request in stand.asked()[before:]]
+    assert {(s.sample, s.item) for s in starts} == {(record.id, 2)} and 0 < starts[0].step < len(record.trace.steps) - 1
+    assert len({request.seed for request in stand.asked()[before:]}) == 9
+    assert len(stand.panel.results.batch.items) == 9
+
+
+async def test_a_sample_of_the_gallery_opens_with_its_settings(stand):
+    record = next(iter(stand.engine.library.made.values())).record()
+    changed_record = msgspec.structs.replace(record, sampling={"steps": 44}, seed=8)
+    stand.engine.library.made[record.id]._record = changed_record
+    stand.panel.show_what({"sample": record.id})
+    await settle(lambda: stand.panel._record is not None)
+    setup = stand.panel.setup
+    assert setup.seeds.seeds() == [8] and setup.form.values()["steps"] == 44 and setup.run.id == record.run
+    assert setup.checkpoints.currentData() == record.checkpoint
+    assert stand.panel.results.batch.made[0].sample == record.id
+
+
+async def test_a_state_that_the_library_lacks_is_made_again(stand):
+    record = next(iter(stand.engine.library.made.values())).record()
+    lost = msgspec.structs.replace(record, id="20260101-0000-elsewhere-0000", seed=77)
+    stand.panel.show_what({"state": lost, "sample": lost.id, "run": lost.run})
+    await settle(lambda: stand.asked())
+    assert stand.asked()[0].seed == 77 and stand.asked()[0] == request_of(lost)
+    foreign = msgspec.structs.replace(lost, run="nowhere")
+    stand.panel.show_what({"state": foreign})
+    await settle(lambda: any("not in this library" in notice for notice in stand.notices))
+
+
+async def test_going_to_the_trajectory_names_the_sample(stand):
+    stand.panel.generate_or_stop()
+    await stand.made()
+    await settle(lambda: stand.panel.trajectory.isVisible())
+    stand.panel.trajectory.click()
+    assert stand.went[-1] == ("trajectory", {"sample": stand.panel._record.id, "run": stand.panel._record.run})
+    assert stand.panel.export.isVisible() and stand.panel.export_menu.actions()
+
+
+async def test_what_was_made_lately_stands_below_and_opens(stand):
+    stand.panel._reload_recent()
+    await settle(lambda: stand.panel.recent.count() == 6)
+    stand.panel.recent.set_current(1)
+    await settle(lambda: stand.panel._record is not None)
+    assert stand.panel._record.id == stand.panel.tiles.record(1).id
+
+
+# --------------------------------------------------------------------------------------- empty, commands
+
+
+async def test_an_empty_library_sends_one_to_train(bare):
+    assert bare.panel.pages.currentIndex() == 1 and not bare.panel.controls.generate.isEnabled()
+    bare.panel.empty.button.click()
+    assert bare.went == [("train", {})]
+
+
+async def test_commands_know_when_they_make_sense(stand, bare):
+    able = {command.key: command.enabled() for command in stand.panel.commands()}
+    unable = {command.key: command.enabled() for command in bare.panel.commands()}
+    assert able["sample.generate"] and not unable["sample.generate"] and not able["sample.keep"]
+
+
+async def test_items_are_joined_without_copying_figures_wrong(stand):
+    stand.panel.setup.count.setValue(3)
+    stand.panel.setup.seeds.set_seeds([1, 2])
+    stand.panel.generate_or_stop()
+    await stand.made()
+    from scripted_library import items_of
+
+    spec = stand.panel.setup.run.spec
+    assert np.array_equal(stand.panel.results.batch.items[3:], items_of(spec, 3, 2))
