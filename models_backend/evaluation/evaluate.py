@@ -53,7 +53,7 @@ def evaluate(library: object, loaded: LoadedRun, data: Dataset, count: int, seed
     once = _array(draw(count, seed, {**sampling, "steps": 1})[0]) if steps else None
     found |= measure(data, _array(made), once, seed, tell)
     say(2, "asking the model itself")
-    found |= _of_model(loaded, data, sampling, seed, history)
+    found = _of_model(loaded, data, sampling, seed, history) | found  # what was measured on the items stands
     say(3, "done")
     return {name: float(value) for name, value in found.items() if math.isfinite(value)}
 

@@ -1,0 +1,134 @@
+"""The evaluation of a run on real built-in data, with makers whose quality is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from models_backend.contract.family import LoadedRun
+from models_backend.contract.fields import build
+from models_backend.contract.messages import Metrics
+from models_backend.data.builtin import make
+from models_backend.data.densities import reference_sampler
+from models_backend.data.reading import open_data
+from models_backend.evaluation import features
+from models_backend.evaluation.evaluate import evaluate, history_of, mean_frechet, some
+from models_backend.families.gan import GAN
+from models_backend.families.vae import VAE
+
+
+def opened(root, name):
+    return open_data(root, make(root, name).id)
+
+
+def loaded(family, data, **config) -> LoadedRun:
+    member = family(build(family.Config, config), data.spec)
+    torch.manual_seed(0)
+    nets = {name: net.eval() for name, net in member.networks().items()}
+    return LoadedRun(member, nets, member.config, data.spec, torch.device("cpu"))
+
+
+@pytest.fixture(scope="module")
+def ring(tmp_path_factory):
+    return opened(tmp_path_factory.mktemp("ring"), "points:density=8gaussians,count=4000")
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    """Digits with a reader trained for a few steps only: enough to be well above chance."""
+    data = opened(tmp_path_factory.mktemp("digits"), "digits")
+    patch = pytest.MonkeyPatch()
+    patch.setattr(features, "STEPS", 120)
+    yield data
+    patch.undo()
+
+
+def test_a_perfect_maker_of_points_reaches_its_floor(ring):
+    sampler = reference_sampler("8gaussians")
+
+    def draw(count, seed, sampling, trace=0):
+        return torch.from_numpy(ring.standardised(sampler(count, 77))), None
+
+    found = evaluate(None, loaded(GAN, ring), ring, 2000, 0, {}, draw)
+    assert found["modes"] == 8 and found["within_3sd"] > 0.98 and found["least_mode"] > 0.09
+    assert found["w2"] < 1.5 * found["w2_floor"]
+    assert found["coverage"] > 0.85
+
+
+def test_one_mode_is_found_to_be_one_mode(ring):
+    def draw(count, seed, sampling, trace=0):
+        rng = np.random.default_rng(seed)
+        return ring.standardised(np.array([2.0, 0.0]) + 0.1 * rng.standard_normal((count, 2))), None
+
+    found = evaluate(None, loaded(GAN, ring), ring, 1000, 0, {}, draw)
+    assert found["modes"] == 1 and found["w2"] > 5 * found["w2_floor"]
+
+
+def test_steps_are_measured_only_where_sampling_takes_them(ring):
+    asked = []
+
+    def draw(count, seed, sampling, trace=0):
+        asked.append((sampling, trace))
+        return torch.zeros(count, 2), None
+
+    found = evaluate(None, loaded(GAN, ring), ring, 200, 0, {"truncation": 0.5}, draw)
+    assert asked == [({"truncation": 0.5}, 0)] and "w2_1step" not in found and "straightness" not in found
+
+
+def test_the_reader_reads_held_out_digits_and_is_kept(digits):
+    first = features.reader(digits)
+    kept = next(digits.layout.cache.glob("reader-*.safetensors"))
+    stamp = kept.stat().st_mtime_ns
+    again = features.reader(digits)
+    assert first.accuracy > 0.9 and first.classes == tuple("0123456789")
+    assert (again.weights, again.accuracy) == (first.weights, first.accuracy) and kept.stat().st_mtime_ns == stamp
+    x = some(digits.validation, 20, 0)
+    assert np.array_equal(first.probabilities(x), again.probabilities(x))
+    assert first.probabilities(x).sum(1) == pytest.approx(1.0, abs=1e-5)
+
+
+def test_a_damaged_reader_is_made_again(digits):
+    before = features.reader(digits).weights
+    kept = next(digits.layout.cache.glob("reader-*.safetensors"))
+    kept.write_bytes(kept.read_bytes()[:1000])
+    assert features.reader(digits).weights == before
+
+
+def test_held_out_digits_pass_and_repeated_training_digits_are_caught(digits):
+    def real(count, seed, sampling, trace=0):
+        return np.resize(digits.validation.raw(range(digits.validation.count)), (count, 8, 8, 1)), None
+
+    def copied(count, seed, sampling, trace=0):
+        return digits.train.take(range(count)), None
+
+    vae = loaded(VAE, digits, encoder={"type": "mlp", "width": 16}, decoder={"type": "mlp", "width": 16})
+    good, copy = (evaluate(None, vae, digits, 400, 0, {}, draw) for draw in (real, copied))
+    assert good["fd"] < 0.2 * good["fd_floor"] and good["near_copies"] <= 0.02
+    assert copy["near_copies"] == 1.0 and copy["fd"] == pytest.approx(copy["fd_floor"], rel=0.5)
+    assert good["least_class"] > 0.03 and good["class_entropy"] > 0.95
+    assert good["reconstruction_accuracy"] < 0.5  # the network was never trained
+    assert good["log_likelihood"] < good["ppca_nats"]
+
+
+def test_pictures_without_labels_are_measured_by_random_features(tmp_path):
+    data = opened(tmp_path, "digits")
+    data.train.labels[:] = -1
+    found = features.reader(data)
+    train, held_out = found(some(data.train, 200, 0)), found(some(data.validation, 200, 0))
+    noise = found(np.random.default_rng(0).uniform(-1, 1, (200, 1, 8, 8)).astype(np.float32))
+    assert np.isnan(found.accuracy) and not features.labelled(data)
+    assert mean_frechet(train, noise) > 5 * mean_frechet(train, held_out) > 0.01
+
+
+def test_history_comes_from_events_and_health_is_counted(ring):
+    events = [Metrics(step, {"d_accuracy": 0.99, "loss/generator": 1.0}) for step in range(20)]
+    history = history_of(events)
+    assert history["d_accuracy"][3] == (3, 0.99)
+
+    def draw(count, seed, sampling, trace=0):
+        return torch.zeros(count, 2), None
+
+    found = evaluate(None, loaded(GAN, ring), ring, 200, 0, {}, draw, history)
+    assert found["health_adversarial_balance"] == 2.0 and found["health_mode_collapse"] == 2.0
+    assert found["health_non_finite"] == 0.0
