@@ -1,0 +1,171 @@
+"""Export: a sample, its trace, its path, or a run's weights to files that people use elsewhere.
+
+Every file carries the sample's record (``library.provenance``), so that dropping it on the window brings its state back;
+``strip`` leaves it out. Files appear whole or not at all.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from models_backend.contract.messages import Export, TroubleError
+from models_backend.contract.run_layout import SampleRecord
+from models_backend.library import provenance, storage
+from models_backend.library.trouble import explained
+
+from . import films, stills, weights
+from .pictures import bounds_of, contact_sheet, enlarged, fitting_scale, points_picture, rgb, to_uint8
+
+STILLS = ("png", "webp", "gif")
+ANIMATIONS = ("gif", "apng", "webp")
+FILMS = ("mp4", "webm")
+FORMATS = ("png", "webp", "gif", "apng", "mp4", "webm", "safetensors")
+POINTS_SIDE = 640
+HOLD_S = 1.5
+STRIP_STEPS = 10
+
+
+def export(library: Any, request: Export) -> list[Path]:
+    """Writes what ``request`` asks for; returns the files. ``library``: an open Library.
+
+    Raises TroubleError for a format that does not fit, a sample without a trace, a full disk, a folder without access."""
+    format = request.format.lower().lstrip(".")
+    if format not in FORMATS:
+        raise TroubleError("there is no such format", request.format, advice="use one of " + ", ".join(FORMATS))
+    target = Path(request.path).expanduser().absolute()
+    with explained("the file cannot be written", str(target), "the sample is untouched; a half-written file was removed"):
+        if format == "safetensors":
+            written = _export_weights(library, request, target)
+        else:
+            written = _export_media(library, request, format, target)
+        for path in written:
+            path.chmod(0o644)
+    return written
+
+
+def _export_weights(library: Any, request: Export, target: Path) -> list[Path]:
+    run = library.run(request.source)
+    target = _file(target, f"{request.source}.safetensors", "safetensors")
+    return [weights.write_weights(target, run.checkpoint(), run.record(), request.strip)]
+
+
+def _export_media(library: Any, request: Export, format: str, target: Path) -> list[Path]:
+    if request.what == "weights":
+        raise TroubleError("weights are written as safetensors", format, advice="choose the format safetensors")
+    sample = library.sample(request.source)
+    record = sample.record()
+    marker = "" if request.strip else provenance.marker(record)
+    if request.what == "items":
+        return _items(sample, record, request, format, target, marker)
+    frames = _frames(sample, record, request, format)
+    target = _file(target, f"{request.source}-{request.what}.{format}", format)
+    if len(frames) == 1 and format not in (*FILMS, "apng"):
+        storage.write_bytes(target, stills.encode(frames[0], format, marker))
+        return [target]
+    if format == "png":
+        storage.write_bytes(target, stills.encode(_strip_of(frames), format, marker))
+        return [target]
+    return [_write_moving(target, frames, request.fps, format, marker)]
+
+
+def _file(target: Path, name: str, format: str) -> Path:
+    """The file to write: ``name`` inside a folder that stands, else the target with the format's suffix."""
+    if target.is_dir():
+        return target / name
+    storage.make_folder(target.parent)
+    suffixes = {"apng": (".png", ".apng")}.get(format, (f".{format}",))
+    return target if target.suffix.lower() in suffixes else target.with_name(target.name + suffixes[0])
+
+
+# ------------------------------------------------------------------------------------------------ items
+
+
+def _items(sample: Any, record: SampleRecord, request: Export, format: str, target: Path, marker: str) -> list[Path]:
+    """One file an item: ``<number>.<format>`` in a folder, or the target itself where there is one item."""
+    if format not in STILLS:
+        raise TroubleError("single items are pictures", format, advice="use PNG, WebP or GIF, or export the path as a film")
+    pictures = _pictures(sample.items(), record, None)
+    chosen = _chosen(request.items, len(pictures))
+    if len(chosen) == 1 and target.suffix:
+        paths = [_file(target, f"{request.source}.{format}", format)]
+    else:
+        storage.make_folder(target)
+        paths = [target / f"{request.source}-{number:04d}.{format}" for number in chosen]
+    for path, number in zip(paths, chosen):
+        storage.write_bytes(path, stills.encode(_scaled(pictures[number], request.scale), format, marker))
+    return paths
+
+
+def _chosen(items: list[int], count: int) -> list[int]:
+    wrong = [i for i in items if not 0 <= i < count]
+    if wrong:
+        raise TroubleError(f"there is no item {wrong[0]}; there are {count}", advice=f"choose from 0 to {count - 1}")
+    return list(items) or list(range(count))
+
+
+def _pictures(items: np.ndarray, record: SampleRecord, bounds: tuple | None) -> np.ndarray:
+    """Stored items as pictures: uint8 (N, H, W, C). Points: the whole set as one."""
+    if record.modality == "points":
+        return points_picture(items, POINTS_SIDE, bounds)[None]
+    return to_uint8(items)
+
+
+def _scaled(picture: np.ndarray, scale: int) -> np.ndarray:
+    return enlarged(picture, scale or fitting_scale(picture.shape[1], picture.shape[0]))
+
+
+# ------------------------------------------------------------------------------------------------ sheets and films
+
+
+def _frames(sample: Any, record: SampleRecord, request: Export, format: str) -> list[np.ndarray]:
+    """The frames of what was asked for: one for a sheet."""
+    moving = request.what
+    if moving == "sheet" and format in (*FILMS, "apng"):
+        moving = "trace" if sample.has_trace() else "path"
+    states = _trace(sample) if moving == "trace" else None
+    if states is not None:
+        bounds = bounds_of(states[-1]) if record.modality == "points" else None
+        chosen = _chosen(request.items, states.shape[1])
+        sheets = [_sheet(state[chosen], record, request.scale, bounds) for state in states]
+        return sheets
+    items = sample.items()
+    if record.modality == "points" or moving == "sheet":
+        whole = record.modality == "points"
+        return [_sheet(items if whole else items[_chosen(request.items, len(items))], record, request.scale, None)]
+    return [rgb(_scaled(items[i], request.scale)) for i in _chosen(request.items, len(items))]
+
+
+def _trace(sample: Any) -> np.ndarray:
+    """The recorded states (steps, B, *shape)."""
+    trace = sample.trace()
+    if "x" not in trace:
+        raise TroubleError("its steps were not recorded", sample.id, advice="sample again with the trace switched on")
+    return trace["x"].astype(np.float32)
+
+
+def _sheet(items: np.ndarray, record: SampleRecord, scale: int, bounds: tuple | None) -> np.ndarray:
+    pictures = _pictures(items, record, bounds)
+    if record.modality == "points":
+        return pictures[0]
+    sheet = contact_sheet(pictures)
+    return enlarged(sheet, scale or fitting_scale(sheet.shape[1], sheet.shape[0]))
+
+
+def _strip_of(frames: list[np.ndarray]) -> np.ndarray:
+    """A still of something that moves: up to ten of its frames side by side, the first and the last among them."""
+    at = np.unique(np.linspace(0, len(frames) - 1, min(STRIP_STEPS, len(frames))).round().astype(int))
+    return contact_sheet(np.stack([frames[i] for i in at]), columns=len(at), gap=4)
+
+
+def _write_moving(target: Path, frames: list[np.ndarray], fps: int, format: str, marker: str) -> Path:
+    """Frames as a film that holds its last one for a moment."""
+    fps = max(1, fps)
+    hold = max(1, round(HOLD_S * fps))
+    if format in FILMS:
+        return films.write_film(target, [*frames, *[frames[-1]] * (hold - 1)], fps, marker)
+    durations_ms = [round(1000 / fps)] * (len(frames) - 1) + [round(1000 * hold / fps)]
+    storage.write_bytes(target, stills.encode_animation(frames, durations_ms, format, marker))
+    return target

@@ -1,0 +1,154 @@
+"""Exports: every format can be decoded again, shows the items, and carries the record back unless it was stripped."""
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+from safetensors.numpy import load_file, save
+
+from models_backend.contract.family import DataSpec
+from models_backend.contract.messages import Export, TroubleError
+from models_backend.contract.run_layout import CheckpointState, RunRecord, SampleRecord
+from models_backend.library import provenance
+from models_backend.library.library import Library
+from models_backend.library.samples import SampleFolder
+from models_backend.media import films
+from models_backend.media.export import export
+
+STEPS, COUNT = 5, 4
+
+
+@pytest.fixture
+def library(library_root):
+    with Library.open(library_root) as opened:
+        yield opened
+
+
+def sample_record(name, modality, count):
+    title = "Ziffern <&> “quoted” 数"
+    return SampleRecord(name, title, "run-1", "ddpm", "step-000000100", modality, count, 7, {"steps": 20}, {"class": [1]}, 1.5)
+
+
+@pytest.fixture
+def pictures(library):
+    rng = np.random.default_rng(0)
+    items = rng.integers(0, 256, (COUNT, 8, 8, 3), np.uint8)
+    trace = {"x": rng.uniform(-1, 1, (STEPS, COUNT, 3, 8, 8)).astype(np.float16)}
+    SampleFolder.create(library, sample_record("made", "image", COUNT), items, trace)
+    return items
+
+
+@pytest.fixture
+def points(library):
+    items = np.random.default_rng(0).normal(size=(500, 2)).astype(np.float32)
+    SampleFolder.create(library, sample_record("cloud", "points", 500), items, {"x": np.stack([items * k for k in (3, 2, 1)])})
+    return items
+
+
+def frame_count(path):
+    if path.suffix in (".mp4", ".webm"):
+        film = cv2.VideoCapture(str(path))
+        count = 0
+        while film.read()[0]:
+            count += 1
+        return count
+    return getattr(Image.open(path), "n_frames", 1)
+
+
+WAYS = {
+    "sheet": ("png", "webp", "gif"), "items": ("png", "webp"), "trace": ("png", "gif", "apng", "webp", "mp4", "webm"),
+    "path": ("mp4", "webm", "gif"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("what", "format"), [(what, format) for what, formats in WAYS.items() for format in formats])
+def test_every_format_brings_the_record_back_and_can_be_stripped(library, pictures, tmp_path, format, what):
+    kept = export(library, Export("made", str(tmp_path / "kept" / "out"), format, what, fps=5))
+    bare = export(library, Export("made", str(tmp_path / "bare" / "out"), format, what, strip=True, fps=5))
+    for path in kept:
+        assert provenance.read(path) == library.sample("made").record()
+    for path in bare:
+        assert provenance.read(path) is None
+        assert b"ddpm" not in path.read_bytes()
+    assert frame_count(kept[0]) == frame_count(bare[0]) >= 1
+
+
+MOVING = {"gif": STEPS, "apng": STEPS, "webp": STEPS, "mp4": STEPS + 7, "webm": STEPS + 7}
+
+
+@pytest.mark.parametrize(("format", "frames"), MOVING.items())
+def test_a_film_has_every_step_and_holds_the_last(library, pictures, tmp_path, format, frames):
+    (path,) = export(library, Export("made", str(tmp_path / f"film.{format}"), format, "trace", fps=5))
+    assert frame_count(path) == frames
+
+
+def test_single_items_are_the_items_bit_for_bit(library, pictures, tmp_path):
+    paths = export(library, Export("made", str(tmp_path / "folder"), "png", "items", scale=1))
+    assert len(paths) == COUNT
+    for path, picture in zip(paths, pictures):
+        assert np.array_equal(np.asarray(Image.open(path)), picture)
+
+
+def test_chosen_items_only(library, pictures, tmp_path):
+    (path,) = export(library, Export("made", str(tmp_path / "third.webp"), "webp", "items", scale=2, items=[2]))
+    assert np.array_equal(np.asarray(Image.open(path)), pictures[2].repeat(2, 0).repeat(2, 1))
+    with pytest.raises(TroubleError, match="no item 9"):
+        export(library, Export("made", str(tmp_path / "x.png"), "png", "sheet", items=[9]))
+
+
+@pytest.mark.parametrize(("format", "what"), [("png", "sheet"), ("mp4", "trace"), ("gif", "trace"), ("png", "items")])
+def test_points_are_drawn_and_carry_their_record(library, points, tmp_path, format, what):
+    (path,) = export(library, Export("cloud", str(tmp_path / f"cloud.{format}"), format, what))
+    assert provenance.read(path).id == "cloud"
+    assert frame_count(path) >= (1 if what != "trace" else 3)
+
+
+def test_weights_are_the_averaged_ones_with_their_origin(library, tmp_path):
+    spec = DataSpec("image", (1, 8, 8))
+    record = RunRecord("run-1", "A run", "ddpm", "d", "tiny", {"width": 4}, {"seed": 3}, {}, {}, spec, 1.0)
+    run = library.create_run(record)
+    tensors = {"w": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.ones(3, np.float16)}
+    averaged = {"w": tensors["w"] + 1, "b": tensors["b"] * 2}
+    files = {
+        "net.safetensors": save(tensors),
+        "ema-net.safetensors": save(averaged),
+        "fixed.safetensors": save({"k": tensors["w"]}),
+    }
+    run.save_checkpoint(10, files, CheckpointState(10, 3, "", "", 1, "fp32"))
+    (path,) = export(library, Export("run-1", str(tmp_path / "w.safetensors"), "safetensors", "weights"))
+    loaded = load_file(path)
+    assert set(loaded) == {"net.w", "net.b", "fixed.k"}
+    assert np.array_equal(loaded["net.w"], averaged["w"]) and np.array_equal(loaded["net.b"], averaged["b"])
+    assert np.array_equal(loaded["fixed.k"], tensors["w"])
+    origin = provenance.read(path)
+    assert (origin.run, origin.kind, origin.family, origin.seed) == ("run-1", "weights", "ddpm", 3)
+    (bare,) = export(library, Export("run-1", str(tmp_path / "bare.safetensors"), "safetensors", "weights", strip=True))
+    assert provenance.read(bare) is None and np.array_equal(load_file(bare)["net.w"], averaged["w"])
+
+
+def test_trouble_names_what_does_not_fit(library, points, tmp_path):
+    SampleFolder.create(library, sample_record("plain", "image", 1), np.zeros((1, 4, 4, 1), np.uint8))
+    with pytest.raises(TroubleError, match="no such format"):
+        export(library, Export("cloud", str(tmp_path / "a"), "xcf"))
+    with pytest.raises(TroubleError, match="not recorded"):
+        export(library, Export("plain", str(tmp_path / "a.mp4"), "mp4", "trace"))
+    with pytest.raises(TroubleError, match="no such sample"):
+        export(library, Export("nobody", str(tmp_path / "a.png"), "png"))
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(TroubleError):
+        export(library, Export("plain", str(tmp_path / "file" / "below.png"), "png"))
+    assert sorted(p.name for p in tmp_path.iterdir() if p.is_file()) == ["file"]
+
+
+def test_without_pyav_a_webm_is_written_and_still_carries_the_record(library, pictures, tmp_path, monkeypatch):
+    monkeypatch.setattr(films, "_codec", lambda kind: None)
+    (path,) = export(library, Export("made", str(tmp_path / "film.mp4"), "mp4", "trace", fps=5))
+    assert path.name == "film.webm"
+    assert frame_count(path) == STEPS + 7
+    assert provenance.read(path).id == "made"
+
+
+def test_a_void_element_states_its_own_length():
+    element = films.void_element(b"record")
+    assert element[:1] == b"\xec" and element[9:] == b"record"
+    assert int.from_bytes(element[1:9], "big") & (1 << 56) - 1 == 6
