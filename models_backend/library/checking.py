@@ -87,6 +87,9 @@ def check_run(layout: LibraryLayout, name: str, references: References, deep: bo
         found += references.check(f"runs/{name}", "dataset", record.dataset, "data set")
         for part, other in record.parts.items():
             found += references.check(f"runs/{name}", "run", other, f"part {part}")
+    for path in (run.proof, run.evaluation):
+        if path.exists():
+            _tried(layout, path, lambda path: storage.read_json(path, Any), found, "trash")
     yield from found
     last = yield from check_events(layout, run)
     yield from _check_checkpoints(layout, run, last.get(Saved), deep)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -32,7 +33,8 @@ KILL = "KILL"
 #: every way to break an operation: (kind, persistent). A second kill has nobody left to hit.
 WAYS = tuple((kind, again) for kind in faults.KINDS for again in (False, True) if not (kind == KILL and again))
 #: the ways that differ most, for the everyday run of the tests
-MAIN_WAYS = ((KILL, False), ("ENOSPC", False), ("EIO", True), ("SHORT", False))
+MAIN_WAYS = ((KILL, False), ("ENOSPC", False))
+OTHER_WAYS = tuple(way for way in WAYS if way not in MAIN_WAYS)
 
 
 @dataclass(frozen=True)
@@ -195,6 +197,35 @@ def command_loop(
                 if finished:
                     break
     return report
+
+
+def random_kills(
+    start: Callable[[Path], subprocess.Popen],
+    root: Path,
+    verify: Verify,
+    times: int,
+    longest_s: float,
+    seed: int = 0,
+    shortest_s: float = 0.0,
+) -> CrashReport:
+    """Start a program ``times`` times on the same library and SIGKILL it (with its process group, where it has its own)
+    after a random time; ``verify`` is told whether it had ended by itself before."""
+    report, moments = CrashReport(), random.Random(seed)
+    for n in range(1, times + 1):
+        with start(root) as process:
+            try:
+                process.wait(moments.uniform(shortest_s, longest_s))
+            except subprocess.TimeoutExpired:
+                _kill_all(process)
+                process.wait()
+            finished = process.returncode == 0
+        _note(report, Damage(n, KILL, False, after(root, verify, finished)), not finished)
+    return report
+
+
+def _kill_all(process: subprocess.Popen) -> None:
+    own_group = os.getpgid(process.pid) == process.pid
+    os.killpg(process.pid, signal.SIGKILL) if own_group else process.kill()
 
 
 def after(root: Path, verify: Verify, finished: bool) -> str:

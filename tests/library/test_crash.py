@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import msgspec
 import numpy as np
 import pytest
 from library import records
-from library.crash import MAIN_WAYS, WAYS, crash_loop, template
+from library.crash import MAIN_WAYS, OTHER_WAYS, command_loop, crash_loop, random_kills, scratch, template
 from library.naive import naive_writes
 
 from models_backend.contract.messages import Metrics, Saved
@@ -201,17 +205,20 @@ each_action = pytest.mark.parametrize(("action", "verify"), ACTIONS, ids=[action
 
 @each_action
 def test_nothing_is_lost_at_any_operation(action, verify):
-    report = crash_loop(action, template(records.fill), verify, MAIN_WAYS)
+    fresh = template(records.fill)
+    report = crash_loop(action, fresh, verify, MAIN_WAYS)
     assert not report.damages, str(report)
     assert report.struck > 5 * len(MAIN_WAYS)
+    report = crash_loop(action, fresh, verify, [("SHORT", False), ("EIO", True)], stride=7)
+    assert not report.damages, str(report)
 
 
 @pytest.mark.slow
 @each_action
 def test_nothing_is_lost_in_any_way(action, verify):
-    report = crash_loop(action, template(records.fill), verify, [way for way in WAYS if way not in MAIN_WAYS])
+    report = crash_loop(action, template(records.fill), verify, OTHER_WAYS)
     assert not report.damages, str(report)
-    assert report.struck > 5 * (len(WAYS) - len(MAIN_WAYS))
+    assert report.struck > 5 * len(OTHER_WAYS)
 
 
 @pytest.mark.parametrize("way", [("KILL", False), ("SHORT", False)])
@@ -220,3 +227,38 @@ def test_the_harness_finds_what_naive_writes_break(action, verify, way):
     with naive_writes():
         report = crash_loop(action, template(records.fill), verify, [way], enough=1)
     assert report.damages, f"naive writes went unnoticed in {report.trials} trials"
+
+
+STEPS = """
+import sys
+sys.path[:0] = {paths!r}
+from library import records
+from models_backend.library.library import Library
+run = Library.open(sys.argv[1], own=False).run("run-a")
+with run.lock_worker():
+    first = int(run.checkpoint().name.removeprefix("step-")) + 1
+    for step in range(first, first + int(sys.argv[2])):
+        records.train(run, step, step)
+"""
+
+
+def steps(root, count):
+    program = STEPS.format(paths=[str(path) for path in Path(__file__).resolve().parents[1:3]])
+    return [sys.executable, "-c", program, str(root), str(count)]
+
+
+def test_a_program_is_broken_at_its_operations_too():
+    report = command_loop(lambda root: steps(root, 1), template(records.fill), standing, stride=9, limit=2)
+    assert not report.damages, str(report)
+    assert report.struck == 2
+
+
+def test_random_kills_leave_a_run_that_goes_on():
+    with scratch() as folder:
+        root = template(records.fill)(folder)
+        start = lambda where: subprocess.Popen(steps(where, 10_000), start_new_session=True)  # noqa: E731
+        report = random_kills(start, root, standing, times=6, longest_s=1.2, shortest_s=0.3)
+        assert not report.damages, str(report)
+        assert report.struck == 6
+        told = [event.seq for event in Library.open(root, own=False).run("run-a").events()]
+        assert told == list(range(1, len(told) + 1))
