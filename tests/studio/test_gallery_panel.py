@@ -1,61 +1,42 @@
 """Gallery: lists, filters, edits with undo, deletes with undo, compares, reproduces; all against the scripted engine."""
 
-import asyncio
-
 import numpy as np
 import pytest
 import shiboken6
-from scripted import ScriptedEngine
+from scripted_window import scripted_session, settle
 
-from nexus_studio.bridge import Bridge
 from nexus_studio.panels import exporting
 from nexus_studio.panels.gallery import GalleryPanel, difference
 from nexus_studio.panels.gallery_tiles import collage
-from nexus_studio.state.session import Session
-
-
-async def settle(app, condition=lambda: False, seconds=3.0):
-    """Runs both event loops until the condition holds."""
-    for _ in range(int(seconds / 0.01)):
-        app.processEvents()
-        await asyncio.sleep(0.01)
-        if condition():
-            return
-    assert condition(), "it did not happen"
 
 
 @pytest.fixture
 async def panel(qapp, tmp_path):
-    bridge = Bridge(None, asyncio.get_running_loop())
-    session = Session(bridge)
-    bridge.attach(ScriptedEngine(tmp_path))
-    await settle(qapp, lambda: session.is_ready)
-    made = GalleryPanel(session)
-    made.resize(1000, 700)
-    made.show()
-    await settle(qapp, lambda: made.detail.record is not None)
-    yield made
-    made.close()
-    await bridge.close()
-    shiboken6.delete(made)
-    shiboken6.delete(session)
+    async with scripted_session(tmp_path) as session:
+        made = GalleryPanel(session)
+        made.resize(1100, 720)
+        made.show()
+        await settle(lambda: made.detail.record is not None)
+        yield made
+        made.close()
+        shiboken6.delete(made)
 
 
 async def test_everything_made_is_listed_newest_first_with_pictures(qapp, panel):
     assert panel.grid.count() == 6
     made = [panel.tiles.record(i).created for i in range(6)]
     assert made == sorted(made, reverse=True)
-    await settle(qapp, lambda: all(panel.tiles.picture(i) is not None for i in range(6)))
+    await settle(lambda: all(panel.tiles.picture(i) is not None for i in range(6)))
 
 
 async def test_a_star_is_an_edit_that_undo_takes_back(qapp, panel):
     sample = panel.detail.record.id
     folder = panel.session.bridge.library.sample(sample)
     panel._star()
-    await settle(qapp, lambda: folder.record().starred)
-    await settle(qapp, lambda: panel.tiles.badge(0) == "★")
+    await settle(lambda: folder.record().starred)
+    await settle(lambda: panel.tiles.badge(0) == "★")
     panel.session.undo.undo()
-    await settle(qapp, lambda: not folder.record().starred)
+    await settle(lambda: not folder.record().starred)
 
 
 async def test_reproduce_says_identical_or_what_differs(qapp, panel):
@@ -71,7 +52,7 @@ async def test_reproduce_says_identical_or_what_differs(qapp, panel):
 async def test_two_samples_are_compared_side_by_side_and_under_a_slider(qapp, panel):
     panel.grid.select([0, 1])
     panel.compare()
-    await settle(qapp, lambda: panel.stack.currentWidget() is panel._compare)
+    await settle(lambda: panel.stack.currentWidget() is panel._compare)
     panel._compare.slider.setChecked(True)
     assert panel._compare.right.isHidden()
     panel.end_comparison()
@@ -83,7 +64,7 @@ async def test_export_asks_the_engine_for_what_was_chosen(qapp, panel, tmp_path)
     choice = next(c for c in exporting.CHOICES if c.what == "sheet")
     exporting.start(panel.session, record, choice, str(tmp_path / "sheet.png"), [], strip=True)
     engine = panel.session.bridge.engine
-    await settle(qapp, lambda: any("sheet.png" in str(call) and "strip=True" in str(call) for call in engine.calls))
+    await settle(lambda: any("sheet.png" in str(call) and "strip=True" in str(call) for call in engine.calls))
     assert panel.session.preferences.get("export/folder") == str(tmp_path)
 
 

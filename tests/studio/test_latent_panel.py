@@ -1,45 +1,27 @@
 """Latent: a run is mapped, a click decodes with the latest winning, a drag becomes a film."""
 
-import asyncio
-
 import numpy as np
 import pytest
 import shiboken6
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
-from scripted import ScriptedEngine
+from scripted_window import scripted_session, settle
 
 from models_backend.contract.messages import Decode
-from nexus_studio.bridge import Bridge
 from nexus_studio.panels.latent import LatentPanel
 from nexus_studio.panels.latent_map import along
-from nexus_studio.state.session import Session
-
-
-async def settle(app, condition=lambda: False, seconds=3.0):
-    for _ in range(int(seconds / 0.01)):
-        app.processEvents()
-        await asyncio.sleep(0.01)
-        if condition():
-            return
-    assert condition(), "it did not happen"
 
 
 @pytest.fixture
 async def panel(qapp, tmp_path):
-    bridge = Bridge(None, asyncio.get_running_loop())
-    session = Session(bridge)
-    bridge.attach(ScriptedEngine(tmp_path))
-    await settle(qapp, lambda: session.is_ready)
-    made = LatentPanel(session)
-    made.resize(1100, 720)
-    made.show()
-    await settle(qapp, lambda: made.map is not None and made.stack.currentWidget() is made.view)
-    yield made
-    made.close()
-    await bridge.close()
-    shiboken6.delete(made)
-    shiboken6.delete(session)
+    async with scripted_session(tmp_path) as session:
+        made = LatentPanel(session)
+        made.resize(1100, 720)
+        made.show()
+        await settle(lambda: made.map is not None and made.stack.currentWidget() is made.view)
+        yield made
+        made.close()
+        shiboken6.delete(made)
 
 
 def decodes(panel):
@@ -56,10 +38,10 @@ def test_places_along_a_line_are_evenly_spaced():
 async def test_a_click_decodes_where_it_was(qapp, panel):
     before, at = len(decodes(panel)), QPoint(400, 200)
     QTest.mouseClick(panel.view, Qt.MouseButton.LeftButton, pos=at)
-    await settle(qapp, lambda: len(decodes(panel)) > before)
+    await settle(lambda: len(decodes(panel)) > before)
     x, y = panel.view.to_data(at)
     assert decodes(panel)[-1].xy[0] == pytest.approx([x, y])
-    await settle(qapp, lambda: panel.nearest.text().startswith("nearest:"))
+    await settle(lambda: panel.nearest.text().startswith("nearest:"))
 
 
 async def test_a_stale_answer_is_not_shown(qapp, panel):
@@ -77,10 +59,10 @@ async def test_a_drag_becomes_a_film(qapp, panel):
         QTest.mouseMove(panel.view, QPoint(x, 220))
         panel.view.dragged.emit(*panel.view.to_data(QPoint(x, 220)))
     QTest.mouseRelease(panel.view, Qt.MouseButton.LeftButton, pos=QPoint(520, 220))
-    await settle(qapp, lambda: panel.film.steps() == panel.frames.value())
+    await settle(lambda: panel.film.steps() == panel.frames.value())
     assert panel.play.isEnabled()
     panel.toggle_play()
     start = panel.film.locked_step()
-    await settle(qapp, lambda: panel.film.locked_step() != start)
+    await settle(lambda: panel.film.locked_step() != start)
     panel.toggle_play()
     assert not panel._timer.isActive()

@@ -1,47 +1,29 @@
 """Trajectory: recordings align, the main plane keeps distances, sampling, overlaying and branching through the engine."""
 
-import asyncio
-
 import numpy as np
 import pytest
 import shiboken6
-from scripted import ScriptedEngine
 from scripted_library import trace_of
+from scripted_window import scripted_session, settle
 
 from models_backend.contract.family import DataSpec
 from models_backend.contract.messages import Sample
 from models_backend.contract.run_layout import SampleRecord
 from models_backend.contract.trace import TraceInfo, TraceStep
-from nexus_studio.bridge import Bridge
 from nexus_studio.panels.trajectory import TrajectoryPanel
 from nexus_studio.panels.trajectory_recording import Recording, plane, straightness
-from nexus_studio.state.session import Session
-
-
-async def settle(app, condition=lambda: False, seconds=3.0):
-    for _ in range(int(seconds / 0.01)):
-        app.processEvents()
-        await asyncio.sleep(0.01)
-        if condition():
-            return
-    assert condition(), "it did not happen"
 
 
 @pytest.fixture
 async def panel(qapp, tmp_path):
-    bridge = Bridge(None, asyncio.get_running_loop())
-    session = Session(bridge)
-    bridge.attach(ScriptedEngine(tmp_path))
-    await settle(qapp, lambda: session.is_ready)
-    made = TrajectoryPanel(session)
-    made.resize(1100, 720)
-    made.show()
-    await settle(qapp, lambda: made.controls.run is not None)
-    yield made
-    made.close()
-    await bridge.close()
-    shiboken6.delete(made)
-    shiboken6.delete(session)
+    async with scripted_session(tmp_path) as session:
+        made = TrajectoryPanel(session)
+        made.resize(1100, 720)
+        made.show()
+        await settle(lambda: made.controls.run is not None)
+        yield made
+        made.close()
+        shiboken6.delete(made)
 
 
 def recording(values, kind="denoise"):
@@ -79,7 +61,7 @@ def test_recordings_of_different_lengths_align_by_their_share_of_the_way():
 async def test_sampling_records_one_row_a_sampler(qapp, panel):
     panel.controls.use_b.setChecked(True)
     panel.sample()
-    await settle(qapp, lambda: len(panel.recordings) == 2)
+    await settle(lambda: len(panel.recordings) == 2)
     assert [r.label for r in panel.recordings] == ["A", "B"]
     asked = [call for call in panel.session.bridge.engine.calls if call[0] is Sample]
     assert len(asked) == 2 and all(call[1].trace == panel.controls.count.value() for call in asked)
@@ -91,10 +73,10 @@ async def test_sampling_records_one_row_a_sampler(qapp, panel):
 
 async def test_a_branch_starts_at_the_step_shown(qapp, panel):
     panel.sample()
-    await settle(qapp, lambda: len(panel.recordings) == 1)
+    await settle(lambda: len(panel.recordings) == 1)
     panel.strip.lock(4)
     panel.branch()
-    await settle(qapp, lambda: len(panel.recordings) == 2)
+    await settle(lambda: len(panel.recordings) == 2)
     request = panel.session.bridge.engine.calls[-1][1]
     started = [c[1].start for c in panel.session.bridge.engine.calls if c[0] is Sample and c[1].start is not None]
     assert request is not None and started[-1].step == 4
@@ -105,7 +87,7 @@ async def test_points_get_their_vector_field(qapp, panel):
     points = next(r for r in panel.session.runs.records if r.spec.modality == "points")
     panel.choose_run(points.id)
     panel.sample()
-    await settle(qapp, lambda: bool(panel._fields))
+    await settle(lambda: bool(panel._fields))
     panel.strip.lock(0)
     field, bounds = panel._field_at(panel.recordings[0], 0)
     assert field.shape == (18, 18, 2) and bounds[0] < bounds[1]
@@ -114,6 +96,6 @@ async def test_points_get_their_vector_field(qapp, panel):
 async def test_a_sample_of_the_gallery_opens(qapp, panel):
     sample = panel.session.bridge.library.samples()[0]
     panel.show_what({"sample": sample.id, "run": sample.run})
-    await settle(qapp, lambda: bool(panel.recordings))
+    await settle(lambda: bool(panel.recordings))
     assert panel.recordings[0].record.id == sample.id
     assert panel.controls.run.id == sample.run
