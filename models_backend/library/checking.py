@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
-
 from models_backend.contract.messages import Event, Preview, Saved, TroubleError
 from models_backend.contract.run_layout import (
     DatasetLayout,
@@ -233,11 +231,3 @@ def check_job(layout: LibraryLayout, name: str, references: References, deep: bo
         for run in (job.run, *job.after):
             found += references.check(f"jobs/{name}.json", "run", run, "run")
     yield from found
-
-
-def decoded(data: bytes, kind: type) -> Any:
-    """JSON as a record, or None where it is not one."""
-    try:
-        return msgspec.json.decode(data, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None

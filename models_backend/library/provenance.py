@@ -21,7 +21,7 @@ SIGN = "nexus-studio/1 "
 WINDOW = 4 << 20
 _GIF_COMMENT = b"\x21\xfe"
 _BLOCK = 255  # the longest piece of a GIF comment
-_ATTEMPTS = 64
+_ATTEMPTS = 16
 _STRING_END = re.compile(rb'[^\\](?:\\\\)*"')
 
 
@@ -62,6 +62,8 @@ def find(data: bytes) -> SampleRecord | None:
 
 def _record(data: bytes) -> SampleRecord | None:
     """A record from the beginning of some bytes, be it plain JSON or JSON escaped inside a JSON string."""
+    if not data.startswith(b"{"):
+        return None
     if data.startswith(b'{\\"'):
         data = _unescaped(data)
     text = data.decode("latin-1")

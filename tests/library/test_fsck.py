@@ -100,6 +100,35 @@ def test_damage_is_found_named_and_repaired(layout, name, harm, mended):
             assert [j.id for j in library.jobs()] == ["job-a"]
 
 
+def test_repair_sweeps_and_cuts_what_a_crash_left(layout):
+    (layout.run("run-a").checkpoints / ".tmp-999999999-ab").mkdir()
+    (layout.samples / ".tmp-999999999-cd").touch()
+    with layout.run("run-a").events.open("ab") as file:
+        file.write(b'{"seq":')
+    assert [f.level for f in fsck(layout.root)] == ["note"] * 3
+    assert all(f.repaired for f in fsck(layout.root, repair=True))
+    assert fsck(layout.root) == []
+
+
+def test_a_record_is_restored_from_a_backup_when_the_index_is_lost_too(layout):
+    rubbish(layout.run("run-a").record)
+    layout.index.unlink()
+    storage.write_bytes(layout.backups / "20990101-000000.zip", b"rubbish")  # the newest backup is damaged
+    fsck(layout.root, repair=True)
+    assert fsck(layout.root) == []
+    assert Library.open(layout.root, own=False).run("run-a").record().title == "Run run-a"
+
+
+def test_a_damaged_preview_and_proof_go_to_the_trash(layout):
+    run = layout.run("run-a")
+    for path in (run.preview(3), run.proof):
+        storage.write_bytes(path, b"rubbish")
+    assert len([f for f in fsck(layout.root) if f.level == "error"]) == 2
+    fsck(layout.root, repair=True)
+    assert fsck(layout.root) == []
+    assert len(list(layout.trash.rglob("proof.json"))) == 1
+
+
 def test_repair_keeps_a_copy_of_what_was_damaged(layout):
     gap(layout.run("run-a").events)
     damaged = layout.run("run-a").events.read_bytes()

@@ -192,9 +192,10 @@ def many(count):
         )
 
 
-def test_a_hundred_thousand_samples_page_within_a_frame(tmp_path):
+@pytest.mark.parametrize("count", [20_000, pytest.param(100_000, marks=pytest.mark.slow)])
+def test_a_hundred_thousand_samples_page_within_a_frame(tmp_path, count):
     index = Index(tmp_path / "index.sqlite")
-    index.put_all("sample", many(100_000))
+    index.put_all("sample", many(count))
     for narrowed in (Filter(), Filter(run="run"), Filter(starred=True)):
         total = index.count("sample", narrowed)
         for offset in (0, total // 2, total - 60):
