@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 import warnings
 from collections.abc import Callable
 
@@ -84,7 +85,7 @@ def _decode(data: bytes, header: Header, targets: list[Target], complaints: Comp
     for factor in factors or [8 if reduces else 1]:
         if factor not in seen:
             seen[factor] = _jpeg(data, factor)
-            _judge(complaints())
+            _judge(complaints(), data)
     first = seen[factors[0] if factors else next(iter(seen))]
     if reduces and not header.plain:
         full = _turned(full, first)
@@ -96,16 +97,26 @@ def _decode(data: bytes, header: Header, targets: list[Target], complaints: Comp
 
 
 _LOST = ("premature end of data", "huffman", "bad data", "unsupported marker", "invalid", "corrupt jpeg data: found marker")
+_LEFT_OVER = re.compile(r"(\d+) extraneous bytes before marker 0xd9")
 
 
-def _judge(words: str) -> None:
-    """A complaint of libjpeg that means lost pixels is an error; stray bytes before a marker are harmless."""
+def _judge(words: str, data: bytes) -> None:
+    """A complaint of libjpeg that means lost pixels is an error. Bytes left over at the end are harmless where they are
+    padding or few; many of them are lines that were not understood."""
     lowered = words.lower()
     if "premature end of jpeg file" in lowered:
         raise BadPicture("truncated", "the JPEG ends before its last line")
-    if any(sign in lowered for sign in _LOST):
+    left_over = _LEFT_OVER.search(lowered)
+    lost = left_over and int(left_over[1]) > 64 and not _padding(data, int(left_over[1]))
+    if lost or any(sign in lowered for sign in _LOST):
         words = words.strip().splitlines()[0][:160]
         raise BadPicture("damaged", f"the JPEG data are damaged: {words}")
+
+
+def _padding(data: bytes, count: int) -> bool:
+    """Whether the ``count`` bytes before the end mark are all the same."""
+    end = data.rfind(b"\xff\xd9")
+    return len(set(data[end - count + 1 : end])) <= 1
 
 
 # ------------------------------------------------------------------------------------------------ decoders

@@ -19,16 +19,18 @@ import signal
 import sys
 import threading
 import time
-import traceback
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import msgspec
 
-from models_backend.contract.fields import FieldError, build
-from models_backend.contract.messages import Event, Failure, Progress, Reply, Told, Trouble, TroubleError
+from models_backend.contract.fields import build
+from models_backend.contract.messages import Event, Failure, Progress, Reply, Told, Trouble
 from models_backend.contract.run_layout import DatasetRecord
 from models_backend.contract.settings import DataSettings
+
+from .process import INTERACTIVE_NICE, lower_priority
+from .troubles import trouble_of
 
 
 class Job(msgspec.Struct):
@@ -79,14 +81,8 @@ def _answer(job: Job, voice: Voice, stop: threading.Event) -> Reply | Failure:
         return Reply(0, msgspec.Raw(msgspec.msgpack.encode(carry_out(job, voice, stop))))
     except Cancelled:
         return Failure(0, Trouble("cancelled", kept="nothing was added; the sources are untouched"))
-    except TroubleError as error:
-        return Failure(0, error.trouble)
-    except FieldError as error:
-        return Failure(0, Trouble(str(error)))
     except Exception as error:
-        return Failure(
-            0, Trouble(f"the import failed: {error}", kept="the sources are untouched", detail=traceback.format_exc())
-        )
+        return Failure(0, trouble_of(error, ", ".join(job.paths[:3]) or job.builtin))
 
 
 def _watch_stdin(stop: threading.Event) -> None:
@@ -108,6 +104,7 @@ def main() -> int:
         voice.say(Failure(0, Trouble(f"the job cannot be read: {error}")))
         return 1
     voice.source = job.source
+    lower_priority(INTERACTIVE_NICE)
     threading.Thread(target=_watch_stdin, args=(stop,), daemon=True).start()
     answer = _answer(job, voice, stop)
     voice.say(answer)
