@@ -192,7 +192,13 @@ class TrainPanel(Workspace):
         self._refresh()
         self._show_page()
 
+    def showEvent(self, event) -> None:
+        super().showEvent(event)
+        self._refresh()
+
     def _refresh(self) -> None:
+        if not self.isVisible():
+            return
         self.curves.refresh()
         self.cards.show_run(self._view)
         self._show_state()
@@ -204,7 +210,7 @@ class TrainPanel(Workspace):
 
     def _show_state(self, _state: str = "") -> None:
         self.controls.show_run(self._view)
-        self.curves.state.set_whole(described(self._view) if self._view else "")
+        self.curves.state.set_whole(described(self._view) if self._view else "", self._view.record.title if self._view else "")
 
     # ---------------------------------------------------------------------------------------------- acting
 
@@ -276,8 +282,8 @@ class TrainPanel(Workspace):
 
 
 def described(view: RunView) -> str:
-    """A run in one line: title, state, how far, how fast, how long."""
-    parts = [view.record.title, view.state]
+    """A run in one line: state, how far, how fast, how long."""
+    parts = [view.state]
     if view.total and view.state not in ("finished",):
         parts.append(f"{view.step:,} / {view.total:,}")
     if view.rate:

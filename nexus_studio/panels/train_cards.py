@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QPoint, QSize, Qt, Signal
+from PySide6.QtCore import QPoint, QSize, Qt, QTimer, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
 from models_backend.contract.messages import Health, HealthLine, Remedy
@@ -15,7 +15,7 @@ from ..state.run_view import RunView
 LEVELS = {"ok": ("●", "healthy"), "warn": ("▲", "watch"), "bad": ("■", "trouble")}
 RANK = {"ok": 0, "warn": 1, "bad": 2}
 RECENT = 0.2
-CARDS_PX = 112
+CARDS_PX = 116
 
 
 class FigureCard(pieces.Card):
@@ -79,8 +79,10 @@ class HealthCard(pieces.Card):
         self.popup: QFrame | None = None
         self.verdict, self.text = pieces.label("—", "label"), pieces.label("", "hint")
         self.text.setWordWrap(True)
+        self.text.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
+        self._words = ""
         self.text.setMinimumHeight(theme.px(28))
-        self.text.setMaximumHeight(theme.px(32))
+        self.text.setMaximumHeight(theme.px(30))
         self.text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.remedy = pieces.button("", "chip", self._apply)
         self.remedy.hide()
@@ -108,14 +110,14 @@ class HealthCard(pieces.Card):
         if worst is None:
             pieces.set_role(self.verdict, "label")
             self.verdict.setText(self.tr("no word yet"))
-            self.text.setText(self.tr("monitors speak after some steps"))
+            self._set_text(self.tr("monitors speak after some steps"))
             self.remedy.hide()
             return
         shape, word = LEVELS[worst.level]
         pieces.set_role(self.verdict, worst.level)
         self.verdict.setText(f"{shape} {word}")
         text = worst.text if worst.level != "ok" else " · ".join(line.text for line in health.lines[:3])
-        self.text.setText(text)
+        self._set_text(text)
         self.setToolTip("\n".join(f"{LEVELS[line.level][1]}: {line.text}" for line in health.lines))
         self.setAccessibleName(self.tr("Health: {0}, {1}").format(word, text))
         self.remedy.setVisible(worst.remedy is not None)
@@ -124,6 +126,16 @@ class HealthCard(pieces.Card):
             self.remedy.setToolTip(
                 self.tr("Applies to the run that goes on") if worst.remedy.live else self.tr("Queues a new run")
             )
+
+    def _set_text(self, text: str) -> None:
+        """Two lines of words, cut at the end of the second."""
+        self._words = text
+        room = int(self.text.width() * 1.75)
+        self.text.setText(self.text.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, max(120, room)))
+
+    def resizeEvent(self, event) -> None:
+        super().resizeEvent(event)
+        QTimer.singleShot(0, self, lambda: self._set_text(self._words))
 
     def _apply(self) -> None:
         if self.worst is not None and self.worst.remedy is not None:

@@ -65,10 +65,10 @@ class ElidedLabel(QLabel):
         self.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
 
-    def set_whole(self, text: str) -> None:
-        """The line; its tooltip holds all of it."""
+    def set_whole(self, text: str, title: str = "") -> None:
+        """The line; its tooltip holds all of it below a title."""
         self._whole = text
-        self.setToolTip(text)
+        self.setToolTip(f"{title}\n{text}".strip())
         self._fit()
 
     def resizeEvent(self, event) -> None:

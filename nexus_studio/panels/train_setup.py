@@ -206,6 +206,8 @@ class RunSetup(QWidget):
     def _refill_parts(self) -> None:
         for chooser in self.parts.values():
             chooser.fill()
+        if self.family is not None:
+            self.title.setPlaceholderText(self._title())
 
     def _soon(self) -> None:
         self.changed.emit()
@@ -242,8 +244,10 @@ class RunSetup(QWidget):
         return [str(problem) for section in self.sections.values() for problem in section.problems()]
 
     def _title(self) -> str:
+        """Family, number and data set: short enough to be told apart in a list."""
         data = self._session.datasets.current_record
-        return f"{self.family.title} · {data.title}" if data else self.family.title
+        number = 1 + sum(record.family == self.family.key for record in self._session.runs.records)
+        return f"{self.family.title} {number}" + (f" · {data.title}" if data else "")
 
     def wish(self) -> dict[str, Any]:
         """The arguments of ``engine.create_run``."""

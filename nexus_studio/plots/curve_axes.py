@@ -69,6 +69,7 @@ class CurveAxes(pg.PlotWidget):
             axis.setPen(pg.mkPen(None))
             axis.setTickPen(pg.mkPen(paint.ink("line")))
             axis.setTextPen(paint.ink("text3"))
+            axis.enableAutoSIPrefix(False)
             axis.setTickFont(paint.figures(10))
             axis.setStyle(tickLength=0, maxTickLevel=0, tickTextOffset=6)
         self.getAxis("left").setGrid(160)

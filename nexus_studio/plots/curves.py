@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import threading
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +20,9 @@ from nexus_studio import figures, paint, pieces, theme
 
 from .smoothing import evenly, smoothed, thinned
 
-REDRAW_MS = 50
+#: A figure on the screen is at most this old while a run trains; a repaint takes 5 to 10 ms.
+REDRAW_MS = 200
+SOON_MS = 10
 DEFAULT_SMOOTHING = 0.9
 #: The weight counts for this many figures; with more or fewer the window stays the same share of the curve.
 FULL_LENGTH = 1000
@@ -70,7 +73,7 @@ def loading() -> _Loading:
 
 
 class Curves(QWidget):
-    """A plot with its header. Curves are drawn again at most every 50 ms, however often they are set."""
+    """A plot with its header. Curves are drawn again at most five times a second, however often they are set."""
 
     pointed = Signal(object)  # step under the cursor, or None
     toggled = Signal(str, bool)
@@ -95,7 +98,8 @@ class Curves(QWidget):
         self._log, self._smoothing = log, smoothing
         self._chips: dict[str, QPushButton] = {}
         self._build_header(title, header)
-        self._redraw = QTimer(self, singleShot=True, interval=REDRAW_MS)
+        self._drawn_at = 0.0
+        self._redraw = QTimer(self, singleShot=True)
         self._redraw.timeout.connect(self.draw)
         self._frame = _Frame(self)
         self._stack = QStackedLayout()
@@ -223,6 +227,7 @@ class Curves(QWidget):
         """Bring the picture up to date now."""
         if self.axes is None or not self.isVisible():
             return
+        self._drawn_at = time.monotonic()
         width = max(200, self.axes.width())
         log = self.log()
         self.axes.set_log(log)
@@ -234,8 +239,10 @@ class Curves(QWidget):
         self._choose_page()
 
     def _soon(self) -> None:
+        """Draw after the events at hand, but no sooner than ``REDRAW_MS`` after the last time."""
         if not self._redraw.isActive():
-            self._redraw.start()
+            passed_ms = (time.monotonic() - self._drawn_at) * 1000
+            self._redraw.start(max(SOON_MS, round(REDRAW_MS - passed_ms)))
 
     def _choose_page(self) -> None:
         filled = any(len(curve.steps) for curve in self._curves.values())

@@ -24,15 +24,12 @@ from .points_view import PointsView
 
 
 class ItemsView(QWidget):
-    """Shows a whole set of items. ``current_changed`` and ``activated`` tell an index, -1 for the set as a whole."""
+    """Shows a whole set of items; a subclass has ``set_items(items, captions=None)``. ``current_changed`` and
+    ``activated`` tell an index, -1 for the set as a whole."""
 
     current_changed = Signal(int)
     activated = Signal(int)
     selection_changed = Signal(list)
-
-    def set_items(self, items: np.ndarray, captions: list[str] | None = None) -> None:
-        """Show items of this view's modality."""
-        raise NotImplementedError
 
     def selection(self) -> list[int]:
         """Chosen items; empty where items cannot be chosen."""
