@@ -125,6 +125,7 @@ class ItemsPage(QWidget):
         self.grid.activated.connect(self.edit)
         self.grid.context_requested.connect(self._menu)
         self.grid.scrolled.connect(self.caption.keep)
+        self.grid.current_changed.connect(self._keep_place)
         self.thumbs.arrived.connect(self._arrived)
 
     # ------------------------------------------------------------------------------------------ loading
@@ -174,6 +175,16 @@ class ItemsPage(QWidget):
             self.items = items
             self.thumbs.open(rows)
             self._narrow()
+            self._restore_place(record)
+
+    def _restore_place(self, record: DatasetRecord) -> None:
+        kept = self._session.preferences.get(f"data/item/{record.id}")
+        if kept in self.shown:
+            self.grid.set_current(self.shown.index(kept), select=True)
+
+    def _keep_place(self, position: int) -> None:
+        if self.record is not None and 0 <= position < len(self.shown):
+            self._session.preferences.set(f"data/item/{self.record.id}", self.shown[position])
 
     async def _load_points(self, record: DatasetRecord, cache) -> None:
         rows = await self._session.bridge.threaded(open_rows, cache, "points")

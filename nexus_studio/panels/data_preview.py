@@ -44,14 +44,12 @@ class ModelView(QWidget):
         self._rows: CachedRows | None = None
         self._found: dict[int, np.ndarray] = {}
         self.form = SettingsForm(describe(DataSettings), help_line=False)
-        self.form.setMinimumWidth(theme.px(240))
-        self.form.setMaximumWidth(theme.px(300))
+        self.form.setFixedWidth(theme.px(296))
         self.images: list[QImage] = []
         self.pictures = ImageGrid(fit=True)
         self.pictures.setAccessibleName(self.tr("What the model sees"))
         layout = row(self.form, self.pictures, spacing=20, margins=(12, 0, 12, 8))
-        layout.setStretch(0, 1)
-        layout.setStretch(1, 2)
+        layout.setStretch(1, 1)
         layout.setAlignment(self.form, Qt.AlignmentFlag.AlignTop)
         self.setLayout(layout)
         self.form.changed.connect(self._changed)
@@ -93,11 +91,10 @@ class ModelView(QWidget):
             images = [image.mirrored(True, False) if n % 2 else image for n, image in enumerate(images)]
         self.images = images
         self.pictures.set_source(len(images), lambda n: self.images[n])
-        colours = "grey" if grey else "rgb"
-        if exact or side <= THUMB:
-            self.note.emit(f"{side} × {side} · {colours}")
-        else:
-            self.note.emit(f"{side} × {side} · {colours} · drawn from {THUMB} px thumbnails until a run has cached this size")
+        words = [f"{side} × {side}", "grey" if grey else "rgb"]
+        if not exact and (side > THUMB or values["crop"] != "centre"):
+            words.append(f"from centred {THUMB} px thumbnails until a run has cached this")
+        self.note.emit(" · ".join(words))
 
 
 def first_settings(record: DatasetRecord) -> dict:

@@ -154,7 +154,7 @@ class UnreadPainter(QStyledItemDelegate):
 
     def paint(self, painter: QPainter, option, index) -> None:
         line: Unreadable = index.data(Qt.ItemDataRole.UserRole)
-        name = shown_name(line.source).replace("\\", "/").rsplit("/", 1)[-1]
+        name = shown_name(line.source.rsplit("/", 1)[-1])
         painter.save()
         painter.drawPixmap(option.rect.left(), option.rect.top() + 4, theme.pixmap("warn", "warn", 14))
         place = option.rect.adjusted(22, 2, -4, -2)
