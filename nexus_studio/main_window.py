@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QByteArray, Qt, QTimer, Signal
 from PySide6.QtWidgets import QFileDialog, QMainWindow, QStackedWidget, QWidget
@@ -15,13 +16,14 @@ from .pieces import EmptyState, column, row, rule
 from .shell.actions import window_commands
 from .shell.bottom_bar import BottomBar
 from .shell.drop_zones import DropZones
-from .shell.finding import Finder
 from .shell.latency import LatencyMeter
 from .shell.notices import NoticeBar
-from .shell.palette import Palette
 from .shell.rail import Rail
 from .shell.top_bar import TopBar
 from .state.session import Session
+
+if TYPE_CHECKING:
+    from .shell.palette import Palette
 
 #: key, title, class; the file is panels/<key>.py
 WORKSPACES = (
@@ -80,8 +82,7 @@ class MainWindow(QMainWindow):
         whole.layout().setStretch(2, 1)
         self.setCentralWidget(whole)
         self.drops = DropZones(self)
-        self.finder = Finder(self)
-        self.palette_box = Palette(self, self.finder.entries)
+        self._palette: Palette | None = None
         self.jobs_box: QWidget | None = None
 
     def _connect(self) -> None:
@@ -165,6 +166,16 @@ class MainWindow(QMainWindow):
 
     # -------------------------------------------------------------------------------------------- boxes
 
+    @property
+    def palette_box(self) -> Palette:
+        """The command palette, made when it is first asked for."""
+        if self._palette is None:
+            from .shell.finding import Finder
+            from .shell.palette import Palette
+
+            self._palette = Palette(self, Finder(self).entries)
+        return self._palette
+
     def open_palette(self) -> None:
         """Opens the command palette, or closes it when it is open."""
         if self.palette_box.isVisible():
@@ -230,8 +241,8 @@ class MainWindow(QMainWindow):
         self._geometry_timer.start()
         if self.drops.isVisible():
             self.drops.setGeometry(self.rect())
-        if self.palette_box.isVisible():
-            self.palette_box.place()
+        if self._palette is not None and self._palette.isVisible():
+            self._palette.place()
         if self.jobs_box is not None and self.jobs_box.isVisible():
             self.jobs_box.place()
 
