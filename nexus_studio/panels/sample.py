@@ -100,6 +100,7 @@ class SamplePanel(Workspace):
         self.export = pieces.button(self.tr("Export") + "   ", "chip")
         self.export_menu = QMenu(self)
         self.export.setMenu(self.export_menu)
+        self.export_menu.aboutToShow.connect(self._fill_export)
         for button in (self.keep, self.vary, self.trajectory, self.export):
             self.header.corner.addWidget(button)
         self.meter = pieces.meter()
@@ -308,9 +309,11 @@ class SamplePanel(Workspace):
             if self._can_vary()
             else self.tr("Choose one of the first {0} items: those were recorded").format(TRACED)
         )
+
+    def _fill_export(self) -> None:
         self.export_menu.clear()
-        if record is not None:
-            fill_menu(self.export_menu, self.session, self, record, self.results.selection())
+        if self._record is not None:
+            fill_menu(self.export_menu, self.session, self, self._record, self.results.selection())
 
     def _choose(self, made: Made | None) -> None:
         self.info.show_made(made)

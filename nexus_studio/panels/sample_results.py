@@ -14,6 +14,8 @@ from .sample_axes import Axis
 from .sample_work import Batch, Made
 
 CELL_PX = 200
+#: A grid of up to so many rows is seen whole; a taller one scrolls.
+FITTED_ROWS = 8
 
 
 class Results(QWidget):
@@ -70,7 +72,8 @@ class Results(QWidget):
         self.grid.set_current(-1)
         self.grid.set_labels(down.labels() if down else [""], [f"{across.title} {text}" for text in across.labels()])
         rows = len(down.values) if down else 1
-        self.grid.set_largest(CELL_PX)
+        self.grid.set_fit(rows <= FITTED_ROWS)
+        self.grid.set_largest(0 if rows <= FITTED_ROWS else CELL_PX)
         self.grid.set_source(rows * len(across.values), self._pictures.get)
         self.pages.setCurrentWidget(self.grid)
 

@@ -23,6 +23,7 @@ from .train_setup import RunSetup
 from .workspace import Workspace, scrolled
 
 SAMPLES_NOW = 12
+TOGETHER_NOW = 2000
 
 
 class Pages(QStackedWidget):
@@ -245,7 +246,8 @@ class TrainPanel(Workspace):
 
     def sample_now(self) -> None:
         """Samples of the chosen run as it is now."""
-        self._with_run(lambda run: self.actions_of_runs.sample_now(run, SAMPLES_NOW))
+        count = TOGETHER_NOW if self.samples.together else SAMPLES_NOW
+        self._with_run(lambda run: self.actions_of_runs.sample_now(run, count))
 
     def _show_sampled(self, run: str, step: int, media: object) -> None:
         if self._view is not None and run == self._view.id:

@@ -85,6 +85,8 @@ class HealthCard(pieces.Card):
         self.text.setMaximumHeight(theme.px(30))
         self.text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.remedy = pieces.button("", "chip", self._apply)
+        self.remedy.setAccessibleName(self.tr("Remedy"))
+        self.remedy.setMinimumWidth(40)
         self.remedy.hide()
         self.more = pieces.icon_button("chevron-down", self.tr("Every monitor"), self.open, 12)
         self.body.addLayout(pieces.row(pieces.label(self.tr("health"), "mono"), None, self.verdict, self.more, spacing=6))
@@ -122,16 +124,24 @@ class HealthCard(pieces.Card):
         self.setAccessibleName(self.tr("Health: {0}, {1}").format(word, text))
         self.remedy.setVisible(worst.remedy is not None)
         if worst.remedy is not None:
-            self.remedy.setText(worst.remedy.text)
-            self.remedy.setToolTip(
-                self.tr("Applies to the run that goes on") if worst.remedy.live else self.tr("Queues a new run")
-            )
+            how = self.tr("Applies to the run that goes on") if worst.remedy.live else self.tr("Queues a new run")
+            self.remedy.setToolTip(f"{worst.remedy.text}\n{how}")
+            self.remedy.setAccessibleName(worst.remedy.text)
+            self._fit_remedy()
 
     def _set_text(self, text: str) -> None:
         """Two lines of words, cut at the end of the second."""
         self._words = text
+        self._fit_remedy()
         room = int(self.text.width() * 1.75)
         self.text.setText(self.text.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, max(120, room)))
+
+    def _fit_remedy(self) -> None:
+        worst = self.worst
+        if worst is not None and worst.remedy is not None:
+            room = max(80, self.width() - 48)
+            text = self.remedy.fontMetrics().elidedText(worst.remedy.text, Qt.TextElideMode.ElideRight, room)
+            self.remedy.setText(text)
 
     def resizeEvent(self, event) -> None:
         super().resizeEvent(event)

@@ -14,6 +14,7 @@ from models_backend.contract.settings import DataSettings, TrainingSettings
 
 from .. import pieces, theme
 from ..state.session import Session
+from ..viewers.modality import SHOWN
 from .train_forms import FormSection, PartChooser
 
 TRAINING = fields.describe(TrainingSettings, "training")
@@ -164,7 +165,13 @@ class RunSetup(QWidget):
             return fields.merged(fields.defaults(self.family.config), preset.config if preset else {})
         if key == "data":
             return fields.merged(fields.defaults(DATA), self._own_size())
-        return fields.merged(fields.defaults(TRAINING), preset.training if preset else {})
+        return fields.merged(fields.defaults(TRAINING), self._many_together() | (preset.training if preset else {}))
+
+    def _many_together(self) -> dict[str, Any]:
+        """Items that only mean something together are previewed in number."""
+        data = self._session.datasets.current_record
+        most = next(int(field.high) for field in TRAINING.fields if field.name == "preview_count")
+        return {"preview_count": most} if data is not None and data.modality in SHOWN and SHOWN[data.modality].together else {}
 
     def _own_size(self) -> dict[str, Any]:
         data = self._session.datasets.current_record
@@ -201,6 +208,8 @@ class RunSetup(QWidget):
             self.title.setPlaceholderText(self._title())
             self.data.setVisible(self._pictures())
             self.data.set_values(fields.merged(self.data.values(), self._own_size()))
+            count = self._starting("more")["preview_count"]
+            self.more.set_values(self.more.values() | {"preview_count": count})
             self._soon()
 
     def _refill_parts(self) -> None:

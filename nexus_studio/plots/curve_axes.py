@@ -18,7 +18,7 @@ class RoundAxis(pg.AxisItem):
     """An axis with round numbers in few characters, on a linear or a logarithmic scale."""
 
     def tickValues(self, low: float, high: float, size: float) -> list[tuple[float, list[float]]]:
-        about = size / (90 if self.orientation == "bottom" else 45)
+        about = min(9.0, size / (90 if self.orientation == "bottom" else 45))
         if not self.logMode:
             values = figures.ticks(low, high, about)
             return [(values[1] - values[0] if len(values) > 1 else 1.0, values)]

@@ -67,7 +67,7 @@ class Histogram(QWidget):
     def _paint_scale(self, painter: QPainter, room: QRectF) -> None:
         low, high = self._top()
         painter.setFont(paint.figures(10))
-        values = figures.ticks(low, high, room.height() / 36)
+        values = figures.ticks(low, high, min(8.0, room.height() / 36))
         for value, text in zip(values, figures.labels(values)):
             y = room.bottom() - (value - low) / (high - low) * room.height()
             painter.setPen(paint.ink("line"))

@@ -395,7 +395,8 @@ async def test_going_to_the_trajectory_names_the_sample(stand):
     await settle(lambda: stand.panel.trajectory.isVisible())
     stand.panel.trajectory.click()
     assert stand.went[-1] == ("trajectory", {"sample": stand.panel._record.id, "run": stand.panel._record.run})
-    assert stand.panel.export.isVisible() and stand.panel.export_menu.actions()
+    stand.panel.export_menu.aboutToShow.emit()
+    assert stand.panel.export.isVisible() and len(stand.panel.export_menu.actions()) > 4
 
 
 async def test_what_was_made_lately_stands_below_and_opens(stand):

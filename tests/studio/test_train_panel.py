@@ -193,6 +193,7 @@ async def test_points_have_no_picture_settings(stand):
     assert "data" in stand.panel.setup.sections
     stand.session.datasets.set_current(points.id)
     assert "data" not in stand.panel.setup.sections and stand.panel.setup.wish()["data"] == {}
+    assert stand.panel.setup.wish()["training"]["preview_count"] == 256
 
 
 async def test_the_settings_of_a_run_come_back_into_the_forms(stand):
