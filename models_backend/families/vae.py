@@ -9,7 +9,7 @@ import msgspec
 import torch
 from torch import Tensor
 
-from ..contract.family import Batch, Family, Loss, Preset
+from ..contract.family import Batch, Claim, Family, Loss, Preset, Proof
 from ..contract.fields import Field
 from ..contract.trace import Step
 from ..networks.autoencoder import Autoencoder
@@ -86,6 +86,10 @@ class Sampling(msgspec.Struct, frozen=True):
     path_origin: Annotated[int, Field("Seed of the latent at which every path starts", low=0, high=2**31 - 1)] = 0
 
 
+LINEAR = {"type": "mlp", "width": 8, "depth": 0}
+PERCEPTRON = {"type": "mlp", "width": 256, "depth": 2}
+
+
 class VAE(Family):
     """One network, one loss: minus the bound in nats, summed over dimensions and meant over items."""
 
@@ -114,7 +118,26 @@ class VAE(Family):
                {"steps": 100_000, "batch_size": 100, "learning_rate": 1e-3, "clip": 0.0, "ema": 0.0},
                note="Kingma & Welling 2014, section 5, with Adam for Adagrad"),
     )  # fmt: skip
-    proofs = ()
+    proofs = (
+        Proof("linear", "points:density=two-gaussians", "small", 1.0, (
+            Claim("ppca_gap", "<=", 0.02, "linear networks reach the exact pPCA marginal, nats apart"),
+            Claim("active_units", ">=", 1, "latent dimensions in use"),
+        ), {"latent": 1, "encoder": LINEAR, "decoder": LINEAR, "annealing": {"type": "full"}},
+            {"steps": 2000, "batch_size": 256, "learning_rate": 0.01, "ema": 0.99}),
+        Proof("digits", "digits", "small", 3.0, (
+            Claim("classifier_accuracy", ">=", 0.97, "classifier on held-out real digits"),
+            Claim("reconstruction_accuracy", ">=", 0.9, "held-out digits still read as themselves through the latent"),
+            Claim("log_likelihood", ">=", 1.0, "held-out nats, above the best linear model's", "ppca_nats"),
+            Claim("active_units", ">=", 8, "latent dimensions in use"),
+            Claim("health_posterior_collapse", "<=", 0, "the health monitor sees no collapse"),
+            Claim("least_class", ">=", 0.03, "rarest class among prior samples"),
+        ), {"latent": 16, "encoder": PERCEPTRON, "decoder": PERCEPTRON}, {"steps": 3000}),
+        Proof("shapes", "shapes:size=16", "small", 5.0, (
+            Claim("reconstruction_accuracy", ">=", 0.9, "held-out shapes keep shape and colour through the latent"),
+            Claim("active_units", ">=", 4, "latent dimensions in use"),
+            Claim("least_class", ">=", 0.02, "rarest of twelve classes among prior samples"),
+        ), {"latent": 16}, {"steps": 3000, "batch_size": 64}),
+    )  # fmt: skip
 
     def networks(self) -> dict[str, Any]:
         c, likelihood = self.config, self.config.likelihood
