@@ -8,7 +8,7 @@ import numpy as np
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QComboBox, QMenu, QSpinBox, QStackedWidget, QVBoxLayout, QWidget
 
-from models_backend.contract.messages import Arrays, Decode, LatentMap
+from models_backend.contract.messages import Arrays, Decode, LatentMap, Progress
 from models_backend.contract.run_layout import RunRecord
 
 from ..commands import Command
@@ -22,7 +22,7 @@ from .latent_map import LatentMapView, along
 from .workspace import Workspace, scrolled
 
 FRAME_MS = 80
-LIMIT = 3000
+LIMIT = 1000
 
 
 class LatentPanel(Workspace):
@@ -176,11 +176,15 @@ class LatentPanel(Workspace):
         self._enable_film(False)
         self.session.bridge.spawn(self._read_map(run), on_error=self._say_trouble)
 
+    def _say_progress(self, progress: Progress) -> None:
+        share = f" · {progress.done:,} / {progress.total:,}" if progress.total else ""
+        self.wait.setText(self.tr("Encoding the data of {0}{1}").format(self.run.title if self.run else "", share))
+
     def _say_trouble(self, trouble: Any) -> None:
         self.wait.setText(str(trouble))
 
     async def _read_map(self, run: str) -> None:
-        made = await self.session.bridge.engine.call(LatentMap(run, limit=LIMIT))
+        made = await self.session.bridge.engine.call(LatentMap(run, limit=LIMIT), tell=self._say_progress)
         if self.run is None or self.run.id != run:
             return
         self.map = made

@@ -37,6 +37,8 @@ class TrajectoryControls(QWidget):
     def _build(self) -> None:
         self.runs = QComboBox()
         self.runs.setAccessibleName(self.tr("Run"))
+        self.runs.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.runs.setMinimumContentsLength(8)
         self.runs.activated.connect(lambda _: self.run_chosen.emit(self.runs.currentData()))
         self.seed = _spin(self.tr("Seed"), 0, 2**31 - 1)
         self.item = _spin(self.tr("Item"), 0, 0)
