@@ -17,7 +17,7 @@ from .shell.building import build_rest
 from .state.preferences import Preferences
 from .state.session import Session
 
-DEVICES_EVERY_MS = 3000
+DEVICES_EVERY_S = 3.0
 
 
 class FirstPaint(QObject):
@@ -82,7 +82,7 @@ class Studio(QObject):
         engine = Engine(library)
         await engine.start()
         self.bridge.attach(engine)
-        self._watch_devices()
+        self.bridge.spawn(self._watch_devices())
         self.session.open_paths(self._paths)
         self.bridge.spawn(build_rest(self.window, [key for key, _, _ in WORKSPACES]))
         await engine.warm_up()
@@ -91,14 +91,10 @@ class Studio(QObject):
     def _engine_failed(self, trouble) -> None:
         self.bridge.trouble.emit(trouble)
 
-    def _watch_devices(self) -> None:
-        timer = QTimer(self, interval=DEVICES_EVERY_MS)
-        timer.timeout.connect(lambda: self.bridge.spawn(self._show_devices()))
-        timer.start()
-        self.bridge.spawn(self._show_devices())
-
-    async def _show_devices(self) -> None:
-        self.window.top.device.show_devices(await self.bridge.engine.devices())
+    async def _watch_devices(self) -> None:
+        while True:
+            self.window.top.device.show_devices(await self.bridge.engine.devices())
+            await asyncio.sleep(DEVICES_EVERY_S)
 
     def quit(self) -> None:
         """Ends the engine (runs in training go on) and the program."""
