@@ -229,6 +229,11 @@ class Header(QWidget):
         self.chips = row(*chips, spacing=6)
         self.corner = row(spacing=6)
         self.setLayout(row(self.title, self.chips, None, self.hint, self.corner, margins=(12, 6, 12, 6)))
+        self.rescale()
+        theme.signals.changed.connect(self.rescale)
+
+    def rescale(self) -> None:
+        """As tall as the text size in force asks for."""
         self.setFixedHeight(theme.px(36))
 
     def set_title(self, text: str) -> None:

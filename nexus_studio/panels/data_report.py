@@ -75,6 +75,11 @@ class ClassBars(QWidget):
         self._classes: list[tuple[str, int]] = []
         self._more = 0
         self.setCursor(Qt.CursorShape.PointingHandCursor)
+        theme.signals.changed.connect(self.rescale)
+
+    def rescale(self) -> None:
+        """As tall as its rows at the text size in force."""
+        self.setFixedHeight((len(self._classes) + bool(self._more)) * theme.px(18) + 2)
 
     def show_classes(self, labels: dict[str, int]) -> None:
         """Items in each class, the largest first where there are too many to show."""
@@ -82,7 +87,7 @@ class ClassBars(QWidget):
         if len(ordered) > MOST_CLASSES:
             ordered.sort(key=lambda pair: -pair[1])
         self._classes, self._more = ordered[:MOST_CLASSES], max(0, len(ordered) - MOST_CLASSES)
-        self.setFixedHeight((len(self._classes) + bool(self._more)) * theme.px(18) + 2)
+        self.rescale()
         self.setAccessibleName(", ".join(f"{name}: {number}" for name, number in self._classes))
         self.update()
 

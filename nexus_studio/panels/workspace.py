@@ -28,6 +28,11 @@ class DockTitle(QWidget):
         layout.addStretch(1)
         layout.addWidget(self.hint)
         layout.addLayout(self.corner)
+        self.rescale()
+        theme.signals.changed.connect(self.rescale)
+
+    def rescale(self) -> None:
+        """As tall as the text size in force asks for."""
         self.setFixedHeight(theme.px(36))
 
 
