@@ -339,6 +339,8 @@ class SamplePanel(Workspace):
         self.results.begin_cells(across, down)
         self.state_chip.setText(f"{across.title} × {down.title}" if down else across.title)
         self._record = None
+        self.header.set_hint("")
+        self._show_actions()
         self.work.make_cells(requests)
         self._show_page()
 

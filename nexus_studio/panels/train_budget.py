@@ -75,6 +75,7 @@ class BudgetCard(pieces.Card):
         if self._task is not None:
             self._task.cancel()
             self._task = None
+            self.note.setText("" if self.report is None else self.tr("setting changed"))
 
     def outdate(self, request: Budget | None) -> None:
         """Say that the figures belong to another setting than ``request``."""

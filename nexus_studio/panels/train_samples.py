@@ -95,6 +95,7 @@ class StepGrid(QWidget):
         return sum(preview is not None for _, _, preview in self._rows)
 
     def _lay_out(self, count: int) -> None:
+        self._limit_tiles()
         if self.together:
             self._columns = max(1, min(8, len(self._rows)))
             self.grid.set_columns(0)
@@ -171,7 +172,12 @@ class StepGrid(QWidget):
 
     def resizeEvent(self, event) -> None:
         super().resizeEvent(event)
-        self.grid.set_largest(max(56, (self.height() - 24) // ROWS_SEEN))
+        self._limit_tiles()
+
+    def _limit_tiles(self) -> None:
+        """Three steps are seen at once; where a step is one picture, it may take the whole height."""
+        high = self.height() - 24
+        self.grid.set_largest(max(56, high - 24 if self.together else high // ROWS_SEEN))
 
     def keyPressEvent(self, event) -> None:
         if event.key() == Qt.Key.Key_Escape and self.large.isVisible():

@@ -30,14 +30,18 @@ def counted(points: np.ndarray, bounds: Bounds, width: int, height: int) -> np.n
     return np.bincount(place, minlength=width * height).reshape(height, width)
 
 
-def raster(points: np.ndarray, bounds: Bounds, width: int, height: int, colors: str = "magma") -> np.ndarray:
-    """The density of points (N, 2) as uint8 (height, width, 4): brightness grows as the square root, empty is clear."""
+def raster(
+    points: np.ndarray, bounds: Bounds, width: int, height: int, colors: str = "magma", on_dark: bool = True
+) -> np.ndarray:
+    """The density of points (N, 2) as uint8 (height, width, 4); empty is clear. It grows with the square root from dim to
+    bright on a dark ground, from light to dark on a light one."""
     counts = counted(points, bounds, width, height)
     filled = counts[counts > 0]
     peak = int(np.quantile(filled[:: max(1, len(filled) // 4000)], 0.99)) if len(filled) else 1
     shades = np.zeros((max(1, peak) + 1, 4), dtype=np.uint8)
     level = np.sqrt(np.arange(1, len(shades)) / max(1, peak))
-    shades[1:, :3] = color_map(colors)[(64 + level * 191).astype(np.uint8)]
+    shade = 90 + level * 165 if on_dark else 190 - level * 150
+    shades[1:, :3] = color_map(colors)[shade.astype(np.uint8)]
     shades[1:, 3] = 255
     return shades[np.minimum(counts, len(shades) - 1)]
 

@@ -14,7 +14,7 @@ from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QImage, QPainter, QPen, QPolygonF
 from PySide6.QtWidgets import QWidget
 
-from nexus_studio import paint
+from nexus_studio import paint, theme
 from nexus_studio.figures import labels, ticks
 from nexus_studio.pictures import to_image
 
@@ -191,16 +191,19 @@ class PointsView(QWidget):
 
     def _density(self) -> QImage:
         plane, cell = self.plane(), self._cell_px()
-        key = (self.seen(), plane.width(), plane.height(), id(self._points), cell)
+        key = (self.seen(), plane.width(), plane.height(), id(self._points), cell, theme.current())
         if key != self._raster_key:
             width, height = max(1, int(plane.width() / cell)), max(1, int(plane.height() / cell))
-            self._raster = to_image(raster(self._points, self.seen(), width, height))
+            on_dark = theme.current() == "dark"
+            self._raster = to_image(raster(self._points, self.seen(), width, height, on_dark=on_dark))
             self._raster_key = key
         return self._raster
 
     def _cell_px(self) -> float:
-        """Fewer points get coarser cells, so that a thousand are as visible as a million."""
-        return 1.5 if len(self._points) > 50_000 else 2.0 if len(self._points) > 8_000 else 3.0
+        """Fewer points on more room get coarser cells, so that a thousand are as visible as a million."""
+        plane = self.plane()
+        room_each = plane.width() * plane.height() / max(1, len(self._points))
+        return min(6.0, max(1.5, math.sqrt(room_each) / 5))
 
     def _paint_dots(self, painter: QPainter, points: np.ndarray, color: QColor, radius: float) -> None:
         if not len(points):

@@ -232,6 +232,23 @@ async def test_a_failed_measurement_stays_in_the_card(stand):
     assert "Take fewer levels" in stand.panel.budget.words.text() and not stand.troubles
 
 
+async def test_starting_gives_up_a_measurement_and_says_so(stand):
+    gate = asyncio.Event()
+    whole = stand.engine.call
+
+    async def slow(request, tell=None):
+        await gate.wait()
+        return await whole(request, tell)
+
+    stand.engine.call = slow
+    stand.panel.budget.button.click()
+    await settle()
+    assert "measuring" in stand.panel.budget.note.text()
+    stand.panel.controls.start.click()
+    await settle(lambda: stand.asked("submit"))
+    assert "measuring" not in stand.panel.budget.note.text() and not stand.asked(Budget)
+
+
 async def test_nothing_is_measured_unasked_while_a_run_trains(stand):
     stand.panel.setup.settled.emit()
     await settle()
