@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 import torch
 
-from models_backend.contract.family import Batch, Family, Loss, Preset, Sharing
+from models_backend.contract.family import Batch, Claim, Family, Loss, Preset, Proof, Sharing
 from models_backend.contract.fields import Field
 from models_backend.networks import denoisers
 from models_backend.objectives import denoising, schedules, timesteps
@@ -102,6 +102,18 @@ class DDPM(Family):
                "prediction": "eps"}, {"steps": 800_000, "batch_size": 128, "learning_rate": 2e-4, "warmup": 5000,
                "decay": {"type": "constant"}, "ema": 0.9999}, {"sampler": {"type": "ddpm"}, "steps": 1000},
                "Ho 2020 on CIFAR-10: days on a graphics card"),
+    )  # fmt: skip
+    proofs = (
+        Proof("points", "points:density=8gaussians,count=20000", "small", 3.0,
+              (Claim("modes", ">=", 8, "modes of 8 found"), Claim("within_3sd", ">=", 0.90, "points within 3 sd of a mode")),
+              training={"steps": 6000, "batch_size": 256, "learning_rate": 2e-3, "preview_every": 2000,
+                        "validate_every": 2000, "checkpoint_every": 3000},
+              sampling={"sampler": {"type": "dpmpp_2m"}}, count=5000),
+        Proof("digits", "digits", "small", 7.0,
+              (Claim("sure", ">=", 0.85, "samples of which the reader is sure"),
+               Claim("least_class", ">=", 0.04, "share of the rarest digit"),
+               Claim("near_copies", "<=", 0.02, "samples that nearly copy a training item"),
+               Claim("fd", "<=", 3.0, "Frechet distance, against 3 x its floor", times="fd_floor"))),
     )  # fmt: skip
     Config, Sampling = Config, Sampling
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 import torch
 
-from models_backend.contract.family import Batch, Family, LoadedRun, Loss, Part, Preset
+from models_backend.contract.family import Batch, Claim, Family, LoadedRun, Loss, Part, Preset, Proof
 from models_backend.contract.fields import Field
 from models_backend.networks import denoisers
 from models_backend.objectives import denoising, timesteps
@@ -54,6 +54,16 @@ STRAIGHTNESS = {"points": (512, 100), "image": (32, 25)}
 HELD_OUT_PAIRS = 64
 
 
+_POINT_TRAINING = {"steps": 3000, "batch_size": 256, "learning_rate": 2e-3, "preview_every": 1000, "validate_every": 1000,
+                   "checkpoint_every": 1500}  # fmt: skip
+_DIGIT_CLAIMS = (
+    Claim("sure", ">=", 0.85, "samples of which the reader is sure"),
+    Claim("least_class", ">=", 0.04, "share of the rarest digit"),
+    Claim("near_copies", "<=", 0.02, "samples that nearly copy a training item"),
+    Claim("fd", "<=", 3.0, "Frechet distance, against 3 x its floor", times="fd_floor"),
+)
+
+
 class RectifiedFlow(Family):
     """Network: "velocity". Time 0 is noise, 1 is data."""
 
@@ -76,6 +86,22 @@ class RectifiedFlow(Family):
         Preset("paper", "As published", {"network": {"type": "auto", "size": "base"}},
                {"steps": 600_000, "batch_size": 128, "learning_rate": 2e-4, "warmup": 5000, "decay": {"type": "constant"},
                 "ema": 0.9999}, {"solver": "rk4", "steps": 30}, "Liu 2022 on CIFAR-10: days on a graphics card"),
+    )  # fmt: skip
+    proofs = (
+        Proof("points", "points:density=8gaussians,count=20000", "small", 2.0,
+              (Claim("modes", ">=", 8, "modes of 8 found"), Claim("within_3sd", ">=", 0.90, "points within 3 sd of a mode")),
+              training=_POINT_TRAINING, sampling={"solver": "euler", "steps": 100}, count=5000),
+        Proof("points-reflow", "points:density=8gaussians,count=20000", "small", 2.0,
+              (Claim("straightness", "<=", 0.1, "deviation from straight paths, against a tenth of the teacher's",
+                     times="before/straightness"),
+               Claim("w2_1step", "<=", 1.25, "W2 in one step, against 1.25 x W2 in 100", times="w2"),
+               Claim("modes", ">=", 8, "modes of 8 found")),
+              config={"pairs": 2}, training=_POINT_TRAINING, sampling={"solver": "euler", "steps": 100}, count=5000,
+              after="points"),
+        Proof("digits", "digits", "small", 3.0, _DIGIT_CLAIMS),
+        Proof("digits-reflow", "digits", "small", 3.0,
+              (Claim("straightness", "<=", 0.5, "deviation from straight paths, against half of the teacher's",
+                     times="before/straightness"), *_DIGIT_CLAIMS), after="digits"),
     )  # fmt: skip
     Config, Sampling = Config, Sampling
 
