@@ -18,7 +18,8 @@ from models_backend.contract.run_layout import DoctorReport, Item
 NEAR_BITS = 6
 NEAR_MEAN, NEAR_MOST = 4.0, 32.0  # levels of 255: mean and greatest difference of the signatures
 _BANDS = ((0, 10), (10, 9), (19, 9), (28, 9), (37, 9), (46, 9), (55, 9))  # (first bit, bits): seven bands of 64 bits
-_BUCKET = 4096  # within larger buckets only neighbours in hash order are compared
+# Bounds on the work for data in which very many pictures resemble each other: beyond them some pairs are not looked at.
+_BUCKET, _CANDIDATES, _NEIGHBOURS, _OF_EACH = 4096, 100_000, 32, 8
 
 
 class Groups:
@@ -63,36 +64,58 @@ def mark_duplicates(
 
 
 def near_pairs(looks: np.ndarray, signatures: np.ndarray) -> Iterable[tuple[int, int]]:
-    """Pairs of positions that look alike: at least one path between any two members of a group of look-alikes."""
+    """Pairs of positions that look alike: enough of them to join a group of look-alikes, not all of them."""
+    yield from _of_one_hash(looks, signatures)
+    spread = _few_of_each(looks)
     for first_bit, bits in _BANDS:
-        key = (looks >> np.uint64(first_bit)) & np.uint64((1 << bits) - 1)
-        order = np.lexsort((looks, key))
+        key = (looks[spread] >> np.uint64(first_bit)) & np.uint64((1 << bits) - 1)
+        order = np.lexsort((looks[spread], key))
         edges = np.flatnonzero(np.diff(key[order].astype(np.int64), prepend=-1, append=-1))
         for start, stop in pairwise(edges):
             if stop - start > 1:
-                yield from _pairs_in(order[start:stop], looks, signatures)
+                yield from _pairs_in(spread[order[start:stop]], looks, signatures)
+
+
+def _of_one_hash(looks: np.ndarray, signatures: np.ndarray) -> Iterable[tuple[int, int]]:
+    """Look-alikes among pictures of the same hash (many, where pictures are flat): neighbours in order of brightness."""
+    order = np.lexsort((signatures.mean(1), looks))
+    for step in range(1, _NEIGHBOURS + 1):
+        one, other = order[:-step], order[step:]
+        same = looks[one] == looks[other]
+        if not same.any():
+            return
+        yield from _verified(one[same], other[same], signatures)
+
+
+def _few_of_each(looks: np.ndarray) -> np.ndarray:
+    """Positions of at most _OF_EACH pictures of every hash."""
+    order = np.argsort(looks, kind="stable")
+    new = np.flatnonzero(np.diff(looks[order], prepend=~looks[order[:1]]) != 0)
+    rank = np.arange(len(order)) - np.repeat(new, np.diff(np.append(new, len(order))))
+    return np.sort(order[rank < _OF_EACH])
 
 
 def _pairs_in(bucket: np.ndarray, looks: np.ndarray, signatures: np.ndarray) -> Iterable[tuple[int, int]]:
     """Look-alikes among positions whose hashes agree in one band."""
     mine = looks[bucket]
-    block = 512
-    for start in range(0, len(bucket), block):
-        rows = slice(start, start + block)
-        columns = slice(start, start + _BUCKET)
-        bits = np.bitwise_count(mine[rows, None] ^ mine[None, columns])
-        near = np.argwhere(np.triu(bits <= NEAR_BITS, 1))
-        one, other = bucket[near[:, 0] + start], bucket[near[:, 1] + start]
-        for part in range(0, len(near), 8192):
-            a, b = one[part : part + 8192], other[part : part + 8192]
-            alike = look_alike(signatures[a], signatures[b])
-            yield from zip(a[alike], b[alike])
+    for start in range(0, len(bucket), 512):
+        bits = np.bitwise_count(mine[start : start + 512, None] ^ mine[None, start : start + _BUCKET])
+        near = np.argwhere(np.triu(bits <= NEAR_BITS, 1))[:_CANDIDATES] + start
+        yield from _verified(bucket[near[:, 0]], bucket[near[:, 1]], signatures)
+
+
+def _verified(one: np.ndarray, other: np.ndarray, signatures: np.ndarray) -> Iterable[tuple[int, int]]:
+    """Those candidate pairs whose mean colours agree as well."""
+    for start in range(0, len(one), 8192):
+        a, b = one[start : start + 8192], other[start : start + 8192]
+        alike = look_alike(signatures[a], signatures[b])
+        yield from zip(a[alike], b[alike])
 
 
 def look_alike(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Whether signatures (K, 432) agree: (K,) bool."""
-    off = np.abs(one.astype(np.int16) - other)
-    return (off.mean(1) <= NEAR_MEAN) & (off.max(1) <= NEAR_MOST)
+    off = np.maximum(one, other) - np.minimum(one, other)
+    return (off.max(1) <= NEAR_MOST) & (off.sum(1, dtype=np.uint32) <= NEAR_MEAN * off.shape[1])
 
 
 # ------------------------------------------------------------------------------------------------ the report
