@@ -90,6 +90,12 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def command_names() -> list[str]:
+    """Every command's name."""
+    actions = [a for a in parser()._actions if isinstance(a, argparse._SubParsersAction)]
+    return list(actions[0].choices)
+
+
 def _shared() -> argparse.ArgumentParser:
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("--library", type=Path, metavar="DIR", default=argparse.SUPPRESS, help="the library to work in")

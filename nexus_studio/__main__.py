@@ -28,10 +28,19 @@ def _window_arguments(arguments: list[str]) -> argparse.Namespace | None:
     return known if openable else None
 
 
+def _is_command(arguments: list[str]) -> bool:
+    """Whether the first word is a command: it goes before a file or folder of that name."""
+    if not arguments or arguments[0].startswith("-"):
+        return False
+    from models_backend.cli import command_names
+
+    return arguments[0] in command_names()
+
+
 def main(argv: list[str] | None = None) -> int:
     """Shows the window, or hands the command to the command line."""
     arguments = sys.argv[1:] if argv is None else argv
-    window = _window_arguments(arguments)
+    window = None if _is_command(arguments) else _window_arguments(arguments)
     if window is None:
         from models_backend.cli import main as command_line
 

@@ -30,6 +30,7 @@ from models_backend.contract.messages import (
     VectorField,
 )
 from models_backend.contract.run_layout import DatasetRecord, JobRecord, RunRecord
+from models_backend.library import backup
 from models_backend.library.library import Library
 
 from . import catalogue, creation, devices, importing, processes
@@ -41,6 +42,7 @@ from .scheduler import Scheduler
 from .training_worker import TrainingWorker
 
 log = logging.getLogger(__name__)
+BACKUP_LOOK_S = 60.0
 
 __all__ = ["Device", "Engine", "Limits", "Overtaken"]
 
@@ -76,6 +78,18 @@ class Engine:
             await self._scheduler.load(lambda run: run in self._live)
             await self._scheduler.pump()
         self._spawn(self._keep_looking())
+        if getattr(self.library, "owned", False):
+            self._spawn(self._back_up())
+
+    async def _back_up(self) -> None:
+        """Copies the index and the small records now and then, so that a damaged one can be brought back."""
+        while True:
+            await asyncio.sleep(BACKUP_LOOK_S)
+            if await asyncio.to_thread(backup.due, self.library.layout):
+                try:
+                    await asyncio.to_thread(backup.make, self.library)
+                except (TroubleError, OSError) as error:
+                    log.warning("no backup was made: %s", error)
 
     async def close(self) -> None:
         """Ends the warm workers and lets go of the runs in training, which go on."""
@@ -271,12 +285,25 @@ class Engine:
 
         Raises TroubleError, or :class:`Overtaken` (a cancellation) where a request with a newer stamp took its place."""
         run = getattr(request, "run", "")
-        if run in self._live and isinstance(request, (Sample, VectorField)) and not request.checkpoint:
-            answer = await self._live[run].call(request, tell)
+        worker = self._live.get(run)
+        if worker is not None and isinstance(request, (Sample, VectorField)) and not request.checkpoint:
+            answer = await self._of_run(worker, request, tell)
         else:
-            answer = await self._interactive_on(await self._device()).call(request, tell)
+            answer = await self._of_warm(request, tell)
         await asyncio.to_thread(self._note, request, answer)
         return answer
+
+    async def _of_run(self, worker: TrainingWorker, request: Any, tell: Callable[[Progress], None] | None) -> Any:
+        """The training worker's answer; the warm worker's where the run ended before it could answer."""
+        try:
+            return await worker.call(request, tell)
+        except TroubleError:
+            if not worker.gone:
+                raise
+        return await self._of_warm(request, tell)
+
+    async def _of_warm(self, request: Any, tell: Callable[[Progress], None] | None) -> Any:
+        return await self._interactive_on(await self._device()).call(request, tell)
 
     def _note(self, request: Any, answer: Any) -> None:
         """Brings the index up to what a worker has written."""

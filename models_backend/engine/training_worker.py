@@ -70,6 +70,11 @@ class TrainingWorker:
             raise TroubleError("the run is not in training any more", self.id, advice="Try again")
         return await self.connection.call(request, tell)
 
+    @property
+    def gone(self) -> bool:
+        """Whether nobody answers any more: the worker ended, or is about to."""
+        return self.connection is None or self.connection.closed.is_set() or self.ended.is_set()
+
     async def up(self) -> None:
         """Waits until the worker is connected, or has ended."""
         waits = [_unheard(e.wait()) for e in (self._connected, self.ended)]
