@@ -84,7 +84,7 @@ class DDPM(Family):
     loss-aware timesteps "history"."""
 
     title = "DDPM"
-    glyph = "⁘"
+    glyph = "ε"
     group = "Diffusion"
     summary = "Learns to remove noise, a little at a time, from items to which noise was added"
     paper = "Ho, Jain & Abbeel 2020, Denoising Diffusion Probabilistic Models, arXiv:2006.11239"
@@ -98,6 +98,9 @@ class DDPM(Family):
                {"steps": 6}, "Seconds on a CPU: to see that everything works"),
         Preset("small", "Small", {"network": {"type": "auto", "size": "small"}},
                {"steps": 4000, "batch_size": 64, "learning_rate": 1e-3}, {"steps": 50}, "Minutes on a laptop"),
+        Preset("demo", "Demo", {"network": {"type": "auto", "size": "small"}},
+               {"steps": 1500, "batch_size": 64, "learning_rate": 1e-3, "preview_every": 500, "validate_every": 100},
+               {"steps": 30, "sampler": {"type": "dpmpp_2m"}}, "What `nexus-studio demo` trains: digits in two minutes"),
         Preset("paper", "As published", {"network": {"type": "auto", "size": "base"}, "schedule": {"type": "linear"},
                "prediction": "eps"}, {"steps": 800_000, "batch_size": 128, "learning_rate": 2e-4, "warmup": 5000,
                "decay": {"type": "constant"}, "ema": 0.9999}, {"sampler": {"type": "ddpm"}, "steps": 1000},

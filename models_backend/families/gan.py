@@ -65,7 +65,7 @@ class GAN(Family):
     """Two networks: each step yields the discriminator's loss, then the generator's against the stepped discriminator."""
 
     title = "GAN"
-    glyph = "⚔"
+    glyph = "G"
     group = "Adversarial"
     summary = "A forger against a judge: sharp items in one pass; the balance needs watching"
     paper = "Goodfellow et al. 2014, Generative Adversarial Networks, arXiv:1406.2661"

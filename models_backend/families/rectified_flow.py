@@ -68,7 +68,7 @@ class RectifiedFlow(Family):
     """Network: "velocity". Time 0 is noise, 1 is data."""
 
     title = "Rectified flow"
-    glyph = "→"
+    glyph = "v"
     group = "Flow"
     summary = "Learns the velocity of straight paths from noise to data; reflow makes them straighter, for fewer steps"
     paper = "Liu, Gong & Liu 2022, Flow Straight and Fast, arXiv:2209.03003"

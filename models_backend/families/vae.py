@@ -94,7 +94,7 @@ class VAE(Family):
     """One network, one loss: minus the bound in nats, summed over dimensions and meant over items."""
 
     title = "Variational autoencoder"
-    glyph = "⇄"
+    glyph = "z"
     group = "Autoencoders"
     summary = "Learns a smooth map of the data that decodes anywhere; quick, steady, a little soft"
     paper = "Kingma & Welling 2014, Auto-Encoding Variational Bayes, arXiv:1312.6114"
