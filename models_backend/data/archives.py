@@ -234,7 +234,9 @@ def _read_at(file: BinaryIO, size: int, offset: int) -> bytes:
 def open_archive(path: str) -> Archive:
     """Opens by content, not by name. Raises Refused where it is not an archive, damaged or encrypted as a whole."""
     try:
-        return Zip(path) if zipfile.is_zipfile(path) else Tar(path)
+        with open(path, "rb") as file:  # noqa: PTH123  a name of any bytes
+            begins_as_zip = file.read(2) == b"PK"
+        return Zip(path) if begins_as_zip else Tar(path)
     except FileNotFoundError:
         raise Refused("gone", "it is not there any more") from None
     except PermissionError:

@@ -157,7 +157,7 @@ class Pool:
     """Confined decoders. ``run`` may be called again and again; use it as a context manager."""
 
     def __init__(self, children: int = 0):
-        self.children = children or max(2, min(16, (os.cpu_count() or 2)))
+        self.children = children or min(16, (os.cpu_count() or 2) + 1)  # one reads while the others decode
         self._nursery = Nursery()
         self._encoder = msgspec.msgpack.Encoder()
         self._decoder = msgspec.msgpack.Decoder(Decoded)

@@ -141,3 +141,10 @@ def test_pixels_from_an_archive_are_the_pictures(library_root, tmp_path):
     rows = np.load(LibraryLayout(library_root).dataset(record.id).cache / "thumbs.npy")
     for seed in range(6):
         assert np.array_equal(rows[seed], picture(seed))
+
+
+def test_a_tar_that_ends_with_a_zip_is_a_tar(library_root, tmp_path):
+    write_zip(tmp_path / "inner.zip", {"inside.png": encoded("PNG", 1)})
+    write_tar(tmp_path / "a.tar", {"good.png": encoded("PNG", 2), "inner.zip": (tmp_path / "inner.zip").read_bytes()}, "w")
+    record, report = import_paths(library_root, [tmp_path / "a.tar"])
+    assert record.count == 1 and [line.code for line in report.ignored] == ["archive"]
