@@ -13,6 +13,7 @@ import contextlib
 import errno
 import io
 import os
+import re
 import secrets
 import stat
 import sys
@@ -33,11 +34,12 @@ from .trouble import explain
 
 __all__ = [
     "Appender", "faults", "leftovers", "make_folder", "new_file", "new_folder", "open_new", "operations", "read_json",
-    "remove", "remove_folder", "replace", "replace_folder", "sweep", "sync_file", "sync_folder", "temporary",
-    "write_bytes", "write_json",
+    "remove", "remove_folder", "replace", "replace_folder", "sweep", "sweep_among_others", "sync_file", "sync_folder",
+    "temporary", "write_bytes", "write_json",
 ]  # fmt: skip
 
 TEMPORARY = ".tmp-"
+_EXACTLY_OURS = re.compile(r"\.tmp-\d+-[0-9a-f]{12}(\.[a-z0-9]{1,15})?")
 BUFFER = 1 << 20
 
 operations = faults.operations
@@ -306,3 +308,9 @@ def _alive(pid: int) -> bool:
 def sweep(folder: str | Path) -> int:
     """Remove what dead writers left in a folder; how many names went."""
     return sum(_discard(path) for path in leftovers(folder))
+
+
+def sweep_among_others(folder: str | Path) -> int:
+    """As :func:`sweep`, in a folder that is the user's own: only files, and only of exactly the form that is given here."""
+    ours = [path for path in leftovers(folder) if _EXACTLY_OURS.fullmatch(path.name) and path.is_file()]
+    return sum(_discard(path) for path in ours)

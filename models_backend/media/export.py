@@ -1,7 +1,7 @@
 """Export: a sample, its trace, its path, or a run's weights to files that people use elsewhere.
 
 Every file carries the sample's record (``library.provenance``), so that dropping it on the window brings its state back;
-``strip`` leaves it out. Files appear whole or not at all.
+``strip`` leaves it out. Files appear whole or not at all; what a killed export left behind goes with the next one.
 """
 
 from __future__ import annotations
@@ -43,6 +43,8 @@ def export(library: Any, request: Export) -> list[Path]:
             written = _export_media(library, request, format, target)
         for path in written:
             path.chmod(0o644)
+        for folder in {path.parent for path in written}:
+            storage.sweep_among_others(folder)
     return written
 
 

@@ -164,6 +164,21 @@ def test_sweep_takes_only_what_the_dead_left(tmp_path):
     assert storage.leftovers(tmp_path / "nowhere") == []
 
 
+def test_in_a_folder_of_the_users_only_files_of_exactly_our_names_are_swept(tmp_path):
+    ours = [".tmp-999999999-0123456789ab", ".tmp-999999999-0123456789ab.webm"]
+    others = [
+        ".tmp-999999999-aa",
+        ".tmp-999999999-0123456789ab.tar.gz",
+        ".tmp-999999999-notes",
+        f".tmp-{os.getppid()}-0123456789ab",
+    ]
+    for name in (*ours, *others):
+        (tmp_path / name).touch()
+    (tmp_path / ".tmp-999999998-0123456789ab").mkdir()
+    assert storage.sweep_among_others(tmp_path) == 2
+    assert names(tmp_path) == sorted([*others, ".tmp-999999998-0123456789ab"])
+
+
 def test_json_is_readable_and_comes_back(tmp_path):
     entry = TrashEntry("id", "run", "Grüße", "runs/a", 1.5)
     storage.write_json(tmp_path / "entry.json", entry)
