@@ -20,6 +20,7 @@ NEAR_MEAN, NEAR_MOST = 4.0, 32.0  # levels of 255: mean and greatest difference 
 _BANDS = ((0, 10), (10, 9), (19, 9), (28, 9), (37, 9), (46, 9), (55, 9))  # (first bit, bits): seven bands of 64 bits
 # Bounds on the work for data in which very many pictures resemble each other: beyond them some pairs are not looked at.
 _BUCKET, _CANDIDATES, _NEIGHBOURS, _OF_EACH = 4096, 100_000, 32, 8
+_SMALL = 64  # buckets up to this size are compared all at once
 
 
 class Groups:
@@ -65,26 +66,30 @@ def mark_duplicates(
 
 def near_pairs(looks: np.ndarray, signatures: np.ndarray) -> Iterable[tuple[int, int]]:
     """Pairs of positions that look alike: enough of them to join a group of look-alikes, not all of them."""
-    yield from _of_one_hash(looks, signatures)
+    by_brightness = np.lexsort((signatures.mean(1), looks))  # many share one hash where pictures are flat
+    yield from _near_in_order(by_brightness, looks[by_brightness], _NEIGHBOURS, looks, signatures)
     spread = _few_of_each(looks)
     for first_bit, bits in _BANDS:
         key = (looks[spread] >> np.uint64(first_bit)) & np.uint64((1 << bits) - 1)
         order = np.lexsort((looks[spread], key))
         edges = np.flatnonzero(np.diff(key[order].astype(np.int64), prepend=-1, append=-1))
+        small = np.repeat(np.diff(edges) <= _SMALL, np.diff(edges))
+        yield from _near_in_order(spread[order[small]], key[order[small]], _SMALL - 1, looks, signatures)
         for start, stop in pairwise(edges):
-            if stop - start > 1:
+            if stop - start > _SMALL:
                 yield from _pairs_in(spread[order[start:stop]], looks, signatures)
 
 
-def _of_one_hash(looks: np.ndarray, signatures: np.ndarray) -> Iterable[tuple[int, int]]:
-    """Look-alikes among pictures of the same hash (many, where pictures are flat): neighbours in order of brightness."""
-    order = np.lexsort((signatures.mean(1), looks))
-    for step in range(1, _NEIGHBOURS + 1):
-        one, other = order[:-step], order[step:]
-        same = looks[one] == looks[other]
-        if not same.any():
+def _near_in_order(order: np.ndarray, keys: np.ndarray, furthest: int, looks: np.ndarray, signatures: np.ndarray
+                   ) -> Iterable[tuple[int, int]]:  # fmt: skip
+    """Look-alikes among positions of the same key that stand at most ``furthest`` apart in ``order``; ``keys`` is sorted."""
+    for step in range(1, min(furthest, len(order) - 1) + 1):
+        near = keys[:-step] == keys[step:]
+        if not near.any():
             return
-        yield from _verified(one[same], other[same], signatures)
+        one, other = order[:-step][near], order[step:][near]
+        close = np.bitwise_count(looks[one] ^ looks[other]) <= NEAR_BITS
+        yield from _verified(one[close], other[close], signatures)
 
 
 def _few_of_each(looks: np.ndarray) -> np.ndarray:

@@ -29,7 +29,10 @@ _ESCAPE = 0xF700  # private-use characters stand for the bytes 0x80 to 0xFF of n
 
 def as_text(path: str | os.PathLike) -> str:
     """A path as text that can be stored as UTF-8."""
-    return "".join(chr(_ESCAPE + ord(c) - 0xDC00) if 0xDC80 <= ord(c) <= 0xDCFF else c for c in os.fspath(path))
+    text = os.fspath(path)
+    if text.isascii():
+        return text
+    return "".join(chr(_ESCAPE + ord(c) - 0xDC00) if 0xDC80 <= ord(c) <= 0xDCFF else c for c in text)
 
 
 def as_path(text: str) -> str:
