@@ -14,43 +14,17 @@ import warnings
 from collections.abc import Callable
 
 import cv2
-import msgspec
 import numpy as np
 from PIL import Image, ImageOps
 
 from . import geometry
+from .decoded import Decoded, Target
 from .formats import BadPicture, Header, check_size, inspect
 
 HASH_SIDE, SIGNATURE_SIDE = 32, 12
 
 Image.MAX_IMAGE_PIXELS = None  # our own limit is checked on every header, with our own words
 warnings.filterwarnings("ignore", module="PIL")
-
-
-class Target(msgspec.Struct, frozen=True):
-    """An array to make: (side, side, 3) uint8."""
-
-    side: int
-    crop: str = "centre"
-
-
-class Decoded(msgspec.Struct):
-    """What became of one picture. ``code`` "" means that it is good; else ``reason`` says why not.
-
-    ``look``: a 64-bit perceptual hash; ``signature``: 12 x 12 x 3 mean colours; ``pixels``: hash of the decoded pixels;
-    ``grey``: no colour in it; ``arrays``: the targets' bytes in order."""
-
-    code: str = ""
-    reason: str = ""
-    format: str = ""
-    width: int = 0
-    height: int = 0
-    grey: bool = False
-    alpha: bool = False
-    look: int = 0
-    signature: bytes = b""
-    pixels: bytes = b""
-    arrays: list[bytes] = []
 
 
 #: whether the decoder library has complained since the last call, and in which words

@@ -6,7 +6,6 @@ shows the whole picture on black bars, "stretch" ignores the aspect.
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
 
@@ -21,6 +20,8 @@ def fit(picture: np.ndarray, side: int, crop: str) -> np.ndarray:
 
 def resized(picture: np.ndarray, width: int, height: int) -> np.ndarray:
     """Resampled without aliasing: by area where it shrinks, bicubic where it grows."""
+    import cv2  # only where pictures are resampled: the importer's own process does without it
+
     old_height, old_width = picture.shape[:2]
     if (old_width, old_height) == (width, height):
         return picture

@@ -30,18 +30,19 @@ from .watch import Watch
 
 def import_paths(
     library: object, paths: Sequence[str | Path], title: str = "", settings: DataSettings | None = None,
-    tell: Callable[[Progress], None] | None = None, cancelled: Callable[[], bool] | None = None,
+    tell: Callable[[Progress], None] | None = None, cancelled: Callable[[], bool] | None = None, pool: Pool | None = None,
 ) -> tuple[DatasetRecord, DoctorReport]:  # fmt: skip
     """Imports files, folders and archives into ``library`` (a Library, or the path of its root).
 
     Raises TroubleError where nothing can be imported or the library cannot be written, and watch.Cancelled; then nothing
-    has been added. The same pictures with the same labels give the data set that is there already."""
+    has been added. The same pictures with the same labels give the data set that is there already. ``pool``: decoders that
+    are under way already; they are ended with the import."""
     root = Path(getattr(getattr(library, "layout", None), "root", None) or library)
     started, watch = time.perf_counter(), Watch(tell, cancelled)
     home = LibraryLayout(root).datasets
     with explained("the data set cannot be written", str(root), "nothing was added; the sources are untouched"):
         storage.make_folder(home)
-        with Pool() as pool, Opener() as opener:
+        with pool or Pool() as pool, Opener() as opener:
             found = _look(paths, opener, watch)
             spools = [Spool(t, tempfile.TemporaryFile(dir=home)) for t in targets_for(settings)]  # noqa: SIM115
             try:

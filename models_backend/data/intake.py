@@ -14,7 +14,7 @@ from models_backend.contract.settings import DataSettings
 
 from . import folder, geometry
 from .archives import Refused
-from .decoding import Decoded, Target
+from .decoded import Decoded, Target
 from .opening import Opener
 from .sources import Found, Source
 from .watch import Watch

@@ -23,7 +23,7 @@ import msgspec
 
 from models_backend.contract.messages import TroubleError
 
-from .decoding import Decoded, Target
+from .decoded import Decoded, Target
 
 SECONDS = 20.0
 ANSWER_LIMIT = 64 << 20

@@ -11,7 +11,7 @@ from models_backend.contract.run_layout import DatasetRecord, DoctorReport, Item
 from models_backend.library.datasets import fingerprint
 
 from . import doctor, labels
-from .decoding import Decoded
+from .decoded import Decoded
 from .formats import EXTENSIONS
 from .intake import Intake
 from .sources import Found, as_text

@@ -13,7 +13,7 @@ from models_backend.contract.settings import DataSettings
 
 from . import cache, geometry
 from .archives import Refused
-from .decoding import Decoded, Target
+from .decoded import Decoded, Target
 from .intake import BATCH
 from .opening import Opener, source_of
 from .pool import Pool

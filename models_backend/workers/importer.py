@@ -67,10 +67,13 @@ def carry_out(job: Job, voice: Voice, stop: threading.Event) -> DatasetRecord:
         from models_backend.data.builtin import make
 
         return make(Path(job.library), job.builtin)
-    from models_backend.data.importing import import_paths
+    from models_backend.data.pool import Pool
 
-    settings = None if job.settings is None else build(DataSettings, job.settings)
-    record, _ = import_paths(Path(job.library), job.paths, job.title, settings, voice.tell, stop.is_set)
+    with Pool() as pool:  # the decoders start while this process loads the rest
+        from models_backend.data.importing import import_paths
+
+        settings = None if job.settings is None else build(DataSettings, job.settings)
+        record, _ = import_paths(Path(job.library), job.paths, job.title, settings, voice.tell, stop.is_set, pool)
     return record
 
 

@@ -1,0 +1,32 @@
+"""What goes to the confined decoder and what comes back, apart from the decoding itself: the importer's own process talks of
+pictures without ever loading a decoder library, which starts it sooner."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Target(msgspec.Struct, frozen=True):
+    """An array to make: (side, side, 3) uint8."""
+
+    side: int
+    crop: str = "centre"
+
+
+class Decoded(msgspec.Struct):
+    """What became of one picture. ``code`` "" means that it is good; else ``reason`` says why not.
+
+    ``look``: a 64-bit perceptual hash; ``signature``: 12 x 12 x 3 mean colours; ``pixels``: hash of the decoded pixels;
+    ``grey``: no colour in it; ``arrays``: the targets' bytes in order."""
+
+    code: str = ""
+    reason: str = ""
+    format: str = ""
+    width: int = 0
+    height: int = 0
+    grey: bool = False
+    alpha: bool = False
+    look: int = 0
+    signature: bytes = b""
+    pixels: bytes = b""
+    arrays: list[bytes] = []
