@@ -21,6 +21,8 @@ from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import CheckpointLayout, CheckpointState, RunRecord
 from models_backend.library import storage
 
+from . import layout
+
 
 def chosen_device(name: str = "auto") -> torch.device:
     """The device of a name; "auto" takes an accelerator where there is one. TroubleError for one that is not there."""
@@ -126,16 +128,16 @@ def load_run(library: Any, run: str, families: Mapping[str, type[Family]], check
     device = chosen_device(device) if isinstance(device, str) else device
     parts = load_parts(library, record, families, device, above)
     member = make_family(record, families, parts)
-    layout = folder.checkpoint(checkpoint)
+    kept = folder.checkpoint(checkpoint)
     nets = member.networks()
     for name, net in nets.items():
-        _fill(net, layout, name)
-        net.to(device).eval().requires_grad_(False)
-    state = storage.read_json(layout.state, CheckpointState)
+        _fill(net, kept, name)
+        layout.arrange(net.to(device).eval().requires_grad_(False), device)
+    state = storage.read_json(kept.state, CheckpointState)
     return LoadedRun(member, nets, member.config, record.spec, device, state.step, parts)
 
 
-def _fill(net: nn.Module, layout: CheckpointLayout, name: str) -> None:
-    averaged = layout.ema(name)
-    path = averaged if averaged.exists() else layout.network(name)
-    load_into(net, read_tensors(path), f"{layout.root.parent.parent.name}/{layout.name}/{path.name}")
+def _fill(net: nn.Module, kept: CheckpointLayout, name: str) -> None:
+    averaged = kept.ema(name)
+    path = averaged if averaged.exists() else kept.network(name)
+    load_into(net, read_tensors(path), f"{kept.root.parent.parent.name}/{kept.name}/{path.name}")

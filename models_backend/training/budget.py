@@ -76,12 +76,13 @@ def _cost(assembled: Assembly) -> Cost:
     settings, device = assembled.settings, assembled.device
     with _PeakMemory(device) as peak:
         batches = _batches(assembled)
+        trial = choices.Trial(assembled.family, assembled.nets, settings, device, batches)
+        chosen = choices.choose(settings, trial, settings.steps)
+        choices.arranged(assembled.nets, device, chosen.precision)
         average = Average(assembled.nets, settings.ema, settings.ema_warmup) if settings.ema > 0 else None
         if settings.checkpoint_gradients:
             for net in assembled.nets.values():
                 activations.recompute(net)
-        trial = choices.Trial(assembled.family, assembled.nets, settings, device, batches)
-        chosen = choices.choose(settings, trial, settings.steps)
         stepper = Stepper(assembled.family, assembled.nets, settings, device, chosen.precision)
         step_s = _two_steps(stepper, batches, average, settings)
     disk = checkpoints.bytes_of(assembled.nets, average, stepper.optimisers) * (settings.keep + 1)

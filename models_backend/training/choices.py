@@ -14,6 +14,7 @@ from torch import nn
 from models_backend.contract.family import Family
 from models_backend.contract.settings import TrainingSettings
 from models_backend.library import storage
+from models_backend.networks import layout
 
 from . import compiling, precision
 from .batches import Batches
@@ -28,7 +29,6 @@ class Choices(msgspec.Struct):
 
     precision: str
     compile: bool
-    channels_last: bool
     threads: int
     step_s: float = 0.0
 
@@ -48,7 +48,8 @@ class Trial:
 
     def seconds(self, arithmetic: str) -> float:
         """One step: the median of a few after one to warm up."""
-        stepper = Stepper(self._family, copy.deepcopy(self.nets), self._settings, self.device, arithmetic)
+        nets = arranged(copy.deepcopy(self.nets), self.device, arithmetic)
+        stepper = Stepper(self._family, nets, self._settings, self.device, arithmetic)
         times = []
         for _ in range(ROUNDS + 1):
             start = time.perf_counter()
@@ -68,7 +69,14 @@ def choose(settings: TrainingSettings, trial: Trial, steps: int) -> Choices:
     if settings.compile == "auto" and compiling.possible(trial.device):
         took = took or trial.seconds(chosen)
         wanted = compiling.repays(trial.nets, trial.device, steps, took)
-    return Choices(chosen, wanted and compiling.possible(trial.device), False, torch.get_num_threads(), took)
+    return Choices(chosen, wanted and compiling.possible(trial.device), torch.get_num_threads(), took)
+
+
+def arranged(nets: dict[str, nn.Module], device: torch.device, arithmetic: str) -> dict[str, nn.Module]:
+    """The networks laid out for that arithmetic, in place."""
+    for net in nets.values():
+        layout.arrange(net, device, arithmetic == "fp32")
+    return nets
 
 
 def _arithmetic(trial: Trial) -> tuple[str, float]:

@@ -62,6 +62,7 @@ class Trainer:
         kept = choices.recall(inside / "choices.json")
         wanted = int(self.record.training.get("threads", 0))
         threads = randomness.be_deterministic(kept.threads if kept else wanted)
+        memory.keep_freed_pages()
         assembled = assemble(self.library, self.record, self._families, self.device, self._tell)
         self.settings, self.family, self.nets, self.data = assembled.settings, assembled.family, assembled.nets, assembled.data
         self.total = self.settings.steps
@@ -89,6 +90,7 @@ class Trainer:
         return chosen
 
     def _build_steppers(self) -> None:
+        choices.arranged(self.nets, self.device, self.choices.precision)
         if self.settings.ema > 0:
             self.average = Average(self.nets, self.settings.ema, self.settings.ema_warmup)
         if self.settings.checkpoint_gradients:
