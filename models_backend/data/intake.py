@@ -33,9 +33,10 @@ class Spool:
     def row_bytes(self) -> int:
         return 3 * self.target.side**2
 
-    def put(self, position: int, row: bytes) -> None:
-        self.file.seek(position * self.row_bytes)
-        self.file.write(row)
+    def put(self, first: int, rows: Sequence[bytes]) -> None:
+        """Rows of consecutive positions; b"" leaves a gap."""
+        self.file.seek(first * self.row_bytes)
+        self.file.write(b"".join(row or bytes(self.row_bytes) for row in rows))
 
     def pieces(self, positions: Sequence[int], channels: int) -> Iterator[bytes]:
         """The rows at ``positions`` in turn, with ``channels`` 1 or 3."""
@@ -43,11 +44,10 @@ class Spool:
         for position in positions:
             self.file.seek(position * self.row_bytes)
             row = self.file.read(self.row_bytes)
-            yield (
-                row
-                if channels == 3
-                else geometry.recoloured(np.frombuffer(row, np.uint8).reshape(1, side, side, 3), 1).tobytes()
-            )
+            if channels == 1:
+                picture = np.frombuffer(row, np.uint8).reshape(1, side, side, 3)
+                row = geometry.recoloured(picture, 1).tobytes()
+            yield row
 
 
 @dataclass
@@ -77,9 +77,9 @@ class Intake:
 
     def take(self, batch: range, answers: list[Decoded]) -> None:
         """Keeps the answers of a batch."""
+        for number, spool in enumerate(self.spools):
+            spool.put(batch.start, [answer.arrays[number] if answer.arrays else b"" for answer in answers])
         for position, answer in zip(batch, answers):
-            for spool, row in zip(self.spools, answer.arrays):
-                spool.put(position, row)
             answer.arrays = []
             self.answers[position] = answer
         self.watch.count(len(batch))

@@ -143,14 +143,11 @@ class Nursery:
         raise TroubleError("the picture decoder cannot be started", advice="check that Pillow and OpenCV are installed")
 
     def close(self) -> None:
-        """Ends the process; children end with their sockets."""
+        """Ends the process; children end with their sockets, and with it."""
         if self._forks:
             self._control.close()
-            try:
-                self._process.wait(_GRACE)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+            self._process.kill()
+            self._process.wait()
 
 
 class Pool:
