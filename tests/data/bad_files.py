@@ -55,11 +55,11 @@ def png(width: int, height: int, body: bytes, colour: int = 2, depth: int = 8) -
 
 
 def png_bomb() -> bytes:
-    """20,000 x 20,000 black pixels in about 1.2 MB: 1.2 GB once decoded."""
-    packer, pieces = zlib.compressobj(9), []
-    for _ in range(20_000):
-        pieces.append(packer.compress(bytes(20_000 * 3 + 1)))
-    body = b"".join([*pieces, packer.flush()])
+    """20,000 x 20,000 black pixels in about 1.6 MB: 1.2 GB once decoded. One packed row, repeated."""
+    packer, row = zlib.compressobj(9, zlib.DEFLATED, -15), 20_000 * 3 + 1
+    packed = packer.compress(bytes(row)) + packer.flush(zlib.Z_FULL_FLUSH)
+    check = (20_000 * row % 65521) << 16 | 1  # Adler-32 of that many zeros
+    body = b"\x78\xda" + packed * 20_000 + packer.flush() + struct.pack(">I", check)
     head = struct.pack(">IIBBBBB", 20_000, 20_000, 8, 2, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
 
