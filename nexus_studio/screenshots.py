@@ -95,7 +95,12 @@ async def _latent(panel) -> None:
     await _until(lambda: panel.film.steps() > 1)
 
 
-_PREPARED = {"trajectory": _trajectory, "latent": _latent}
+async def _sample(panel) -> None:
+    panel.generate_or_stop()
+    await _until(lambda: panel.results.batch is not None)
+
+
+_PREPARED = {"sample": _sample, "trajectory": _trajectory, "latent": _latent}
 
 
 async def _until(condition) -> None:
