@@ -105,7 +105,7 @@ def _write(root: Path, paths: Sequence[str | Path], title: str, settings: DataSe
            started: float) -> tuple[DatasetRecord, DoctorReport]:  # fmt: skip
     found, good = intake.found, intake.good()
     words = _words(found, intake.opener)
-    unreadable = (*found.unreadable, *intake.bad())
+    unreadable = tuple(sorted((*found.unreadable, *intake.bad()), key=lambda line: line.source))
     if not good:
         raise recording.nothing_imported(paths, unreadable, found)
     classes, items = recording.items_of(intake, good, words)

@@ -9,11 +9,12 @@ from PySide6.QtWidgets import QGridLayout, QListView, QStyledItemDelegate, QWidg
 from models_backend.contract.run_layout import DatasetRecord, DoctorReport, Unreadable
 
 from .. import theme
-from ..pieces import Card, Flow, chip, column, icon_button, label, row, section, set_role
+from ..pieces import Card, Flow, button, chip, column, icon_button, label, row, section, set_role
 from ..shell.words import count, duration
 from ..state.session import Session
 
-MOST_CLASSES, MOST_SIZES = 24, 5
+MOST_CLASSES, MOST_SIZES, MOST_NOTES, MOST_LINES = 24, 5, 3, 5
+UNREAD_ROW = 38
 
 
 class Figure(Card):
@@ -130,10 +131,12 @@ class Unread(QAbstractListModel):
     def __init__(self) -> None:
         super().__init__()
         self.lines: list[Unreadable] = []
+        self.names: list[str] = []
 
-    def show(self, lines: list[Unreadable]) -> None:
+    def show(self, lines: list[Unreadable], roots: tuple[str, ...] = ()) -> None:
+        """Shows lines of the report; names are told from what was dropped on."""
         self.beginResetModel()
-        self.lines = lines
+        self.lines, self.names = lines, [shown_name(below(line.source, roots)) for line in lines]
         self.endResetModel()
 
     def rowCount(self, parent=QModelIndex()) -> int:  # noqa: B008
@@ -143,7 +146,12 @@ class Unread(QAbstractListModel):
         line = self.lines[index.row()]
         if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole, Qt.ItemDataRole.AccessibleTextRole):
             return f"{shown_name(line.source)}: {line.reason}"
-        return line if role == Qt.ItemDataRole.UserRole else None
+        return (self.names[index.row()], line.reason) if role == Qt.ItemDataRole.UserRole else None
+
+
+def below(source: str, roots: tuple[str, ...]) -> str:
+    """A path without the folder that was dropped."""
+    return next((source[len(root) + 1 :] for root in roots if source.startswith(f"{root}/")), source)
 
 
 def shown_name(source: str) -> str:
@@ -155,22 +163,19 @@ class UnreadPainter(QStyledItemDelegate):
     """File name above, reason below."""
 
     def sizeHint(self, option, index) -> QSize:
-        return QSize(120, theme.px(36))
+        return QSize(120, theme.px(UNREAD_ROW))
 
     def paint(self, painter: QPainter, option, index) -> None:
-        line: Unreadable = index.data(Qt.ItemDataRole.UserRole)
-        name = shown_name(line.source.rsplit("/", 1)[-1])
+        name, reason = index.data(Qt.ItemDataRole.UserRole)
         painter.save()
         painter.drawPixmap(option.rect.left(), option.rect.top() + 4, theme.pixmap("warn", "warn", 14))
-        place = option.rect.adjusted(22, 2, -4, -2)
-        for text, tint, flag in (
-            (name, "text", Qt.AlignmentFlag.AlignTop),
-            (line.reason, "text2", Qt.AlignmentFlag.AlignBottom),
-        ):
+        place = option.rect.adjusted(22, 2, -4, 0)
+        for text, tint, cut in ((name, "text", Qt.TextElideMode.ElideMiddle), (reason, "text2", Qt.TextElideMode.ElideRight)):
             painter.setFont(theme.font("text", 11))
             painter.setPen(theme.color(tint))
-            shown = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideMiddle, place.width())
-            painter.drawText(place, flag | Qt.AlignmentFlag.AlignLeft, shown)
+            shown = painter.fontMetrics().elidedText(text, cut, place.width())
+            painter.drawText(place, Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft, shown)
+            place.setTop(place.top() + theme.px(15))
         painter.restore()
 
 
@@ -206,13 +211,14 @@ class ReportPage(QWidget):
         self._heads = {key: section(text) for key, text in (
             ("split", self.tr("Split")), ("classes", self.tr("Classes")), ("sizes", self.tr("Sizes")),
             ("notes", self.tr("Notes")), ("suits", self.tr("Models that suit it")))}  # fmt: skip
-        self._unread_head = QWidget()
-        self._unread_head.setLayout(row(section(self.tr("Not imported")), None, copy))
+        self._unread_head, self._unread_title = QWidget(), section("")
+        self._unread_head.setLayout(row(self._unread_title, None, copy))
+        self._more = button("", "link", self._show_all_notes)
         suits = QWidget()
         suits.setLayout(self.suits)
         heads = self._heads
-        lines = [cards, heads["split"], self.split, heads["classes"], self.classes, heads["sizes"], self.sizes]
-        lines += [heads["notes"], self.notes, heads["suits"], suits, self._unread_head, self._view, None]
+        lines = [cards, self._unread_head, self._view, heads["split"], self.split, heads["classes"], self.classes]
+        lines += [heads["sizes"], self.sizes, heads["notes"], self.notes, row(self._more, None), heads["suits"], suits, None]
         self.setLayout(column(*lines, spacing=6, margins=(12, 2, 12, 12)))
 
     # ------------------------------------------------------------------------------------------ showing
@@ -239,10 +245,11 @@ class ReportPage(QWidget):
         sizes = sorted(report.sizes.items(), key=lambda pair: -pair[1])
         more = f"\nand {len(sizes) - MOST_SIZES:,} more sizes" if len(sizes) > MOST_SIZES else ""
         self.sizes.setText("\n".join(f"{size:<14} {number:>7,}" for size, number in sizes[:MOST_SIZES]) + more)
-        self.notes.setText("\n".join(self._notes(report)))
-        self.unread.show([*report.unreadable, *report.ignored])
+        self._show_notes(self._notes(report, record.roots))
+        self.unread.show([*report.unreadable, *report.ignored], record.roots)
         lines = len(self.unread.lines)
-        self._view.setFixedHeight(min(lines, 10) * theme.px(36) + 4)
+        self._unread_title.setText(self.tr("Not imported").upper() + f"  {lines:,}")
+        self._view.setFixedHeight(min(lines, MOST_LINES) * theme.px(UNREAD_ROW) + 4)
         for widget, seen in ((self.classes, bool(report.labels)), (self._heads["classes"], bool(report.labels)),
                              (self.sizes, bool(sizes)), (self._heads["sizes"], bool(sizes)),
                              (self.notes, bool(self.notes.text())), (self._heads["notes"], bool(self.notes.text())),
@@ -259,15 +266,26 @@ class ReportPage(QWidget):
         share = f"{100 * report.captioned / max(1, report.imported):.0f} % of items" if report.captioned else "none"
         self.figures["captions"].show_number(report.captioned, share)
 
-    def _notes(self, report: DoctorReport) -> list[str]:
-        notes = list(report.notes)
+    def _show_notes(self, notes: list[str], most: int = MOST_NOTES) -> None:
+        """The first few notes, and a button for the others."""
+        self._all_notes = notes
+        more = len(notes) - most
+        self.notes.setText("\n".join(f"• {note}" for note in (notes[:most] if more > 1 else notes)))
+        self._more.setText(f"Show {more:,} more notes")
+        self._more.setVisible(more > 1)
+
+    def _show_all_notes(self) -> None:
+        self._show_notes(self._all_notes, len(self._all_notes))
+
+    def _notes(self, report: DoctorReport, roots: tuple[str, ...] = ()) -> list[str]:
+        notes = []
         if report.exact_duplicates + report.near_duplicates:
             notes.append("Duplicates stay on one side of the split, so validation is not made of copies.")
         if report.grey and report.grey == report.imported:
             notes.append("All pictures are grey; models see one channel.")
         if report.alpha:
-            notes.append(f"{count(report.alpha, 'picture has', 'pictures have')} transparency.")
-        return notes
+            notes.append(f"{count(report.alpha, 'picture has', 'pictures have')} transparency; it was laid on white.")
+        return notes + [shown_name(below(note, roots)) for note in report.notes]
 
     def _show_suitable(self) -> None:
         self.suits.clear()

@@ -1,5 +1,6 @@
 """Data panel: start page, list, items with captions edited in place, filters, report, what the model sees."""
 
+import msgspec
 import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
@@ -156,7 +157,22 @@ async def test_a_report_with_nothing_found_leaves_out_what_is_empty(qapp, tmp_pa
         odd = DoctorReport(5, 4, (Unreadable("a\nb\x07.png", "truncated", "is cut off"),))
         panel.report.show_report(panel.items.record, odd)
         assert panel.report.unread.data(panel.report.unread.index(0)) == "a\\x0ab\\x07.png: is cut off"
+        assert panel.report._unread_title.text() == "NOT IMPORTED  1"
     assert shown_name("ä b.png") == "ä b.png"
+
+
+async def test_many_notes_stand_behind_a_button_and_paths_are_told_from_what_was_dropped(qapp, tmp_path):
+    async with Opened(tmp_path) as panel:
+        await settle(lambda: panel.report.report is not None)
+        record = msgspec.structs.replace(panel.items.record, roots=("/home/me/prints",))
+        notes = tuple(f"/home/me/prints/{n}.png is in truth a JPEG picture" for n in range(9))
+        bad = (Unreadable("/home/me/prints/old/1.png", "empty", "the file has no bytes"),)
+        panel.report.show_report(record, DoctorReport(10, 9, bad, notes=notes))
+        assert panel.report.notes.text().splitlines() == [f"• {n}.png is in truth a JPEG picture" for n in range(3)]
+        assert panel.report._more.isVisible() and panel.report._more.text() == "Show 6 more notes"
+        panel.report._more.click()
+        assert len(panel.report.notes.text().splitlines()) == 9 and not panel.report._more.isVisible()
+        assert panel.report.unread.names == ["old/1.png"]
 
 
 async def test_what_the_model_sees_follows_the_settings_and_they_are_kept(qapp, tmp_path):
