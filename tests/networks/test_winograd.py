@@ -60,8 +60,9 @@ def test_pieces_do_not_change_the_result(monkeypatch):
 
 def test_a_network_computes_the_same_and_other_convolutions_are_left_alone():
     torch.manual_seed(0)
-    net = nn.Sequential(nn.Conv2d(3, 16, 3, padding=1), nn.Conv2d(16, 16, 3, 2, 1), nn.Conv2d(16, 16, 1),
-                        spectral_norm(nn.Conv2d(16, 8, 3, padding=1)), nn.Conv2d(8, 8, 3, padding=1, groups=2)).eval()  # fmt: skip
+    bounded, grouped = spectral_norm(nn.Conv2d(16, 8, 3, padding=1)), nn.Conv2d(8, 8, 3, padding=1, groups=2)
+    strided, pointwise = nn.Conv2d(16, 16, 3, 2, 1), nn.Conv2d(16, 16, 1)
+    net = nn.Sequential(nn.Conv2d(3, 16, 3, padding=1), strided, pointwise, bounded, grouped).eval()
     x, names = seeded(2, 3, 16, 16), list(net.state_dict())
     before = net(x)
     layout.arrange(net, torch.device("cpu"))
