@@ -9,7 +9,7 @@ import msgspec
 import torch
 from torch import Tensor, nn
 
-from ..contract.family import Batch, Family, Loss, Preset, Sharing
+from ..contract.family import Batch, Claim, Family, Loss, Preset, Proof, Sharing
 from ..contract.fields import Field
 from ..contract.messages import TroubleError
 from ..contract.trace import Step
@@ -61,6 +61,14 @@ class Sampling(msgspec.Struct, frozen=True):
     path_origin: Annotated[int, Field("Seed of the latent at which every path starts", low=0, high=2**31 - 1)] = 0
 
 
+MLP_128 = {"type": "mlp", "width": 128, "depth": 3}
+RING = {"latent": 8, "generator": MLP_128, "discriminator": MLP_128}
+#: The setting in which the plain game is known to collapse (Metz et al. 2017, arXiv:1611.02163, section 3.1).
+PLAIN = {"latent": 8, "generator": {"type": "mlp", "width": 128, "depth": 2}, "penalty": {"type": "none"},
+         "discriminator": {"type": "mlp", "width": 128, "depth": 2}, "discriminator_rate": 0.1,
+         "beta1": 0.5, "beta2": 0.999}  # fmt: skip
+
+
 class GAN(Family):
     """Two networks: each step yields the discriminator's loss, then the generator's against the stepped discriminator."""
 
@@ -91,7 +99,28 @@ class GAN(Family):
                 "decay": {"type": "constant"}},
                note="Radford et al. 2016, section 4; pictures only"),
     )  # fmt: skip
-    proofs = ()
+    proofs = (
+        Proof("ring", "points:density=8gaussians", "small", 4.0, (
+            Claim("modes", ">=", 8, "modes of the ring with R1"),
+            Claim("within_3sd", ">=", 0.85, "points within three deviations of a mode"),
+            Claim("w2", "<=", 1.5, "W2 to held-out points, against its floor", "w2_floor"),
+            Claim("health_mode_collapse", "<=", 0, "the health monitor sees no collapse"),
+        ), {**RING, "penalty": {"type": "r1", "gamma": 0.1}}, {"steps": 4000, "batch_size": 256}, count=2000),
+        Proof("ring-plain", "points:density=8gaussians", "small", 2.0, (
+            Claim("modes", "<=", 4, "modes of the ring that the plain game keeps when the generator outruns its judge"),
+            Claim("health_mode_collapse", ">=", 2, "the health monitor calls this collapse bad (2)"),
+        ), PLAIN, {"steps": 1500, "batch_size": 128, "ema": 0.0, "decay": {"type": "constant"}}, count=2000),
+        Proof("digits", "digits", "small", 8.0, (
+            Claim("classifier_accuracy", ">=", 0.97, "classifier on held-out real digits"),
+            Claim("sure", ">=", 0.8, "digits of which the classifier is sure (p > .9)"),
+            Claim("least_class", ">=", 0.03, "rarest class"),
+            Claim("near_copies", "<=", 0.03, "near-copies of training items (.01 for a perfect maker)"),
+            Claim("fd", "<=", 3.0, "Frechet distance, against its floor", "fd_floor"),
+        ), {"latent": 24, "generator": {"type": "conv", "width": 24, "depth": 1},
+            "discriminator": {"type": "conv", "width": 24, "depth": 0},
+            "penalty": {"type": "r1", "gamma": 0.5, "every": 4}},
+            {"steps": 6000, "batch_size": 64, "learning_rate": 2e-3}),
+    )  # fmt: skip
 
     def networks(self) -> dict[str, Any]:
         c = self.config

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -9,6 +11,9 @@ from .bodies import Body, decoder, encoder
 
 #: Bounds of log variance: below, a posterior is a point in float32; above, exp() would drown the loss.
 LOGVAR_LOW, LOGVAR_HIGH = -14.0, 8.0
+
+#: The one number that every value of every item teaches may move this much faster than a weight (Adam moves all alike).
+SCALE_PACE = 10.0
 
 
 class Autoencoder(nn.Module):
@@ -20,7 +25,7 @@ class Autoencoder(nn.Module):
         self.encoder = encoder(encoder_body, shape, 2 * latent)
         self.decoder = decoder(decoder_body, latent, shape)
         self.floor = floor
-        start = torch.tensor(float(scale)).log()
+        start = torch.tensor(float(scale)).log() / SCALE_PACE
         if learn_scale:
             self.raw_log_scale = nn.Parameter(start)
         else:
@@ -29,7 +34,7 @@ class Autoencoder(nn.Module):
     @property
     def log_scale(self) -> Tensor:
         """The log width used, never below the floor: a perfect reconstruction would else earn unbounded density."""
-        return self.raw_log_scale.float().clamp_min(torch.tensor(self.floor).log().item())
+        return (SCALE_PACE * self.raw_log_scale.float()).clamp_min(math.log(self.floor))
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Items -> mean and log variance of q(z|x), each (B, L), float32."""
