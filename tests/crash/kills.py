@@ -3,7 +3,8 @@
     python tests/crash/kills.py --kills 200 [--seed N] [--only train import ...] [--naive]
 
 After each kill the library is reopened, ``fsck`` must be clean, all that the killed process had said was done must be there,
-and its work is taken up again and must end as undisturbed work does (runs: the same weight hash)."""
+and its work is taken up again and must end as undisturbed work does (runs: the same weight hash). Every durable operation of
+what is killed takes some milliseconds, as on a disk, so that many kills fall between two of them."""
 
 from __future__ import annotations
 
@@ -14,8 +15,10 @@ import random
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from unittest import mock
 
 if __name__ == "__main__":
     os.environ["OMP_NUM_THREADS"] = "1"
@@ -27,7 +30,23 @@ from crash.targets import TARGETS, Place, Target, Training, sound
 from library.crash import scratch
 from library.naive import naive_writes
 
+from models_backend.library import faults
+
 GONE_S = 8.0
+OPERATION_S = 0.003
+
+
+@contextlib.contextmanager
+def slow_disk() -> Iterator[None]:
+    """Every durable operation in this process takes a while."""
+    due = faults.due
+
+    def late(operation: str, path: object = "") -> str | None:
+        time.sleep(OPERATION_S)
+        return due(operation, path)
+
+    with mock.patch.object(faults, "due", late):
+        yield
 
 
 @dataclass
@@ -66,8 +85,8 @@ class Siege:
         for target in targets:
             if isinstance(target, Training):
                 began = time.monotonic()
-                target.undisturbed = answer(target.prepare)
-                target.longest_s = time.monotonic() - began
+                target.undisturbed = answer(slow_disk()(target.prepare))
+                target.longest_s = 0.8 * (time.monotonic() - began)
 
     def go_on(self, kills: int, enough: int = 0) -> Report:
         """Until that many kills, or ``enough`` damages. A line of progress for each tenth."""
@@ -101,7 +120,7 @@ class Siege:
         writes = naive_writes if self.naive else contextlib.nullcontext
 
         def act(say) -> int | None:
-            with writes():
+            with slow_disk(), writes():
                 return target.act(say)
 
         child = Child(act)

@@ -32,5 +32,5 @@ def test_many_kills_lose_nothing():
 
 
 def test_the_harness_finds_what_naive_writes_break():
-    report = besieged(60, seed=2, only=["checkpoint", "import"], naive=True, enough=1)
+    report = besieged(60, seed=2, only=["checkpoint", "export", "index"], naive=True, enough=1)
     assert report.damages, f"naive writes went unnoticed: {report}"
