@@ -119,7 +119,7 @@ class VAE(Family):
                note="Kingma & Welling 2014, section 5, with Adam for Adagrad"),
     )  # fmt: skip
     proofs = (
-        Proof("linear", "points:density=two-gaussians", "small", 1.0, (
+        Proof("linear", "points:density=two-gaussians", "small", 2.0, (
             Claim("ppca_gap", "<=", 0.02, "linear networks reach the exact pPCA marginal, nats apart"),
             Claim("active_units", ">=", 1, "latent dimensions in use"),
         ), {"latent": 1, "encoder": LINEAR, "decoder": LINEAR, "annealing": {"type": "full"}},
@@ -136,7 +136,9 @@ class VAE(Family):
             Claim("reconstruction_accuracy", ">=", 0.9, "held-out shapes keep shape and colour through the latent"),
             Claim("active_units", ">=", 4, "latent dimensions in use"),
             Claim("least_class", ">=", 0.02, "rarest of twelve classes among prior samples"),
-        ), {"latent": 16}, {"steps": 3000, "batch_size": 64}),
+        ), {"latent": 16, "encoder": {"type": "conv", "width": 12, "depth": 0},
+            "decoder": {"type": "conv", "width": 16, "depth": 0}},
+            {"steps": 4000, "batch_size": 64, "learning_rate": 2e-3}),
     )  # fmt: skip
 
     def networks(self) -> dict[str, Any]:
