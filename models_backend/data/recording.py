@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -58,6 +59,10 @@ def _root_text(path: str | Path) -> str:
 
 
 def _title(roots: Sequence[str]) -> str:
+    """Named after what was dropped; many files of one folder after the folder."""
+    folders = {os.path.dirname(root) for root in roots}  # noqa: PTH120
+    if len(roots) > 2 and len(folders) == 1:
+        roots = [folders.pop() or roots[0]]
     names = [Path(root).stem if Path(root).suffix else Path(root).name for root in roots]
     more = f" and {len(names) - 2} more" if len(names) > 2 else ""
     joined = ", ".join(name or "pictures" for name in names[:2]) + more

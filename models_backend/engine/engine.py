@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import time
 from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
@@ -151,7 +152,7 @@ class Engine:
         self, paths: Iterable[str | Path], title: str = "", settings: Any = None, tell: Callable[[Progress], None] | None = None
     ) -> DatasetRecord:
         """Imports files, folders or archives in a process of its own. Cancelling the task cancels it cleanly."""
-        absolute = tuple(str(Path(p).absolute()) for p in paths)
+        absolute = tuple(os.path.abspath(p) for p in paths)  # noqa: PTH100  there may be thousands
         job = importing.ImportJob(str(self.root), absolute, title=title, settings=importing.plain_settings(settings))
         return await self._imported(job, tell)
 

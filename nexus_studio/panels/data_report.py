@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QFontMetrics, QGuiApplication, QPainter
 from PySide6.QtWidgets import QGridLayout, QListView, QStyledItemDelegate, QWidget
@@ -136,7 +138,8 @@ class Unread(QAbstractListModel):
     def show(self, lines: list[Unreadable], roots: tuple[str, ...] = ()) -> None:
         """Shows lines of the report; names are told from what was dropped on."""
         self.beginResetModel()
-        self.lines, self.names = lines, [shown_name(below(line.source, roots)) for line in lines]
+        self.lines, folder = lines, dropped_folder(roots)
+        self.names = [shown_name(below(line.source, folder)) for line in lines]
         self.endResetModel()
 
     def rowCount(self, parent=QModelIndex()) -> int:  # noqa: B008
@@ -149,9 +152,19 @@ class Unread(QAbstractListModel):
         return (self.names[index.row()], line.reason) if role == Qt.ItemDataRole.UserRole else None
 
 
-def below(source: str, roots: tuple[str, ...]) -> str:
+def dropped_folder(roots: tuple[str, ...]) -> str:
+    """The folder that all dropped paths lie in; the dropped folder itself where it was one."""
+    try:
+        return os.path.commonpath(roots) if roots else ""
+    except ValueError:  # on several drives
+        return ""
+
+
+def below(source: str, folder: str) -> str:
     """A path without the folder that was dropped."""
-    return next((source[len(root) + 1 :] for root in roots if source.startswith(f"{root}/")), source)
+    if source == folder:
+        return source.rpartition("/")[2]
+    return source[len(folder) + 1 :] if folder and source.startswith((f"{folder}/", f"{folder}\\")) else source
 
 
 def shown_name(source: str) -> str:
@@ -285,7 +298,8 @@ class ReportPage(QWidget):
             notes.append("All pictures are grey; models see one channel.")
         if report.alpha:
             notes.append(f"{count(report.alpha, 'picture has', 'pictures have')} transparency; it was laid on white.")
-        return notes + [shown_name(below(note, roots)) for note in report.notes]
+        folder = dropped_folder(roots)
+        return notes + [shown_name(below(note, folder)) for note in report.notes]
 
     def _show_suitable(self) -> None:
         self.suits.clear()

@@ -10,6 +10,7 @@ ARCHIVES = {".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".tbz2", ".txz"}
 TABLES = {".csv", ".jsonl", ".txt", ".tsv"}
 POINTS = {".npy", ".npz"}
 EXPORTED = {".png", ".gif", ".webp", ".apng", ".mp4", ".webm", ".safetensors", ".json", ".jpg"}
+_FILES = PICTURES | TABLES | EXPORTED
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Outcome:
 
 
 def _counted(paths: list[Path]) -> str:
-    folders = sum(path.is_dir() for path in paths)
+    folders = sum(_is_folder(path) for path in paths)
     files = len(paths) - folders
     words = []
     if folders:
@@ -34,14 +35,19 @@ def _counted(paths: list[Path]) -> str:
     return " and ".join(words)
 
 
+def _is_folder(path: Path) -> bool:
+    """Asks the disk only where the name leaves it open: thousands of files may hang on a drag, maybe on a slow disk."""
+    return path.suffix.lower() not in _FILES and path.is_dir()
+
+
 def _suffixes(paths: list[Path]) -> set[str]:
-    return {path.suffix.lower() for path in paths if not path.is_dir()}
+    return {path.suffix.lower() for path in paths if not _is_folder(path)}
 
 
 def import_outcome(paths: list[Path]) -> Outcome:
     """The paths as a new data set."""
     known = PICTURES | ARCHIVES | TABLES | POINTS
-    usable = any(path.is_dir() or path.suffix.lower() in known for path in paths)
+    usable = any(path.suffix.lower() in known or path.is_dir() for path in paths)
     names = ", ".join(path.name for path in paths[:2]) + (" …" if len(paths) > 2 else "")
     text = f"{_counted(paths)}: {names}. The originals are only read."
     why = "" if usable else "no picture, archive or table among them"
@@ -54,7 +60,7 @@ def captions_outcome(paths: list[Path], dataset_title: str) -> Outcome:
     why = ""
     if not dataset_title:
         why = "no data set is chosen"
-    elif not any(path.is_dir() for path in paths) and not _suffixes(paths) & TABLES:
+    elif not any(_is_folder(path) for path in paths) and not _suffixes(paths) & TABLES:
         why = "captions come as .txt, .csv or .jsonl"
     return Outcome("captions", "Add captions", text or "To the chosen data set.", "text", why)
 

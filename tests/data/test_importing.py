@@ -73,6 +73,14 @@ def test_same_pictures_same_data_set(library_root, tmp_path):
     assert first.id == second.id == first.fingerprint[:16]
 
 
+def test_a_data_set_is_named_after_what_was_dropped(library_root, tmp_path):
+    paths = make_good(tmp_path / "ferns", 4)
+    make_good(tmp_path / "moss", 1, first_seed=50)
+    assert imported(library_root, *paths)[2].title == "ferns"
+    assert imported(library_root, paths[0])[2].title == "00000"
+    assert imported(library_root, tmp_path / "ferns", tmp_path / "moss")[2].title == "ferns, moss"
+
+
 # ------------------------------------------------------------------------------------------------ kinds of pictures
 
 

@@ -11,7 +11,7 @@ from models_backend.contract.run_layout import DoctorReport, Unreadable
 from nexus_studio import theme
 from nexus_studio.panels.data import DataPanel
 from nexus_studio.panels.data_preview import settings_key
-from nexus_studio.panels.data_report import shown_name
+from nexus_studio.panels.data_report import below, dropped_folder, shown_name
 
 
 class Opened:
@@ -173,6 +173,10 @@ async def test_many_notes_stand_behind_a_button_and_paths_are_told_from_what_was
         panel.report._more.click()
         assert len(panel.report.notes.text().splitlines()) == 9 and not panel.report._more.isVisible()
         assert panel.report.unread.names == ["old/1.png"]
+    files = ("/home/me/a/1.png", "/home/me/a/2.png", "/home/me/b")
+    assert below("/home/me/a/1.png", dropped_folder(files)) == "a/1.png"
+    assert below("/home/me/a/1.png", dropped_folder(files[:1])) == "1.png"
+    assert below("/x/1.png", dropped_folder(())) == "/x/1.png"
 
 
 async def test_what_the_model_sees_follows_the_settings_and_they_are_kept(qapp, tmp_path):

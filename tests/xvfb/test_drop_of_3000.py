@@ -86,6 +86,7 @@ def check_window(told: dict, mixed: Mixed) -> None:
     assert told["list_visible"] and {source: code for source, code, _ in told["listed"]} == {
         as_text(path): code for path, code in mixed.bad.items()
     }
+    assert max(told["busy_ms"]) <= LONGEST_GAP_MS
     shares = told["progress"]
     assert shares and shares == sorted(shares) and shares[-1] == 1.0
 
@@ -96,6 +97,7 @@ def say(told: dict, mixed: Mixed) -> None:
         f"\n{count} files in {told['took_s']:.2f} s from the drop to the sight of them, {count / told['took_s']:.0f} a second"
     )
     print(f"event loop: {len(gaps)} beats, longest gap {gaps[-1]:.1f} ms, 99 % under {gaps[int(len(gaps) * 0.99)]:.1f} ms")
+    print(f"the window's thread was busy for {max(told['busy_ms']):.1f} ms at most between two beats")
     print(f"bad: {dict(Counter(mixed.bad.values()))}")
 
 
