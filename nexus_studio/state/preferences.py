@@ -34,6 +34,7 @@ def _write(path: Path, data: bytes) -> None:
 
     path.parent.mkdir(parents=True, exist_ok=True)
     storage.write_bytes(path, data)
+    storage.sweep_among_others(path.parent)  # what a killed studio left
 
 
 class Preferences(QObject):

@@ -47,6 +47,15 @@ def test_an_edit_that_fails_is_not_kept(qapp):
 # ------------------------------------------------------------------------------------------ preferences
 
 
+def test_what_a_killed_studio_left_beside_the_preferences_goes_with_the_next_write(qapp, tmp_path, qtbot):
+    (tmp_path / ".tmp-999999999-0123456789ab").write_bytes(b"{")
+    preferences = Preferences(tmp_path / "session.json")
+    with qtbot.waitSignal(preferences.saved):
+        preferences.set("theme", "light")
+    preferences.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["session.json"]
+
+
 def test_preferences_are_on_disk_soon_after_a_change_without_being_asked(qapp, tmp_path, qtbot):
     kept = Preferences(tmp_path / "session.json")
     kept.set("theme", "light")
