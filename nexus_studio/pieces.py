@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
     QProgressBar,
     QPushButton,
     QSizePolicy,
+    QSpinBox,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -92,6 +93,17 @@ def icon_button(name: str, tip: str, on_click: Callable[[], object] | None = Non
     made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
     if on_click is not None:
         made.clicked.connect(lambda _checked=False: on_click())
+    return made
+
+
+def spin_box(name: str, low: int, high: int, value: int = 0, suffix: str = "") -> QSpinBox:
+    """A whole number with arrows; ``name`` is its accessible name."""
+    made = QSpinBox()
+    made.setRange(low, high)
+    made.setValue(value)
+    made.setSuffix(suffix)
+    made.setAccessibleName(name)
+    made.lineEdit().setTextMargins(6, 0, 0, 0)  # the style sheet's padding does not reach the text of a spin box
     return made
 
 
@@ -219,16 +231,41 @@ class Card(QFrame):
         set_look(self, "chosen", "true" if chosen else "false")
 
 
+class ElidedLabel(QLabel):
+    """A line at the right that gives way: what does not fit is cut at its end, never widening the window."""
+
+    def __init__(self, text: str = ""):
+        super().__init__()
+        set_role(self, "mono")
+        self._whole = text
+        self.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+
+    def set_whole(self, text: str, title: str = "") -> None:
+        """The line; its tooltip holds all of it below a title."""
+        self._whole = text
+        self.setToolTip(f"{title}\n{text}".strip())
+        self._fit()
+
+    def resizeEvent(self, event) -> None:
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        self.setText(self.fontMetrics().elidedText(self._whole, Qt.TextElideMode.ElideRight, self.width()))
+
+
 class Header(QWidget):
     """The line above a view: a heading, chips after it, and a mono hint on the right."""
 
     def __init__(self, title: str, *chips: QWidget, hint: str = ""):
         super().__init__()
         self.title = label(title, "heading")
-        self.hint = label(hint, "mono")
+        self.hint = ElidedLabel(hint)
         self.chips = row(*chips, spacing=6)
         self.corner = row(spacing=6)
-        self.setLayout(row(self.title, self.chips, None, self.hint, self.corner, margins=(12, 6, 12, 6)))
+        self.setLayout(row(self.title, self.chips, self.hint, self.corner, margins=(12, 6, 12, 6)))
+        self.layout().setStretch(2, 1)
         self.rescale()
         theme.signals.changed.connect(self.rescale)
 
@@ -240,7 +277,7 @@ class Header(QWidget):
         self.title.setText(text)
 
     def set_hint(self, text: str) -> None:
-        self.hint.setText(text)
+        self.hint.set_whole(text)
 
 
 class EmptyState(QWidget):

@@ -167,6 +167,7 @@ class Conformance:
     def test_declaration_is_complete(self):
         family = self.family
         assert family.title and family.summary and family.paper and family.glyph
+        assert len(family.summary) <= 28, "the list of models has room for one short line"
         assert family.group in GROUPS and family.trace in TRACE_KINDS
         assert family.modalities and set(family.modalities) <= set(MODALITIES)
         assert {"tiny", "small", "paper"} <= {p.name for p in family.presets}

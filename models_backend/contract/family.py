@@ -171,6 +171,7 @@ class Family:
     title: ClassVar[str] = ""
     glyph: ClassVar[str] = ""
     group: ClassVar[str] = ""
+    #: One line of at most 28 characters: what it does, for the list of models.
     summary: ClassVar[str] = ""
     paper: ClassVar[str] = ""
     modalities: ClassVar[tuple[str, ...]] = ()

@@ -8,7 +8,8 @@ values against that data (the studio has no access to the type), and ``build`` m
         beta1: Annotated[float, Field("Decay of the first moment", low=0.0, high=0.999)] = 0.9
 
 Kinds: bool int float text enum path list group choice run. A *choice* is a union of tagged structs and its
-plain value is ``{"type": <tag>, ...}``. A *run* is the id of another run, or None.
+plain value is ``{"type": <tag>, ...}``; a variant whose tag does not spell its name says ``title: ClassVar[str]``.
+A *run* is the id of another run, or None.
 """
 
 from __future__ import annotations
@@ -133,7 +134,7 @@ def _describe_one(name: str, hint: Any, default: Any) -> FieldSpec:
         "optional": optional, "live": declared.live, "path": declared.path, "run": declared.run,
     }  # fmt: skip
     if len(members) > 1 or (_is_struct(members[0]) and members[0].__struct_config__.tag):
-        variants = tuple(describe(m, m.__struct_config__.tag) for m in members)
+        variants = tuple(describe(m, m.__struct_config__.tag, _title_of(m)) for m in members)
         return FieldSpec(name, "choice", **common, variants=variants)
     return _describe_plain(name, members[0], common)
 
@@ -168,6 +169,12 @@ def _union_members(hint: Any) -> list[Any]:
 
 def _is_struct(hint: Any) -> bool:
     return isinstance(hint, type) and issubclass(hint, msgspec.Struct)
+
+
+def _title_of(variant: type) -> str:
+    """The published name of a variant where its tag does not spell it: its class attribute ``title``."""
+    title = getattr(variant, "title", "")
+    return title if isinstance(title, str) else ""
 
 
 def _titled(name: str) -> str:

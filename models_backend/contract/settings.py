@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
@@ -37,6 +37,7 @@ class Linear(msgspec.Struct, frozen=True, tag="linear"):
 class AdamW(msgspec.Struct, frozen=True, tag="adamw"):
     """Adam with decoupled weight decay (Loshchilov & Hutter 2019)."""
 
+    title: ClassVar[str] = "AdamW"
     beta1: Annotated[float, Field("Decay of the first moment", low=0.0, high=0.9999)] = 0.9
     beta2: Annotated[float, Field("Decay of the second moment", low=0.0, high=0.99999)] = 0.999
     weight_decay: Annotated[float, Field("Weight decay", low=0.0, high=1.0)] = 0.0
@@ -46,6 +47,7 @@ class AdamW(msgspec.Struct, frozen=True, tag="adamw"):
 class SGD(msgspec.Struct, frozen=True, tag="sgd"):
     """Stochastic gradient descent with momentum."""
 
+    title: ClassVar[str] = "SGD"
     momentum: Annotated[float, Field("Momentum", low=0.0, high=0.999)] = 0.9
     weight_decay: Annotated[float, Field("Weight decay", low=0.0, high=1.0)] = 0.0
 
@@ -53,6 +55,7 @@ class SGD(msgspec.Struct, frozen=True, tag="sgd"):
 class RMSprop(msgspec.Struct, frozen=True, tag="rmsprop"):
     """RMSprop (Tieleman & Hinton 2012)."""
 
+    title: ClassVar[str] = "RMSprop"
     alpha: Annotated[float, Field("Decay of the second moment", low=0.0, high=0.9999)] = 0.99
 
 

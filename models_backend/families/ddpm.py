@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 import torch
@@ -18,17 +18,21 @@ from models_backend.samplers import ancestral, karras, levels, multistep
 class DDPMSampler(msgspec.Struct, frozen=True, tag="ddpm"):
     """Ancestral sampling: fresh noise at each step (Ho 2020)."""
 
+    title: ClassVar[str] = "DDPM"
     variance: Annotated[Literal["small", "large"], Field("Of the fresh noise: the posterior's or the forward step's")] = "small"
 
 
 class DDIMSampler(msgspec.Struct, frozen=True, tag="ddim"):
     """Deterministic at eta 0, as noisy as ddpm at 1 (Song 2021)."""
 
+    title: ClassVar[str] = "DDIM"
     eta: Annotated[float, Field("Share of fresh noise", low=0.0, high=1.0)] = 0.0
 
 
 class DPMSolver(msgspec.Struct, frozen=True, tag="dpmpp_2m"):
     """DPM-Solver++ 2M: second order from one evaluation a step (Lu 2022)."""
+
+    title: ClassVar[str] = "DPM-Solver++ 2M"
 
 
 class EulerSampler(msgspec.Struct, frozen=True, tag="euler"):
@@ -42,6 +46,7 @@ class HeunSampler(msgspec.Struct, frozen=True, tag="heun"):
 class UniPCSampler(msgspec.Struct, frozen=True, tag="unipc"):
     """UniPC: predictor and corrector from one evaluation a step (Zhao 2023)."""
 
+    title: ClassVar[str] = "UniPC"
     order: Annotated[int, Field("Order of the predictor; the corrector adds one", low=1, high=3)] = 2
 
 
@@ -86,7 +91,7 @@ class DDPM(Family):
     title = "DDPM"
     glyph = "ε"
     group = "Diffusion"
-    summary = "Learns to remove noise, a little at a time, from items to which noise was added"
+    summary = "Removes noise step by step"
     paper = "Ho, Jain & Abbeel 2020, Denoising Diffusion Probabilistic Models, arXiv:2006.11239"
     modalities = ("points", "image")
     provides = ("diffusion",)

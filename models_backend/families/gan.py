@@ -75,7 +75,7 @@ class GAN(Family):
     title = "GAN"
     glyph = "G"
     group = "Adversarial"
-    summary = "A forger against a judge: sharp items in one pass; the balance needs watching"
+    summary = "A forger against a judge"
     paper = "Goodfellow et al. 2014, Generative Adversarial Networks, arXiv:1406.2661"
     modalities = ("points", "image")
     latents = ("z",)
@@ -84,20 +84,22 @@ class GAN(Family):
     Config = Config
     Sampling = Sampling
     presets = (
-        Preset("tiny", "Tiny: seconds on a CPU",
+        Preset("tiny", "Tiny",
                {"latent": 4, "generator": {"type": "auto", "width": 8, "depth": 0},
                 "discriminator": {"type": "auto", "width": 8, "depth": 0}},
-               {"steps": 60, "batch_size": 32, "learning_rate": 1e-3, "warmup": 0, "ema": 0.9, "decay": {"type": "constant"}}),
-        Preset("small", "Small: minutes on a laptop",
+               {"steps": 60, "batch_size": 32, "learning_rate": 1e-3, "warmup": 0, "ema": 0.9, "decay": {"type": "constant"}},
+               note="Seconds on a CPU: to see that everything works"),
+        Preset("small", "Small",
                {"latent": 32}, {"steps": 6000, "batch_size": 64, "learning_rate": 1e-3, "warmup": 0, "clip": 0.0,
-                                "ema": 0.995, "decay": {"type": "linear", "final": 0.1}}),
-        Preset("paper", "DCGAN: batch norm, Adam 2e-4 with beta1 0.5, no penalty",
+                                "ema": 0.995, "decay": {"type": "linear", "final": 0.1}},
+               note="Minutes on a laptop"),
+        Preset("paper", "As published",
                {"latent": 100, "generator": {"type": "conv", "width": 128, "depth": 0},
                 "discriminator": {"type": "conv", "width": 64, "depth": 0}, "generator_norm": "batch",
                 "penalty": {"type": "none"}, "beta1": 0.5, "beta2": 0.999},
                {"steps": 100_000, "batch_size": 128, "learning_rate": 2e-4, "warmup": 0, "clip": 0.0, "ema": 0.0,
                 "decay": {"type": "constant"}},
-               note="Radford et al. 2016, section 4; pictures only"),
+               note="DCGAN (Radford et al. 2016, section 4): batch norm, Adam 2e-4 with beta1 0.5, no penalty; pictures only"),
     )  # fmt: skip
     proofs = (
         Proof("ring", "points:density=8gaussians", "small", 4.0, (

@@ -70,7 +70,7 @@ class RectifiedFlow(Family):
     title = "Rectified flow"
     glyph = "v"
     group = "Flow"
-    summary = "Learns the velocity of straight paths from noise to data; reflow makes them straighter, for fewer steps"
+    summary = "Straight paths from noise"
     paper = "Liu, Gong & Liu 2022, Flow Straight and Fast, arXiv:2209.03003"
     modalities = ("points", "image")
     uses = (Part("teacher", "rectified flow", True, "Reflow: a finished run whose pairs of noise and item are learned"),)

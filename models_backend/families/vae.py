@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 import torch
@@ -49,6 +49,7 @@ class Full(msgspec.Struct, frozen=True, tag="full"):
 class WarmUp(msgspec.Struct, frozen=True, tag="warm_up"):
     """The KL rises from nothing: latents are used before they are charged (Bowman et al. 2016)."""
 
+    title: ClassVar[str] = "Warm-up"
     share: Annotated[float, Field("Share of the run over which it rises", low=0.0, high=1.0)] = 0.2
 
 
@@ -96,7 +97,7 @@ class VAE(Family):
     title = "Variational autoencoder"
     glyph = "z"
     group = "Autoencoders"
-    summary = "Learns a smooth map of the data that decodes anywhere; quick, steady, a little soft"
+    summary = "A smooth map that decodes"
     paper = "Kingma & Welling 2014, Auto-Encoding Variational Bayes, arXiv:1312.6114"
     modalities = ("points", "image")
     provides = ("latent map",)
@@ -106,17 +107,19 @@ class VAE(Family):
     Config = Config
     Sampling = Sampling
     presets = (
-        Preset("tiny", "Tiny: seconds on a CPU",
+        Preset("tiny", "Tiny",
                {"latent": 4, "encoder": {"type": "auto", "width": 8, "depth": 0},
                 "decoder": {"type": "auto", "width": 8, "depth": 0}},
-               {"steps": 60, "batch_size": 32, "learning_rate": 2e-3, "clip": 100.0, "warmup": 5, "ema": 0.9}),
-        Preset("small", "Small: minutes on a laptop",
-               {"latent": 16}, {"steps": 4000, "batch_size": 128, "learning_rate": 1e-3, "clip": 100.0, "ema": 0.995}),
-        Preset("paper", "Published: one hidden layer of 500, Gaussian decoder",
+               {"steps": 60, "batch_size": 32, "learning_rate": 2e-3, "clip": 100.0, "warmup": 5, "ema": 0.9},
+               note="Seconds on a CPU: to see that everything works"),
+        Preset("small", "Small", {"latent": 16},
+               {"steps": 4000, "batch_size": 128, "learning_rate": 1e-3, "clip": 100.0, "ema": 0.995},
+               note="Minutes on a laptop"),
+        Preset("paper", "As published",
                {"latent": 20, "encoder": {"type": "mlp", "width": 500, "depth": 1},
                 "decoder": {"type": "mlp", "width": 500, "depth": 1}, "annealing": {"type": "full"}},
                {"steps": 100_000, "batch_size": 100, "learning_rate": 1e-3, "clip": 0.0, "ema": 0.0},
-               note="Kingma & Welling 2014, section 5, with Adam for Adagrad"),
+               note="Kingma & Welling 2014, section 5: one hidden layer of 500, with Adam for Adagrad"),
     )  # fmt: skip
     proofs = (
         Proof("linear", "points:density=two-gaussians", "small", 2.0, (

@@ -85,10 +85,14 @@ def _ticks(low: float, high: float) -> list[float]:
 
 
 def _log_ticks(low: float, high: float) -> list[float]:
-    """1-2-5 values between two powers of ten, thinned to the decades where there are many."""
-    values = [m * 10.0**k for k in range(math.floor(low), math.ceil(high) + 1) for m in (1, 2, 5)]
-    inside = [v for v in values if low <= math.log10(v) <= high]
-    return [v for v in inside if math.log10(v) == round(math.log10(v))] if len(inside) > 9 else inside
+    """Round values between two powers of ten: decades, 1-2-5, every digit or halves of it, the coarsest that gives three."""
+    found: list[float] = []
+    for steps in ((1,), (1, 2, 5), range(1, 10), [m / 20 for m in range(20, 200)]):
+        values = [m * 10.0**k for k in range(math.floor(low), math.ceil(high) + 1) for m in steps]
+        found = [v for v in values if low <= math.log10(v) <= high]
+        if len(found) >= 3:
+            break
+    return found[:: math.ceil(len(found) / 8)]
 
 
 def _font(family: str, size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import msgspec
 from torch import nn
@@ -23,6 +23,7 @@ class Auto(msgspec.Struct, frozen=True, tag="auto"):
 class Mlp(msgspec.Struct, frozen=True, tag="mlp"):
     """A perceptron on the flattened item."""
 
+    title: ClassVar[str] = "MLP"
     width: Annotated[int, Field("Units of a hidden layer", low=4, high=8192)] = 256
     depth: Annotated[int, Field("Hidden layers; 0 makes it linear", low=0, high=16)] = 3
 

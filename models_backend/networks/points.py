@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import msgspec
 import torch
@@ -16,6 +16,7 @@ from .embeddings import TimeEmbedding
 class PointMLP(msgspec.Struct, frozen=True, tag="mlp"):
     """A residual perceptron: for points."""
 
+    title: ClassVar[str] = "MLP"
     width: Annotated[int, Field("Units of each layer", low=8, high=4096, scale="log")] = 128
     depth: Annotated[int, Field("Residual blocks", low=1, high=32)] = 3
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import msgspec
 import torch
@@ -14,6 +14,7 @@ from models_backend.contract.fields import Field
 class UNet(msgspec.Struct, frozen=True, tag="unet"):
     """The DDPM U-Net (Ho 2020; Dhariwal & Nichol 2021): for images."""
 
+    title: ClassVar[str] = "U-Net"
     width: Annotated[int, Field("Channels of the first level; a multiple of 8", low=8, high=1024, step=8)] = 64
     multipliers: Annotated[list[int], Field("Channels of each level in widths; each level halves the side")] = msgspec.field(
         default_factory=lambda: [1, 2, 2]

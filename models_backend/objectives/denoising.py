@@ -5,7 +5,7 @@ x_t = alpha x_0 + sigma eps, alpha^2 + sigma^2 = 1. Levels are (B, 1, ...) tenso
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 import torch
@@ -22,6 +22,7 @@ class Unweighted(msgspec.Struct, frozen=True, tag="simple"):
 class MinSNR(msgspec.Struct, frozen=True, tag="min_snr"):
     """Levels are balanced as tasks: weight min(SNR, gamma) on x0 (Hang 2023)."""
 
+    title: ClassVar[str] = "Min-SNR"
     gamma: Annotated[float, Field("Where the weight of clean levels stops growing", low=0.1, high=100.0, scale="log")] = 5.0
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import msgspec
 import torch
@@ -38,6 +38,7 @@ class Importance(msgspec.Struct, frozen=True, tag="importance"):
 class LossAware(msgspec.Struct, frozen=True, tag="loss_aware"):
     """In proportion to the root mean square of recent losses at each level; losses are weighted back."""
 
+    title: ClassVar[str] = "Loss-aware"
     bins: Annotated[int, Field("Ranges of levels that are told apart", low=2, high=1000)] = 50
     history: Annotated[int, Field("Batches remembered in each range", low=1, high=100)] = 10
     floor: Annotated[float, Field("Share of the draws that stays uniform", low=0.001, high=1.0)] = 0.05
@@ -47,6 +48,7 @@ class LossAware(msgspec.Struct, frozen=True, tag="loss_aware"):
 class LogitNormal(msgspec.Struct, frozen=True, tag="logit_normal"):
     """Most draws at middle noise: the logit of time is normal (Esser 2024)."""
 
+    title: ClassVar[str] = "Logit-normal"
     mean: Annotated[float, Field("Mean of the logit; above 0 leans to time 1", low=-5.0, high=5.0)] = 0.0
     std: Annotated[float, Field("Spread of the logit", low=0.1, high=5.0)] = 1.0
     even: Even = True

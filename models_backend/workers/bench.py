@@ -19,6 +19,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from models_backend.contract.messages import TroubleError
 from models_backend.engine.terminal import Reporter
 
@@ -169,8 +171,10 @@ def _sample(options: argparse.Namespace, scratch: Path, reporter: Reporter) -> N
         from models_backend.training import compiling
 
         compiled = _trainer(scratch)
+        compiled.save()
         compiling.compile_all(compiled.loaded().nets)
-        sides["studio, compiled"] = lambda: draw(compiled.loaded(), request, compiled.library)
+        same = msgspec.structs.replace(request, run=compiled.record.id)
+        sides["studio, compiled"] = lambda: draw(compiled.loaded(), same, compiled.library)
     _compare("sample", sides, options.rounds, 1, reporter)
 
 

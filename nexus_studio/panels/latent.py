@@ -6,19 +6,21 @@ from typing import Any
 
 import numpy as np
 from PySide6.QtCore import Qt, QTimer
-from PySide6.QtWidgets import QComboBox, QMenu, QSpinBox, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtGui import QImage
+from PySide6.QtWidgets import QComboBox, QMenu, QStackedWidget, QVBoxLayout, QWidget
 
 from models_backend.contract.messages import Arrays, Decode, LatentMap, Progress
 from models_backend.contract.run_layout import RunRecord
 
 from ..commands import Command
-from ..pieces import EmptyState, Header, button, chip, chip_button, label, row, section
+from ..pieces import EmptyState, Header, button, chip, chip_button, label, row, section, spin_box
 from ..plots.histogram import Histogram
+from ..state.cached_rows import open_rows
 from ..state.session import Session
 from ..viewers.film_strip import FilmStrip
 from ..viewers.modality import shown, to_array
 from .exporting import fill_menu
-from .latent_map import LatentMapView, along
+from .latent_map import THUMB_PX, LatentMapView, along
 from .workspace import Workspace, scrolled
 
 FRAME_MS = 80
@@ -98,11 +100,7 @@ class LatentPanel(Workspace):
 
     def _build_film(self) -> QWidget:
         self.film = FilmStrip(hint=self.tr("Drag across the map: the way becomes a film"))
-        self.frames = QSpinBox()
-        self.frames.setRange(4, 240)
-        self.frames.setValue(32)
-        self.frames.setSuffix(self.tr(" frames"))
-        self.frames.setAccessibleName(self.tr("Frames of the film"))
+        self.frames = spin_box(self.tr("Frames of the film"), 4, 240, 32, self.tr(" frames"))
         self.play = button(self.tr("Play"), icon="play", on_click=self.toggle_play)
         self.export = button(self.tr("Save and export…"), on_click=self.save_film)
         whole = QWidget()
@@ -191,16 +189,25 @@ class LatentPanel(Workspace):
         arrays = {name: to_array(array) for name, array in made.arrays.items()}
         labels = arrays.get("label")
         groups = labels if labels is not None and (labels >= 0).any() else None
-        thumbs = []
-        if "thumbs" in arrays:
-            drawn = shown(self.run.spec.modality)
-            thumbs = [] if drawn.together else [drawn.picture(item, 64) for item in arrays["thumbs"]]
-        self.view.set_map(arrays["xy"], groups, thumbs)
+        self.view.set_map(arrays["xy"], groups, await self._thumbnails(arrays), self.run.spec.classes)
         self._tell_map(arrays)
         self.stack.setCurrentWidget(self.view)
         middle = np.median(arrays["xy"], axis=0)
         self.view.set_place(*middle)
         self.decode(*middle)
+
+    async def _thumbnails(self, arrays: dict[str, np.ndarray]) -> list[QImage]:
+        """A small picture of each mapped item: the one that was made for the map, or the data set's own."""
+        drawn = shown(self.run.spec.modality)
+        if drawn.together:
+            return []
+        if "items" in arrays:
+            return [drawn.picture(item, THUMB_PX) for item in arrays["items"]]
+        cache = self.session.bridge.library.dataset(self.run.dataset).layout.cache
+        rows = await self.session.bridge.threaded(open_rows, cache, "thumbs", "native")
+        index = [int(position) for position in arrays["index"]]
+        found = await self.session.bridge.threaded(rows.read, index) if rows is not None else {}
+        return [drawn.picture(found[n], THUMB_PX) for n in index] if len(found) == len(set(index)) else []
 
     def _tell_map(self, arrays: dict[str, np.ndarray]) -> None:
         self.header.set_hint(self.tr("{0} items · click decodes · drag draws a path").format(f"{len(arrays['xy']):,}"))

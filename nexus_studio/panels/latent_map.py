@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 
 import numpy as np
-from PySide6.QtCore import QPointF, QRectF, Signal
+from PySide6.QtCore import QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QImage, QPainter, QPen
 
 from .. import paint
-from ..viewers.points_view import PointsView
+from ..viewers.points_view import PointsView, group_color
 
 THUMB_PX = 34
 STILL_PX = 5
@@ -28,6 +29,7 @@ class LatentMapView(PointsView):
         self.overlays.append(self._paint_over)
         self.show_thumbs = True
         self._thumbs: list[QImage] = []
+        self._legend: list[tuple[QColor, str]] = []
         self._places = np.empty((0, 2), np.float32)
         self._chosen: tuple[float, float] | None = None
         self._drawn: list[tuple[float, float]] = []
@@ -36,9 +38,12 @@ class LatentMapView(PointsView):
         self.dragged.connect(self._drag_to)
         self.released.connect(lambda *_: self._release())
 
-    def set_map(self, places: np.ndarray, groups: np.ndarray | None, thumbs: list[QImage]) -> None:
-        """Shows items at ``places`` (N, 2), coloured by ``groups`` (N,), with small pictures where they are given."""
+    def set_map(self, places: np.ndarray, groups: np.ndarray | None, thumbs: list[QImage], names: Sequence[str] = ()) -> None:
+        """Shows items at ``places`` (N, 2), coloured by ``groups`` (N,) whose ``names`` stand in a legend, with small
+        pictures where they are given."""
         self._places, self._thumbs = places, thumbs
+        found = [] if groups is None else [int(group) for group in np.unique(groups) if 0 <= group < len(names)]
+        self._legend = [(group_color(group), names[group]) for group in found]
         self._chosen, self._line = None, np.empty((0, 2))
         self.set_points(places, groups)
         self.set_bounds(None)
@@ -90,6 +95,31 @@ class LatentMapView(PointsView):
             painter.setPen(QPen(QColor("#0e1014"), 1.5))
             painter.setBrush(QColor("#ffffff"))
             painter.drawEllipse(at, 6.5, 6.5)
+
+        self._paint_legend(painter)
+
+    def _paint_legend(self, painter: QPainter) -> None:
+        """The names of the groups beside their colours, top left; as many as have room, then how many more there are."""
+        painter.setFont(paint.words(11))
+        words, line = painter.fontMetrics(), painter.fontMetrics().height() + 3
+        room = max(1, int((self.plane().height() - 24) // line))
+        shown = self._legend if len(self._legend) <= room else self._legend[: room - 1]
+        more = [(paint.ink("text3"), f"+{len(self._legend) - len(shown)}")] if len(shown) < len(self._legend) else []
+        rows = [(color, words.elidedText(name, Qt.TextElideMode.ElideRight, 140)) for color, name in [*shown, *more]]
+        if not rows:
+            return
+        wide = max(words.horizontalAdvance(name) for _, name in rows) + 30
+        box = QRectF(self.plane().left() + 8, self.plane().top() + 8, wide, line * len(rows) + 10)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(paint.ink("bg0", 0.82))
+        painter.drawRoundedRect(box, 6, 6)
+        for place, (color, name) in enumerate(rows):
+            top = box.top() + 5 + place * line
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(color)
+            painter.drawEllipse(QPointF(box.left() + 11, top + line / 2), 3.5, 3.5)
+            painter.setPen(paint.ink("text2"))
+            painter.drawText(QRectF(box.left() + 20, top, wide, line), Qt.AlignmentFlag.AlignVCenter, name)
 
     def _paint_thumbs(self, painter: QPainter) -> None:
         """One picture a cell of the screen: the item nearest to the cell's middle, in the order of the data."""

@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 from PySide6.QtCore import QEvent, QSize, Qt, QTimer, QUrl
-from PySide6.QtGui import QImage, QPainter
+from PySide6.QtGui import QImage, QPainter, QTextDocument
 from PySide6.QtSvg import QSvgRenderer
 from PySide6.QtWidgets import QListWidget, QListWidgetItem, QStackedWidget, QTextBrowser
 
@@ -29,6 +29,7 @@ class GuidePage(QTextBrowser):
         self.setOpenLinks(False)
         self.setStyleSheet("QTextBrowser { background: transparent; border: none; }")
         self.setAccessibleName(self.tr("Guide"))
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.guide: learn_page.Guide | None = None
         self.material = learn_figures.Material()
         self._made: dict[str, QImage] = {}
@@ -39,11 +40,13 @@ class GuidePage(QTextBrowser):
         self.redraw()
 
     def set_material(self, material: learn_figures.Material) -> None:
-        """Draws the figures anew, keeping the place on the page."""
+        """Draws the figures anew; each keeps its size, so that nothing on the page moves."""
         self.material = material
-        place = self.verticalScrollBar().value()
-        self.redraw()
-        self.verticalScrollBar().setValue(place)
+        for kind in self.guide.figures if self.guide else []:
+            address = f"figure:{kind}"
+            self._made[address] = self._figure(kind)
+            self.document().addResource(QTextDocument.ResourceType.ImageResource, QUrl(address), self._made[address])
+        self.viewport().update()
 
     def redraw(self) -> None:
         """Sets the page again in the theme and text size in force."""
@@ -68,9 +71,10 @@ class GuidePage(QTextBrowser):
 
     def _formula(self, number: int) -> QImage:
         latex, inline = self.guide.formulas[number]
-        size = theme.px(TEXT_PX) * (1.12 if inline else 1.3)
-        renderer = QSvgRenderer(learn_page.formula_svg(latex, inline, size, theme.token("text")))
-        ratio, wanted = self.devicePixelRatioF(), renderer.viewBoxF().size()
+        scale = theme.px(TEXT_PX) * (1.12 if inline else 1.3) / learn_page.EM
+        svg = learn_page.formula_svg(latex, inline).replace(learn_page.INK.encode(), theme.token("text").encode())
+        renderer = QSvgRenderer(svg)
+        ratio, wanted = self.devicePixelRatioF(), renderer.viewBoxF().size() * scale
         picture = QImage(QSize(round(wanted.width() * ratio), round(wanted.height() * ratio)), QImage.Format.Format_ARGB32)
         picture.fill(Qt.GlobalColor.transparent)
         painter = QPainter(picture)
@@ -194,10 +198,18 @@ class LearnPanel(Workspace):
 
     def show_family(self, key: str) -> None:
         """Shows the guide of a family and its figures."""
-        guide = learn_page.read(key)
-        if guide is None or key == self.family:
+        if key != self.family and learn_page.guide_path(key).exists():
+            self.family = key
+            self.session.bridge.spawn(self._open_guide(key))
+
+    async def _open_guide(self, key: str) -> None:
+        """Reads a guide and sets its formulas on the file thread: a second's work when it is new."""
+        threaded = self.session.bridge.threaded
+        guide = await threaded(learn_page.read, key)
+        for latex, inline in dict.fromkeys(guide.formulas.values()):
+            await threaded(learn_page.formula_svg, latex, inline)
+        if key != self.family:
             return
-        self.family = key
         self.stack.setCurrentWidget(self.page)
         self.page.show_guide(guide, learn_figures.Material())
         self.sections.blockSignals(True)

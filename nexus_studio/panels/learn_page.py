@@ -19,6 +19,8 @@ SECTIONS = (
     "Motivation", "Theory", "Mathematics", "Intuition", "Implementation", "Code walk", "Optimisation", "Experiments",
     "Pitfalls", "References",
 )  # fmt: skip
+#: Size and colour in which formulas are set once; the page scales and tints them.
+EM, INK = 24.0, "#010203"
 _FIGURE = re.compile(r"<p>\{\{figure:\s*(\w+)\s*\}\}</p>")
 
 
@@ -71,14 +73,14 @@ def parse(text: str) -> Guide:
     return Guide(html.unescape(title[1]) if title else "", body, sections, formulas, figures)
 
 
-@lru_cache(maxsize=512)
-def formula_svg(latex: str, inline: bool, size: float, colour: str) -> bytes:
-    """A formula set as SVG, ``size`` pixels an em. Raises ValueError that names a formula that cannot be set."""
+@lru_cache(maxsize=4096)
+def formula_svg(latex: str, inline: bool) -> bytes:
+    """A formula set as SVG, ``EM`` pixels an em, in the colour ``INK``. Raises ValueError that names one that cannot be set."""
     import ziamath
 
     ziamath.config.svg2 = False  # QtSvg does not draw the symbols of SVG 2: plain paths
     try:
-        drawn = ziamath.Latex(latex, size=size, inline=inline, color=colour)
+        drawn = ziamath.Latex(latex, size=EM, inline=inline, color=INK)
     except Exception as error:
         raise ValueError(f"the formula {latex!r} cannot be set: {error}") from error
     return drawn.svg().encode()

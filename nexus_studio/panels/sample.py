@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt, QTimer, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import QMenu, QStackedWidget, QWidget
 
 from models_backend.contract.messages import Sample, Trouble
@@ -23,13 +23,6 @@ from .workspace import Workspace, scrolled
 
 VARIATIONS = 9
 VARY_AT = 0.4
-
-
-class Pages(QStackedWidget):
-    """The middle, whose size hint does not depend on what is seen."""
-
-    def sizeHint(self) -> QSize:
-        return QSize(480, 360)
 
 
 class SampleControls(QWidget):
@@ -123,7 +116,7 @@ class SamplePanel(Workspace):
             self.tr("Generate"),
             self._do_first_thing,
         )  # fmt: skip
-        self.pages = Pages()
+        self.pages = QStackedWidget()
         self.pages.addWidget(seen)
         self.pages.addWidget(self.empty)
         self.set_central(self.pages)

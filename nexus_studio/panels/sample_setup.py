@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QCheckBox, QComboBox, QLabel, QSizePolicy, QSpinBox, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QComboBox, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from models_backend.contract import fields
 from models_backend.contract.messages import Sample
@@ -35,14 +35,13 @@ class SampleSetup(QWidget):
         self.form: SettingsForm | None = None
         self.conditions: ConditionsForm | None = None
         self.runs, self.checkpoints, self.seeds = QComboBox(), QComboBox(), SeedEditor()
-        self.count, self.record = QSpinBox(), QCheckBox(self.tr("Record the trajectory"))
+        self.count = pieces.spin_box(self.tr("Items a seed"), 1, MOST_ITEMS, EACH_COUNT)
+        self.record = QCheckBox(self.tr("Record the trajectory"))
         self._build()
         self._connect()
         self.fill_runs()
 
     def _build(self) -> None:
-        self.count.setRange(1, MOST_ITEMS)
-        self.count.setValue(EACH_COUNT)
         self.record.setChecked(True)
         self.record.setToolTip(
             self.tr("Keeps every step of up to {0} items, to scrub through and to branch from").format(TRACED)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from models_backend.contract.messages import BudgetReport
@@ -24,13 +24,6 @@ from .workspace import Workspace, scrolled
 
 SAMPLES_NOW = 12
 TOGETHER_NOW = 2000
-
-
-class Pages(QStackedWidget):
-    """The middle. Its size hint stays the same whatever page is seen, so that the docks beside it keep their width."""
-
-    def sizeHint(self) -> QSize:
-        return QSize(480, 360)
 
 
 class TrainPanel(Workspace):
@@ -66,7 +59,7 @@ class TrainPanel(Workspace):
             self.tr("Start training"),
             self._do_first_thing,
         )  # fmt: skip
-        self.pages = Pages()
+        self.pages = QStackedWidget()
         self.pages.addWidget(watching)
         self.pages.addWidget(self.empty)
         self.set_central(self.pages)

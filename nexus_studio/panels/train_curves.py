@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QLabel, QSizePolicy, QStackedWidget, QTabBar, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QStackedWidget, QTabBar, QVBoxLayout, QWidget
 
 from .. import pieces
 from ..plots.curves import Curves
@@ -55,30 +54,6 @@ def difference(steps: np.ndarray, values: np.ndarray, base: tuple[np.ndarray, np
     return steps[common], values[common] - np.interp(steps[common], *base)
 
 
-class ElidedLabel(QLabel):
-    """A line at the right that gives way: what does not fit is cut at its end, never widening the window."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        pieces.set_role(self, "mono")
-        self._whole = ""
-        self.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-
-    def set_whole(self, text: str, title: str = "") -> None:
-        """The line; its tooltip holds all of it below a title."""
-        self._whole = text
-        self.setToolTip(f"{title}\n{text}".strip())
-        self._fit()
-
-    def resizeEvent(self, event) -> None:
-        super().resizeEvent(event)
-        self._fit()
-
-    def _fit(self) -> None:
-        self.setText(self.fontMetrics().elidedText(self._whole, Qt.TextElideMode.ElideRight, self.width()))
-
-
 class RunCurves(QWidget):
     """Tabs over one plot. Tabs without figures are not there."""
 
@@ -93,7 +68,7 @@ class RunCurves(QWidget):
         self.tabs.setExpanding(False)
         self.tabs.setUsesScrollButtons(True)
         self.tabs.setAccessibleName(self.tr("Plots"))
-        self.state = ElidedLabel()
+        self.state = pieces.ElidedLabel()
         self.subtract = pieces.chip_button(self.tr("difference"))
         self.subtract.setToolTip(self.tr("Show the compared runs minus the chosen one"))
         self.subtract.hide()

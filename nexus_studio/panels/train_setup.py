@@ -23,6 +23,8 @@ DATA = fields.describe(DataSettings, "data")
 MAIN = ("steps", "batch_size", "learning_rate", "ema", "precision", "compile", "seed", "preview_every")
 MORE = tuple(field.name for field in TRAINING.fields if field.name not in MAIN)
 SETTLED_MS = 1200
+#: The preset that a new run starts from: worth looking at after minutes, where "tiny" only shows that everything works.
+FIRST_PRESET = "small"
 #: A picture data set is first shown to the model at its own size up to this side.
 OWN_SIZE_UP_TO = 64
 
@@ -106,6 +108,7 @@ class RunSetup(QWidget):
         self.preset.clear()
         for preset in self.family.presets:
             self.preset.addItem(preset.title, preset.name)
+        self.preset.setCurrentIndex(max(0, self.preset.findData(FIRST_PRESET)))
 
     def _fill_parts(self) -> None:
         while self._parts.count():

@@ -14,7 +14,7 @@ from .. import theme
 from ..commands import Command
 from ..figures import short
 from ..pieces import Card, EmptyState, Header, chip, chip_button, label
-from ..plots.small import SmallCurves
+from ..plots.small import Line, SmallCurves
 from ..state.session import Session
 from ..viewers.film_strip import FilmStrip
 from ..viewers.modality import to_array
@@ -60,9 +60,10 @@ class TrajectoryPanel(Workspace):
         self.header = Header(self.tr("Trajectory"), self.sigma, self.solver)
         self.header.corner.addWidget(self.overlay)
         self.channels = ChannelViews()
-        self.curves = SmallCurves(title=self.tr("σ and |Δx̂₀| per step"))
+        self.curves = SmallCurves()
+        self.curves.setAccessibleName(self.tr("Noise level and change per step"))
         self.way = PointsView(axes=False)
-        self.way.setAccessibleName(self.tr("Way in its main plane"))
+        self.way.setAccessibleName(self.tr("Path in its main plane"))
         self.way_title = label("", "mono")
         curves, way = Card(self.curves), Card(self.way_title, self.way)
         plots = QHBoxLayout()
@@ -283,15 +284,14 @@ class TrajectoryPanel(Workspace):
     def _draw_plots(self) -> None:
         if not self.recordings:
             return
-        lines, colours = [], []
+        lines, denoised = [], self.recordings[0].info.kind == "denoise"
         for place, r in enumerate(self.recordings):
             name = f"{r.label} " if len(self.recordings) > 1 else ""
-            if r.info.kind == "denoise" and place == 0:
-                lines.append((f"{name}σ", r.share(), np.log10(np.maximum(r.sigma(), 1e-3))))
-                colours.append(theme.series_color(0))
-            lines.append((f"{name}|Δx̂₀|" if r.info.kind == "denoise" else f"{name}|Δx|", r.share(), r.change()))
-            colours.append(theme.series_color(place + 1))
-        self.curves.set_lines(lines, colours)
+            if denoised and place == 0:
+                lines.append(Line("σ", r.share(), r.sigma(), theme.series_color(0), log=True))
+            lines.append(Line(f"{name}{'|Δx̂₀|' if denoised else '|Δx|'}", r.share(), r.change(), theme.series_color(place + 1)))
+        self.curves.ends = (self.tr("noise"), self.tr("item")) if denoised else (self.tr("start"), self.tr("end"))
+        self.curves.set_lines(lines)
         ways = plane(self.recordings, self.item)
         self.way.set_paths(ways, [QColor(theme.series_color(i + 1)) for i in range(len(ways))])
         everything = np.concatenate(ways)
@@ -299,7 +299,7 @@ class TrajectoryPanel(Workspace):
         (left, low), (right, top) = everything.min(axis=0) - pad, everything.max(axis=0) + pad
         self.way.set_bounds((float(left), float(right), float(low), float(top)))
         bent = " · ".join(f"{r.label} {straightness(w):.3f}" for r, w in zip(self.recordings, ways))
-        self.way_title.setText(self.tr("way in its main plane · bend {0} (0 is straight)").format(bent))
+        self.way_title.setText(self.tr("path in its main plane · bend {0} (0 is straight)").format(bent))
         self._ways = ways
 
     def _mark_way(self) -> None:

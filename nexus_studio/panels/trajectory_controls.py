@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QComboBox, QSpinBox, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QVBoxLayout, QWidget
 
-from models_backend.contract.fields import defaults, merged
+from models_backend.contract.fields import FieldSpec, defaults, merged
 from models_backend.contract.run_layout import RunRecord
 
 from ..forms.form import SettingsForm
-from ..pieces import button, icon_button, label, row, section
+from ..pieces import button, icon_button, label, row, section, spin_box
 from ..state.session import Session
 
 POINTS_RECORDED = 1500
@@ -40,10 +40,10 @@ class TrajectoryControls(QWidget):
         self.runs.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.runs.setMinimumContentsLength(8)
         self.runs.activated.connect(lambda _: self.run_chosen.emit(self.runs.currentData()))
-        self.seed = _spin(self.tr("Seed"), 0, 2**31 - 1)
-        self.item = _spin(self.tr("Item"), 0, 0)
+        self.seed = spin_box(self.tr("Seed"), 0, 2**31 - 1)
+        self.item = spin_box(self.tr("Item"), 0, 0)
         self.item.valueChanged.connect(self.item_chosen)
-        self.count = _spin(self.tr("Items recorded"), 1, 64, 4)
+        self.count = spin_box(self.tr("Items recorded"), 1, 64, 4)
         again = icon_button("refresh", self.tr("Another seed"), lambda: self.seed.setValue(self.seed.value() + 1))
         self.a, self.b = QVBoxLayout(), QVBoxLayout()
         self.use_b = button(self.tr("Compare with a second sampler"), "chip")
@@ -87,7 +87,7 @@ class TrajectoryControls(QWidget):
             return
         values = merged(defaults(family.sampling), run.sampling)
         self.form_a = self._replace(self.a, self.form_a, SettingsForm(family.sampling, values))
-        self.form_b = self._replace(self.b, self.form_b, SettingsForm(family.sampling, values))
+        self.form_b = self._replace(self.b, self.form_b, SettingsForm(family.sampling, another(family.sampling, values)))
         self.form_b.setVisible(self.use_b.isChecked())
         together = run.spec.modality == "points"
         self.count.setRange(1, POINTS_RECORDED if together else 64)
@@ -117,12 +117,17 @@ class TrajectoryControls(QWidget):
         self.film.setEnabled(recorded)
 
 
-def _spin(name: str, low: int, high: int, value: int = 0) -> QSpinBox:
-    made = QSpinBox()
-    made.setRange(low, high)
-    made.setValue(value)
-    made.setAccessibleName(name)
-    return made
+def another(spec: FieldSpec, values: dict[str, Any]) -> dict[str, Any]:
+    """Settings to compare ``values`` with: the first choice or list of names in it takes another of its options."""
+    for field in spec.fields:
+        now = values.get(field.name)
+        if field.kind == "choice":
+            variant = next((v for v in field.variants if v.name != now["type"]), None)
+            if variant is not None:
+                return values | {field.name: {"type": variant.name, **defaults(variant)}}
+        elif field.kind == "enum":
+            return values | {field.name: next((option for option in field.options if option != now), now)}
+    return values
 
 
 def _line(name: str, *fields: QWidget):

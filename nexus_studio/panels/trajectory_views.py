@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from PySide6.QtWidgets import QGridLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QWidget
 
-from ..pieces import label
+from ..pieces import column, label
 from ..viewers.image_view import ImageView
 from ..viewers.points_view import PointsView
 from .trajectory_recording import STATES, Recording
@@ -20,7 +20,6 @@ class ChannelViews(QWidget):
         self._layout.setContentsMargins(12, 0, 12, 4)
         self._layout.setSpacing(10)
         self.views: dict[str, ImageView | PointsView] = {}
-        self._titles: dict[str, QWidget] = {}
         self._together: bool | None = None
 
     def arrange(self, recording: Recording) -> None:
@@ -32,22 +31,26 @@ class ChannelViews(QWidget):
         for old in self.findChildren(QWidget, options=self._direct()):
             self._layout.removeWidget(old)
             old.deleteLater()
-        self.views, self._titles = {}, {}
-        for column, name in enumerate(names):
-            view = PointsView(axes=column == 0) if recording.together else ImageView()
+        self.views = {}
+        for place, name in enumerate(names):
+            view = PointsView(axes=place == 0) if recording.together else ImageView()
             view.setAccessibleName(recording.title(name))
             self.views[name] = view
-            self._titles[name] = label(recording.title(name), "mono")
-            cell = QWidget()
-            inside = QVBoxLayout(cell)
-            inside.setContentsMargins(0, 0, 0, 0)
-            inside.setSpacing(4)
-            inside.addWidget(view, 1)
-            inside.addWidget(self._titles[name])
-            self._layout.addWidget(cell, 0, column)
-            self._layout.setColumnStretch(column, 1)
-        for column in range(len(names), 8):
-            self._layout.setColumnStretch(column, 0)
+            self._layout.addWidget(self._titled(view, recording.title(name)), 0, place)
+            self._layout.setColumnStretch(place, 1)
+        for place in range(len(names), 8):
+            self._layout.setColumnStretch(place, 0)
+
+    @staticmethod
+    def _titled(view: ImageView | PointsView, title: str) -> QWidget:
+        """A view over its title; pictures write theirs themselves, close below what they show."""
+        if isinstance(view, ImageView):
+            view.caption = title
+            return view
+        cell = QWidget()
+        cell.setLayout(column(view, label(title, "mono"), spacing=4))
+        cell.layout().setStretch(0, 1)
+        return cell
 
     @staticmethod
     def _direct():
@@ -62,7 +65,7 @@ class ChannelViews(QWidget):
             if recording.together:
                 self._show_points(view, recording, name, step, other, field)
             else:
-                view.set_picture(recording.picture(name, step, item))
+                view.set_picture(recording.picture(name, step, item), recording.title(name))
                 over = other is not None and name in other[0].channels
                 view.set_comparison(other[0].picture(name, other[1], min(item, other[0].count - 1)) if over else None)
 

@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QDockWidget, QFrame, QHBoxLayout, QLabel, QMainWin
 
 from .. import theme
 from ..commands import Command
-from ..pieces import label, set_role
+from ..pieces import column, label, set_role
 from ..state.session import Session
 
 LAYOUT_VERSION = 1
@@ -68,6 +68,17 @@ def scrolled(widget: QWidget) -> QScrollArea:
     return area
 
 
+class Middle(QWidget):
+    """What stands between the docks. Its size hint stays the same whatever it shows, so that the docks keep their width."""
+
+    def __init__(self, inner: QWidget):
+        super().__init__()
+        self.setLayout(column(inner, spacing=0))
+
+    def sizeHint(self) -> QSize:
+        return QSize(480, 360)
+
+
 class Workspace(QMainWindow):
     """The frame that every panel fills: ``set_central`` and ``add_dock`` in ``__init__``, ``show_what`` when something
     is to be shown, ``on_shown`` for work that waits for the first show, ``commands`` for its actions."""
@@ -97,7 +108,7 @@ class Workspace(QMainWindow):
     def set_central(self, widget: QWidget) -> None:
         """Puts the main view in the middle."""
         set_role(widget, widget.property("role") or "canvas")
-        self.setCentralWidget(widget)
+        self.setCentralWidget(Middle(widget))
 
     def add_dock(
         self,

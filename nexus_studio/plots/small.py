@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
@@ -50,28 +51,39 @@ class Spark(QWidget):
             self.update()
 
 
+class Line(NamedTuple):
+    """A curve of SmallCurves. ``log``: drawn on a logarithmic scale (its values are told as they are)."""
+
+    name: str
+    x: np.ndarray
+    y: np.ndarray
+    color: QColor
+    log: bool = False
+
+    def drawn(self) -> np.ndarray:
+        """The values on the scale on which they are drawn."""
+        return np.log10(np.maximum(self.y, 1e-3)) if self.log else self.y
+
+
 class SmallCurves(QWidget):
     """A few short curves over one axis with a vertical cursor: hover scrubs, a click places it. Each line has its own
-    vertical range unless ``shared``."""
+    vertical range. The words above tell each curve's value at the cursor; ``ends`` name both ends of the axis."""
 
     pointed = Signal(float)
     placed = Signal(float)
 
-    def __init__(self, parent: QWidget | None = None, *, title: str = "", shared: bool = False, hint: str = ""):
+    def __init__(self, parent: QWidget | None = None):
         super().__init__(parent)
-        self.title, self.shared, self.hint = title, shared, hint
-        self._lines: list[tuple[str, np.ndarray, np.ndarray, QColor]] = []
+        self.ends = ("", "")
+        self._lines: list[Line] = []
         self._cursor: float | None = None
         self.setMouseTracking(True)
         self.setMinimumSize(120, 72)
-        self.setAccessibleName(title or self.tr("Curves"))
+        self.setAccessibleName(self.tr("Curves"))
 
-    def set_lines(self, lines: Sequence[tuple[str, np.ndarray, np.ndarray]], colors: Sequence[QColor] | None = None) -> None:
-        """(name, x, y) each; colours default to the series list."""
-        colors = colors or [theme.series_color(n) for n in range(len(lines))]
-        self._lines = [
-            (name, np.asarray(x, np.float64), np.asarray(y, np.float64), color) for (name, x, y), color in zip(lines, colors)
-        ]
+    def set_lines(self, lines: Sequence[Line]) -> None:
+        """The curves, and their names in the words above."""
+        self._lines = [line._replace(x=np.asarray(line.x, np.float64), y=np.asarray(line.y, np.float64)) for line in lines]
         self.update()
 
     def set_cursor(self, x: float | None) -> None:
@@ -83,10 +95,10 @@ class SmallCurves(QWidget):
         return QSize(320, 120)
 
     def _room(self) -> QRectF:
-        return QRectF(self.rect()).adjusted(10, 26 if self.title or self._lines else 6, -10, -8)
+        return QRectF(self.rect()).adjusted(10, 26, -10, -20 if any(self.ends) else -8)
 
     def _span(self) -> tuple[float, float]:
-        everything = [x for _, x, _, _ in self._lines if len(x)]
+        everything = [line.x for line in self._lines if len(line.x)]
         if not everything:
             return 0.0, 1.0
         low, high = min(float(x.min()) for x in everything), max(float(x.max()) for x in everything)
@@ -97,39 +109,44 @@ class SmallCurves(QWidget):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         room, span = self._room(), self._span()
         if not self._lines:
-            paint.draw_hint(painter, QRectF(self.rect()), self.hint)
             return
         painter.setPen(paint.ink("line"))
         for share in (0.25, 0.5, 0.75):
             y = round(room.top() + room.height() * share)
             painter.drawLine(QPointF(room.left(), y), QPointF(room.right(), y))
-        everything = np.concatenate([y for _, _, y, _ in self._lines])
-        for _, x, y, color in self._lines:
-            painter.setPen(QPen(color, 1.8))
-            painter.drawPolyline(_polygon(x, y, room, span, _limits(everything if self.shared else y)))
+        for line in self._lines:
+            y = line.drawn()
+            painter.setPen(QPen(line.color, 1.8))
+            painter.drawPolyline(_polygon(line.x, y, room, span, _limits(y)))
         self._paint_words(painter)
         self._paint_cursor(painter, room, span)
 
     def _paint_words(self, painter: QPainter) -> None:
         painter.setFont(paint.figures(11))
         left = 10.0
-        for text, color in [(self.title, paint.ink("text2"))] * bool(self.title) + [(n, c) for n, _, _, c in self._lines]:
-            painter.setPen(color)
+        for line in self._lines:
+            text = self._told(line)
+            painter.setPen(line.color)
             painter.drawText(QPointF(left, 18), text)
             left += painter.fontMetrics().horizontalAdvance(text) + 14
 
+    def _told(self, line: Line) -> str:
+        """The name of a curve and its value at the cursor."""
+        if self._cursor is None or not len(line.x):
+            return line.name
+        return f"{line.name} {figures.short(float(np.interp(self._cursor, line.x, line.y)))}"
+
     def _paint_cursor(self, painter: QPainter, room: QRectF, span: tuple[float, float]) -> None:
+        painter.setFont(paint.figures(10))
+        painter.setPen(paint.ink("text3"))
+        below = QRectF(room.left(), room.bottom() + 3, room.width(), 16)
+        painter.drawText(below, Qt.AlignmentFlag.AlignLeft, self.ends[0])
+        painter.drawText(below, Qt.AlignmentFlag.AlignRight, self.ends[1])
         if self._cursor is None:
             return
         x = room.left() + (self._cursor - span[0]) / (span[1] - span[0]) * room.width()
         painter.setPen(QPen(paint.ink("text", 0.75), 1))
         painter.drawLine(QPointF(x, room.top()), QPointF(x, room.bottom()))
-        painter.setFont(paint.figures(10))
-        values = [figures.short(float(np.interp(self._cursor, xs, ys))) for _, xs, ys, _ in self._lines if len(xs)]
-        text = "  ".join(values)
-        width = painter.fontMetrics().horizontalAdvance(text)
-        painter.setPen(paint.ink("text2"))
-        painter.drawText(QPointF(min(x + 5, room.right() - width), room.bottom() - 3), text)
 
     def _x_at(self, place: float) -> float:
         room, (low, high) = self._room(), self._span()

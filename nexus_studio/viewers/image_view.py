@@ -128,7 +128,10 @@ class ImageView(QWidget):
         if self.caption:
             painter.setFont(paint.figures(11))
             painter.setPen(paint.ink("text2"))
-            place = QRectF(0, self.height() - 18, self.width(), 18)
+            target = self._target()
+            top = min(max(target.bottom(), 0.0) + 2, self.height() - 18.0)
+            left = max(0.0, target.left())
+            place = QRectF(left, top, self.width() - left, 18)
             painter.drawText(place, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, self.caption)
 
     # --------------------------------------------------------------------------------------------- events

@@ -29,6 +29,11 @@ GROUP_COLORS = (
 )  # fmt: skip
 
 
+def group_color(group: int) -> QColor:
+    """The colour of the items of a group; negative: of none."""
+    return QColor(GROUP_COLORS[group % len(GROUP_COLORS)]) if group >= 0 else paint.ink("text3")
+
+
 class PointsView(QWidget):
     """A plane of points, overlay, field and paths. ``pressed``, ``dragged``, ``released`` and ``hovered`` tell (x, y)."""
 
@@ -183,8 +188,7 @@ class PointsView(QWidget):
             return
         if self._groups is not None and len(self._points) <= SINGLE_POINTS_UP_TO:
             for group in np.unique(self._groups):
-                color = QColor(GROUP_COLORS[int(group) % len(GROUP_COLORS)]) if group >= 0 else paint.ink("text3")
-                self._paint_dots(painter, self._points[self._groups == group], color, 2.4)
+                self._paint_dots(painter, self._points[self._groups == group], group_color(int(group)), 2.4)
             return
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, False)
         painter.drawImage(self.plane(), self._density())

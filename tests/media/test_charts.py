@@ -31,3 +31,10 @@ def test_ticks_are_few_and_inside(low, high):
     ticks = charts._ticks(low, high)
     assert 2 <= len(ticks) <= 8
     assert all(low <= t <= high for t in ticks)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.25, 0.9), (0.27, 0.31), (0.001, 8.0), (1e-7, 1e3)])
+def test_a_log_axis_has_at_least_three_ticks_whatever_it_spans(low, high):
+    ticks = charts._log_ticks(np.log10(low), np.log10(high))
+    assert 3 <= len(ticks) <= 9 and ticks == sorted(ticks)
+    assert all(low <= t <= high for t in ticks)

@@ -44,6 +44,19 @@ async def test_a_click_decodes_where_it_was(qapp, panel):
     await settle(lambda: panel.nearest.text().startswith("nearest:"))
 
 
+async def test_every_mapped_item_has_its_thumbnail_and_every_class_its_colour_in_the_legend(qapp, panel):
+    view = panel.view
+    assert len(view._thumbs) == len(view._places) and not any(image.isNull() for image in view._thumbs)
+    assert [name for _, name in view._legend] == list(panel.run.spec.classes)
+    view._chosen = None
+    with_thumbs = view.grab().toImage()
+    panel.thumbs.setChecked(False)
+    without = view.grab().toImage()
+    assert with_thumbs != without
+    view._legend = []
+    assert view.grab().toImage() != without
+
+
 async def test_a_stale_answer_is_not_shown(qapp, panel):
     panel._shown_stamp = 10_000
     shown = panel.picture

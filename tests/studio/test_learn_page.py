@@ -13,8 +13,8 @@ def test_a_guide_has_the_ten_sections_and_its_formulas_set(name):
     assert guide.sections == list(learn_page.SECTIONS)
     assert len(guide.formulas) >= 10
     for latex, inline in guide.formulas.values():
-        svg = learn_page.formula_svg(latex, inline, 15.0, "#e7e9ee")
-        assert svg.startswith(b"<svg") and b"#e7e9ee" in svg
+        svg = learn_page.formula_svg(latex, inline)
+        assert svg.startswith(b"<svg") and learn_page.INK.encode() in svg
     assert guide.figures and set(guide.figures) <= {"samples", "loss", "levels", "trace"}
 
 
@@ -27,7 +27,7 @@ def test_inline_and_displayed_formulas_become_images():
 
 def test_a_formula_that_cannot_be_set_is_named():
     with pytest.raises(ValueError, match="begin"):
-        learn_page.formula_svg(r"\begin{nonsense} x", True, 15.0, "#000000")
+        learn_page.formula_svg(r"\begin{nonsense} x", True)
 
 
 def test_a_family_without_a_guide_has_none():

@@ -13,7 +13,7 @@ from nexus_studio.plots import smoothing
 from nexus_studio.plots.curves import Curves
 from nexus_studio.plots.heatmap import HeatMap
 from nexus_studio.plots.histogram import Histogram
-from nexus_studio.plots.small import SmallCurves, Spark
+from nexus_studio.plots.small import Line, SmallCurves, Spark
 
 
 @pytest.fixture
@@ -198,12 +198,14 @@ def test_a_heat_map_finds_the_cell_under_a_point(themed, qtbot):
 
 
 def test_small_curves_scrub_in_x_units(themed, qtbot):
-    plot = SmallCurves(title="sigma")
+    plot = SmallCurves()
     qtbot.addWidget(plot)
     plot.resize(220, 100)
-    plot.set_lines([("sigma", np.arange(11.0), np.arange(11.0) ** 2)])
+    squares = Line("σ", np.arange(11.0), np.arange(11.0) ** 2, theme.series_color(0), log=True)
+    plot.set_lines([squares])
     plot.set_cursor(5.0)
     assert plot._x_at(plot._room().center().x()) == pytest.approx(5.0)
+    assert plot._told(squares) == "σ 25", "what is told is the value, not its logarithm"
     assert not plot.grab().isNull()
     spark = Spark()
     spark.resize(80, 24)

@@ -450,6 +450,7 @@ def test_reading_a_preview_never_unpickles(tmp_path):
 async def test_pause_resume_stop_and_live_changes_reach_the_engine(stand):
     await stand.choose("duel-03")
     run, controls = stand.run("duel-03").id, stand.panel.controls
+    await settle(lambda: controls.pause.isEnabled() and controls.pause.text() == "Pause")
     controls.pause.click()
     await settle(lambda: stand.asked("pause") and controls.pause.text() == "Resume")
     controls.pause.click()

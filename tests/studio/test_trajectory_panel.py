@@ -1,5 +1,8 @@
 """Trajectory: recordings align, the main plane keeps distances, sampling, overlaying and branching through the engine."""
 
+from typing import Literal
+
+import msgspec
 import numpy as np
 import pytest
 import shiboken6
@@ -7,11 +10,26 @@ from scripted_library import trace_of
 from scripted_window import scripted_session, settle
 
 from models_backend.contract.family import DataSpec
+from models_backend.contract.fields import defaults, describe
 from models_backend.contract.messages import Sample
 from models_backend.contract.run_layout import SampleRecord
 from models_backend.contract.trace import TraceInfo, TraceStep
 from nexus_studio.panels.trajectory import TrajectoryPanel
+from nexus_studio.panels.trajectory_controls import another
 from nexus_studio.panels.trajectory_recording import Recording, plane, straightness
+
+
+class Steps(msgspec.Struct, frozen=True):
+    """One number."""
+
+    steps: int = 7
+
+
+class Two(msgspec.Struct, frozen=True):
+    """A number and a name."""
+
+    steps: int = 7
+    solver: Literal["euler", "heun"] = "euler"
 
 
 @pytest.fixture
@@ -69,6 +87,16 @@ async def test_sampling_records_one_row_a_sampler(qapp, panel):
     assert panel.header.title.text().startswith("Step 3 /")
     panel.overlay.setChecked(True)
     assert panel.stack.currentIndex() == 1
+
+
+async def test_the_second_sampler_starts_as_another_one(qapp, panel):
+    denoised = next(r for r in panel.session.runs.records if r.family == "denoiser")
+    panel.choose_run(denoised.id)
+    a, b = panel.controls.form_a.values(), panel.controls.form_b.values()
+    assert a != b and panel.controls.form_b.valid
+    spec = describe(Two, "sampling")
+    assert another(spec, defaults(spec)) == {"steps": 7, "solver": "heun"}
+    assert another(describe(Steps, "sampling"), {"steps": 7}) == {"steps": 7}
 
 
 async def test_a_branch_starts_at_the_step_shown(qapp, panel):

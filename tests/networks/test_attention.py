@@ -1,0 +1,54 @@
+"""Attention by plain products or the fused kernel: the same figures, whichever the number of tokens asks for."""
+
+import pytest
+import torch
+from diffusers import UNet2DModel
+from diffusers.models.attention_processor import Attention
+
+from models_backend.networks import attention
+
+
+def layer(channels=32):
+    torch.manual_seed(0)
+    return Attention(channels, heads=2, dim_head=16, norm_num_groups=8, residual_connection=True, bias=True,
+                     upcast_softmax=True, _from_deprecated_attn_block=True)  # fmt: skip
+
+
+@pytest.mark.parametrize("side", [4, 8, 12, 20])
+def test_both_ways_give_the_same_values_and_gradients(side):
+    made, chosen = layer(), layer()
+    assert attention.apply_to(chosen) == 1
+    x = torch.randn(2, 32, side, side)
+    outs = []
+    for net in (made, chosen):
+        given = x.clone().requires_grad_()
+        out = net(given)
+        out.square().mean().backward()
+        outs.append((out.detach(), given.grad, net.to_q.weight.grad))
+    for one, other in zip(*outs, strict=True):
+        assert torch.allclose(one, other, atol=2e-6, rtol=1e-4)
+
+
+def test_few_tokens_take_plain_products_and_many_the_fused_kernel(monkeypatch):
+    chosen, ways = layer(), []
+    attention.apply_to(chosen)
+    for name in ("_plain", "_fused"):
+        real = getattr(chosen.processor, name)
+        setattr(chosen.processor, name, lambda *a, name=name, real=real: ways.append(name) or real(*a))
+    for side in (8, 16, 20):
+        chosen(torch.randn(1, 32, side, side))
+    with torch.autocast("cpu", torch.bfloat16):
+        chosen(torch.randn(1, 32, 16, 16))
+    assert ways == ["_plain", "_fused", "_fused", "_plain"]
+
+
+def test_a_u_net_saves_as_before(tmp_path):
+    kinds = {"down_block_types": ("DownBlock2D", "AttnDownBlock2D"), "up_block_types": ("AttnUpBlock2D", "UpBlock2D")}
+    net = UNet2DModel(sample_size=16, block_out_channels=(16, 32), norm_num_groups=8, attention_head_dim=8, **kinds)
+    x = torch.randn(1, 3, 16, 16)
+    before = net.eval()(x, 3).sample
+    assert attention.apply_to(net) > 3
+    net.save_pretrained(tmp_path)
+    again = UNet2DModel.from_pretrained(tmp_path).eval()
+    assert torch.allclose(again(x, 3).sample, before, atol=1e-6)
+    assert torch.allclose(net(x, 3).sample, before, atol=1e-5)

@@ -1,0 +1,73 @@
+"""Learn: a guide opens without holding the window up, its figures take what runs told, its formulas follow the theme."""
+
+import time
+
+import numpy as np
+import pytest
+import shiboken6
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QApplication
+from scripted_window import scripted_session, settle
+
+from nexus_studio import theme
+from nexus_studio.panels import learn_page
+from nexus_studio.panels.learn import LearnPanel
+
+
+@pytest.fixture
+async def panel(qapp, tmp_path, monkeypatch):
+    theme.apply(qapp)
+    monkeypatch.setattr(learn_page, "GUIDES", tmp_path)
+    text = "# {0}\n\n## Motivation\n\nOf $a_1$.\n\n{{{{figure: loss}}}}\n\n## Theory\n\n$$b = c$$\n"
+    async with scripted_session(tmp_path) as session:
+        for family in session.catalogue.families:
+            (tmp_path / f"{family.key}.md").write_text(text.format(family.title))
+        made = LearnPanel(session)
+        made.resize(1100, 720)
+        made.show()
+        made.on_shown()
+        yield made
+        made.close()
+        shiboken6.delete(made)
+
+
+async def test_a_guide_opens_with_its_sections_formulas_and_figures(qapp, panel):
+    await settle(lambda: panel.page.guide is not None and panel.sections.count() == 2)
+    assert panel.stack.currentWidget() is panel.page
+    panel.page.grab()
+    await settle(lambda: {"formula:0", "formula:1", "figure:loss"} <= set(panel.page._made))
+    assert all(not image.isNull() for image in panel.page._made.values())
+    assert panel.page.horizontalScrollBarPolicy() == Qt.ScrollBarPolicy.ScrollBarAlwaysOff
+
+
+async def test_setting_slow_formulas_does_not_hold_the_window_up(qapp, panel, monkeypatch):
+    def slow(latex, inline):
+        time.sleep(0.4)
+        return svg
+
+    svg = learn_page.formula_svg("x", True)
+    monkeypatch.setattr(learn_page, "formula_svg", slow)
+    other = next(f.key for f in panel.session.catalogue.families if f.key != panel.family)
+    began = time.perf_counter()
+    panel.show_family(other)
+    QApplication.processEvents()
+    assert time.perf_counter() - began < 0.3, "it waited for the formulas"
+    await settle(lambda: panel.page.guide is not None and panel.page.guide.title == panel.session.catalogue.get(other).title)
+
+
+async def test_figures_are_drawn_anew_where_they_stand(qapp, panel):
+    await settle(lambda: panel.page.guide is not None)
+    panel.page.grab()
+    height, before = panel.page.document().size(), panel.page._figure("loss").copy()
+    material = type(panel.page.material)(run="a run", loss=(np.arange(3.0), np.array([3.0, 2.0, 1.0])))
+    panel.page.set_material(material)
+    assert panel.page._made["figure:loss"] != before and panel.page.document().size() == height
+
+
+async def test_formulas_take_the_colour_of_the_theme(qapp, panel):
+    await settle(lambda: panel.page.guide is not None)
+    dark = panel.page._formula(0)
+    theme.apply(qapp, "light")
+    light = panel.page._formula(0)
+    theme.apply(qapp)
+    assert dark.size() == light.size() and dark != light
