@@ -1,9 +1,10 @@
-"""The tables of README.md that the program writes: families, commands, dependencies.
+"""The tables of README.md that the program writes: families, proofs, commands, dependencies.
 
-    python installer/tables.py            write them into README.md
-    python installer/tables.py --check    say whether they match the code (exit status 1 when not)
+    python installer/tables.py                    write them into README.md
+    python installer/tables.py --check            say whether they match the code (exit status 1 when not)
+    python installer/tables.py --proofs LIBRARY   first take the results of ``nexus-studio proof`` out of that library
 
-Families come from the workers' own descriptions and from docs/proofs/*.json, which ``nexus-studio proof`` writes.
+Families come from the workers' own descriptions, proofs from resources/proofs, one file a proof.
 """
 
 from __future__ import annotations
@@ -18,12 +19,16 @@ import msgspec
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
+PROOFS = ROOT / "resources" / "proofs"
 
 
 def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="change nothing, only say whether the tables match")
+    parser.add_argument("--proofs", type=Path, metavar="LIBRARY", help="take the newest result of each proof out of a library")
     options = parser.parse_args(argv)
+    if options.proofs:
+        take_proofs(options.proofs)
     text = README.read_text(encoding="utf-8")
     wanted = filled(text)
     if options.check:
@@ -33,6 +38,19 @@ def main(argv: list[str]) -> int:
         return 1 if stale else 0
     README.write_text(wanted, encoding="utf-8")
     return 0
+
+
+def take_proofs(library: Path) -> None:
+    """Keeps the newest result of each proof that was made in a library. Raises ValueError where it holds none."""
+    from models_backend.evaluation.proof import ProofResult
+
+    results = [msgspec.json.decode(path.read_bytes(), type=ProofResult) for path in library.glob("runs/*/proof.json")]
+    if not results:
+        raise ValueError(f"{library} holds no proof; run nexus-studio proof FAMILY --library {library}")
+    PROOFS.mkdir(exist_ok=True)
+    for result in sorted(results, key=lambda result: result.when):
+        path = PROOFS / f"{result.family}-{result.proof}.json"
+        path.write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=1) + b"\n")
 
 
 def filled(text: str) -> str:
@@ -71,9 +89,7 @@ def proofs() -> str:
     from models_backend.workers.registry import descriptions
 
     order = [family.key for family in descriptions()]
-    results = [
-        msgspec.json.decode(path.read_bytes(), type=ProofResult) for path in sorted((ROOT / "docs/proofs").glob("*.json"))
-    ]
+    results = [msgspec.json.decode(path.read_bytes(), type=ProofResult) for path in sorted(PROOFS.glob("*.json"))]
     results.sort(key=lambda r: (order.index(r.family) if r.family in order else len(order), r.when))
     return families_table(results, {family.key: family.title for family in descriptions()})
 

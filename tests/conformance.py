@@ -276,6 +276,16 @@ class Conformance:
         assert torch.equal(first, draw(member, nets, seed=3))
         assert not torch.equal(first, draw(member, nets, seed=4))
 
+    def test_half_precision_gives_nearly_the_same(self, spec):
+        member = built(self.family, spec)
+        nets = stirred(fresh_networks(member))
+        full = draw(member, nets)
+        with torch.autocast("cpu", torch.bfloat16):
+            half = draw(member, nets).float()
+            there = self.family.encode is Family.encode or member.encode(nets, half).isfinite().all()
+        assert half.shape == full.shape and half.isfinite().all() and there
+        assert (half - full).abs().mean() <= 0.05 * max(1.0, float(full.std())), "bf16 changed what is made"
+
     def test_trace_begins_with_noise_and_ends_with_the_items(self, spec):
         member = built(self.family, spec)
         told = []

@@ -30,6 +30,23 @@ def test_a_stale_table_is_noticed(tables, monkeypatch, tmp_path, capsys):
     assert "commands" in capsys.readouterr().err
 
 
+def test_proofs_are_taken_out_of_a_library_the_newest_of_each(tables, monkeypatch, tmp_path):
+    from models_backend.evaluation.proof import ClaimResult, ProofResult
+    from models_backend.library import storage
+
+    monkeypatch.setattr(tables, "PROOFS", tmp_path / "proofs")
+    for run, when, figure in (("a", "2026-01-01T00:00:00+00:00", 0.5), ("b", "2026-01-02T00:00:00+00:00", 0.9)):
+        claims = (ClaimResult("sure", "sure", ">=", 0.8, figure, figure > 0.8),)
+        storage.make_folder(tmp_path / "library" / "runs" / run)
+        result = ProofResult("toy", "digits", "digits", "small", run, claims, {"sure": figure}, 90.0, 5.0, 1_500_000, 10, when)
+        storage.write_json(tmp_path / "library" / "runs" / run / "proof.json", result)
+    tables.take_proofs(tmp_path / "library")
+    assert [path.name for path in (tmp_path / "proofs").iterdir()] == ["toy-digits.json"]
+    assert "sure: **0.9** (≥ 0.8) | 1.50 M | 1.5 min" in tables.proofs()
+    with pytest.raises(ValueError, match="holds no proof"):
+        tables.take_proofs(tmp_path / "nothing")
+
+
 def test_every_family_has_a_guide(tables):
     from models_backend.workers.registry import descriptions
 

@@ -143,7 +143,8 @@ class Loss:
 
 @dataclass
 class LoadedRun:
-    """A finished run brought into memory: what a part is, and what sampling works on (EMA weights, eval mode)."""
+    """A finished run brought into memory: what a part is, and what sampling works on (EMA weights, eval mode).
+    ``precision`` is the arithmetic of its networks when it is sampled: "fp32", "bf16" or "fp16"."""
 
     family: Family
     nets: dict[str, Any]
@@ -152,6 +153,7 @@ class LoadedRun:
     device: Any
     step: int = 0
     parts: dict[str, LoadedRun] = field(default_factory=dict)
+    precision: str = "fp32"
 
 
 class Sharing(msgspec.Struct, frozen=True):

@@ -21,6 +21,7 @@ from models_backend.contract.run_layout import SampleRecord
 from models_backend.library import storage
 from models_backend.library.samples import SampleFolder, pack, read_arrays
 from models_backend.media.wire import as_array, on_the_wire
+from models_backend.networks import precision
 from models_backend.samplers import seeding
 
 from .projection import Plane, principal_plane
@@ -113,7 +114,7 @@ def _encoded(loaded: LoadedRun, data: Any, rows: np.ndarray) -> np.ndarray | Non
     for start in range(0, len(rows), CHUNK):
         x = torch.from_numpy(data.train.take(rows[start : start + CHUNK])).to(loaded.device)
         try:
-            with torch.no_grad():
+            with torch.no_grad(), precision.autocast(loaded.precision, loaded.device):
                 parts.append(loaded.family.encode(loaded.nets, x).float().cpu().numpy())
         except NotImplementedError:
             return None
@@ -184,7 +185,7 @@ def nearest(z: np.ndarray, asked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _decoded(loaded: LoadedRun, z: np.ndarray, sampling: Any) -> torch.Tensor:
     """Items (N, *shape) float32 of latents (N, L)."""
-    with torch.no_grad():
+    with torch.no_grad(), precision.autocast(loaded.precision, loaded.device):
         parts = [
             loaded.family.decode(loaded.nets, torch.from_numpy(z[i : i + CHUNK]).to(loaded.device), sampling).float().cpu()
             for i in range(0, len(z), CHUNK)

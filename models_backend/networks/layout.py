@@ -5,15 +5,16 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from . import attention, winograd
+from . import attention, upsampling, winograd
 
 
 def arrange(net: nn.Module, device: torch.device, full_precision: bool = True) -> nn.Module:
     """Sets a network up for its device, in place, and gives it back. Its state and what it computes stay the same, up to
-    rounding. On a CPU: attention over few tokens by plain products; in full precision also channels last and 3 x 3
-    convolutions by minimal filtering."""
+    rounding. On a CPU: attention over few tokens by plain products, upsampling folded into its convolution; in full
+    precision also channels last and 3 x 3 convolutions by minimal filtering."""
     if device.type == "cpu":
         attention.apply_to(net)
+        upsampling.apply_to(net)
     if device.type == "cpu" and full_precision and winograd.apply_to(net):
         net.to(memory_format=torch.channels_last)
     return net

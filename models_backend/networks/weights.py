@@ -21,7 +21,7 @@ from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import CheckpointLayout, CheckpointState, RunRecord
 from models_backend.library import storage
 
-from . import layout
+from . import layout, precision
 
 
 def chosen_device(name: str = "auto") -> torch.device:
@@ -130,11 +130,12 @@ def load_run(library: Any, run: str, families: Mapping[str, type[Family]], check
     member = make_family(record, families, parts)
     kept = folder.checkpoint(checkpoint)
     nets = member.networks()
+    state = storage.read_json(kept.state, CheckpointState)
+    arithmetic = precision.for_sampling(state.precision, device)
     for name, net in nets.items():
         _fill(net, kept, name)
-        layout.arrange(net.to(device).eval().requires_grad_(False), device)
-    state = storage.read_json(kept.state, CheckpointState)
-    return LoadedRun(member, nets, member.config, record.spec, device, state.step, parts)
+        layout.arrange(net.to(device).eval().requires_grad_(False), device, arithmetic == "fp32")
+    return LoadedRun(member, nets, member.config, record.spec, device, state.step, parts, arithmetic)
 
 
 def _fill(net: nn.Module, kept: CheckpointLayout, name: str) -> None:

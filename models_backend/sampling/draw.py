@@ -18,7 +18,7 @@ from models_backend.contract.run_layout import RunRecord, SampleRecord
 from models_backend.contract.trace import Step, Stopped, TraceInfo
 from models_backend.library.samples import SampleFolder
 from models_backend.media.wire import as_array, on_the_wire
-from models_backend.networks import weights
+from models_backend.networks import precision, weights
 
 from . import recording, seeds
 from .branching import Branch, branch_of
@@ -113,7 +113,8 @@ def _batch(drawing: Drawing, first: int, count: int) -> torch.Tensor:
     given = drawing.conditions.batch(first, count, loaded.device)
     on_step = _listener(drawing, first, count)
     fresh = _generators(loaded, request.seed, first, count)
-    items = loaded.family.sample(loaded.nets, noise, given, drawing.sampling, on_step, fresh, start)
+    with precision.autocast(loaded.precision, loaded.device):
+        items = loaded.family.sample(loaded.nets, noise, given, drawing.sampling, on_step, fresh, start)
     return items.float().cpu()
 
 

@@ -14,9 +14,9 @@ from torch import nn
 from models_backend.contract.family import Family
 from models_backend.contract.settings import TrainingSettings
 from models_backend.library import storage
-from models_backend.networks import layout
+from models_backend.networks import layout, precision
 
-from . import compiling, precision
+from . import compiling
 from .batches import Batches
 from .stepping import Stepper
 

@@ -17,7 +17,7 @@ from models_backend.contract.messages import Body, Mark, Saved, State, Trouble, 
 from models_backend.contract.run_layout import CheckpointLayout, CheckpointState
 from models_backend.contract.trace import Stopped
 from models_backend.library import storage
-from models_backend.networks import weights
+from models_backend.networks import precision, weights
 
 from . import activations, checkpoints, choices, compiling, derived, memory, previews, randomness, schedule
 from .assembly import Assembly, assemble
@@ -276,7 +276,10 @@ class Trainer:
     def loaded(self, ema: bool = True) -> LoadedRun:
         """The run as it stands, to be sampled from: averaged weights where there are any, eval mode."""
         nets = self.average.nets if ema and self.average else {name: net.eval() for name, net in self.nets.items()}
-        return LoadedRun(self.family, nets, self.family.config, self.family.spec, self.device, self.step, self.family.parts)
+        arithmetic = precision.for_sampling(self.choices.precision, self.device)
+        return LoadedRun(
+            self.family, nets, self.family.config, self.family.spec, self.device, self.step, self.family.parts, arithmetic
+        )
 
     def save(self) -> CheckpointLayout:
         """A checkpoint of the state after ``step`` steps. TroubleError where a weight is not a number or the disk refuses."""

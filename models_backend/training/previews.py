@@ -14,6 +14,7 @@ from models_backend.contract.trace import Step
 from models_backend.library import storage
 from models_backend.library.samples import pack
 from models_backend.media.wire import on_the_wire
+from models_backend.networks import precision
 from models_backend.samplers import seeding
 
 LARGEST_BATCH = 64
@@ -35,7 +36,8 @@ def _drawn(loaded: LoadedRun, sampling: Any, seed: int, first: int, count: int, 
     told = (lambda step: check()) if check else _untold
     generators = seeding.item_generators(seed, first, count) if loaded.family.trace == "denoise" else None
     given = evenly(loaded, first, count)
-    return loaded.family.sample(loaded.nets, noise, given, sampling, told, generators).float().cpu()
+    with precision.autocast(loaded.precision, loaded.device):
+        return loaded.family.sample(loaded.nets, noise, given, sampling, told, generators).float().cpu()
 
 
 def _untold(step: Step) -> None:

@@ -11,9 +11,11 @@ from torch import nn
 
 from models_backend.contract.family import Batch, Family, Loss
 from models_backend.contract.settings import TrainingSettings
+from models_backend.networks import precision
 
-from . import optimisers, precision
+from . import optimisers
 from .guard import NonFinite
+from .loss_scale import LossScale
 
 
 class Interrupted(Exception):
@@ -47,7 +49,7 @@ class Stepper:
         self, family: Family, nets: dict[str, nn.Module], settings: TrainingSettings, device: torch.device, arithmetic: str
     ):
         self.family, self.nets, self._device, self.arithmetic = family, nets, device, arithmetic
-        self.scale = precision.LossScale(arithmetic)
+        self.scale = LossScale(arithmetic)
         self.sharing = {name: family.sharing(name) for name in nets}
         self.weights = {name: optimisers.trained(net) for name, net in nets.items()}
         self.optimisers = {

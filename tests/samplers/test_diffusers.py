@@ -45,7 +45,7 @@ def theirs(scheduler, ask=lambda scheduler, x, t: network(scheduler.scale_model_
     return states
 
 
-def same(one: list[torch.Tensor], other: list[torch.Tensor]) -> None:
+def assert_same(one: list[torch.Tensor], other: list[torch.Tensor]) -> None:
     assert len(one) == len(other)
     for i, (a, b) in enumerate(zip(one, other, strict=True)):
         scale = max(1.0, float(b.abs().max()))
@@ -60,7 +60,7 @@ def test_ddpm(table, spacing):
     generator = lambda: torch.Generator().manual_seed(9)  # noqa: E731
     scheduler = DDPMScheduler(beta_schedule=table, clip_sample=False, timestep_spacing=spacing)
     wanted = theirs(scheduler, generator=generator())
-    same(ours(ancestral.ddpm, spacing, table, generator=generator()), wanted)
+    assert_same(ours(ancestral.ddpm, spacing, table, generator=generator()), wanted)
 
 
 @pytest.mark.parametrize("table", ["linear", "squaredcos_cap_v2"])
@@ -72,7 +72,7 @@ def test_ddim(table, eta, spacing):
     scheduler = DDIMScheduler(beta_schedule=table, clip_sample=False, timestep_spacing=spacing)
     generator = lambda: torch.Generator().manual_seed(9)  # noqa: E731
     wanted = theirs(scheduler, eta=eta, generator=generator())
-    same(ours(ancestral.ddim, spacing, table, eta=eta, generator=generator()), wanted)
+    assert_same(ours(ancestral.ddim, spacing, table, eta=eta, generator=generator()), wanted)
 
 
 def test_dpmpp_2m():
@@ -80,23 +80,23 @@ def test_dpmpp_2m():
 
     scheduler = DPMSolverMultistepScheduler(algorithm_type="dpmsolver++", solver_order=2, timestep_spacing="trailing")
     scheduler = scheduler.from_config(scheduler.config, beta_schedule="linear", beta_start=1e-4, beta_end=0.02)
-    same(ours(multistep.dpmpp_2m, "trailing"), theirs(scheduler))
+    assert_same(ours(multistep.dpmpp_2m, "trailing"), theirs(scheduler))
 
 
 def test_unipc():
     from diffusers import UniPCMultistepScheduler
 
     scheduler = UniPCMultistepScheduler(solver_order=2, solver_type="bh2", timestep_spacing="trailing")
-    same_predicted(scheduler, 2)
+    assert_same_predicted(scheduler, 2)
 
 
 def test_unipc_of_third_order():
     from diffusers import UniPCMultistepScheduler
 
-    same_predicted(UniPCMultistepScheduler(solver_order=3, solver_type="bh2", timestep_spacing="trailing"), 3)
+    assert_same_predicted(UniPCMultistepScheduler(solver_order=3, solver_type="bh2", timestep_spacing="trailing"), 3)
 
 
-def same_predicted(scheduler, order: int) -> None:
+def assert_same_predicted(scheduler, order: int) -> None:
     """diffusers returns states before they are mended by the corrector: compare what the model was asked about."""
     asked: list[torch.Tensor] = []
 
@@ -106,7 +106,7 @@ def same_predicted(scheduler, order: int) -> None:
 
     grid = levels.grid(schedules.tabulated(TABLES["linear"]), STEPS, "trailing")
     items = multistep.unipc(listening, noise(), grid, order=order)
-    same([*asked, items], theirs(scheduler))
+    assert_same([*asked, items], theirs(scheduler))
 
 
 def karras_states(states: list[torch.Tensor]) -> list[torch.Tensor]:
@@ -122,7 +122,7 @@ def test_euler():
     grid = levels.grid(schedules.tabulated(TABLES["linear"]), STEPS, "trailing")
     scheduler.set_timesteps(STEPS)
     assert grid[0].scale == pytest.approx(float(scheduler.sigmas[0]), rel=1e-4)
-    same(karras_states(ours(karras.euler, "trailing")), from_same_state(scheduler, grid))
+    assert_same(karras_states(ours(karras.euler, "trailing")), from_same_state(scheduler, grid))
 
 
 def test_heun():
@@ -131,7 +131,7 @@ def test_heun():
     scheduler = HeunDiscreteScheduler(timestep_spacing="trailing", beta_start=1e-4, beta_end=0.02, beta_schedule="linear")
     grid = levels.grid(schedules.tabulated(TABLES["linear"]), STEPS, "trailing")
     states = from_same_state(scheduler, grid)
-    same(karras_states(ours(karras.heun, "trailing")), [*states[:-1:2], states[-1]])
+    assert_same(karras_states(ours(karras.heun, "trailing")), [*states[:-1:2], states[-1]])
 
 
 def from_same_state(scheduler, grid: list[levels.Level]) -> list[torch.Tensor]:

@@ -11,10 +11,12 @@ from torch import nn
 from models_backend.contract.family import Sharing
 from models_backend.contract.messages import Budget, Levels, Metrics, Progress, TroubleError
 from models_backend.contract.settings import SGD, AdamW, Constant, Cosine, Linear, RMSprop, TrainingSettings
-from models_backend.training import activations, choices, compiling, optimisers, precision, randomness, schedule
+from models_backend.networks import precision
+from models_backend.training import activations, choices, compiling, optimisers, randomness, schedule
 from models_backend.training.batches import Order
 from models_backend.training.budget import measure
 from models_backend.training.ema import Average, decay_at
+from models_backend.training.loss_scale import LossScale
 from models_backend.training.telling import BINS, Teller
 
 # ------------------------------------------------------------------------------------------------- learning rate
@@ -133,7 +135,7 @@ def test_the_row_of_items_does_not_depend_on_how_it_is_cut():
 
 
 def test_loss_scale_halves_on_overflow_and_doubles_after_patience():
-    scale = precision.LossScale("fp16", patience=2)
+    scale = LossScale("fp16", patience=2)
     assert scale.value == 65536
     scale.overflowed()
     assert scale.value == 32768
@@ -143,7 +145,7 @@ def test_loss_scale_halves_on_overflow_and_doubles_after_patience():
     gradient = torch.full((3,), 65536.0)
     scale.unscale([gradient])
     assert torch.equal(gradient, torch.ones(3))
-    assert precision.LossScale("bf16").value == 1.0
+    assert LossScale("bf16").value == 1.0
 
 
 class _Clocked:

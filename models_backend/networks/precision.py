@@ -1,4 +1,4 @@
-"""Arithmetic of forward and backward: full, or half where the machine has it and it is measured faster."""
+"""Arithmetic of networks: full, or half where the machine has it and it is measured faster."""
 
 from __future__ import annotations
 
@@ -30,32 +30,13 @@ def _cpu_flags() -> set[str]:
     return set(line.partition(":")[2].split())
 
 
+def for_sampling(trained: str, device: torch.device) -> str:
+    """The arithmetic in which a run trained in ``trained`` is sampled: its own where this device has kernels for it."""
+    return trained if trained == "fp32" or device.type != "cpu" or may_be_faster(device) else "fp32"
+
+
 def autocast(precision: str, device: torch.device) -> contextlib.AbstractContextManager:
     """Where forward passes run."""
     if precision == "fp32":
         return contextlib.nullcontext()
     return torch.autocast(device.type, DTYPES[precision], cache_enabled=True)
-
-
-class LossScale:
-    """The factor that keeps fp16 gradients from vanishing (Micikevicius et al. 2018): halved when one overflows, doubled
-    after ``patience`` steps without; 1 and inert for other types."""
-
-    def __init__(self, precision: str, patience: int = 2000):
-        self.active = precision == "fp16"
-        self.value, self.good, self.patience = (65536.0 if self.active else 1.0), 0, patience
-
-    def unscale(self, gradients: list[torch.Tensor]) -> None:
-        """Divides gradients back, in place."""
-        if self.active and gradients:
-            torch._foreach_mul_(gradients, 1.0 / self.value)
-
-    def overflowed(self) -> None:
-        """A gradient was not finite: a smaller factor from now on."""
-        self.value, self.good = max(self.value / 2, 1.0), 0
-
-    def went_well(self) -> None:
-        """A step was taken."""
-        self.good += 1
-        if self.active and self.good >= self.patience:
-            self.value, self.good = self.value * 2, 0
