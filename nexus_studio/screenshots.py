@@ -98,9 +98,14 @@ async def _latent(panel) -> None:
 async def _sample(panel) -> None:
     panel.generate_or_stop()
     await _until(lambda: panel.results.batch is not None)
+    panel.results.choose(2)
 
 
-_PREPARED = {"sample": _sample, "trajectory": _trajectory, "latent": _latent}
+async def _train(panel) -> None:
+    await _until(lambda: panel.budget.report is not None)
+
+
+_PREPARED = {"train": _train, "sample": _sample, "trajectory": _trajectory, "latent": _latent}
 
 
 async def _until(condition) -> None:

@@ -72,10 +72,10 @@ def choose(settings: TrainingSettings, trial: Trial, steps: int) -> Choices:
     return Choices(chosen, wanted and compiling.possible(trial.device), torch.get_num_threads(), took)
 
 
-def arranged(nets: dict[str, nn.Module], device: torch.device, arithmetic: str) -> dict[str, nn.Module]:
+def arranged(nets: dict[str, nn.Module], device: torch.device, arithmetic: str, compiled: bool = False) -> dict[str, nn.Module]:
     """The networks laid out for that arithmetic, in place."""
     for net in nets.values():
-        layout.arrange(net, device, arithmetic == "fp32")
+        layout.arrange(net, device, arithmetic == "fp32", compiled)
     return nets
 
 

@@ -90,7 +90,7 @@ class Trainer:
         return chosen
 
     def _build_steppers(self) -> None:
-        choices.arranged(self.nets, self.device, self.choices.precision)
+        choices.arranged(self.nets, self.device, self.choices.precision, self.choices.compile)
         if self.settings.ema > 0:
             self.average = Average(self.nets, self.settings.ema, self.settings.ema_warmup)
         if self.settings.checkpoint_gradients:

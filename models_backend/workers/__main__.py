@@ -8,10 +8,12 @@ import os
 import sys
 from pathlib import Path
 
+from models_backend.engine.processes import WAITING
+
 
 def main(argv: list[str] | None = None) -> int:
     """Runs one worker; its exit status. Heavy imports happen inside the one that needs them."""
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch's thread pool starts
+    os.environ.update(WAITING | os.environ)  # read when torch's thread pool starts
     options = _parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     return options.act(options)

@@ -101,6 +101,11 @@ class Results(QWidget):
             return self.grid.current()
         return self._view(self.batch.modality).current()
 
+    def choose(self, index: int) -> None:
+        """Choose an item or cell."""
+        if self.batch is not None:
+            (self.grid if self._gridded else self._view(self.batch.modality)).set_current(index)
+
     def current(self) -> Made | None:
         """The origin of the chosen item or cell; of the first where items are seen together."""
         index = self.current_index()

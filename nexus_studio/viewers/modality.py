@@ -39,6 +39,9 @@ class ItemsView(QWidget):
         """The chosen item, or -1."""
         return -1
 
+    def set_current(self, index: int) -> None:
+        """Chooses an item; nothing where items cannot be chosen."""
+
     def _hold(self, inner: QWidget) -> None:
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -66,6 +69,9 @@ class PicturesView(ItemsView):
 
     def current(self) -> int:
         return self.grid.current()
+
+    def set_current(self, index: int) -> None:
+        self.grid.set_current(index, select=True)
 
 
 class PlaneView(ItemsView):
