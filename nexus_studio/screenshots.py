@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import os
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -28,8 +29,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--only", default="", help="one workspace")
     options = parser.parse_args(argv)
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-    os.environ["XDG_CONFIG_HOME"] = str(options.out / ".config")
     options.out.mkdir(parents=True, exist_ok=True)
+    scratch = tempfile.TemporaryDirectory(prefix="nexus-screenshots-")  # a first start: no layout of an earlier window
+    os.environ["XDG_CONFIG_HOME"] = scratch.name
     import qasync
 
     from .app import Studio, make_application
@@ -38,7 +40,7 @@ def main(argv: list[str] | None = None) -> int:
     loop = qasync.QEventLoop(app)
     asyncio.set_event_loop(loop)
     studio = Studio(app, options.library)
-    with loop:
+    with scratch, loop:
         loop.run_until_complete(_all(studio, options))
     return 0
 

@@ -10,7 +10,7 @@ from models_backend.contract.run_layout import DatasetRecord, Item
 from .. import theme
 from ..pieces import Header, column, icon_button, label
 from ..shell.words import count
-from ..state.cached_rows import open_rows
+from ..state.cached_rows import open_pictures, open_rows
 from ..state.session import Session
 from ..viewers.image_grid import ImageGrid
 from ..viewers.points_view import PointsView
@@ -19,7 +19,6 @@ from .data_thumbs import Thumbnails
 SHOWN = (("all", "All items"), ("train", "Training"), ("validation", "Validation"), ("duplicates", "Duplicates"),
          ("uncaptioned", "Without a caption"), ("unlabelled", "Without a class"))  # fmt: skip
 POINTS_SHOWN = 100_000
-THUMB = 64
 
 
 def fits(item: Item, shown: str) -> bool:
@@ -168,9 +167,7 @@ class ItemsPage(QWidget):
             await self._load_points(record, cache)
             return
         items = await self._session.datasets.items(record.id)
-        small = len(record.shape) == 3 and max(record.shape[1:]) < THUMB
-        order = ("native", "thumbs") if small else ("thumbs", "native")
-        rows = await self._session.bridge.threaded(open_rows, cache, *order)
+        rows = await self._session.bridge.threaded(open_pictures, cache, record.shape)
         if self.record is not None and self.record.id == record.id:
             self.items = items
             self.thumbs.open(rows)

@@ -15,7 +15,7 @@ from models_backend.contract.run_layout import RunRecord
 from ..commands import Command
 from ..pieces import EmptyState, Header, button, chip, chip_button, label, row, section, spin_box
 from ..plots.histogram import Histogram
-from ..state.cached_rows import open_rows
+from ..state.cached_rows import open_pictures
 from ..state.session import Session
 from ..viewers.film_strip import FilmStrip
 from ..viewers.modality import shown, to_array
@@ -204,7 +204,7 @@ class LatentPanel(Workspace):
         if "items" in arrays:
             return [drawn.picture(item, THUMB_PX) for item in arrays["items"]]
         cache = self.session.bridge.library.dataset(self.run.dataset).layout.cache
-        rows = await self.session.bridge.threaded(open_rows, cache, "thumbs", "native")
+        rows = await self.session.bridge.threaded(open_pictures, cache, self.run.spec.shape)
         index = [int(position) for position in arrays["index"]]
         found = await self.session.bridge.threaded(rows.read, index) if rows is not None else {}
         return [drawn.picture(found[n], THUMB_PX) for n in index] if len(found) == len(set(index)) else []

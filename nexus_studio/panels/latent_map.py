@@ -12,7 +12,7 @@ from PySide6.QtGui import QColor, QImage, QPainter, QPen
 from .. import paint
 from ..viewers.points_view import PointsView, group_color
 
-THUMB_PX = 34
+THUMB_PX, SLACK_PX = 34, 6
 STILL_PX = 5
 
 
@@ -122,17 +122,28 @@ class LatentMapView(PointsView):
             painter.drawText(QRectF(box.left() + 20, top, wide, line), Qt.AlignmentFlag.AlignVCenter, name)
 
     def _paint_thumbs(self, painter: QPainter) -> None:
-        """One picture a cell of the screen: the item nearest to the cell's middle, in the order of the data."""
-        taken: set[tuple[int, int]] = set()
-        plane = self.plane()
-        for place, thumb in zip(self._places, self._thumbs):
-            at = self.to_screen(float(place[0]), float(place[1]))
-            cell = (int(at.x() // (THUMB_PX + 10)), int(at.y() // (THUMB_PX + 10)))
-            if cell in taken or not plane.contains(at):
-                continue
-            taken.add(cell)
-            corner = at - QPointF(THUMB_PX / 2, THUMB_PX / 2)
-            paint.draw_rounded(painter, thumb, QRectF(corner.x(), corner.y(), THUMB_PX, THUMB_PX), 4)
+        """One picture a cell of the screen: the item nearest to the cell's middle, where one is near enough to overlap none."""
+        if not self._thumbs:
+            return
+        plane, (left, right, bottom, top) = self.plane(), self.seen()
+        x = plane.left() + (self._places[:, 0] - left) / (right - left) * plane.width()
+        y = plane.top() + (top - self._places[:, 1]) / (top - bottom) * plane.height()
+        for item in one_a_cell(np.stack([x, y], axis=1), THUMB_PX + 2 * SLACK_PX, SLACK_PX):
+            box = QRectF(x[item] - THUMB_PX / 2, y[item] - THUMB_PX / 2, THUMB_PX, THUMB_PX)
+            if plane.intersects(box):
+                paint.draw_rounded(painter, self._thumbs[item], box, 4)
+
+
+def one_a_cell(places: np.ndarray, cell_px: float, slack_px: float) -> list[int]:
+    """Of places (N, 2) the one nearest to the middle of each square cell, where it lies within ``slack_px`` of it both ways."""
+    cells = np.floor(places / cell_px)
+    off = np.abs(places - (cells + 0.5) * cell_px).max(axis=1)
+    best: dict[tuple[float, float], int] = {}
+    for item in np.argsort(off, kind="stable"):
+        if off[item] > slack_px:
+            break
+        best.setdefault(tuple(cells[item]), int(item))
+    return list(best.values())
 
 
 def along(drawn: np.ndarray, count: int) -> np.ndarray:

@@ -189,6 +189,7 @@ class TrainPanel(Workspace):
     def showEvent(self, event) -> None:
         super().showEvent(event)
         self._refresh()
+        self.setup.settle()  # what was set up while nobody looked has not been measured
 
     def _refresh(self) -> None:
         if not self.isVisible():

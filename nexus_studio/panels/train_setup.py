@@ -223,6 +223,10 @@ class RunSetup(QWidget):
 
     def _soon(self) -> None:
         self.changed.emit()
+        self.settle()
+
+    def settle(self) -> None:
+        """Tells ``settled`` in a moment, unless something changes before."""
         self._timer.start()
 
     # -------------------------------------------------------------------------------------------- reading

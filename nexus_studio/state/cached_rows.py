@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     import numpy as np
 
 
+#: The side of the thumbnails that the importer makes.
+THUMB = 64
+
+
 class Entry(msgspec.Struct):
     """``cache/<name>.json`` as the importer writes it: row n begins at ``offset`` + n * ``row_bytes``."""
 
@@ -72,3 +76,10 @@ def open_rows(cache: Path, *wanted: str) -> CachedRows | None:
     """The first of the wanted arrays that is there, or None."""
     there = set(names(cache))
     return next((CachedRows(cache, name) for name in wanted if name in there), None)
+
+
+def open_pictures(cache: Path, shape: tuple[int, ...]) -> CachedRows | None:
+    """The pictures of a data set whose items have ``shape`` (C, H, W) as they are best shown small: thumbnails, or small
+    items as they are."""
+    small = len(shape) == 3 and max(shape[1:]) < THUMB
+    return open_rows(cache, *(("native", "thumbs") if small else ("thumbs", "native")))

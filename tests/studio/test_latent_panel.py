@@ -9,7 +9,7 @@ from scripted_window import scripted_session, settle
 
 from models_backend.contract.messages import Decode
 from nexus_studio.panels.latent import LatentPanel
-from nexus_studio.panels.latent_map import along
+from nexus_studio.panels.latent_map import along, one_a_cell
 
 
 @pytest.fixture
@@ -42,6 +42,14 @@ async def test_a_click_decodes_where_it_was(qapp, panel):
     x, y = panel.view.to_data(at)
     assert decodes(panel)[-1].xy[0] == pytest.approx([x, y])
     await settle(lambda: panel.nearest.text().startswith("nearest:"))
+
+
+def test_thumbnails_never_overlap_and_take_the_middle_of_their_cell():
+    places = np.random.default_rng(0).uniform(0, 800, (2000, 2))
+    chosen = places[one_a_cell(places, 46, 6)]
+    apart = np.abs(chosen[:, None] - chosen[None]).max(axis=-1) + 1e9 * np.eye(len(chosen))
+    assert len(chosen) > 50 and apart.min() >= 34
+    assert one_a_cell(np.array([[20.0, 20.0], [23.0, 23.0], [1.0, 1.0]]), 46, 6) == [1]
 
 
 async def test_every_mapped_item_has_its_thumbnail_and_every_class_its_colour_in_the_legend(qapp, panel):

@@ -265,6 +265,18 @@ async def test_an_idle_machine_measures_unasked(bare):
     assert len(bare.asked(Budget)) == 1
 
 
+async def test_what_was_set_up_while_nobody_looked_is_measured_when_the_panel_is_shown(bare):
+    bare.panel.hide()
+    record = await bare.engine.make_builtin("digits")
+    await bare.session.datasets.load()
+    bare.session.datasets.set_current(record.id)
+    bare.panel.setup.settled.emit()
+    await settle()
+    assert not bare.asked(Budget)
+    bare.panel.show()
+    await settle(lambda: bare.asked(Budget))
+
+
 # --------------------------------------------------------------------------------------------- watching
 
 
