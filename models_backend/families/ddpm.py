@@ -104,7 +104,7 @@ class DDPM(Family):
         Preset("small", "Small", {"network": {"type": "auto", "size": "small"}},
                {"steps": 4000, "batch_size": 64, "learning_rate": 1e-3}, {"steps": 50}, "Minutes on a laptop"),
         Preset("demo", "Demo", {"network": {"type": "auto", "size": "small"}},
-               {"steps": 1000, "batch_size": 64, "learning_rate": 1e-3, "preview_every": 250, "validate_every": 100},
+               {"steps": 1600, "batch_size": 64, "learning_rate": 1e-3, "preview_every": 400, "validate_every": 200},
                {"steps": 30, "sampler": {"type": "dpmpp_2m"}}, "What `nexus-studio demo` trains: digits in two minutes"),
         Preset("paper", "As published", {"network": {"type": "auto", "size": "base"}, "schedule": {"type": "linear"},
                "prediction": "eps"}, {"steps": 800_000, "batch_size": 128, "learning_rate": 2e-4, "warmup": 5000,

@@ -98,10 +98,10 @@ class RectifiedFlow(Family):
                Claim("modes", ">=", 8, "modes of 8 found")),
               config={"pairs": 2}, training=_POINT_TRAINING, sampling={"solver": "euler", "steps": 100}, count=5000,
               after="points"),
-        Proof("digits", "digits", "small", 3.0, _DIGIT_CLAIMS),
-        Proof("digits-reflow", "digits", "small", 3.0,
+        Proof("digits", "digits", "small", 4.5, _DIGIT_CLAIMS, training={"steps": 2400}),
+        Proof("digits-reflow", "digits", "small", 3.5,
               (Claim("straightness", "<=", 0.5, "deviation from straight paths, against half of the teacher's",
-                     times="before/straightness"), *_DIGIT_CLAIMS), after="digits"),
+                     times="before/straightness"), *_DIGIT_CLAIMS), training={"steps": 1600}, after="digits"),
     )  # fmt: skip
     Config, Sampling = Config, Sampling
 
