@@ -25,7 +25,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--sizes", default="1280x800,2560x1440")
     parser.add_argument("--themes", default="dark,light")
-    parser.add_argument("--run", default="", help="title of the run to show (default: the newest finished one)")
+    parser.add_argument("--run", default="", help="id or title of the run to show (default: the newest one on pictures)")
     parser.add_argument("--only", default="", help="one workspace")
     options = parser.parse_args(argv)
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -67,8 +67,8 @@ async def _all(studio, options: argparse.Namespace) -> None:
 async def _prepare(studio, key: str, title: str) -> None:
     """Brings a workspace to something worth a picture."""
     session = studio.session
-    runs = [r for r in session.runs.records if not title or r.title == title]
-    run = next((r for r in runs if session.runs.view(r.id) and r.spec.modality == "image"), None)
+    wanted = (lambda r: title in (r.id, r.title)) if title else (lambda r: r.spec.modality == "image")
+    run = next((r for r in session.runs.records if wanted(r)), None)
     if run is not None:
         session.runs.set_current(run.id)
         session.catalogue.set_current(run.family)

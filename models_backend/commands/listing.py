@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 
+from models_backend.contract.family import in_order
 from models_backend.contract.fields import FieldSpec
 from models_backend.engine.terminal import Reporter
 
@@ -18,7 +19,7 @@ async def families(options: argparse.Namespace, reporter: Reporter) -> int:
         if options.name:
             return await _one_family(options.name, now)
         described = await now.engine.described()
-    for family in sorted(described, key=lambda f: (f.group, f.key)):
+    for family in in_order(described):
         presets = ", ".join(p.name for p in family.presets)
         text = f"{family.key:24} {family.title:28} {family.group:14} {' '.join(family.modalities):14} presets: {presets}"
         reporter.result(

@@ -9,7 +9,7 @@ Tensors are written ``Any`` here: this package imports nothing but msgspec.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -110,6 +110,12 @@ class FamilyDescription(msgspec.Struct):
     sampling: FieldSpec
     presets: tuple[Preset, ...]
     proofs: tuple[Proof, ...]
+
+
+def in_order(families: Iterable[FamilyDescription]) -> list[FamilyDescription]:
+    """Families by their group, as ``GROUPS`` has them (others last), then by title."""
+    place = {group: position for position, group in enumerate(GROUPS)}
+    return sorted(families, key=lambda family: (place.get(family.group, len(GROUPS)), family.group, family.title))
 
 
 @dataclass

@@ -39,8 +39,9 @@ class Trouble(msgspec.Struct, tag="trouble"):
     detail: str = ""
 
     def __str__(self) -> str:
-        parts = [f"{self.item}: {self.what}" if self.item else self.what, self.kept, self.advice]
-        return ". ".join(p.rstrip(".") for p in parts if p)
+        first, *others = [f"{self.item}: {self.what}" if self.item else self.what, self.kept, self.advice]
+        sentences = [first, *(other[0].upper() + other[1:] for other in others if other)]
+        return ". ".join(sentence.rstrip(".") for sentence in sentences)
 
 
 class TroubleError(Exception):

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 from models_backend import families as package
-from models_backend.contract.family import Family, FamilyDescription, description
+from models_backend.contract.family import Family, FamilyDescription, description, in_order
 
 log = logging.getLogger(__name__)
 
@@ -34,8 +34,8 @@ def added_folders() -> list[Path]:
 
 
 def descriptions() -> list[FamilyDescription]:
-    """All families as plain data."""
-    return [description(key, family) for key, family in families().items()]
+    """All families as plain data, in the order in which they are listed."""
+    return in_order(description(key, family) for key, family in families().items())
 
 
 def _try(load, source) -> type[Family] | None:

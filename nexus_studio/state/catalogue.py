@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QObject, Signal
 
-from models_backend.contract.family import GROUPS, FamilyDescription
+from models_backend.contract.family import FamilyDescription, in_order
 
 from ..bridge import Bridge
 
@@ -24,8 +24,7 @@ class Catalogue(QObject):
     def refresh(self) -> None:
         """Takes what the engine knows now: the cached description first, the worker's own when it is up."""
         found = self._bridge.engine.descriptions() if self._bridge.engine else []
-        order = {group: position for position, group in enumerate(GROUPS)}
-        families = sorted(found, key=lambda family: (order.get(family.group, len(order)), family.title))
+        families = in_order(found)
         if families != self.families:
             self.families = families
             self.changed.emit()
