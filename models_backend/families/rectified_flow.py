@@ -101,7 +101,7 @@ class RectifiedFlow(Family):
         Proof("digits", "digits", "small", 4.2, _DIGIT_CLAIMS, training={"steps": 2400}),
         Proof("digits-reflow", "digits", "small", 3.3,
               (Claim("straightness", "<=", 0.5, "deviation from straight paths, against half of the teacher's",
-                     times="before/straightness"), *_DIGIT_CLAIMS), training={"steps": 1600}, after="digits"),
+                     times="before/straightness"), *_DIGIT_CLAIMS), config={"pairs": 2}, training={"steps": 1200}, after="digits"),
     )  # fmt: skip
     Config, Sampling = Config, Sampling
 
