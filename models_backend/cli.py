@@ -14,6 +14,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from models_backend.contract.fields import FieldError
 from models_backend.contract.messages import Trouble, TroubleError
@@ -69,11 +70,21 @@ def _trouble(error: Exception) -> Trouble:
 # ------------------------------------------------------------------------------------------------ what can be asked
 
 
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong with a command line in one JSON line where JSON was asked for."""
+
+    def error(self, message: str) -> NoReturn:
+        if "--json" in sys.argv:
+            Reporter(as_json=True).error(Trouble(message, self.prog, advice=f"`{self.prog} --help` lists what there is"))
+            self.exit(2)
+        super().error(message)
+
+
 def parser() -> argparse.ArgumentParser:
     """All commands and their options."""
     shared = _shared()
-    top = argparse.ArgumentParser("nexus-studio", description="A studio for generative models.", parents=[shared],
-                                  epilog="Without a command the window opens.")  # fmt: skip
+    top = Parser("nexus-studio", description="A studio for generative models.", parents=[shared],
+                 epilog="Without a command the window opens.")  # fmt: skip
     commands = top.add_subparsers(metavar="COMMAND", required=True)
 
     def add(name: str, act: str, help: str) -> argparse.ArgumentParser:
@@ -108,6 +119,8 @@ def _looking(add) -> None:
     families.add_argument("name", nargs="?", help="a family, to see its presets and settings")
     add("runs", "listing:runs", "list the runs")
     add("datasets", "listing:datasets", "list the data sets")
+    samples = add("samples", "listing:samples", "list the samples, or those of one run")
+    samples.add_argument("run", nargs="?", default="", help=RUN)
     add("jobs", "listing:jobs", "list the queue")
     add("show", "listing:show", "show everything that is kept of a run").add_argument("run", help=RUN)
     bring = add("import", "bringing:import_", "import files, folders or archives as one data set")
@@ -123,7 +136,7 @@ def _training(add) -> None:
     train = add("train", "training:train", "train a model")
     train.add_argument("--family", required=True, help="`nexus-studio families` lists them")
     train.add_argument("--data", required=True, help="a data set, a folder to import, or digits, shapes, points:density=moons")
-    train.add_argument("--preset", default="", help="a named starting point (default: the family's first)")
+    train.add_argument("--preset", default="", help="a named starting point (default: small)")
     train.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help=SET)
     train.add_argument("--part", action="append", default=[], metavar="NAME=RUN", help="another run used as a part")
     train.add_argument("--title", default="", help="name of the run")
@@ -174,16 +187,20 @@ def _checking(add) -> None:
 
 
 def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return value
+    return _whole(text, 1)
 
 
 def _natural(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError("must be at least 0")
+    return _whole(text, 0)
+
+
+def _whole(text: str, least: int) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        value = least - 1
+    if value < least:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {least}")
     return value
 
 

@@ -232,14 +232,19 @@ class Card(QFrame):
 
 
 class ElidedLabel(QLabel):
-    """A line at the right that gives way: what does not fit is cut at its end, never widening the window."""
+    """A line that gives way: what does not fit is cut at its end with an ellipsis, never widening the window."""
 
-    def __init__(self, text: str = ""):
+    def __init__(self, text: str = "", role: str = "mono", side: Qt.AlignmentFlag = Qt.AlignmentFlag.AlignRight):
         super().__init__()
-        set_role(self, "mono")
+        set_role(self, role)
+        self.setTextFormat(Qt.TextFormat.PlainText)
         self._whole = text
-        self.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self.setAlignment(side | Qt.AlignmentFlag.AlignVCenter)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+
+    def whole(self) -> str:
+        """The line as it would be with room for all of it."""
+        return self._whole
 
     def set_whole(self, text: str, title: str = "") -> None:
         """The line; its tooltip holds all of it below a title."""

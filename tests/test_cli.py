@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from library import records
 
 from models_backend import cli
 from models_backend.commands import session, training
@@ -17,6 +18,7 @@ from models_backend.contract.fields import FieldSpec
 from models_backend.engine import catalogue
 from models_backend.engine.engine import Engine, Limits
 from models_backend.engine.terminal import Reporter
+from models_backend.library.library import Library
 
 HERE = Path(__file__).parent
 ANY = FieldSpec("config", "group", fields=(FieldSpec("at", "int", default=0), FieldSpec("do", "text", default=""),
@@ -97,8 +99,43 @@ def test_a_run_that_fails_is_one_clear_line_and_a_status(run):
     ],
 )
 def test_what_is_asked_wrongly_is_named(run, arguments, word):
+    run("families")  # makes the library
     (error,) = [line for line in run(*arguments, status=1) if line["kind"] == "error"]
     assert word in error["what"]
+
+
+@pytest.mark.parametrize("command", [["runs"], ["samples"], ["fsck"], ["sample", "any"], ["jobs"]])
+def test_a_mistyped_library_is_not_made(run, library_root, command):
+    (error,) = run(*command, status=1)
+    assert "no library" in error["what"] and str(library_root) == error["item"] and not library_root.exists()
+
+
+def test_a_command_line_that_cannot_be_understood_is_a_json_line_too(monkeypatch, capsys):
+    for arguments, word in (
+        (["datasets", "--frob", "--json"], "--frob"),
+        (["sample", "a", "--seed", "abc", "--json"], "'abc'"),
+    ):
+        monkeypatch.setattr(sys, "argv", ["nexus-studio", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            cli.main(arguments)
+        error = json.loads(capsys.readouterr().out)
+        assert ended.value.code == 2 and error["kind"] == "error" and word in error["what"]
+
+
+def test_lists_of_nothing_say_so_to_people(library_root, capsys):
+    cli.main(["families", "--library", str(library_root)])
+    for command, words in (("runs", "no runs yet"), ("samples", "no samples yet"), ("jobs", "queue is empty")):
+        assert cli.main([command, "--library", str(library_root)]) == 0
+        assert words in capsys.readouterr().err
+
+
+def test_samples_are_listed_and_are_no_weights(run, library_root):
+    with Library.open(library_root) as library:
+        library.create_sample(records.sample_record("sample-a", "run-a", count=2), records.pictures())
+    (sample,) = run("samples")
+    assert (sample["id"], sample["run"], sample["count"], sample["traced"]) == ("sample-a", "run-a", 2, False)
+    (error,) = run("export", "sample-a", "--to", "safetensors", status=1)
+    assert "no weights" in error["what"] and "run-a" in error["advice"]
 
 
 def test_samples_figures_and_files_of_a_run(run, tmp_path):
@@ -185,7 +222,7 @@ def test_commands_that_need_no_model_import_no_torch(library_root):
 
 
 def test_options_may_stand_before_the_command_and_usage_errors_end_with_two(library_root, capsys):
-    assert cli.main(["--json", "--library", str(library_root), "runs"]) == 0
+    assert cli.main(["--json", "--library", str(library_root), "families"]) == 0
     with pytest.raises(SystemExit) as ended:
         cli.main(["train"])
     assert ended.value.code == 2 and "--family" in capsys.readouterr().err

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Sequence
 
 from models_backend.contract.family import in_order
 from models_backend.contract.fields import FieldSpec
 from models_backend.engine.terminal import Reporter
+from models_backend.library.index import Filter
 
 from . import settings
 from .session import Session, found, session
@@ -48,7 +50,8 @@ def _tell_group(reporter: Reporter, group: str, spec: FieldSpec) -> None:
 async def runs(options: argparse.Namespace, reporter: Reporter) -> int:
     """All runs, newest first, with their states."""
     async with session(options, reporter) as now:
-        for record in now.library.runs():
+        found_runs = now.library.runs()
+        for record in found_runs:
             state = await now.engine.run_state(record.id)
             total = record.training.get("steps", 0)
             text = f"{record.id:40} {state.state:12} step {state.step:,} of {total:,}  {record.title}"
@@ -56,30 +59,57 @@ async def runs(options: argparse.Namespace, reporter: Reporter) -> int:
                 text, id=record.id, title=record.title, family=record.family, dataset=record.dataset, state=state.state,
                 step=state.step, steps=total, created=record.created,
             )  # fmt: skip
+    _none(reporter, found_runs, "no runs yet: `nexus-studio train` makes one")
     return 0
+
+
+async def samples(options: argparse.Namespace, reporter: Reporter) -> int:
+    """All samples, newest first."""
+    async with session(options, reporter) as now:
+        run = found("run", now.library.runs(), options.run).id if options.run else ""
+        records = now.library.samples(limit=1_000_000, narrowed=Filter(run=run))
+        for record in records:
+            recorded = f", {len(record.trace.steps)} steps recorded" if record.trace else ""
+            reporter.result(
+                f"{record.id:40} {record.count:>7,} {record.modality}{recorded}  {record.title}", id=record.id,
+                title=record.title, run=record.run, family=record.family, count=record.count, modality=record.modality,
+                sample_kind=record.kind, seed=record.seed, checkpoint=record.checkpoint, traced=record.trace is not None,
+            )  # fmt: skip
+    _none(reporter, records, "no samples yet: `nexus-studio sample` makes some")
+    return 0
+
+
+def _none(reporter: Reporter, records: Sequence[object], words: str) -> None:
+    """Says on a terminal that a list is empty; scripts see no line."""
+    if not records and not reporter.as_json:
+        reporter.note(words)
 
 
 async def datasets(options: argparse.Namespace, reporter: Reporter) -> int:
     """All data sets, newest first."""
     async with session(options, reporter) as now:
-        for record in now.library.datasets():
+        records = now.library.datasets()
+        for record in records:
             classes = f", {len(record.classes)} classes" if record.classes else ""
             text = f"{record.id}  {record.count:>9,} {record.modality}{classes}  {record.title}"
             reporter.result(
                 text, id=record.id, title=record.title, modality=record.modality, count=record.count,
                 classes=record.classes, captioned=record.captioned, builtin=record.builtin,
             )  # fmt: skip
+    _none(reporter, records, "no data sets yet: `nexus-studio import PATH` makes one")
     return 0
 
 
 async def jobs(options: argparse.Namespace, reporter: Reporter) -> int:
     """The queue, which the window works off."""
     async with session(options, reporter) as now:
-        for job in now.library.jobs():
+        queue = now.library.jobs()
+        for job in queue:
             text = f"{job.id:32} {job.state:12} {job.device:8} {job.title}" + (f"  ({job.reason})" if job.reason else "")
             reporter.result(
                 text, id=job.id, run=job.run, state=job.state, device=job.device, title=job.title, reason=job.reason
             )
+    _none(reporter, queue, "the queue is empty")
     return 0
 
 

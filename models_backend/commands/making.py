@@ -124,8 +124,11 @@ def _source(now: Session, text: str, form: str, what: str) -> tuple[str, str]:
     if form not in (*STILL, *FILMS, *WEIGHTS):
         raise FieldError([Problem("to", form, "one of " + ", ".join((*STILL, *FILMS, *WEIGHTS)))])
     if form in WEIGHTS:
+        sample = next((record for record in now.library.samples(limit=1_000_000) if record.id == text), None)
+        if sample is not None:
+            raise TroubleError("a sample has no weights", text, advice=f"Export its run instead: {sample.run}")
         return found("run", now.library.runs(), text).id, "weights"
-    if any(record.id == text for record in now.library.runs()):
+    if any(text in (record.id, record.title) for record in now.library.runs()):
         raise TroubleError(
             f"a run is exported as {WEIGHTS[0]}; {form} is for a sample", text, advice="Make one with `nexus-studio sample`"
         )

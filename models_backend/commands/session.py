@@ -6,13 +6,18 @@ import argparse
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from models_backend.contract.messages import TroubleError
+from models_backend.contract.run_layout import LibraryLayout
 from models_backend.engine.engine import Engine
 from models_backend.engine.terminal import Reporter
 from models_backend.library.library import Library
 from models_backend.library.lock import HeldError
+
+#: The commands that make a library where none stands; the others look into one.
+MAKERS = ("listing:families", "bringing:import_", "training:train", "proving:proof")
 
 
 @dataclass
@@ -38,13 +43,23 @@ async def session(options: argparse.Namespace, reporter: Reporter) -> AsyncItera
 
 
 def open_library(options: argparse.Namespace, reporter: Reporter) -> Library:
-    """The library as its owner, or as a guest where a window owns it. Raises TroubleError."""
+    """The library as its owner, or as a guest where a window owns it. Raises TroubleError, also for a library that was named
+    and is not there, unless the command puts something into it."""
     root = getattr(options, "library", None)
+    if root is not None and getattr(options, "act", "") not in MAKERS:
+        must_stand(root)
     try:
         return Library.open(root)
     except HeldError as held:
         reporter.note(f"the studio (process {held.pid}) has this library open; working beside it")
         return Library.open(root, own=False)
+
+
+def must_stand(root: Path) -> None:
+    """Raises TroubleError where there is no library at ``root``: a mistyped path is not made into an empty one."""
+    if not LibraryLayout(root).record.exists():
+        advice = "Check --library; `nexus-studio import` or `train` makes a new one"
+        raise TroubleError("there is no library here", str(root), advice=advice)
 
 
 def found(kind: str, records: list[Any], text: str) -> Any:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import subprocess
+from pathlib import Path
 
 from models_backend.engine import processes
 from models_backend.engine.terminal import Reporter
+
+from .session import must_stand
 
 
 async def fsck(options: argparse.Namespace, reporter: Reporter) -> int:
@@ -16,6 +19,7 @@ async def fsck(options: argparse.Namespace, reporter: Reporter) -> int:
     from models_backend.library.opening import default_root
 
     root = getattr(options, "library", None) or default_root()
+    must_stand(Path(root))
     findings = look_through(root, repair=options.repair, deep=not options.fast)
     for finding in findings:
         reporter.result(str(finding), level=finding.level, item=finding.item, what=finding.text, repaired=finding.repaired)

@@ -9,7 +9,7 @@ Tensors are written ``Any`` here: this package imports nothing but msgspec.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -110,6 +110,11 @@ class FamilyDescription(msgspec.Struct):
     sampling: FieldSpec
     presets: tuple[Preset, ...]
     proofs: tuple[Proof, ...]
+
+
+def starting_preset(presets: Sequence[Preset]) -> Preset | None:
+    """The preset that a new run starts from: "small", worth looking at after minutes, else the first; None where none is."""
+    return next((preset for preset in presets if preset.name == "small"), presets[0] if presets else None)
 
 
 def in_order(families: Iterable[FamilyDescription]) -> list[FamilyDescription]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from models_backend.contract.family import DataSpec, FamilyDescription, Preset
+from models_backend.contract.family import DataSpec, FamilyDescription, Preset, starting_preset
 from models_backend.contract.fields import FieldError, FieldSpec, Problem, check, defaults, describe, merged
 from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import DatasetRecord, RunRecord
@@ -22,10 +22,10 @@ DATA = describe(DataSettings, "data")
 
 
 def preset_of(family: FamilyDescription, name: str) -> Preset:
-    """The named preset, or the first one for "". Raises TroubleError that lists what there is."""
+    """The named preset, or the one to start from for "". Raises TroubleError that lists what there is."""
     if not family.presets and not name:
         return Preset("", "Defaults")
-    found = next((p for p in family.presets if p.name == name or not name), None)
+    found = next((p for p in family.presets if p.name == name), None) if name else starting_preset(family.presets)
     if found is None:
         there = ", ".join(p.name for p in family.presets)
         raise TroubleError(f"there is no preset {name}", family.title, advice=f"Use one of {there}")

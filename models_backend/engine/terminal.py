@@ -44,7 +44,8 @@ class Reporter:
         elif self.on_terminal:
             self._bar(done, total, f"{done:,}/{total:,} · {done / max(spent, 1e-9):.1f}/s · {duration(left_s)} left · {text}")
         else:
-            print(f"  {done:,} of {total:,} · {duration(left_s)} left · {text}", file=self.err, flush=True)
+            left = f" · {duration(left_s)} left" if 0 < done < total else ""
+            print(f"  {done:,} of {total:,}{left} · {text}" if total else f"  {text}", file=self.err, flush=True)
 
     def result(self, text: str, **values: Any) -> None:
         """A line of the command's answer."""

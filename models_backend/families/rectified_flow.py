@@ -88,20 +88,21 @@ class RectifiedFlow(Family):
                 "ema": 0.9999}, {"solver": "rk4", "steps": 30}, "Liu 2022 on CIFAR-10: days on a graphics card"),
     )  # fmt: skip
     proofs = (
-        Proof("points", "points:density=8gaussians,count=20000", "small", 1.5,
+        Proof("points", "points:density=8gaussians,count=20000", "small", 1.2,
               (Claim("modes", ">=", 8, "modes of 8 found"), Claim("within_3sd", ">=", 0.90, "points within 3 sd of a mode")),
               training=_POINT_TRAINING, sampling={"solver": "euler", "steps": 100}, count=5000),
-        Proof("points-reflow", "points:density=8gaussians,count=20000", "small", 1.0,
+        Proof("points-reflow", "points:density=8gaussians,count=20000", "small", 0.9,
               (Claim("straightness", "<=", 0.1, "deviation from straight paths, against a tenth of the teacher's",
                      times="before/straightness"),
                Claim("w2_1step", "<=", 1.25, "W2 in one step, against 1.25 x W2 in 100", times="w2"),
                Claim("modes", ">=", 8, "modes of 8 found")),
               config={"pairs": 2}, training=_POINT_TRAINING, sampling={"solver": "euler", "steps": 100}, count=5000,
               after="points"),
-        Proof("digits", "digits", "small", 4.2, _DIGIT_CLAIMS, training={"steps": 2400}),
-        Proof("digits-reflow", "digits", "small", 3.3,
+        Proof("digits", "digits", "small", 4.3, _DIGIT_CLAIMS, training={"steps": 2400}),
+        Proof("digits-reflow", "digits", "small", 3.6,
               (Claim("straightness", "<=", 0.5, "deviation from straight paths, against half of the teacher's",
-                     times="before/straightness"), *_DIGIT_CLAIMS), config={"pairs": 2}, training={"steps": 1200}, after="digits"),
+                     times="before/straightness"), *_DIGIT_CLAIMS),
+              config={"pairs": 2, "teacher_steps": 18}, training={"steps": 1200}, after="digits"),
     )  # fmt: skip
     Config, Sampling = Config, Sampling
 

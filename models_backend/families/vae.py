@@ -141,7 +141,7 @@ class VAE(Family):
             Claim("least_class", ">=", 0.02, "rarest of twelve classes among prior samples"),
         ), {"latent": 16, "encoder": {"type": "conv", "width": 12, "depth": 0},
             "decoder": {"type": "conv", "width": 16, "depth": 0}},
-            {"steps": 4000, "batch_size": 64, "learning_rate": 2e-3}),
+            {"steps": 10_000, "batch_size": 64, "learning_rate": 2e-3}),
     )  # fmt: skip
 
     def networks(self) -> dict[str, Any]:

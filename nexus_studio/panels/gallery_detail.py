@@ -74,6 +74,7 @@ class SampleDetail(QWidget):
         if record is None:
             return
         self.name.setText(record.title)
+        self.name.setCursorPosition(0)
         self.tags.setText(", ".join(record.tags))
         self.star.setText(self.tr("★ Starred") if record.starred else self.tr("☆ Star"))
         self.trajectory.setEnabled(record.trace is not None)

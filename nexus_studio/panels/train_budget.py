@@ -65,7 +65,8 @@ class BudgetCard(pieces.Card):
         if request == self._asked and (self.report is not None or self._task is not None):
             return
         self.cancel()
-        self._asked = request
+        self._asked, self.report = request, None
+        self._show_dashes()
         self.note.setText(self.tr("measuring…"))
         self.words.hide()
         self._task = self._session.bridge.spawn(self._measure(request), self._fail)
@@ -75,7 +76,7 @@ class BudgetCard(pieces.Card):
         if self._task is not None:
             self._task.cancel()
             self._task = None
-            self.note.setText("" if self.report is None else self.tr("setting changed"))
+            self.note.setText(self.tr("not measured") if self.report is None else self.tr("setting changed"))
 
     def outdate(self, request: Budget | None) -> None:
         """Say that the figures belong to another setting than ``request``."""
@@ -91,10 +92,13 @@ class BudgetCard(pieces.Card):
     def _fail(self, trouble: Trouble) -> None:
         self._task, self.report = None, None
         self.note.setText(self.tr("not measured"))
+        self._show_dashes()
+        self._say(str(trouble), "error")
+
+    def _show_dashes(self) -> None:
         for value in self.values.values():
             value.setText("—")
         self.meter.setValue(0)
-        self._say(str(trouble), "error")
 
     def show_report(self, report: BudgetReport) -> None:
         """Show what two steps cost."""

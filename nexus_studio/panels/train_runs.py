@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QPoint, QSize, Qt, QTimer, Signal
-from PySide6.QtWidgets import QInputDialog, QLabel, QListWidget, QListWidgetItem, QMenu, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QInputDialog, QLabel, QListWidget, QListWidgetItem, QMenu, QVBoxLayout, QWidget
 
 from models_backend.contract.messages import Event, Metrics, State
 
@@ -28,7 +28,9 @@ class RunRow(QWidget):
     def __init__(self, run: str, title: str):
         super().__init__()
         self.run = run
-        self.shape, self.title, self.line = QLabel(), pieces.label(title, "body"), pieces.label("", "hint")
+        left = Qt.AlignmentFlag.AlignLeft
+        self.shape = QLabel()
+        self.title, self.line = pieces.ElidedLabel(title, "body", left), pieces.ElidedLabel("", "hint", left)
         self.shape.setFixedWidth(theme.px(18))
         self.shape.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.box = pieces.icon_button("compare", self.tr("Lay this run's curve over the chosen one"), size=14)
@@ -38,16 +40,14 @@ class RunRow(QWidget):
         line = pieces.row(self.shape, words, self.box, spacing=6, margins=(2, 2, 2, 2))
         line.setStretch(1, 1)
         self.setLayout(line)
-        for label in (self.title, self.line):
-            label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
 
     def show_state(self, state: str, line: str) -> None:
         """Bring the row up to date."""
         shape, token = SHAPES.get(state, ("●", "text2"))
         self.shape.setText(shape)
         self.shape.setStyleSheet(f"color: {theme.token(token)};")
-        self.line.setText(line)
-        self.setAccessibleName(f"{self.title.text()}: {line}")
+        self.line.set_whole(line)
+        self.setAccessibleName(f"{self.title.whole()}: {line}")
 
 
 class RunsList(QWidget):

@@ -8,7 +8,7 @@ from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QComboBox, QLabel, QLineEdit, QSizePolicy, QVBoxLayout, QWidget
 
 from models_backend.contract import fields
-from models_backend.contract.family import FamilyDescription, Preset
+from models_backend.contract.family import FamilyDescription, Preset, starting_preset
 from models_backend.contract.messages import Budget
 from models_backend.contract.settings import DataSettings, TrainingSettings
 
@@ -23,8 +23,6 @@ DATA = fields.describe(DataSettings, "data")
 MAIN = ("steps", "batch_size", "learning_rate", "ema", "precision", "compile", "seed", "preview_every")
 MORE = tuple(field.name for field in TRAINING.fields if field.name not in MAIN)
 SETTLED_MS = 1200
-#: The preset that a new run starts from: worth looking at after minutes, where "tiny" only shows that everything works.
-FIRST_PRESET = "small"
 #: A picture data set is first shown to the model at its own size up to this side.
 OWN_SIZE_UP_TO = 64
 
@@ -108,7 +106,8 @@ class RunSetup(QWidget):
         self.preset.clear()
         for preset in self.family.presets:
             self.preset.addItem(preset.title, preset.name)
-        self.preset.setCurrentIndex(max(0, self.preset.findData(FIRST_PRESET)))
+        first = starting_preset(self.family.presets)
+        self.preset.setCurrentIndex(max(0, self.preset.findData(first.name if first else "")))
 
     def _fill_parts(self) -> None:
         while self._parts.count():

@@ -56,6 +56,8 @@ class TrajectoryPanel(Workspace):
     def _build_centre(self) -> QWidget:
         self.sigma, self.solver = chip(""), chip("")
         self.overlay = chip_button(self.tr("overlay"))
+        for pill in (self.sigma, self.solver, self.overlay):
+            pill.hide()  # until there is a step to tell of
         self.overlay.setToolTip(self.tr("Lay the next row over this one"))
         self.header = Header(self.tr("Trajectory"), self.sigma, self.solver)
         self.header.corner.addWidget(self.overlay)
@@ -268,6 +270,8 @@ class TrajectoryPanel(Workspace):
         told = recording.info.steps[step]
         self.header.set_title(self.tr("Step {0} / {1}").format(step, recording.steps - 1))
         self.sigma.setText(f"σ {short(told.sigma)}" if recording.info.kind == "denoise" else f"{told.time:.2f}")
+        self.sigma.show()
+        self.overlay.show()
         self.solver.setText(_solver(recording.record.sampling))
         self.solver.setVisible(bool(self.solver.text()))
         other = self.recordings[(self.row + 1) % len(self.recordings)] if len(self.recordings) > 1 else None

@@ -78,6 +78,7 @@ class TrajectoryControls(QWidget):
     def set_run(self, run: RunRecord) -> None:
         """Shows the sampling form of a run's family, twice."""
         self.runs.setCurrentIndex(self.runs.findData(run.id))
+        self.runs.setToolTip(run.title)
         if self.run is not None and self.run.family == run.family:
             self.run = run
             return

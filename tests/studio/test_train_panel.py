@@ -344,10 +344,10 @@ async def test_runs_are_laid_over_and_subtracted(stand):
 async def test_the_rows_of_runs_tell_state_in_words_and_shape(stand):
     rows = stand.panel.runs._rows
     finished, running = stand.run("coder-small").id, stand.run("duel-03").id
-    await settle(lambda: "finished" in rows[finished].line.text() and "running" in rows[running].line.text())
+    await settle(lambda: "finished" in rows[finished].line.whole() and "running" in rows[running].line.whole())
     assert rows[finished].shape.text() != rows[running].shape.text()
     stand.engine.tell(running, State("paused", 1240))
-    await settle(lambda: "paused" in rows[running].line.text())
+    await settle(lambda: "paused" in rows[running].line.whole())
 
 
 # ------------------------------------------------------------------------------------------------- health
