@@ -82,7 +82,7 @@ async def _prepare(studio, key: str, title: str) -> None:
 async def _trajectory(panel) -> None:
     panel.controls.use_b.setChecked(True)
     panel.sample()
-    await _until(lambda: len(panel.recordings) >= 2)
+    await _until(lambda: len(panel.recordings) >= 2 and (panel._fields or not panel.recordings[0].together))
     panel.strip.lock(int(0.62 * panel.strip.steps()))
 
 
