@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from models_backend.networks import layout, winograd
+from models_backend.networks import layout, precision, winograd
 
 
 @pytest.fixture(autouse=True)
@@ -58,7 +58,8 @@ def test_pieces_do_not_change_the_result(monkeypatch):
         assert torch.allclose(a, b, atol=1e-4 * float(a.std()))
 
 
-def test_a_network_computes_the_same_and_other_convolutions_are_left_alone():
+def test_a_network_computes_the_same_and_other_convolutions_are_left_alone(monkeypatch):
+    monkeypatch.setattr(precision, "may_be_faster", lambda device: False)  # a CPU without half precision
     torch.manual_seed(0)
     bounded, grouped = spectral_norm(nn.Conv2d(16, 8, 3, padding=1)), nn.Conv2d(8, 8, 3, padding=1, groups=2)
     strided, pointwise = nn.Conv2d(16, 16, 3, 2, 1), nn.Conv2d(16, 16, 1)
@@ -81,3 +82,9 @@ def test_what_does_not_suit_goes_directly(x):
 def test_under_autocast_the_half_precision_kernel_is_used():
     with torch.autocast("cpu", torch.bfloat16):
         assert winograd.convolve(seeded(1, 4, 8, 8), seeded(4, 4, 3, 3), None).dtype == torch.bfloat16
+
+
+def test_a_cpu_with_half_precision_keeps_its_own_kernels(monkeypatch):
+    monkeypatch.setattr(precision, "may_be_faster", lambda device: True)
+    net = layout.arrange(torch.nn.Sequential(torch.nn.Conv2d(32, 32, 3, padding=1)), torch.device("cpu"))
+    assert "_conv_forward" not in net[0].__dict__
