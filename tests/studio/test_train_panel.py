@@ -481,6 +481,8 @@ async def test_pause_resume_stop_and_live_changes_reach_the_engine(stand):
 
 async def test_sampling_now_adds_a_row(stand):
     await stand.choose("duel-03")
+    await settle(stand.panel.controls.sample.isEnabled)
+    await settle(lambda: stand.panel._view.loaded and stand.panel.samples.known() == len(stand.panel._view.previews))
     rows = len(stand.panel.samples._rows)
     stand.panel.controls.sample.click()
     await settle(lambda: len(stand.panel.samples._rows) == rows + 1)
