@@ -7,7 +7,6 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as workers have it
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-import pyqtgraph  # noqa: F401  on this thread: imported beside a painting one it can crash Qt's bindings
 import pytest
 
 

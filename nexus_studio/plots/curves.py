@@ -1,17 +1,18 @@
 """Curves over steps: lines with the raw figures faint behind, marks, legend chips, a log axis and smoothing.
 
-Setting data is possible at once. The drawing library is loaded on a thread when the widget has first been painted,
-so that the first paint never waits for it; until then the frame stands empty.
+Setting data is possible at once. The drawing library is loaded after the widget has first been painted, so that the
+first paint never waits for it; until then the frame stands empty.
 """
 
 from __future__ import annotations
 
 import importlib
-import threading
 import time
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
+from PySide6 import QtCore, QtGui, QtWidgets
 from PySide6.QtCore import QEvent, QObject, QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QIcon, QPainter, QPixmap
 from PySide6.QtWidgets import QLabel, QPushButton, QSizePolicy, QSlider, QStackedLayout, QVBoxLayout, QWidget
@@ -23,6 +24,7 @@ from .smoothing import evenly, smoothed, thinned
 #: A figure on the screen is at most this old while a run trains; a repaint takes 5 to 10 ms.
 REDRAW_MS = 200
 SOON_MS = 10
+SLICE_S = 0.005
 DEFAULT_SMOOTHING = 0.9
 #: The weight counts for this many figures; with more or fewer the window stays the same share of the curve.
 FULL_LENGTH = 1000
@@ -43,33 +45,39 @@ class Curve:
 
 
 class _Loading(QObject):
-    """Imports the drawing half once for the whole program, off the GUI thread, and tells everybody who waits."""
+    """Imports the drawing half once for the whole program, between events, and tells everybody who waits.
+
+    All on the GUI thread: PySide makes its classes when they are first asked for, and two threads that make some at the
+    same time crash the process. pyqtgraph asks for every one, half of its time, so they are asked for in slices first.
+    """
 
     ready = Signal()
 
     def __init__(self) -> None:
         super().__init__()
         self.axes: type | None = None
-        self._thread: threading.Thread | None = None
+        self._names = [(module, name) for module in (QtCore, QtGui, QtWidgets) for name in dir(module)]
+        self._timer = QTimer(self)
+        self._timer.timeout.connect(self._step)
 
     def begin(self) -> None:
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._load, name="load-plots")
-            self._thread.start()
+        if self.axes is None:
+            self._timer.start(0)
 
-    def _load(self) -> None:
-        self.axes = importlib.import_module("nexus_studio.plots.curve_axes").CurveAxes
-        self.ready.emit()
+    def _step(self) -> None:
+        until = time.monotonic() + SLICE_S
+        while self._names and time.monotonic() < until:
+            getattr(*self._names.pop(), None)
+        if not self._names and time.monotonic() < until:
+            self._timer.stop()
+            self.axes = importlib.import_module("nexus_studio.plots.curve_axes").CurveAxes
+            self.ready.emit()
 
 
-_loading: list[_Loading] = []
-
-
+@cache
 def loading() -> _Loading:
-    """The one loader; made on first use because it needs no application before that."""
-    if not _loading:
-        _loading.append(_Loading())
-    return _loading[0]
+    """The one loader; made on first use, when the application stands."""
+    return _Loading()
 
 
 class Curves(QWidget):
@@ -265,7 +273,7 @@ class Curves(QWidget):
         if loading().axes is not None:
             QTimer.singleShot(0, self, self.show_axes)
             return
-        loading().ready.connect(self.show_axes, Qt.ConnectionType.QueuedConnection)
+        loading().ready.connect(self.show_axes)
         loading().begin()
 
     def fit(self) -> None:

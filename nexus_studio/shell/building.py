@@ -35,15 +35,18 @@ class QuietMoments:
 
 
 async def build_rest(window: MainWindow, keys: list[str]) -> None:
-    """Imports every workspace's code on the file thread, then builds one in each quiet moment."""
-    for key in keys:
-        await window.session.bridge.threaded(import_module, f"nexus_studio.panels.{key}")
-        await asyncio.sleep(0.05)
+    """In each quiet moment imports the code of one workspace and builds it, the drawing library first."""
+    from ..plots.curves import loading
+
     moments = QuietMoments()
+    await moments.next()
+    loading().begin()
     for key in keys:
         await moments.next()
         while window.session.jobs.active is not None:  # nothing may interrupt watching a run
             await asyncio.sleep(5 * LOOK_S)
+        import_module(f"nexus_studio.panels.{key}")  # on this thread: it makes classes of PySide
+        await asyncio.sleep(0)
         window.workspace(key)
     settle_memory()
 

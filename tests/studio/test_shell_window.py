@@ -437,6 +437,55 @@ def test_importing_the_application_loads_nothing_heavy():
     assert found.stdout.strip() == "[]"
 
 
+ELSEWHERE = """
+import asyncio, sys, threading
+from pathlib import Path
+
+found = []
+
+
+def note(event, arguments):
+    if event == "import" and threading.current_thread() is not threading.main_thread():
+        if arguments[0].partition(".")[0] in ("PySide6", "shiboken6", "pyqtgraph", "nexus_studio"):
+            found.append(arguments[0])
+
+
+sys.addaudithook(note)
+from nexus_studio import measuring
+from nexus_studio.main_window import WORKSPACES
+from nexus_studio.shell import building
+
+building.LOOK_S = 0.02
+studio, loop = measuring._studio(Path(sys.argv[1]))
+
+
+async def use():
+    from nexus_studio.plots.curves import loading
+
+    running = asyncio.ensure_future(studio.until_closed())
+    while len(studio.window.workspaces) < len(WORKSPACES) or loading().axes is None:
+        await asyncio.sleep(0.05)
+    for key, _, _ in WORKSPACES:
+        studio.window.show_workspace(key)
+        await asyncio.sleep(0.2)
+    studio.quit()
+    await running
+
+
+with loop:
+    loop.run_until_complete(asyncio.wait_for(use(), 90))
+print("pyqtgraph" in sys.modules, found)
+"""
+
+
+def test_no_thread_but_the_windows_own_imports_qt_code(tmp_path):
+    """PySide makes its classes when first asked for; two threads that do so at a time crash the process."""
+    command = [sys.executable, "-c", ELSEWHERE, str(tmp_path / "library")]
+    told = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert told.returncode == 0, told.stderr
+    assert told.stdout.strip() == "True []"
+
+
 # --------------------------------------------------------------------------------------- single instance
 
 
