@@ -172,7 +172,7 @@ class LatentPanel(Workspace):
         self.wait.setText(self.tr("Encoding the data of {0}…").format(self.run.title))
         self.stack.setCurrentWidget(self.wait)
         self._enable_film(False)
-        self.session.bridge.spawn(self._read_map(run), on_error=self._say_trouble)
+        self.session.bridge.spawn(self._read_map(self.run), on_error=self._say_trouble)
 
     def _say_progress(self, progress: Progress) -> None:
         share = f" · {progress.done:,} / {progress.total:,}" if progress.total else ""
@@ -181,30 +181,31 @@ class LatentPanel(Workspace):
     def _say_trouble(self, trouble: Any) -> None:
         self.wait.setText(str(trouble))
 
-    async def _read_map(self, run: str) -> None:
-        made = await self.session.bridge.engine.call(LatentMap(run, limit=LIMIT), tell=self._say_progress)
-        if self.run is None or self.run.id != run:
+    async def _read_map(self, record: RunRecord) -> None:
+        made = await self.session.bridge.engine.call(LatentMap(record.id, limit=LIMIT), tell=self._say_progress)
+        arrays = {name: to_array(array) for name, array in made.arrays.items()}
+        thumbnails = await self._thumbnails(record, arrays)
+        if self.run is None or self.run.id != record.id:  # another one was chosen meanwhile
             return
         self.map = made
-        arrays = {name: to_array(array) for name, array in made.arrays.items()}
         labels = arrays.get("label")
         groups = labels if labels is not None and (labels >= 0).any() else None
-        self.view.set_map(arrays["xy"], groups, await self._thumbnails(arrays), self.run.spec.classes)
+        self.view.set_map(arrays["xy"], groups, thumbnails, record.spec.classes)
         self._tell_map(arrays)
         self.stack.setCurrentWidget(self.view)
         middle = np.median(arrays["xy"], axis=0)
         self.view.set_place(*middle)
         self.decode(*middle)
 
-    async def _thumbnails(self, arrays: dict[str, np.ndarray]) -> list[QImage]:
+    async def _thumbnails(self, record: RunRecord, arrays: dict[str, np.ndarray]) -> list[QImage]:
         """A small picture of each mapped item: the one that was made for the map, or the data set's own."""
-        drawn = shown(self.run.spec.modality)
+        drawn = shown(record.spec.modality)
         if drawn.together:
             return []
         if "items" in arrays:
             return [drawn.picture(item, THUMB_PX) for item in arrays["items"]]
-        cache = self.session.bridge.library.dataset(self.run.dataset).layout.cache
-        rows = await self.session.bridge.threaded(open_pictures, cache, self.run.spec.shape)
+        cache = self.session.bridge.library.dataset(record.dataset).layout.cache
+        rows = await self.session.bridge.threaded(open_pictures, cache, record.spec.shape)
         index = [int(position) for position in arrays["index"]]
         found = await self.session.bridge.threaded(rows.read, index) if rows is not None else {}
         return [drawn.picture(found[n], THUMB_PX) for n in index] if len(found) == len(set(index)) else []

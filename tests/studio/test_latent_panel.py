@@ -74,6 +74,21 @@ async def test_a_stale_answer_is_not_shown(qapp, panel):
     panel.picture = shown
 
 
+async def test_the_map_of_a_run_left_meanwhile_is_not_shown(qapp, panel, monkeypatch):
+    first, other = panel.run, next(r for r in panel.session.runs.records if r.id != panel.run.id)
+    read, shown_before = panel._thumbnails, panel.map
+
+    async def left_meanwhile(record, arrays):
+        found = await read(record, arrays)
+        panel.run = other
+        return found
+
+    monkeypatch.setattr(panel, "_thumbnails", left_meanwhile)
+    await panel._read_map(first)
+    assert panel.map is shown_before
+    panel.run = first
+
+
 async def test_a_drag_becomes_a_film(qapp, panel):
     QTest.mousePress(panel.view, Qt.MouseButton.LeftButton, pos=QPoint(300, 200))
     for x in range(310, 520, 10):
