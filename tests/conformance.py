@@ -17,6 +17,7 @@ import pytest
 import safetensors.torch
 import torch
 
+from models_backend.conditions import text
 from models_backend.contract.family import (
     GROUPS,
     MODALITIES,
@@ -55,7 +56,11 @@ def data(spec: DataSpec, count: int = 8, seed: int = 0) -> torch.Tensor:
 
 def conditions_for(family: type[Family], spec: DataSpec, count: int, value: int = 0) -> dict[str, torch.Tensor]:
     """A tensor for each declared condition; ``value`` picks which."""
-    makers = {"class": lambda: torch.full((count,), value % max(1, len(spec.classes)), dtype=torch.long)}
+    captions = [("a red circle", "two blue squares")[value % 2]] * count
+    makers = {
+        "class": lambda: torch.full((count,), value % max(1, len(spec.classes)), dtype=torch.long),
+        "text": lambda: torch.from_numpy(text.tokens(captions, 20)),
+    }
     return {c.kind: makers[c.kind]() for c in family.conditions if c.kind in makers}
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from models_backend.contract.family import Proof
+from models_backend.contract.family import FamilyDescription, Proof
 from models_backend.contract.messages import Evaluate, ProveResume, TroubleError
 from models_backend.contract.run_layout import RunRecord
 from models_backend.engine.terminal import Reporter, duration
@@ -15,21 +16,19 @@ from .making import called
 from .session import Session, found, session
 from .training import train_to_end
 
+if TYPE_CHECKING:
+    from models_backend.evaluation.proof import ProofResult
+
 
 async def proof(options: argparse.Namespace, reporter: Reporter) -> int:
     """Trains a family on built-in data and holds its claims; exit status 1 where one does not hold."""
-    from models_backend.evaluation.proof import Workshop, prove, sentence
+    from models_backend.evaluation.proof import sentence
 
     async with session(options, reporter) as now:
         family = await now.engine.family(options.family)
         if not family.proofs:
             raise TroubleError("this family declares no proof", family.key)
-        workshop = Workshop(
-            train=lambda wanted, parts: _train(now, family.key, wanted, parts),
-            measure=lambda run, wanted: _measure(now, run, wanted),
-            tell=reporter.note,
-        )
-        results = await prove(family.key, family, workshop, options.only)
+        results = await _prove(now, family, options.only, reporter)
     for result in results:
         for claim in result.claims:
             reporter.result(
@@ -43,6 +42,38 @@ async def proof(options: argparse.Namespace, reporter: Reporter) -> int:
     passed = all(result.passed for result in results)
     reporter.done(f"{family.title}: {'every claim holds' if passed else 'NOT PROVED'}", family=family.key, passed=passed)
     return 0 if passed else 1
+
+
+async def _prove(now: Session, family: FamilyDescription, only: str, reporter: Reporter) -> list[ProofResult]:
+    from models_backend.evaluation.proof import Workshop, prove
+
+    workshop = Workshop(
+        train=lambda wanted, parts: _train(now, family.key, wanted, parts),
+        measure=lambda run, wanted: _measure(now, run, wanted),
+        other=lambda name: _other(now, name, reporter),
+        tell=reporter.note,
+    )
+    return await prove(family.key, family, workshop, only)
+
+
+async def _other(now: Session, name: str, reporter: Reporter) -> ProofResult:
+    """The newest kept result of "family:proof" whose run stands; proved now where there is none."""
+    key, _, wanted = name.partition(":")
+    kept = [
+        result for run in now.library.runs() if (result := _kept(now, run)) and (result.family, result.proof) == (key, wanted)
+    ]
+    if kept:
+        return max(kept, key=lambda result: result.when)
+    reporter.note(f"first its part, {name}")
+    return (await _prove(now, await now.engine.family(key), wanted, reporter))[-1]
+
+
+def _kept(now: Session, run: RunRecord) -> ProofResult | None:
+    from models_backend.evaluation.proof import ProofResult
+    from models_backend.library import storage
+
+    path = now.library.run(run.id).layout.proof
+    return storage.read_json(path, ProofResult) if path.exists() else None
 
 
 async def _train(now: Session, key: str, wanted: Proof, parts: dict[str, str]) -> object:

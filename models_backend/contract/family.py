@@ -76,7 +76,10 @@ class Claim(msgspec.Struct, frozen=True):
 
 
 class Proof(msgspec.Struct, frozen=True):
-    """A run on a built-in data set whose claims must hold within ``minutes`` on two CPU cores."""
+    """A run on a built-in data set whose claims must hold within ``minutes`` on two CPU cores.
+
+    ``after``: another proof of the family, whose run becomes the part that fits and whose figures are "before/...".
+    ``parts``: part -> "family:proof" of another family, made once in a library and kept; its figures are "<part>/..."."""
 
     name: str
     dataset: str
@@ -88,6 +91,7 @@ class Proof(msgspec.Struct, frozen=True):
     sampling: dict[str, Any] = {}
     count: int = 1000
     after: str = ""
+    parts: dict[str, str] = {}
 
 
 class FamilyDescription(msgspec.Struct):

@@ -1,9 +1,10 @@
 """Measures of a run on held-out data, each beside its real-against-real floor where there is one.
 
 Names: ``sure least_class class_entropy classifier_accuracy sure_real near_copies fd fd_floor precision recall density
-coverage`` of pictures; ``w2 w2_floor modes within_3sd least_mode`` of points; ``w2_1step``, ``fd_1step`` and ``straightness``
-where sampling takes steps; ``reconstruction_accuracy reconstruction_psnr`` and ``log_likelihood ppca_nats ppca_gap`` where
-the model knows them; the family's own diagnostics; ``health_<monitor>``: 0 ok, 1 warn, 2 bad.
+coverage`` of pictures; ``w2 w2_floor modes within_3sd least_mode`` of points; ``w2_<n>step``, ``fd_<n>step`` for n of ``FEW``
+and ``straightness`` where sampling takes steps; ``reconstruction_accuracy reconstruction_psnr`` and ``log_likelihood
+ppca_nats ppca_gap`` where the model knows them; those of ``following`` for conditional runs; the family's own diagnostics;
+``health_<monitor>``: 0 ok, 1 warn, 2 bad.
 """
 
 from __future__ import annotations
@@ -21,12 +22,14 @@ from ..contract.messages import Event, Metrics, Progress
 from ..contract.trace import TraceInfo
 from ..data.densities import MIXTURES
 from ..data.reading import Dataset, Split, pictures_to_float
-from . import measures
+from . import following, measures
 from .features import Features, labelled, reader
 from .health import History, judge
 
 #: Items for the measures that cost the square of their number, and for the family's diagnostics.
 SQUARE, DIAGNOSED, TRACED = 2000, 1000, 64
+#: Steps at which few-step sampling is measured.
+FEW = (1, 2, 4)
 #: Values (items times dimensions) on which a likelihood is asked.
 LIKELIHOOD_VALUES = 100_000
 LEVELS = {"ok": 0.0, "warn": 1.0, "bad": 2.0}
@@ -34,9 +37,11 @@ LEVELS = {"ok": 0.0, "warn": 1.0, "bad": 2.0}
 
 class Draw(Protocol):
     """Makes ``count`` items of the run: float32 (N, *shape), or uint8 (N, H, W, C) as they travel; with the trace of the
-    first ``trace`` of them."""
+    first ``trace`` of them. ``conditions``: plain values, as a Sample request has them."""
 
-    def __call__(self, count: int, seed: int, sampling: dict[str, Any], trace: int = 0) -> tuple[Any, TraceInfo | None]: ...
+    def __call__(
+        self, count: int, seed: int, sampling: dict[str, Any], trace: int = 0, conditions: dict[str, Any] | None = None
+    ) -> tuple[Any, TraceInfo | None]: ...
 
 
 def evaluate(library: object, loaded: LoadedRun, data: Dataset, count: int, seed: int, sampling: dict[str, Any], draw: Draw,
@@ -46,12 +51,17 @@ def evaluate(library: object, loaded: LoadedRun, data: Dataset, count: int, seed
     say = _teller(tell)
     say(0, f"making {count} items")
     steps = "steps" in {f.name for f in describe(type(loaded.family).Sampling).fields}
-    made, trace = draw(count, seed, sampling, TRACED if steps else 0)
+    given = following.asked(loaded)
+    made, trace = draw(count, seed, sampling, TRACED if steps else 0, given)
     found = {"straightness": trace.straightness} if trace is not None and steps else {}
     say(1, "measuring them")
     measure = _of_points if data.spec.modality == "points" else _of_pictures
-    once = _array(draw(count, seed, {**sampling, "steps": 1})[0]) if steps else None
-    found |= measure(data, _array(made), once, seed, tell)
+    few = {n: _array(draw(count, seed, {**sampling, "steps": n}, 0, given)[0]) for n in (FEW if steps else ())}
+    found |= measure(data, _array(made), few, seed, tell)
+    if "class" in given and data.spec.modality == "image" and labelled(data):
+        features = reader(data)
+        found |= following.of_classes(loaded, data, features, _array(made), seed)
+        found |= following.along_guidance(loaded, data, features, draw, sampling, seed, _array)
     say(2, "asking the model itself")
     found = _of_model(loaded, data, sampling, seed, history) | found  # what was measured on the items stands
     say(3, "done")
@@ -87,14 +97,13 @@ def some(split: Split, count: int, seed: int) -> np.ndarray:
 # ------------------------------------------------------------------------------------------------ points
 
 
-def _of_points(data: Dataset, made: np.ndarray, once: np.ndarray | None, seed: int, tell: Any) -> dict[str, float]:
+def _of_points(data: Dataset, made: np.ndarray, few: dict[int, np.ndarray], seed: int, tell: Any) -> dict[str, float]:
     """Measures in data units."""
     n = min(len(made), data.validation.count, data.train.count, SQUARE)
     real, train = data.in_units(some(data.validation, n, seed)), data.in_units(some(data.train, n, seed))
     points = data.in_units(made)
     found = {"w2": measures.w2(real, points[:n]), "w2_floor": measures.w2(real, train)} | _manifold(real, points[:n])
-    if once is not None:
-        found["w2_1step"] = measures.w2(real, data.in_units(once)[:n])
+    found |= {f"w2_{steps}step": measures.w2(real, data.in_units(items)[:n]) for steps, items in few.items()}
     mixture = MIXTURES.get(data.record.options.get("density", ""))
     if mixture is not None:
         modes = measures.mode_coverage(points, mixture.centres, mixture.std)
@@ -110,7 +119,7 @@ def _manifold(real: np.ndarray, made: np.ndarray) -> dict[str, float]:
 # ------------------------------------------------------------------------------------------------ pictures
 
 
-def _of_pictures(data: Dataset, made: np.ndarray, once: np.ndarray | None, seed: int, tell: Any) -> dict[str, float]:
+def _of_pictures(data: Dataset, made: np.ndarray, few: dict[int, np.ndarray], seed: int, tell: Any) -> dict[str, float]:
     features = reader(data, tell)
     held_out = some(data.validation, SQUARE, seed)
     train = some(data.train, max(8 * SQUARE, len(held_out)), seed)
@@ -118,8 +127,7 @@ def _of_pictures(data: Dataset, made: np.ndarray, once: np.ndarray | None, seed:
     found = {"fd": mean_frechet(real, features(made)), "fd_floor": mean_frechet(real, features(train)),
              "near_copies": measures.near_copies(made, train, held_out)}  # fmt: skip
     found |= _manifold(real, features(made[: len(real)]))
-    if once is not None:
-        found["fd_1step"] = mean_frechet(real, features(once))
+    found |= {f"fd_{steps}step": mean_frechet(real, features(items)) for steps, items in few.items()}
     return found | (_of_classes(features, made, held_out) if labelled(data) else {})
 
 
@@ -133,8 +141,8 @@ def mean_frechet(real: np.ndarray, made: np.ndarray) -> float:
 def _of_classes(features: Features, made: np.ndarray, held_out: np.ndarray) -> dict[str, float]:
     probabilities = features.probabilities(made)
     shares = measures.class_shares(probabilities)
-    entropy = -float((shares[shares > 0] * np.log(shares[shares > 0])).sum() / np.log(len(shares)))
-    return {"sure": measures.sure(probabilities), "least_class": float(shares.min()), "class_entropy": entropy,
+    return {"sure": measures.sure(probabilities), "least_class": float(shares.min()),
+            "class_entropy": measures.class_entropy(probabilities),
             "classifier_accuracy": features.accuracy,
             "sure_real": measures.sure(features.probabilities(held_out))}  # fmt: skip
 

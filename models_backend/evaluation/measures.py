@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
-from scipy.spatial.distance import cdist
+from scipy.spatial.distance import cdist, pdist
 from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
 
@@ -132,6 +132,18 @@ def class_shares(probabilities: Rows) -> NDArray[np.float64]:
     """Share of items (K,) that a classifier puts into each class."""
     probabilities = np.asarray(probabilities)
     return np.bincount(probabilities.argmax(1), minlength=probabilities.shape[1]) / len(probabilities)
+
+
+def class_entropy(probabilities: Rows) -> float:
+    """Entropy of the class shares of items (N, K), 1 where every class has its even share."""
+    shares = class_shares(probabilities)
+    return -float((shares[shares > 0] * np.log(shares[shares > 0])).sum() / np.log(len(shares)))
+
+
+def spread_within(rows: Rows, labels: NDArray[np.integer]) -> float:
+    """Mean distance of two items of one class, averaged over the classes that have two."""
+    groups = [np.asarray(rows, np.float64)[labels == label] for label in np.unique(labels)]
+    return float(np.mean([pdist(group).mean() for group in groups if len(group) > 1] or [0.0]))
 
 
 def accuracy(probabilities: Rows, labels: Sequence[int] | NDArray[np.integer]) -> float:

@@ -72,10 +72,12 @@ class Trained:
 @dataclass
 class Workshop:
     """How proofs reach models: ``train(proof, parts)`` makes and finishes a run (``parts``: part name -> run id),
-    ``measure(run id, proof)`` evaluates it; ``tell`` hears a line about each result."""
+    ``measure(run id, proof)`` evaluates it; ``other("family:proof")`` is the kept result of another family's proof, made now
+    where there is none; ``tell`` hears a line about each result."""
 
     train: Callable[[Proof, dict[str, str]], Awaitable[Trained]]
     measure: Callable[[str, Proof], Awaitable[dict[str, float]]]
+    other: Callable[[str], Awaitable[ProofResult]] | None = None
     tell: Callable[[str], Any] = field(default=lambda line: None)
 
 
@@ -107,10 +109,12 @@ def _wanted(description: FamilyDescription, only: str) -> list[Proof]:
 
 async def _one(key: str, description: FamilyDescription, proof: Proof, before: ProofResult | None,
                workshop: Workshop) -> ProofResult:  # fmt: skip
+    others = {part: await workshop.other(name) for part, name in proof.parts.items()}
     started = time.monotonic()
-    trained = await workshop.train(proof, _parts(description, before))
+    trained = await workshop.train(proof, _parts(description, before) | {part: other.run for part, other in others.items()})
     figures = await workshop.measure(trained.run, proof)
     known = figures | ({BEFORE + k: v for k, v in before.figures.items()} if before else {})
+    known |= {f"{part}/{k}": v for part, other in others.items() for k, v in other.figures.items()}
     result = ProofResult(
         key, proof.name, proof.dataset, proof.preset, trained.run, tuple(settle(c, known) for c in proof.claims), known,
         time.monotonic() - started, proof.minutes, trained.parameters, trained.steps,

@@ -34,7 +34,10 @@ class PointNetwork(nn.Module):
         nn.init.zeros_(self.leave.bias)
 
     def forward(self, x: torch.Tensor, time: torch.Tensor) -> torch.Tensor:
-        told = self.time(time)
+        return self.walk(x, self.time(time))
+
+    def walk(self, x: torch.Tensor, told: torch.Tensor) -> torch.Tensor:
+        """x (B, D) told (B, width) -> (B, D)."""
         h = self.enter(x)
         for block in self.blocks:
             h = block(h, told)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 import torch
 from torch import nn
 
 from models_backend.contract.fields import Field
+
+from .padding import to_multiple
 
 
 class UNet(msgspec.Struct, frozen=True, tag="unet"):
@@ -49,25 +51,22 @@ class ImageNetwork(nn.Module):
     """(B, C, H, W) and times (B,) on a scale of 1000 -> (B, C, H, W). Sides that the levels cannot halve are padded by
     reflection and cropped again. The second convolution of each block and the last one start at zero."""
 
-    def __init__(self, config: UNet, channels: int, side: int):
+    def __init__(self, config: UNet, channels: int, side: int, width: int = 0, **more: Any):
         super().__init__()
         self.multiple = 2 ** (len(config.multipliers) - 1)
-        self.unet = _unet(config, channels, side + -side % self.multiple)
+        whole = side + -side % self.multiple
+        self.unet = attending(config, channels, whole, width) if width else _unet(config, channels, whole, **more)
         zero_last_convolutions(self.unet)
 
     def forward(self, x: torch.Tensor, time: torch.Tensor) -> torch.Tensor:
-        height, width = x.shape[-2:]
-        down, right = -height % self.multiple, -width % self.multiple
-        if down or right:
-            x = nn.functional.pad(x, (0, right, 0, down), mode="reflect")
-        return self.unet(x, time, return_dict=False)[0][..., :height, :width]
+        return to_multiple(x, self.multiple, lambda x: self.unet(x, time, return_dict=False)[0])
 
     def enable_gradient_checkpointing(self) -> None:
         """Recompute activations in the backward pass."""
         self.unet.enable_gradient_checkpointing()
 
 
-def _unet(config: UNet, channels: int, side: int) -> nn.Module:
+def _unet(config: UNet, channels: int, side: int, **more: Any) -> nn.Module:
     from diffusers import UNet2DModel  # takes seconds to import: only where a network is really made
 
     widths = tuple(config.width * m for m in config.multipliers)
@@ -78,7 +77,24 @@ def _unet(config: UNet, channels: int, side: int) -> nn.Module:
         layers_per_block=config.blocks, norm_num_groups=config.groups, attention_head_dim=head, dropout=config.dropout,
         resnet_time_scale_shift="scale_shift" if config.scale_shift else "default",
         down_block_types=tuple("AttnDownBlock2D" if a else "DownBlock2D" for a in attends),
-        up_block_types=tuple("AttnUpBlock2D" if a else "UpBlock2D" for a in reversed(attends)),
+        up_block_types=tuple("AttnUpBlock2D" if a else "UpBlock2D" for a in reversed(attends)), **more,
+    )  # fmt: skip
+
+
+def attending(config: UNet, channels: int, side: int, width: int) -> nn.Module:
+    """UNet2DConditionModel that attends to tokens of that width at the config's sides and in the middle."""
+    from diffusers import UNet2DConditionModel
+
+    widths = tuple(config.width * m for m in config.multipliers)
+    attends = [side // 2**i in config.attention for i in range(len(widths))]
+    return UNet2DConditionModel(
+        sample_size=side, in_channels=channels, out_channels=channels, block_out_channels=widths,
+        layers_per_block=config.blocks, norm_num_groups=config.groups, dropout=config.dropout, cross_attention_dim=width,
+        # diffusers calls the number of heads so
+        attention_head_dim=tuple(max(1, w // config.head) for w in widths),
+        resnet_time_scale_shift="scale_shift" if config.scale_shift else "default",
+        down_block_types=tuple("CrossAttnDownBlock2D" if a else "DownBlock2D" for a in attends),
+        up_block_types=tuple("CrossAttnUpBlock2D" if a else "UpBlock2D" for a in reversed(attends)),
     )  # fmt: skip
 
 

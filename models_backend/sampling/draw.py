@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 import torch
 
+from models_backend.conditions.values import Conditions
 from models_backend.contract.family import LoadedRun
 from models_backend.contract.fields import build, merged, plain
 from models_backend.contract.messages import Body, Media, Progress, Sample, TroubleError
@@ -22,7 +23,6 @@ from models_backend.networks import precision, weights
 
 from . import recording, seeds
 from .branching import Branch, branch_of
-from .conditions import Conditions
 
 TELL_S = 0.1
 #: Values of one batch at most, before networks: 32 pictures of 32 x 32 x 3 on a CPU's caches, more where they are small.

@@ -17,6 +17,8 @@ from models_backend.contract.settings import DataSettings, TrainingSettings
 from models_backend.data.reading import open_data
 from models_backend.networks import weights
 
+from . import given
+
 
 @dataclass
 class Assembly:
@@ -37,7 +39,7 @@ def assemble(library: Any, record: RunRecord, families: Mapping[str, type[Family
     data = open_data(library, record.dataset, build(DataSettings, record.data), tell)
     refuse_changed(record, data)
     family = weights.make_family(record, families, weights.load_parts(library, record, families, device))
-    problems = family.problems()
+    problems = family.problems() + given.problems(family, data)
     if problems:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         raise TroubleError(problems[0] + more, record.title or record.id, advice="Change the setting and start the run again")

@@ -11,6 +11,7 @@ from models_backend.contract.family import Batch, Family
 from models_backend.data.reading import order
 
 from . import randomness
+from .given import Given
 
 
 class Order:
@@ -42,11 +43,13 @@ class Batches:
 
     def __init__(self, data: Any, family: Family, seed: int, size: int, parts: int, total: int, device: torch.device,
                  derived: dict[str, np.ndarray] | None = None, rank: int = 0, world: int = 1):  # fmt: skip
-        self._data, self._family, self._seed, self._total = data, family, seed, total
+        self._data, self._seed, self._total = data, seed, total
         self._size, self._parts, self._rank, self._world = size, parts, rank, world
         self._device, self._derived = device, derived or {}
         rows = len(self._derived["x"]) if "x" in self._derived else data.train.count
         self._order = Order(seed, rows)
+        self._given = Given(family, data.train)
+        self._known = "x" not in self._derived or rows == data.train.count
         self._generators = [torch.Generator(device) for _ in range(parts)]
 
     def of_step(self, step: int) -> list[Batch]:
@@ -60,9 +63,9 @@ class Batches:
         generator = randomness.reseed(self._generators[part], *where, randomness.NOISE, part)
         x = self._derived["x"][index] if "x" in self._derived else self._take(index, step, part)
         extra = {name: self._placed(array[index]) for name, array in self._derived.items() if name != "x"}
-        classed = conditions(self._family, self._labels(index), where, part, self._device)
+        given = self._given.at(index if self._known else None, len(index), self._device, where, part)
         return Batch(
-            self._placed(x), torch.from_numpy(index).to(self._device), generator, step, step / self._total, classed, extra
+            self._placed(x), torch.from_numpy(index).to(self._device), generator, step, step / self._total, given, extra
         )
 
     def _take(self, index: np.ndarray, step: int, part: int) -> np.ndarray:
@@ -71,26 +74,5 @@ class Batches:
             flips = randomness.numpy_generator(self._seed, step, self._rank, randomness.FLIPS, part)
         return self._data.train.take(index, flips)
 
-    def _labels(self, index: np.ndarray) -> np.ndarray:
-        labels = self._data.train.labels
-        if "x" in self._derived and len(self._derived["x"]) != len(labels):
-            return np.full(len(index), -1)
-        return labels[index]
-
     def _placed(self, array: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self._device)
-
-
-def conditions(family: Family, labels: np.ndarray, where: tuple[int, int, int] | None, part: int,
-               device: torch.device) -> dict[str, torch.Tensor]:  # fmt: skip
-    """The declared conditions of a batch. A dropped or missing class is the row after the last one: the null class.
-    ``where`` (seed, step, rank) decides what is dropped; None drops nothing."""
-    declared = next((c for c in family.conditions if c.kind == "class"), None)
-    if declared is None or not family.spec.classes:
-        return {}
-    null = len(family.spec.classes)
-    labels = np.where(labels < 0, null, labels)
-    if declared.drop > 0 and where is not None:
-        dropped = randomness.numpy_generator(*where, randomness.DROPS, part).random(len(labels)) < declared.drop
-        labels = np.where(dropped, null, labels)
-    return {"class": torch.from_numpy(labels.astype(np.int64)).to(device)}

@@ -19,7 +19,7 @@ from models_backend.contract.trace import Stopped
 from models_backend.library import storage
 from models_backend.networks import precision, weights
 
-from . import activations, checkpoints, choices, compiling, derived, memory, previews, randomness, schedule
+from . import activations, checkpoints, choices, compiling, derived, given, memory, previews, randomness, schedule
 from .assembly import Assembly, assemble
 from .batches import Batches
 from .ema import Average
@@ -245,7 +245,8 @@ class Trainer:
                                    self.teller.levels(), self.step, self.record.config, self.record.training))  # fmt: skip
 
     def _preview(self) -> None:
-        items = previews.draw(self.loaded(), self.sampling, self.live.settings.preview_count, self.settings.seed, self._check)
+        count, seed = self.live.settings.preview_count, self.settings.seed
+        items = previews.draw(self.loaded(), self.sampling, count, seed, self._check, given.prompts(self.family, self.data))
         self._tell(previews.save(self.run_folder.layout, self.step, items))
 
     def _check(self) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from models_backend.conditions.values import Conditions
 from models_backend.contract.family import LoadedRun
 from models_backend.contract.messages import Preview
 from models_backend.contract.run_layout import RunLayout
@@ -20,36 +21,31 @@ from models_backend.samplers import seeding
 LARGEST_BATCH = 64
 
 
-def draw(loaded: LoadedRun, sampling: Any, count: int, seed: int, check: Any = None) -> np.ndarray:
+def draw(loaded: LoadedRun, sampling: Any, count: int, seed: int, check: Any = None,
+         conditions: dict[str, Any] | None = None) -> np.ndarray:  # fmt: skip
     """``count`` items of the run as it stands: uint8 (N, H, W, C), or float32 (N, D) for points. ``check`` is called at each
-    step of the sampler and may raise Stopped."""
+    step of the sampler and may raise Stopped; ``conditions`` are plain values, which go round."""
+    given = Conditions(loaded.family, conditions or {})
     made = [
-        _drawn(loaded, sampling, seed, start, min(LARGEST_BATCH, count - start), check)
+        _drawn(loaded, sampling, seed, start, min(LARGEST_BATCH, count - start), check, given)
         for start in range(0, count, LARGEST_BATCH)
     ]
     return on_the_wire(torch.cat(made), loaded.spec.modality)
 
 
 @torch.no_grad()
-def _drawn(loaded: LoadedRun, sampling: Any, seed: int, first: int, count: int, check: Any) -> torch.Tensor:
+def _drawn(loaded: LoadedRun, sampling: Any, seed: int, first: int, count: int, check: Any,
+           conditions: Conditions) -> torch.Tensor:  # fmt: skip
     noise = seeding.noise(loaded.family.noise_shape(), seed, first, count).to(loaded.device)
     told = (lambda step: check()) if check else _untold
     generators = seeding.item_generators(seed, first, count) if loaded.family.trace == "denoise" else None
-    given = evenly(loaded, first, count)
+    given = conditions.batch(first, count, loaded.device)
     with precision.autocast(loaded.precision, loaded.device):
         return loaded.family.sample(loaded.nets, noise, given, sampling, told, generators).float().cpu()
 
 
 def _untold(step: Step) -> None:
     """Nobody looks at the steps of a preview."""
-
-
-def evenly(loaded: LoadedRun, first: int, count: int) -> dict[str, torch.Tensor]:
-    """Every class in turn, for families that take one."""
-    classes = len(loaded.spec.classes)
-    if not classes or not any(c.kind == "class" for c in loaded.family.conditions):
-        return {}
-    return {"class": (torch.arange(first, first + count) % classes).to(loaded.device)}
 
 
 def save(layout: RunLayout, step: int, items: np.ndarray) -> Preview:

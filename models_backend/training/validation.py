@@ -10,7 +10,7 @@ import torch
 from models_backend.contract.family import Batch, Family
 
 from . import randomness
-from .batches import conditions
+from .given import Given
 
 ITEMS = 256
 
@@ -28,7 +28,7 @@ class Validation:
         self._family, self._seed, self._total, self._device = family, seed, total, device
         self._index = held_out(data, family)
         self._x = torch.from_numpy(data.validation.take(self._index)) if len(self._index) else None
-        self._labels = data.validation.labels
+        self._given = Given(family, data.validation)
         self._size = max(1, min(size, ITEMS))
 
     @property
@@ -57,8 +57,8 @@ class Validation:
     def _batch(self, start: int, step: int) -> Batch:
         rows = slice(start, start + self._size)
         generator = randomness.reseed(torch.Generator(self._device), self._seed, 0, 0, randomness.VALIDATION, start)
-        labels = self._labels[self._index[rows]]
+        index = self._index[rows]
         return Batch(
-            self._x[rows].to(self._device), torch.from_numpy(self._index[rows]).to(self._device), generator, step,
-            step / self._total, conditions(self._family, labels, None, 0, self._device),
+            self._x[rows].to(self._device), torch.from_numpy(index).to(self._device), generator, step,
+            step / self._total, self._given.at(index, len(index), self._device),
         )  # fmt: skip

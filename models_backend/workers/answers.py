@@ -146,8 +146,10 @@ class Answers:
 
         run, loaded = self._library.run(request.run), self._load(request.run, request.checkpoint)
 
-        def made(count: int, seed: int, sampling: dict[str, Any], trace: int = 0) -> tuple[Any, Any]:
-            wanted = Sample(request.run, count, seed, sampling, checkpoint=request.checkpoint, trace=trace, save=False)
+        def made(
+            count: int, seed: int, sampling: dict[str, Any], trace: int = 0, conditions: dict[str, Any] | None = None
+        ) -> tuple[Any, Any]:
+            wanted = Sample(request.run, count, seed, sampling, conditions or {}, request.checkpoint, trace=trace, save=False)
             media, items = draw(loaded, wanted, self._library, pending.tell, pending.cancelled)
             return items, media.trace
 

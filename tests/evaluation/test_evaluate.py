@@ -47,7 +47,7 @@ def digits(tmp_path_factory):
 def test_a_perfect_maker_of_points_reaches_its_floor(ring):
     sampler = reference_sampler("8gaussians")
 
-    def draw(count, seed, sampling, trace=0):
+    def draw(count, seed, sampling, trace=0, conditions=None):
         return torch.from_numpy(ring.standardised(sampler(count, 77))), None
 
     found = evaluate(None, loaded(GAN, ring), ring, 2000, 0, {}, draw)
@@ -57,7 +57,7 @@ def test_a_perfect_maker_of_points_reaches_its_floor(ring):
 
 
 def test_one_mode_is_found_to_be_one_mode(ring):
-    def draw(count, seed, sampling, trace=0):
+    def draw(count, seed, sampling, trace=0, conditions=None):
         rng = np.random.default_rng(seed)
         return ring.standardised(np.array([2.0, 0.0]) + 0.1 * rng.standard_normal((count, 2))), None
 
@@ -68,7 +68,7 @@ def test_one_mode_is_found_to_be_one_mode(ring):
 def test_steps_are_measured_only_where_sampling_takes_them(ring):
     asked = []
 
-    def draw(count, seed, sampling, trace=0):
+    def draw(count, seed, sampling, trace=0, conditions=None):
         asked.append((sampling, trace))
         return torch.zeros(count, 2), None
 
@@ -96,10 +96,10 @@ def test_a_damaged_reader_is_made_again(digits):
 
 
 def test_held_out_digits_pass_and_repeated_training_digits_are_caught(digits):
-    def real(count, seed, sampling, trace=0):
+    def real(count, seed, sampling, trace=0, conditions=None):
         return np.resize(digits.validation.raw(range(digits.validation.count)), (count, 8, 8, 1)), None
 
-    def copied(count, seed, sampling, trace=0):
+    def copied(count, seed, sampling, trace=0, conditions=None):
         return digits.train.take(range(count)), None
 
     vae = loaded(VAE, digits, encoder={"type": "mlp", "width": 16}, decoder={"type": "mlp", "width": 16})
@@ -126,7 +126,7 @@ def test_history_comes_from_events_and_health_is_counted(ring):
     history = history_of(events)
     assert history["d_accuracy"][3] == (3, 0.99)
 
-    def draw(count, seed, sampling, trace=0):
+    def draw(count, seed, sampling, trace=0, conditions=None):
         return torch.zeros(count, 2), None
 
     found = evaluate(None, loaded(GAN, ring), ring, 200, 0, {}, draw, history)

@@ -45,7 +45,7 @@ class Bench:
 
     @property
     def workshop(self):
-        return Workshop(self.train, self.measure, self.lines.append)
+        return Workshop(self.train, self.measure, tell=self.lines.append)
 
 
 GOOD = {"first": {"sure": 0.9, "fd": 5.0, "fd_floor": 2.0, "straightness": 0.5}, "second": {"straightness": 0.04}}
@@ -58,6 +58,22 @@ async def test_proofs_run_in_order_and_the_one_before_becomes_the_fitting_part(t
     assert first.passed and second.passed
     assert second.claims[0].bound == pytest.approx(0.05)
     assert sum("held" in line for line in bench.lines) == 3
+
+
+async def test_a_run_of_another_family_becomes_the_named_part_and_its_figures_are_known(tmp_path):
+    bench, asked = Bench(tmp_path, {"distil": {"fd_2step": 4.0}}), []
+    claim = Claim("fd_2step", "<=", 1.5, "close to the teacher", "teacher/fd")
+    distil = Proof("distil", "digits", "tiny", 5.0, (claim,), parts={"teacher": "other:digits"})
+    kept = ProofResult("other", "digits", "digits", "small", "run-other", (), {"fd": 3.0}, 60.0, 5.0)
+
+    async def other(name):
+        asked.append(name)
+        return kept
+
+    workshop = Workshop(bench.train, bench.measure, other)
+    (result,) = await prove("toy", described((distil,)), workshop)
+    assert asked == ["other:digits"] and bench.trained == [("distil", {"teacher": "run-other"})]
+    assert result.passed and result.claims[0].bound == pytest.approx(4.5)
 
 
 async def test_results_are_written_into_their_runs(tmp_path):

@@ -10,7 +10,8 @@ import torch
 from conformance import SPECS, Conformance, batch, built, draw, fresh_networks, sampling_of, seeded, stirred, train
 
 from models_backend.contract.fields import build, merged, plain
-from models_backend.families.ddpm import DDPM, Config, DPMSolver, HeunSampler, Sampling
+from models_backend.families.ddpm import DDPM, Config
+from models_backend.kinds.diffusion import DPMSolver, HeunSampler, Sampling
 from models_backend.objectives import denoising, schedules
 
 SCHEDULES = ("linear", "cosine", "sigmoid", "learned")
@@ -134,7 +135,7 @@ def test_the_learned_schedule_takes_its_gradient_from_the_denoisers_own_pass():
     b, plan = batch(DDPM, SPECS["points"]), nets["schedule"]
     time, _ = family._draw_times(nets, b, plan)
     log_snr = plan.log_snr(time)
-    error = family._noise_error(nets["denoiser"], b, plan.condition(time, log_snr), log_snr)
+    error = family._noise_error(nets, b, plan.condition(time, log_snr), log_snr)
     squared = (-0.5 * plan.slope(time) * error).square()
     wanted = torch.autograd.grad(squared.mean() / squared.mean().detach(), list(plan.parameters()))
     for a, exact in zip(found, wanted, strict=True):

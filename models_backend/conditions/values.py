@@ -10,6 +10,8 @@ import torch
 from models_backend.contract.family import DataSpec, Family
 from models_backend.contract.messages import TroubleError
 
+from . import text
+
 
 class Conditions:
     """Checked once; ``batch(first, count)`` gives the tensors of those items. One value goes to all items; a list goes
@@ -30,7 +32,8 @@ class Conditions:
 
 
 def read_classes(value: Any, spec: DataSpec) -> torch.Tensor:
-    """A class by name or number, or several, as (N,) int64; None is the null class, the row after the last."""
+    """A class by name or number, several, or "all" in turn, as (N,) int64; None is the null class, the row after the last."""
+    value = range(len(spec.classes)) if value == "all" and "all" not in spec.classes else value
     values = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value]
     return torch.tensor([_class(one, spec) for one in values or [None]], dtype=torch.long)
 
@@ -47,4 +50,13 @@ def _class(value: Any, spec: DataSpec) -> int:
     raise TroubleError("there is no such class", str(value), advice=f"choose one of {known}")
 
 
-READERS: dict[str, Callable[[Any, DataSpec], torch.Tensor]] = {"class": read_classes}
+def read_texts(value: Any, spec: DataSpec) -> torch.Tensor:
+    """A caption or several as tokens (N, L) int64 (see ``text``); None is the null caption. TroubleError for one too long."""
+    captions = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value]
+    try:
+        return torch.from_numpy(text.tokens([caption or "" for caption in captions or [""]]))
+    except ValueError as error:
+        raise TroubleError(str(error), "text", advice="write a shorter prompt") from error
+
+
+READERS: dict[str, Callable[[Any, DataSpec], torch.Tensor]] = {"class": read_classes, "text": read_texts}

@@ -1,0 +1,33 @@
+"""Captions as bytes: UTF-8, one token a byte, so that nothing has to be learned, downloaded or kept to read any language."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+#: Token 0 fills up, token 1 begins every caption, byte b is token b + 2. The null condition is a caption of no bytes.
+PAD, BEGIN, OFFSET = 0, 1, 2
+VOCABULARY = 256 + OFFSET
+#: Bytes of the longest caption that is read.
+LONGEST = 255
+
+
+def tokens(captions: Sequence[str], length: int = 0) -> np.ndarray:
+    """Captions as int64 (N, L): L of the longest with its begin, or ``length``. Raises ValueError that names one too long."""
+    rows = [caption.encode() for caption in captions]
+    for caption, row in zip(captions, rows, strict=True):
+        if len(row) > LONGEST:
+            raise ValueError(f"a caption of {len(row)} bytes is longer than {LONGEST}: “{caption[:40]}…”")
+    length = max(length, 1 + max((len(row) for row in rows), default=0))
+    made = np.zeros((len(rows), length), np.int64)
+    made[:, 0] = BEGIN
+    for line, row in zip(made, rows, strict=True):
+        line[1 : len(row) + 1] = np.frombuffer(row, np.uint8).astype(np.int64) + OFFSET
+    return made
+
+
+def text(row: np.ndarray) -> str:
+    """The caption of one row of tokens (L,)."""
+    said = row[row >= OFFSET] - OFFSET
+    return bytes(said.astype(np.uint8)).decode(errors="replace")

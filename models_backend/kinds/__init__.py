@@ -1,0 +1,1 @@
+"""Bodies that several families share: a family's file subclasses one and declares itself."""

@@ -1,0 +1,63 @@
+"""What every family that is told conditions has in common: which it hears, what stands for none, and guidance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from models_backend.conditions.values import read_texts
+from models_backend.contract.family import Condition, DataSpec
+from models_backend.contract.fields import Field
+from models_backend.networks.conditional import kinds_of
+from models_backend.samplers import guidance
+
+#: A Sampling field beside ``guidance`` and ``guided``.
+Negative = Annotated[str, Field("What not to show; for data with captions")]
+
+#: (x (B, *shape), what it is told) -> what the network says of it
+Ask = Callable[[Tensor, dict[str, Tensor]], Tensor]
+
+
+class Guided:
+    """Beside ``Family``. Sampling has ``guidance``, ``guided`` and ``negative``."""
+
+    spec: DataSpec
+    conditions: ClassVar[tuple[Condition, ...]]
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """The kinds of condition that this run's network hears: captions where the data have them, else classes."""
+        return kinds_of(self.spec)
+
+    def condition_problems(self, otherwise: str) -> list[str]:
+        """What forbids learning conditions from these data; ``otherwise`` names the family that needs none."""
+        words = {"class": "put pictures into one folder a class", "text": "write captions"}
+        fixes = ", ".join(words[c.kind] for c in self.conditions if c.kind in words)
+        if not self.told:
+            return [f"the data have nothing that this family could be told; {fixes}, or choose {otherwise}"]
+        if self.told == ("class",) and len(self.spec.classes) < 2:
+            return [f"the data have one class only; {fixes}, or choose {otherwise}"]
+        return []
+
+    def given(self, conditions: dict[str, Any], x: Tensor) -> dict[str, Tensor]:
+        """What the network is told of each item of x (B, ...); what is not asked is the null condition."""
+        rows = {"class": (len(x),), "text": (len(x), 1)}
+        asked = {kind: conditions[kind] for kind in self.told if kind in conditions}
+        lacking = [kind for kind in self.told if kind not in asked]
+        missing = {kind: torch.zeros(rows[kind], dtype=torch.long, device=x.device) for kind in lacking}
+        return asked | guidance.null_of(missing, len(self.spec.classes))
+
+    def steered(self, ask: Ask, x: Tensor, conditions: dict[str, Any] | None, sampling: Any, passed: float = 0.0) -> Tensor:
+        """What ``ask`` says of x under the conditions, guided as ``sampling`` wants it; plainly where there is none, or nothing
+        is asked. ``passed``: the share of the way from noise that is behind."""
+        given = self.given(conditions or {}, x)
+        if sampling is None or not any(kind in self.told for kind in conditions or {}):
+            return ask(x, given)
+        negative = None
+        if sampling.negative and "text" in given:
+            negative = {"text": read_texts(sampling.negative, self.spec).to(x.device)}
+        null = guidance.null_of(given, len(self.spec.classes), negative)
+        return guidance.guided(ask, x, given, null, sampling.guidance, sampling.guided, passed)

@@ -1,0 +1,126 @@
+"""Networks that denoise and are told a condition: its vector added to the time's, or its tokens attended to."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import msgspec
+import torch
+from torch import Tensor, nn
+
+from models_backend.contract.family import DataSpec
+
+from . import denoisers
+from .padding import to_multiple
+from .points import PointMLP, PointNetwork
+from .text_encoder import TextEncoder, TextTransformer
+from .unet import ImageNetwork, UNet
+
+
+class Added(msgspec.Struct, frozen=True, tag="added"):
+    """One vector for the whole condition, added to the time's: adaptive normalisation where the network has it."""
+
+    title: ClassVar[str] = "Added to the time"
+
+
+class CrossAttention(msgspec.Struct, frozen=True, tag="cross_attention"):
+    """Every place of the picture looks at every word of the condition (Rombach 2022)."""
+
+    title: ClassVar[str] = "Cross-attention"
+
+
+Hearing = Added | CrossAttention
+
+
+class Embedding(nn.Module):
+    """Conditions -> tokens (B, L, width), whether a token is one (B, L), and their mean (B, width). A class is one token, the
+    null class the last row of its table."""
+
+    def __init__(self, spec: DataSpec, kinds: tuple[str, ...], reader: TextTransformer):
+        super().__init__()
+        self.width = reader.width
+        self.table = nn.Embedding(len(spec.classes) + 1, reader.width) if "class" in kinds else None
+        self.text = TextEncoder(reader) if "text" in kinds else None
+
+    def forward(self, given: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        parts = []
+        if self.table is not None:
+            row = self.table(given["class"])
+            parts.append((row[:, None], torch.ones(len(row), 1, dtype=torch.bool, device=row.device), row))
+        if self.text is not None:
+            parts.append(self.text(given["text"]))
+        if len(parts) == 1:
+            return parts[0]
+        tokens, real, mean = zip(*parts, strict=True)
+        return torch.cat([t.to(tokens[-1].dtype) for t in tokens], 1), torch.cat(real, 1), sum(mean)
+
+
+def kinds_of(spec: DataSpec) -> tuple[str, ...]:
+    """What the data can tell a network of an item: captions where there are any, else classes."""
+    return ("text",) if spec.captioned else ("class",) if spec.classes else ()
+
+
+class ConditionalNetwork(nn.Module):
+    """(x (B, *shape), times (B,) on a scale of 1000, conditions) -> like x."""
+
+    def __init__(self, network: denoisers.Network, spec: DataSpec, hearing: Hearing, reader: TextTransformer,
+                 kinds: tuple[str, ...]):  # fmt: skip
+        super().__init__()
+        self.kinds, chosen = kinds, denoisers.resolved(network, spec)
+        self.embedding = Embedding(spec, kinds, reader)
+        if isinstance(chosen, PointMLP):
+            self.net: nn.Module = ConditionalPoints(chosen, spec.shape[0], reader.width)
+        elif isinstance(hearing, CrossAttention):
+            self.net = AttendingImages(chosen, spec.shape[0], spec.shape[-1], reader.width)
+        else:
+            self.net = ToldImages(chosen, spec.shape[0], spec.shape[-1], reader.width)
+
+    def forward(self, x: Tensor, time: Tensor, given: dict[str, Tensor]) -> Tensor:
+        return self.net(x, time, *self.embedding({kind: given[kind] for kind in self.kinds}))
+
+    def enable_gradient_checkpointing(self) -> None:
+        """Recompute activations in the backward pass."""
+        if hasattr(self.net, "enable_gradient_checkpointing"):
+            self.net.enable_gradient_checkpointing()
+
+
+class ConditionalPoints(PointNetwork):
+    """The perceptron, its time's vector with the condition's added."""
+
+    def __init__(self, config: PointMLP, dimensions: int, width: int):
+        super().__init__(config, dimensions)
+        self.told = nn.Linear(width, config.width)
+
+    def forward(self, x: Tensor, time: Tensor, tokens: Tensor, real: Tensor, mean: Tensor) -> Tensor:
+        return self.walk(x, self.time(time) + self.told(mean))
+
+
+class ToldImages(ImageNetwork):
+    """UNet2DModel that is given the condition's vector as its class embedding."""
+
+    def __init__(self, config: UNet, channels: int, side: int, width: int):
+        super().__init__(config, channels, side, class_embed_type="identity")
+        self.told = nn.Linear(width, 4 * config.width * config.multipliers[0])
+
+    def forward(self, x: Tensor, time: Tensor, tokens: Tensor, real: Tensor, mean: Tensor) -> Tensor:
+        vector = self.told(mean)
+        return to_multiple(x, self.multiple, lambda x: self.unet(x, time, class_labels=vector, return_dict=False)[0])
+
+
+class AttendingImages(ImageNetwork):
+    """UNet2DConditionModel: attention to the condition's tokens at the chosen sides, at the lowest where none is chosen."""
+
+    def __init__(self, config: UNet, channels: int, side: int, width: int):
+        super().__init__(config, channels, side, width=width)
+
+    def forward(self, x: Tensor, time: Tensor, tokens: Tensor, real: Tensor, mean: Tensor) -> Tensor:
+        def ask(x: Tensor) -> Tensor:
+            return self.unet(x, time, tokens, encoder_attention_mask=real, return_dict=False)[0]
+
+        return to_multiple(x, self.multiple, ask)
+
+
+def make(network: denoisers.Network, spec: DataSpec, hearing: Hearing, reader: TextTransformer,
+         kinds: tuple[str, ...]) -> nn.Module:  # fmt: skip
+    """A fresh network that hears the conditions ``kinds``."""
+    return ConditionalNetwork(network, spec, hearing, reader, kinds)

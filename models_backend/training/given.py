@@ -1,0 +1,76 @@
+"""The conditions of training items: classes and captions as tensors, dropped as guidance wants it; what is wrong with them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from models_backend.conditions import text
+from models_backend.contract.family import Condition, Family
+
+from . import randomness
+
+#: Prompts of previews: so many different captions of held-out items.
+PROMPTS = 64
+
+
+class Given:
+    """What a split's items are labelled with, for a family that takes it. ``at`` gives the tensors of a batch."""
+
+    def __init__(self, family: Family, split: Any):
+        declared = {c.kind: c for c in family.conditions}
+        self._null = len(family.spec.classes)
+        self._label: Condition | None = declared.get("class") if family.spec.classes else None
+        self._text: Condition | None = declared.get("text") if family.spec.captioned else None
+        self._labels = split.labels
+        self._tokens = text.tokens(split.captions) if self._text else None
+
+    def at(self, index: np.ndarray | None, count: int, device: torch.device,
+           where: tuple[int, int, int] | None = None, part: int = 0) -> dict[str, torch.Tensor]:  # fmt: skip
+        """Condition kind -> tensor of the items at ``index``; None: of ``count`` items that nothing is known of. A dropped or
+        missing class is the row after the last, a dropped caption has no bytes. ``where`` (seed, step, rank) decides what is
+        dropped; None drops nothing."""
+        draws = randomness.numpy_generator(*where, randomness.DROPS, part) if where is not None else None
+        found: dict[str, np.ndarray] = {}
+        if self._label is not None:
+            labels = self._labels[index] if index is not None else np.full(count, -1)
+            found["class"] = np.where((labels < 0) | _dropped(self._label, draws, count), self._null, labels).astype(np.int64)
+        if self._text is not None:
+            rows = self._tokens[index] if index is not None else np.repeat(text.tokens([""]), count, 0)
+            found["text"] = np.where(_dropped(self._text, draws, count)[:, None], text.tokens([""], rows.shape[1]), rows)
+        return {kind: torch.from_numpy(rows).to(device) for kind, rows in found.items()}
+
+
+def _dropped(condition: Condition, draws: np.random.Generator | None, count: int) -> np.ndarray:
+    """Which of ``count`` items lose that condition, (count,) bool."""
+    return draws.random(count) < condition.drop if draws is not None and condition.drop > 0 else np.zeros(count, bool)
+
+
+def prompts(family: Family, data: Any) -> dict[str, Any]:
+    """Plain conditions for previews: every class in turn, captions of held-out items (of training items where none are)."""
+    kinds = {c.kind for c in family.conditions}
+    found: dict[str, Any] = {"class": "all"} if "class" in kinds and family.spec.classes else {}
+    if "text" in kinds and family.spec.captioned:
+        split = data.validation if data.validation.count else data.train
+        found["text"] = list(dict.fromkeys(caption for caption in split.captions if caption))[:PROMPTS] or None
+    return found
+
+
+def problems(family: Family, data: Any) -> list[str]:
+    """What is wrong with the labels and captions that a family would learn from, each with what would fix it."""
+    kinds, train, found = {c.kind for c in family.conditions}, data.train, []
+    if "text" in kinds and family.spec.captioned:
+        without = sum(not caption.strip() for caption in train.captions)
+        if without:
+            found.append(f"{without:,} of {train.count:,} items have no caption; write it, or leave them out")
+        long = next((c for c in train.captions if len(c.encode()) > text.LONGEST), None)
+        if long:
+            found.append(f"the caption “{long[:40]}…” has {len(long.encode())} bytes, {text.LONGEST} are read; shorten it")
+    if "class" in kinds and family.spec.classes:
+        counts = np.bincount(train.labels[train.labels >= 0], minlength=len(family.spec.classes))
+        single = [name for name, n in zip(family.spec.classes, counts, strict=False) if n == 1]
+        if single:
+            found.append(f"the class “{single[0]}” has one picture only; add more of it or leave it out")
+    return found

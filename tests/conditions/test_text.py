@@ -1,0 +1,39 @@
+"""Captions as bytes: there and back in any language, and the one that is too long is named."""
+
+import numpy as np
+import pytest
+
+from models_backend.conditions import text
+from models_backend.conditions.values import Conditions
+from models_backend.contract.family import Condition, DataSpec, Family
+from models_backend.contract.messages import TroubleError
+
+SAID = ["a small red circle", "", "Grüße aus 東京 🎨"]
+
+
+def test_captions_come_back():
+    rows = text.tokens(SAID)
+    assert rows.shape == (3, 1 + max(len(s.encode()) for s in SAID)) and rows.dtype == np.int64
+    assert [text.text(row) for row in rows] == SAID
+    assert rows.max() < text.VOCABULARY and (rows[:, 0] == text.BEGIN).all()
+
+
+def test_a_caption_that_is_too_long_is_named():
+    with pytest.raises(ValueError, match="blue blue"):
+        text.tokens(["red", "blue " * 60])
+
+
+class Told(Family):
+    title = "Told"
+    conditions = (Condition("class"), Condition("text"))
+
+
+def test_plain_values_become_rows_that_go_round():
+    member = Told(None, DataSpec("image", (1, 8, 8), classes=("cat", "dog"), captioned=True))
+    given = Conditions(member, {"class": "all", "text": ["one", "two", "three"]}).batch(2, 4, "cpu")
+    assert given["class"].tolist() == [0, 1, 0, 1]
+    assert [text.text(row) for row in given["text"].numpy()] == ["three", "one", "two", "three"]
+    nothing = Conditions(member, {}).batch(0, 2, "cpu")
+    assert nothing["class"].tolist() == [2, 2] and [text.text(row) for row in nothing["text"].numpy()] == ["", ""]
+    with pytest.raises(TroubleError, match="longer than"):
+        Conditions(member, {"text": "long " * 100})
