@@ -14,7 +14,9 @@ from models_backend.contract.fields import Field
 from models_backend.networks.conditional import kinds_of
 from models_backend.samplers import guidance
 
-#: A Sampling field beside ``guidance`` and ``guided``.
+#: Fields of a family's Sampling: guidance, guided, negative.
+Scale, How = guidance.Scale, Annotated[guidance.Guidance, Field("How guidance is done")]
+PLAIN = guidance.PLAIN
 Negative = Annotated[str, Field("What not to show; for data with captions")]
 
 #: (x (B, *shape), what it is told) -> what the network says of it

@@ -1,0 +1,142 @@
+"""Conditional diffusion: conformance, what it is told in every way, and guidance on a network that is known."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+import torch
+from conformance import SPECS, Conformance, batch, conditions_for, draw, fresh_networks, seeded, stirred, train
+
+from models_backend.contract.family import DataSpec
+from models_backend.contract.fields import build, merged, plain
+from models_backend.families.conditional_diffusion import ConditionalDiffusion, Config, Sampling
+from models_backend.samplers import guidance
+
+CAPTIONED = msgspec.structs.replace(SPECS["image"], captioned=True)
+
+
+def member(spec: DataSpec = SPECS["points"], **changes) -> ConditionalDiffusion:
+    """The tiny preset with changes to its config."""
+    tiny = next(p for p in ConditionalDiffusion.presets if p.name == "tiny")
+    return ConditionalDiffusion(build(Config, merged(merged(plain(Config()), tiny.config), changes)), spec)
+
+
+class TestConditionalDiffusion(Conformance):
+    key, family = "conditional_diffusion", ConditionalDiffusion
+
+    def test_every_condition_changes_the_output(self, spec):
+        """Captions are heard where the data have them, classes else."""
+        for told, kind in ((spec, "class"), (msgspec.structs.replace(spec, captioned=True), "text")):
+            family = member(told)
+            nets = stirred(fresh_networks(family))
+            one, other = (conditions_for(ConditionalDiffusion, told, 4, value) for value in (0, 1))
+            assert not torch.equal(draw(family, nets, conditions=one), draw(family, nets, conditions=one | {kind: other[kind]}))
+
+
+@pytest.mark.parametrize("hearing", ["added", "cross_attention"])
+def test_captions_are_heard_both_ways_and_every_parameter_learns(hearing):
+    family = member(CAPTIONED, hearing={"type": hearing})
+    nets, seen = fresh_networks(family), {}
+    train(family, nets, 4, seen)
+    assert seen and [name for name, had in seen.items() if not had] == []
+    nets = stirred(nets)
+    one, other = ({"text": conditions_for(ConditionalDiffusion, CAPTIONED, 4, value)["text"]} for value in (0, 1))
+    assert not torch.allclose(draw(family, nets, conditions=one), draw(family, nets, conditions=other))
+
+
+def test_bytes_that_fill_up_say_nothing():
+    family = member(CAPTIONED, hearing={"type": "cross_attention"})
+    nets = stirred(fresh_networks(family))
+    given = {"text": conditions_for(ConditionalDiffusion, CAPTIONED, 4)["text"]}
+    longer = {"text": torch.nn.functional.pad(given["text"], (0, 9))}
+    assert torch.allclose(draw(family, nets, conditions=given), draw(family, nets, conditions=longer), atol=1e-5)
+
+
+class Perfect(torch.nn.Module):
+    """v of the mean of data N(mean of its class, .3^2), in closed form; the null class has mean 0."""
+
+    MEANS = torch.tensor([-1.0, 1.0, 0.5, 0.0])
+
+    def __init__(self, family: ConditionalDiffusion):
+        super().__init__()
+        self.schedule = family.schedule({})
+
+    def forward(self, x, told, given):
+        log_snr = self.schedule.log_snr(told / 1000).view(-1, 1).to(x)
+        alpha, sigma = log_snr.sigmoid().sqrt(), (-log_snr).sigmoid().sqrt()
+        mean = self.MEANS[given["class"]].view(-1, 1).to(x)
+        x0 = mean + alpha * 0.09 / (alpha**2 * 0.09 + sigma**2) * (x - alpha * mean)
+        return (alpha * x - x0) / sigma.clamp(min=1e-4)
+
+
+def sampled(scale: float, asked: int | None) -> torch.Tensor:
+    family = member()
+    given = {} if asked is None else {"class": torch.full((4000,), asked)}
+    settings = Sampling(guidance=scale, steps=100, clip=False)
+    noise = torch.randn(4000, 2, generator=seeded())
+    with torch.no_grad():
+        return family.sample({"denoiser": Perfect(family)}, noise, given, settings, lambda step: None, seeded(1))
+
+
+@pytest.mark.parametrize(("scale", "asked", "mean"), [(1.0, 0, -1.0), (1.0, 1, 1.0), (0.0, 0, 0.0), (3.0, None, 0.0)])
+def test_a_perfect_network_makes_what_is_asked_for(scale, asked, mean):
+    items = sampled(scale, asked)
+    assert float(items.mean()) == pytest.approx(mean, abs=0.03) and float(items.std(0).mean()) == pytest.approx(0.3, rel=0.05)
+
+
+def test_more_guidance_goes_further():
+    assert float(sampled(3.0, 1).mean()) > float(sampled(1.0, 1).mean()) + 0.2
+
+
+def test_training_is_told_the_batch_and_never_guided():
+    family, made = member(), batch(ConditionalDiffusion, SPECS["points"])
+    heard = []
+
+    class Listening(torch.nn.Module):
+        def forward(self, x, told, given):
+            heard.append(given["class"].tolist())
+            return x * 0
+
+    next(family.losses({"denoiser": Listening()}, made))
+    assert heard == [made.conditions["class"].tolist()]
+
+
+def test_a_negative_prompt_takes_the_place_of_nothing():
+    family = member(CAPTIONED, hearing={"type": "cross_attention"})
+    nets = stirred(fresh_networks(family))
+    given = {"text": conditions_for(ConditionalDiffusion, CAPTIONED, 2)["text"]}
+    noise = torch.randn(2, 1, 8, 8, generator=seeded())
+    with torch.no_grad():
+        plain_, against = (
+            family.sample(nets, noise, given, Sampling(steps=4, guidance=3.0, negative=negative), lambda step: None, None)
+            for negative in ("", "blue")
+        )
+    assert not torch.equal(plain_, against)
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [(DataSpec("image", (1, 8, 8)), "nothing"), (DataSpec("image", (1, 8, 8), classes=("a",)), "one class only")],
+)
+def test_data_that_tell_nothing_are_refused_with_what_would_fix_it(spec, words):
+    (problem,) = member(spec).problems()
+    assert words in problem and "write captions" in problem and "DDPM" in problem
+
+
+def test_the_interval_is_a_share_of_the_way():
+    how = guidance.Guidance(begin=0.5)
+    family = member()
+    noise = torch.randn(64, 2, generator=seeded())
+    given = {"class": torch.ones(64, dtype=torch.long)}
+    nets = {"denoiser": Perfect(family)}
+
+    def go(settings):
+        with torch.no_grad():
+            return float(family.sample(nets, noise, given, settings, lambda step: None, None).mean())
+
+    full, late, plain_ = (
+        go(Sampling(guidance=4.0, steps=40, clip=False)),
+        go(Sampling(guidance=4.0, guided=how, steps=40, clip=False)),
+        go(Sampling(guidance=1.0, steps=40, clip=False)),
+    )
+    assert plain_ < late < full
