@@ -6,6 +6,7 @@ float16, and a :class:`TraceInfo` in the sample's record. Token kinds follow wit
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -35,14 +36,16 @@ class Step:
 
     ``time`` is what ``start`` takes to go on from here; ``sigma`` the noise level as noise std over signal scale
     (0 = clean), whatever the family calls its time; ``channels`` the tensors named in CHANNELS, "x" always.
-    Step 0 is told before the first update (x = noise) and the last one holds the finished items.
+    Step 0 is told before the first update (x = noise) and the last one holds the finished items. ``state``: what to go
+    on from where that is not channel "x" (latents, which the channels show decoded).
     """
 
     index: int
     total: int
     time: float
     sigma: float
-    channels: dict[str, Any] = field(default_factory=dict)
+    channels: Mapping[str, Any] = field(default_factory=dict)
+    state: Any = None
 
 
 class TraceStep(msgspec.Struct):

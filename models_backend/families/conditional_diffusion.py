@@ -70,7 +70,7 @@ class ConditionalDiffusion(Guided, diffusion.Diffusion):
                Claim("diversity_w4", "<=", 1.0, "and varies less", times="diversity_w1"),
                Claim("entropy_w0", ">=", 0.95, "without guidance all digits come alike"),
                Claim("near_copies", "<=", 0.02, "samples that nearly copy a training item")),
-              training={"steps": 2400}),
+              training={"steps": 2400}, sampling={"guidance": 1.0}),
     )  # fmt: skip
     Config, Sampling = Config, Sampling
 

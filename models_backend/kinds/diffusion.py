@@ -166,25 +166,26 @@ class Diffusion(Family):
     def model(self, nets: dict[str, Any], clip: bool = False, conditions: dict[str, Any] | None = None,
               sampling: Any = None) -> levels.Model:  # fmt: skip
         """What samplers ask: (x, level) -> clean item and noise."""
-        schedule, bound = self.schedule(nets), self._bound()
+        schedule, bound = self.schedule(nets), POINT_BOUND if self.spec.modality == "points" else self.bound()
 
         def ask(x: torch.Tensor, level: levels.Level) -> levels.Denoised:
             time, log_snr = (torch.full((len(x),), v, device=x.device) for v in (level.time, 2 * level.lam))
             said = self.said(nets, x, schedule.condition(time, log_snr), conditions or {}, sampling).to(x.dtype)
             x0, eps = denoising.clean_and_noise(self.config.prediction, said, x, level.alpha, level.sigma)
-            if clip:
+            if clip and bound is not None:
                 x0 = x0.clamp(-bound, bound)
                 eps = denoising.noise_of(x0, x, level.alpha, level.sigma)
             return levels.Denoised(x0, eps)
 
         return ask
 
-    def _bound(self) -> float:
-        return POINT_BOUND if self.spec.modality == "points" else 1.0
+    def bound(self) -> float | None:
+        """Finished items lie in [-bound, bound]; None where they have no range."""
+        return None if self.spec.modality == "points" else 1.0
 
     def sample(self, nets, noise, conditions, sampling, on_step, generator, start=None):
         grid = levels.grid(self.schedule(nets), sampling.steps, sampling.spacing, start)
-        bound = None if self.spec.modality == "points" else 1.0
+        bound = self.bound()
         run = _SAMPLERS[type(sampling.sampler)]
         told = levels.within(on_step, bound)
         x = run(sampling.sampler, self.model(nets, sampling.clip, conditions, sampling), noise, grid, told, generator)
@@ -198,7 +199,7 @@ class Diffusion(Family):
 
     def decode(self, nets: dict[str, Any], z: torch.Tensor, sampling: Sampling) -> torch.Tensor:
         """Items (B, *shape) from noise (B, L), without fresh noise on the way."""
-        noise = z.view(-1, *self.spec.shape)
+        noise = z.view(-1, *self.noise_shape())
         fresh = isinstance(sampling.sampler, DDPMSampler | DDIMSampler)
         calm = msgspec.structs.replace(sampling, sampler=DDIMSampler()) if fresh else sampling
         return self.sample(nets, noise, {}, calm, None, None)

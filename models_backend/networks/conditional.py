@@ -36,11 +36,11 @@ class Embedding(nn.Module):
     """Conditions -> tokens (B, L, width), whether a token is one (B, L), and their mean (B, width). A class is one token, the
     null class the last row of its table."""
 
-    def __init__(self, spec: DataSpec, kinds: tuple[str, ...], reader: TextTransformer):
+    def __init__(self, spec: DataSpec, kinds: tuple[str, ...], reader: TextTransformer, kind: str = "clip", length: int = 0):
         super().__init__()
         self.width = reader.width
         self.table = nn.Embedding(len(spec.classes) + 1, reader.width) if "class" in kinds else None
-        self.text = TextEncoder(reader) if "text" in kinds else None
+        self.text = TextEncoder(reader, kind, length) if "text" in kinds else None
 
     def forward(self, given: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         parts = []

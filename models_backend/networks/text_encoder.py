@@ -1,8 +1,8 @@
-"""transformers' CLIPTextModel on bytes, small enough to be trained together with what it steers."""
+"""transformers' text encoders on bytes, small enough to be trained together with what they steer."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from torch import Tensor, nn
@@ -20,23 +20,41 @@ class TextTransformer(msgspec.Struct, frozen=True):
 
 
 class TextEncoder(nn.Module):
-    """Tokens (B, L) of ``conditions.text`` -> (B, L, width), whether a token is one (B, L), and their mean (B, width)."""
+    """Tokens (B, L) of ``conditions.text`` -> (B, M, width), whether a token is one (B, M), and their mean (B, width).
 
-    def __init__(self, config: TextTransformer):
+    ``kind``: "clip" reads from left to right (CLIPTextModel), "t5" in both directions (T5EncoderModel). M is the longest
+    caption of the batch, or ``length`` for networks that attend to what fills up, too: those tokens are zero then."""
+
+    def __init__(self, config: TextTransformer, kind: Literal["clip", "t5"] = "clip", length: int = 0):
         super().__init__()
-        from transformers import CLIPTextConfig, CLIPTextModel  # takes seconds to import: only where one is really made
-
-        self.clip = CLIPTextModel(CLIPTextConfig(
-            vocab_size=text.VOCABULARY, hidden_size=config.width, intermediate_size=4 * config.width,
-            projection_dim=config.width, num_hidden_layers=config.depth, num_attention_heads=config.heads,
-            max_position_embeddings=text.LONGEST + 1, pad_token_id=text.PAD, bos_token_id=text.BEGIN,
-            eos_token_id=text.VOCABULARY - 1,
-        ))  # fmt: skip
+        self.length = length
+        self.model = _clip(config) if kind == "clip" else _t5(config)
 
     def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        length = self.length or int((tokens != text.PAD).sum(1).max())
+        tokens = nn.functional.pad(tokens[:, :length], (0, max(0, length - tokens.shape[1])))
         real = tokens != text.PAD
-        longest = int(real.sum(1).max())
-        tokens, real = tokens[:, :longest], real[:, :longest]
-        said = self.clip(input_ids=tokens, attention_mask=real.long()).last_hidden_state
-        share = real.to(said.dtype)[..., None]
-        return said, real, (said * share).sum(1) / share.sum(1)
+        said = self.model(input_ids=tokens, attention_mask=real.long()).last_hidden_state
+        said = said * real.to(said.dtype)[..., None]
+        return said, real, said.sum(1) / real.sum(1, keepdim=True).to(said.dtype)
+
+
+def _clip(config: TextTransformer) -> nn.Module:
+    from transformers import CLIPTextConfig, CLIPTextModel  # takes seconds to import: only where one is really made
+
+    return CLIPTextModel(CLIPTextConfig(
+        vocab_size=text.VOCABULARY, hidden_size=config.width, intermediate_size=4 * config.width,
+        projection_dim=config.width, num_hidden_layers=config.depth, num_attention_heads=config.heads,
+        max_position_embeddings=text.LONGEST + 1, pad_token_id=text.PAD, bos_token_id=text.BEGIN,
+        eos_token_id=text.VOCABULARY - 1,
+    ))  # fmt: skip
+
+
+def _t5(config: TextTransformer) -> nn.Module:
+    from transformers import T5Config, T5EncoderModel
+
+    return T5EncoderModel(T5Config(
+        vocab_size=text.VOCABULARY, d_model=config.width, d_kv=config.width // config.heads, d_ff=4 * config.width,
+        num_layers=config.depth, num_heads=config.heads, feed_forward_proj="gated-gelu", dropout_rate=0.0,
+        pad_token_id=text.PAD, eos_token_id=text.VOCABULARY - 1,
+    ))  # fmt: skip

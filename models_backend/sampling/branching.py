@@ -10,6 +10,8 @@ import torch
 from models_backend.contract.family import LoadedRun
 from models_backend.contract.messages import StartFrom, TroubleError
 
+from .recording import STATE
+
 
 @dataclass
 class Branch:
@@ -31,6 +33,7 @@ def branch_of(start: StartFrom, library: Any, loaded: LoadedRun) -> Branch:
         raise TroubleError(f"the trace has items 0 to {info.count - 1}", f"{start.sample}, item {start.item}")
     if tuple(info.shape) != tuple(loaded.spec.shape):
         raise TroubleError("the sample's items have another shape than this run's", start.sample)
-    states = folder.trace()["x"][start.step]
+    recorded = folder.trace()
+    states = recorded.get(STATE, recorded["x"])[start.step]
     chosen = states if start.item < 0 else states[start.item : start.item + 1]
     return Branch(torch.from_numpy(chosen.astype("float32")), info.steps[start.step].time)

@@ -9,6 +9,8 @@ import torch
 
 from models_backend.contract.trace import Step, TraceInfo, TraceKind, TraceStep
 
+#: The array of a trace that holds the states to go on from, where channel "x" shows them decoded.
+STATE = "state"
 STEPS_MOST = 256
 BYTES_MOST = 256 << 20
 _LARGEST = float(np.finfo(np.float16).max)
@@ -32,6 +34,8 @@ class Recorder:
             self.steps.append(Step(step.index, step.total, float(step.time), float(step.sigma)))
             for name in step.channels:
                 self.channels.setdefault(name, []).append(_array(step.channels[name][: self.count]))
+            if step.state is not None:
+                self.channels.setdefault(STATE, []).append(_array(step.state[: self.count]))
 
 
 def chosen_steps(first: int, last: int, bytes_a_step: int) -> set[int]:
@@ -54,7 +58,8 @@ def joined(recorders: list[Recorder], kind: TraceKind, shape: tuple[int, ...]) -
     whole = {n: np.concatenate([np.stack(r.channels[n]) for r in recorders], axis=1) for n in names}
     change = changes(whole.get("x0", whole["x"]))
     steps = tuple(TraceStep(s.index, s.time, s.sigma, float(c)) for s, c in zip(first.steps, change, strict=True))
-    info = TraceInfo(kind, tuple(names), tuple(shape), whole["x"].shape[1], steps, straightness(whole["x"]))
+    shown = tuple(name for name in names if name != STATE)
+    info = TraceInfo(kind, shown, tuple(shape), whole["x"].shape[1], steps, straightness(whole["x"]))
     return info, {name: values.clip(-_LARGEST, _LARGEST).astype(np.float16) for name, values in whole.items()}
 
 

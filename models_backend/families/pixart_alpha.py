@@ -1,0 +1,85 @@
+"""PixArt-alpha: a transformer that attends to words (Chen et al. 2023, arXiv:2310.00426)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+import torch
+
+from models_backend.contract.family import Claim, Condition, Preset, Proof
+from models_backend.contract.fields import Field
+from models_backend.kinds import diffusion
+from models_backend.kinds.guided import PLAIN, Guided, How, Negative, Scale
+from models_backend.kinds.latent import CODEC, InLatents
+from models_backend.networks import pixart
+from models_backend.networks.text_encoder import TextTransformer
+from models_backend.objectives import denoising, schedules, timesteps
+
+
+class Config(msgspec.Struct, frozen=True):
+    """What is learned, and from which noise."""
+
+    network: Annotated[pixart.PixArt, Field("The transformer that denoises")] = pixart.PixArt(patch=4)
+    text: Annotated[TextTransformer, Field("Reads captions, where the data have them")] = TextTransformer()
+    schedule: diffusion.Schedule = schedules.Cosine()
+    prediction: diffusion.Prediction = "v"
+    timesteps: diffusion.Timesteps = timesteps.Uniform()
+    weighting: diffusion.Weighting = denoising.Unweighted()
+
+
+class Sampling(diffusion.Sampling, frozen=True):
+    """How noise becomes an item, and how much the words count."""
+
+    guidance: Scale = 3.0
+    guided: How = PLAIN
+    negative: Negative = ""
+
+
+class PixArtAlpha(InLatents, Guided, diffusion.Diffusion):
+    """Network: "denoiser", told captions where the data have them, else classes."""
+
+    title = "PixArt-alpha"
+    glyph = "▤"
+    group = "Diffusion"
+    summary = "A transformer hearing words"
+    paper = "Chen et al. 2023, PixArt-alpha, arXiv:2310.00426"
+    modalities = ("image",)
+    conditions = (
+        Condition("class", 0.1, "Which class to make; unasked, any"),
+        Condition("text", 0.1, "What to show, in words like the captions'"),
+    )
+    uses = (CODEC,)
+    provides = ("text to image",)
+    latents = ("noise",)
+    trace = "denoise"
+    health = ("noise_levels",)
+    presets = (
+        Preset("tiny", "Tiny", {"network": {"width": 32, "depth": 2, "heads": 2, "patch": 2},
+               "text": {"width": 16, "depth": 1, "heads": 2}}, {"steps": 60, "batch_size": 16, "warmup": 5},
+               {"steps": 6}, "Seconds on a CPU: to see that everything works"),
+        Preset("small", "Small", {}, {"steps": 6000, "batch_size": 64, "learning_rate": 1e-3}, {"steps": 30},
+               "Minutes on a laptop"),
+        Preset("paper", "As published (XL/2)", {"network": {"width": 1152, "depth": 28, "heads": 16, "patch": 2},
+               "text": {"width": 1024, "depth": 24, "heads": 16}, "schedule": {"type": "linear"}, "prediction": "eps"},
+               {"steps": 1_000_000, "batch_size": 1024, "learning_rate": 2e-5, "decay": {"type": "constant"}, "ema": 0.9999},
+               {"sampler": {"type": "dpmpp_2m"}, "steps": 20, "guidance": 4.5}, "On latents: many graphics cards"),
+    )  # fmt: skip
+    proofs = (
+        Proof("words", "scenes:size=32,objects=2,count=12000", "small", 18.0,
+              (Claim("relation_accuracy", ">=", 0.85, "which of the two is left of or above the other, as the words say"),)),
+    )  # fmt: skip
+    Config, Sampling = Config, Sampling
+
+    def denoiser(self) -> Any:
+        return pixart.PixArtNetwork(self.config.network, self.inner, self.config.text, self.told)
+
+    def problems(self) -> list[str]:
+        found = pixart.problems(self.config.network, min(self.inner.shape[-2:]))
+        return found + self.codec_problems() + self.condition_problems("DDPM")
+
+    def said(self, nets, x, told, conditions, sampling=None):
+        def ask(x: torch.Tensor, given: dict[str, torch.Tensor]) -> torch.Tensor:
+            return nets["denoiser"](x, told.repeat(len(x) // len(told)), given)
+
+        return self.steered(ask, x, conditions, sampling, 1 - float(told[0]) / 1000)

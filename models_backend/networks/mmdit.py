@@ -1,0 +1,60 @@
+"""diffusers' SD3Transformer2DModel from a small config: words and patches in two streams that attend to one another
+(Esser 2024, arXiv:2403.03206)."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from torch import Tensor, nn
+
+from models_backend.contract.family import DataSpec
+from models_backend.contract.fields import Field
+
+from .conditional import Embedding
+from .dit import DiT, problems
+from .padding import to_multiple
+from .text_encoder import TextTransformer
+
+__all__ = ["MMDiT", "MMDiTNetwork", "problems"]
+
+
+class MMDiT(DiT, frozen=True):
+    """Two streams of transformer blocks with one attention over both."""
+
+    context: Annotated[int, Field("Bytes of a caption that are read", low=8, high=255)] = 80
+
+
+class MMDiTNetwork(nn.Module):
+    """(x (B, C, H, W), times (B,) on a scale of 1000, conditions) -> (B, C, H, W). Modulations and output start at zero."""
+
+    def __init__(self, config: MMDiT, spec: DataSpec, reader: TextTransformer, kinds: tuple[str, ...]):
+        super().__init__()
+        from diffusers import SD3Transformer2DModel  # takes seconds to import: only where a network is really made
+
+        channels, side = spec.shape[0], spec.shape[-1]
+        side += -side % config.patch
+        self.patch, self.kinds = config.patch, kinds
+        self.embedding = Embedding(spec, kinds, reader, "clip", config.context + 1)
+        self.transformer = SD3Transformer2DModel(
+            num_attention_heads=config.heads, attention_head_dim=config.width // config.heads, in_channels=channels,
+            out_channels=channels, num_layers=config.depth, sample_size=side, patch_size=config.patch,
+            joint_attention_dim=reader.width, caption_projection_dim=config.width, pooled_projection_dim=reader.width,
+            pos_embed_max_size=side // config.patch, qk_norm="rms_norm",
+        )  # fmt: skip
+        start_at_zero(self.transformer)
+
+    def forward(self, x: Tensor, time: Tensor, given: dict[str, Tensor]) -> Tensor:
+        tokens, _, mean = self.embedding({kind: given[kind] for kind in self.kinds})
+        return to_multiple(x, self.patch, lambda x: self.transformer(x, tokens, mean, time, return_dict=False)[0])
+
+    def enable_gradient_checkpointing(self) -> None:
+        """Recompute activations in the backward pass."""
+        self.transformer.enable_gradient_checkpointing()
+
+
+def start_at_zero(transformer: nn.Module) -> None:
+    """adaLN-Zero in both streams and at the output; diffusers' do not start so."""
+    norms = [norm for block in transformer.transformer_blocks for norm in (block.norm1, block.norm1_context)]
+    for layer in (*(norm.linear for norm in norms), transformer.norm_out.linear, transformer.proj_out):
+        nn.init.zeros_(layer.weight)
+        nn.init.zeros_(layer.bias)
