@@ -10,6 +10,7 @@ The tests run on preset ``tiny``, once for each modality that the family declare
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import ClassVar
 
 import msgspec
@@ -25,6 +26,7 @@ from models_backend.contract.family import (
     DataSpec,
     Family,
     FamilyDescription,
+    LoadedRun,
     Sharing,
     description,
 )  # fmt: skip
@@ -40,6 +42,10 @@ ODD_SPECS = {
     "points": DataSpec("points", (3,), count=64, classes=("a", "b", "c"), fingerprint="odd points"),
     "image": DataSpec("image", (3, 9, 9), count=64, classes=("a", "b", "c"), fingerprint="odd image"),
 }
+
+
+#: family -> what makes the parts that it cannot do without, for data of a spec; filled by the family's own test.
+PARTS: dict[type[Family], Callable[[DataSpec], dict[str, LoadedRun]]] = {}
 
 
 # ---------------------------------------------------------------------------------------------- instruments
@@ -71,9 +77,10 @@ def batch(family: type[Family], spec: DataSpec, step: int = 1, count: int = 8) -
 
 
 def built(family: type[Family], spec: DataSpec, preset: str = "tiny") -> Family:
-    """The family on a preset, without parts."""
+    """The family on a preset, without parts but those that it cannot do without (see PARTS)."""
     chosen = next(p for p in family.presets if p.name == preset)
-    return family(build(family.Config, merged(plain(family.Config()), chosen.config)), spec)
+    parts = PARTS[family](spec) if family in PARTS else {}
+    return family(build(family.Config, merged(plain(family.Config()), chosen.config)), spec, parts)
 
 
 def sampling_of(family: type[Family], preset: str = "tiny"):

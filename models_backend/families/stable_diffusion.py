@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import msgspec
-import torch
 
 from models_backend.contract.family import Claim, Condition, Preset, Proof
 from models_backend.contract.fields import Field
@@ -87,7 +86,11 @@ class StableDiffusion(InLatents, Guided, diffusion.Diffusion):
         return denoisers.mismatches(self.config.network, self.inner) + self.codec_problems() + self.condition_problems("DDPM")
 
     def said(self, nets, x, told, conditions, sampling=None):
-        def ask(x: torch.Tensor, given: dict[str, torch.Tensor]) -> torch.Tensor:
-            return nets["denoiser"](x, told.repeat(len(x) // len(told)), given)
+        return self.steered(self._ask(nets, told), x, conditions, sampling, 1 - float(told[0]) / 1000)
 
-        return self.steered(ask, x, conditions, sampling, 1 - float(told[0]) / 1000)
+    def guided_by(self, nets, x, told, conditions, scale):
+        """As ``said``, guided by a scale for each item (B,)."""
+        return self.pushed(self._ask(nets, told), x, conditions, scale)
+
+    def _ask(self, nets, told):
+        return lambda x, given: nets["denoiser"](x, told.repeat(len(x) // len(told)), given)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from models_backend.contract.family import DataSpec
 
 from . import denoisers
+from .embeddings import sinusoidal
 from .padding import to_multiple
 from .points import PointMLP, PointNetwork
 from .text_encoder import TextEncoder, TextTransformer
@@ -68,6 +69,7 @@ class ConditionalNetwork(nn.Module):
         super().__init__()
         self.kinds, chosen = kinds, denoisers.resolved(network, spec)
         self.embedding = Embedding(spec, kinds, reader)
+        self.scale: ScaleEmbedding | None = None
         if isinstance(chosen, PointMLP):
             self.net: nn.Module = ConditionalPoints(chosen, spec.shape[0], reader.width)
         elif isinstance(hearing, CrossAttention):
@@ -75,13 +77,37 @@ class ConditionalNetwork(nn.Module):
         else:
             self.net = ToldImages(chosen, spec.shape[0], spec.shape[-1], reader.width)
 
+    def hear_scale(self) -> None:
+        """From now on a guidance scale is heard, too: ``given["scale"]`` (B,). At first it changes nothing."""
+        self.scale = ScaleEmbedding(self.embedding.width)
+
     def forward(self, x: Tensor, time: Tensor, given: dict[str, Tensor]) -> Tensor:
-        return self.net(x, time, *self.embedding({kind: given[kind] for kind in self.kinds}))
+        tokens, real, mean = self.embedding({kind: given[kind] for kind in self.kinds})
+        if self.scale is not None:
+            said = self.scale(given["scale"]).to(mean.dtype)
+            mean = mean + said
+            tokens = torch.cat([tokens, said[:, None]], 1)
+            real = torch.cat([real, torch.ones_like(real[:, :1])], 1)
+        return self.net(x, time, tokens, real, mean)
 
     def enable_gradient_checkpointing(self) -> None:
         """Recompute activations in the backward pass."""
         if hasattr(self.net, "enable_gradient_checkpointing"):
             self.net.enable_gradient_checkpointing()
+
+
+class ScaleEmbedding(nn.Module):
+    """Guidance scales (B,) -> (B, width); zero at first (Luo 2023, section 4.2; Meng 2023)."""
+
+    def __init__(self, width: int, frequencies: int = 64):
+        super().__init__()
+        self.frequencies = frequencies
+        self.net = nn.Sequential(nn.Linear(frequencies, width), nn.SiLU(), nn.Linear(width, width))
+        nn.init.zeros_(self.net[-1].weight)
+        nn.init.zeros_(self.net[-1].bias)
+
+    def forward(self, scale: Tensor) -> Tensor:
+        return self.net(sinusoidal(1000 * scale, self.frequencies))
 
 
 class ConditionalPoints(PointNetwork):
