@@ -324,3 +324,47 @@ def reconstruction_balance(evidence: Evidence) -> HealthLine:
         )
         return HealthLine("reconstruction_balance", "warn", text, remedy)
     return HealthLine("reconstruction_balance", "ok", f"held-out bound {held_out:.1f} nats, training {train:.1f}")
+
+
+# ------------------------------------------------------------------------------------------------ codecs
+
+
+@monitor
+def latent_scale(evidence: Evidence) -> HealthLine:
+    """Whether held-out latents are as wide as the stored scale says: what is built on them counts on 1."""
+    width = evidence.figure("latent_std_scaled")
+    if width is None:
+        return early("latent_scale")
+    text = f"held-out latents have standard deviation {width:.2f} at the stored scale"
+    if 0.9 <= width <= 1.1:
+        return HealthLine("latent_scale", "ok", text)
+    longer = Remedy("Train a run twice as long: the latents still move", training=_longer(evidence))
+    return HealthLine("latent_scale", "warn" if 0.5 <= width <= 2.0 else "bad", f"{text}, not 1", longer)
+
+
+def _longer(evidence: Evidence) -> dict[str, Any]:
+    steps = evidence.training.get("steps")
+    return {"steps": 2 * int(steps)} if steps else {}
+
+
+@monitor
+def codebook_use(evidence: Evidence) -> HealthLine:
+    """How many codes of a codebook are in use, and how evenly: one that is hardly used says little."""
+    perplexity, codes, dead = (evidence.figure(n) for n in ("perplexity", "codes", "dead_codes"))
+    if perplexity is None or not codes or dead is None:
+        return early("codebook_use")
+    text = f"{codes - dead:.0f} of {codes:.0f} codes are in use, worth {perplexity:.0f} evenly used ones"
+    if codes - dead <= 2 or perplexity < 0.02 * codes:
+        return HealthLine("codebook_use", "bad", f"the codebook has collapsed: {text}", _more_use(evidence, codes))
+    if dead > 0.5 * codes or perplexity < 0.1 * codes:
+        return HealthLine("codebook_use", "warn", f"much of the codebook is idle: {text}", _more_use(evidence, codes))
+    return HealthLine("codebook_use", "ok", text)
+
+
+def _more_use(evidence: Evidence, codes: float) -> Remedy:
+    """Idle codes are put elsewhere sooner where the config can do that; else a codebook half as large."""
+    config = evidence.config or {}
+    if "revive" in config:
+        changes = {"revive": max(0.2, 2.0 * float(config["revive"]))}
+        return Remedy("Put idle codes where the data are sooner, in a new run", config=changes)
+    return Remedy("Take half as many codes in a new run", config={"latent": {"type": "vq", "codes": max(2, int(codes) // 2)}})

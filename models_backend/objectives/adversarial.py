@@ -25,6 +25,25 @@ def generator_loss(fake: Tensor) -> Tensor:
     return F.softplus(-fake).mean()
 
 
+def hinge_discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
+    """E max(0, 1 - D(x)) + E max(0, 1 + D(G(z))), halved; over logits of any shape."""
+    # Lim & Ye 2017 (arXiv:1705.02894), eq. 10; halved as in Esser et al. 2021 (arXiv:2012.09841)
+    return 0.5 * (F.relu(1.0 - real).mean() + F.relu(1.0 + fake).mean())
+
+
+def hinge_generator_loss(fake: Tensor) -> Tensor:
+    """-E D(G(z)): linear, so that it never saturates."""
+    return -fake.mean()
+
+
+def balance(reconstruction: Tensor, adversarial: Tensor, last: Tensor, most: float = 1e4) -> Tensor:
+    """How much the adversarial loss must weigh to move the ``last`` weight as far as the reconstruction does; detached."""
+    # Esser et al. 2021 (arXiv:2012.09841), eq. 7
+    (towards,) = torch.autograd.grad(reconstruction, last, retain_graph=True)
+    (against,) = torch.autograd.grad(adversarial, last, retain_graph=True)
+    return (towards.norm() / (against.norm() + 1e-4)).clamp(0.0, most).detach()
+
+
 def r1_penalty(discriminator: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """E |grad_x D(x)|^2 on real items, of the logit; multiply by gamma / 2."""
     # Mescheder et al. 2018 (arXiv:1801.04406), eq. 9

@@ -177,3 +177,25 @@ def test_the_remedy_for_a_collapse_is_firmer_than_what_there_is():
     now = {"penalty": {"type": "r1", "gamma": 2.0}, "batch_spread": False}
     said = line("mode_collapse", diagnostics={"recall": 0.1}, config=now)
     assert said.remedy.config["penalty"] == {"type": "r1", "gamma": 6.0}
+
+
+# ------------------------------------------------------------------------------------------------ codecs
+
+
+@pytest.mark.parametrize(("width", "level"), [(1.02, "ok"), (1.3, "warn"), (0.1, "bad")])
+def test_latents_at_another_width_than_stored_are_told(width, level):
+    told = line("latent_scale", diagnostics={"latent_std_scaled": width}, training={"steps": 500})
+    assert told.level == level and (told.remedy is None) == (level == "ok")
+    assert level == "ok" or told.remedy.training == {"steps": 1000}
+
+
+@pytest.mark.parametrize(
+    ("perplexity", "dead", "level"), [(60.0, 4, "ok"), (10.0, 10, "warn"), (30.0, 80, "warn"), (1.1, 126, "bad")]
+)
+def test_an_idle_codebook_is_told_with_what_wakes_it(perplexity, dead, level):
+    figures = {"perplexity": perplexity, "codes": 128, "dead_codes": dead}
+    told = line("codebook_use", diagnostics=figures)
+    assert told.level == level and f"{128 - dead} of 128" in told.text
+    if level != "ok":
+        assert line("codebook_use", diagnostics=figures, config={"revive": 0.2}).remedy.config == {"revive": 0.4}
+        assert told.remedy.config == {"latent": {"type": "vq", "codes": 64}}
