@@ -138,7 +138,7 @@ class ImageCodecFamily(Family):
             Claim("reconstruction_accuracy", ">=", 0.98, "held-out shapes keep shape and colour through the latents"),
             Claim("latent_std_scaled", ">=", 0.95, "spread of held-out latents at the stored scale, from below"),
             Claim("latent_std_scaled", "<=", 1.05, "spread of held-out latents at the stored scale, from above"),
-        )),
+        ), training={"steps": 2000}),
     )  # fmt: skip
 
     # as a part of other runs ------------------------------------------------------------------------------
