@@ -1,7 +1,7 @@
 """``nexus-studio bench NAME``: this machine measured, each speed as a ratio to a named peer in the same run.
 
 start: first paint and memory of the window.      ui: gaps of its event loop while a run trains.
-train: the trainer against the plain diffusers loop.  sample: sampling against diffusers' DDIMPipeline.
+train: the trainer against the plain diffusers loop.  sample: sampling against diffusers' pipeline of the network.
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ from models_backend.engine.terminal import Reporter
 #: The small U-Net of the comparisons: (width, multipliers) at 32 px, attention at 8 px.
 NETWORK = {"type": "unet", "width": 64, "multipliers": [1, 2, 2], "blocks": 2, "attention": [8], "head": 32, "groups": 8}
 SIZE, BATCH, SAMPLES, SAMPLE_STEPS = 32, 16, 16, 20
+GUIDANCE = 3.0
+#: network -> (name of its struct, its config, the size of its pictures)
+NETWORKS = {"unet": ("UNet", NETWORK, SIZE), "dit": ("DiT", {"width": 128, "depth": 6, "heads": 4, "patch": 2}, 32)}
 
 
 def main(argv: list[str]) -> int:
@@ -35,6 +38,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("name", choices=("start", "ui", "train", "sample"))
     parser.add_argument("--seconds", type=float, default=0.0, help="start, ui: how long to look on (8, 300)")
     parser.add_argument("--rounds", type=int, default=5, help="train, sample: rounds, both sides in each")
+    parser.add_argument("--network", choices=tuple(NETWORKS), default="unet", help="train, sample: whose speed")
     parser.add_argument("--compile", action="store_true", help="train, sample: also with torch.compile")
     parser.add_argument("--library", help="not used: benches work in a library of their own")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
@@ -63,7 +67,7 @@ def _start(options: argparse.Namespace, scratch: Path, reporter: Reporter) -> No
 
 
 def _ui(options: argparse.Namespace, scratch: Path, reporter: Reporter) -> None:
-    family = _denoiser()[0]
+    family = _denoiser("unet")[0]
     reporter.note(f"training {family} beside the window for {options.seconds or 300:.0f} s")
     found = _window("ui", scratch, options.seconds or 300.0, "--family", family)
     text = f"event-loop gaps: 99.9 % under {found['p99_9_ms']:.1f} ms, worst {found['worst_ms']:.1f} ms, {found['beats']} beats"
@@ -85,47 +89,53 @@ def _window(what: str, scratch: Path, seconds: float, *more: str) -> dict[str, A
 # ------------------------------------------------------------------------------------------------ the models
 
 
-def _denoiser() -> tuple[str, dict[str, Any]]:
-    """The family that trains a denoiser on pictures with a U-Net, and all families."""
+def _denoiser(network: str) -> tuple[str, dict[str, Any]]:
+    """The family that trains a denoiser on pictures with that network, and all families."""
     from models_backend.workers.registry import families
 
-    known = families()
-    key = next(key for key, family in known.items() if "diffusion" in family.provides and "image" in family.modalities)
-    return key, known
+    known, struct = families(), NETWORKS[network][0]
+
+    def fits(family: Any) -> bool:
+        if network == "unet":
+            return "diffusion" in family.provides and "image" in family.modalities
+        return type(getattr(family.Config(), "network", None)).__name__ == struct
+
+    return next(key for key, family in known.items() if fits(family)), known
 
 
-async def _run(library: Any, family: str, training: dict[str, Any]) -> Any:
+async def _run(library: Any, family: str, network: str, training: dict[str, Any]) -> Any:
     from models_backend.engine.engine import Engine
 
     engine = Engine(library, schedule=False)
-    dataset = await engine.make_builtin(f"shapes:size={SIZE},count=2000")
+    _, config, size = NETWORKS[network]
+    dataset = await engine.make_builtin(f"shapes:size={size},count=2000")
     settings = {"batch_size": BATCH, "steps": 100_000, "validate_every": 0, "preview_every": 0, "learning_rate": 1e-4}
     record = await engine.create_run(
-        family, dataset.id, "small", config={"network": NETWORK}, training=settings | training, data={"resolution": SIZE}
+        family, dataset.id, "small", config={"network": config}, training=settings | training, data={"resolution": size}
     )
     await engine.close()
     return record
 
 
-def _trainer(scratch: Path, **training: Any) -> Any:
+def _trainer(scratch: Path, network: str, **training: Any) -> Any:
     """A prepared trainer on coloured shapes, and its library (kept open with it)."""
     from models_backend.library.library import Library
     from models_backend.training.loop import Trainer
 
-    key, known = _denoiser()
+    key, known = _denoiser(network)
     library = Library.open(scratch / f"library-{len(list(scratch.iterdir()))}")
-    record = asyncio.run(_run(library, key, training))
+    record = asyncio.run(_run(library, key, network, training))
     trainer = Trainer(library, library.run(record.id), known[key], known)
     trainer.prepare()
     return trainer
 
 
-def _unet(trainer: Any) -> Any:
-    """A fresh copy of the U-Net inside a trainer, as diffusers makes it."""
-    from diffusers import UNet2DModel
+def _plain(trainer: Any) -> Any:
+    """A fresh copy of the diffusers model inside a trainer, as diffusers makes it."""
+    from diffusers import ModelMixin
 
-    inner = next(m for net in trainer.nets.values() for m in net.modules() if isinstance(m, UNet2DModel))
-    return UNet2DModel.from_config(inner.config)
+    inner = next(m for net in trainer.nets.values() for m in net.modules() if isinstance(m, ModelMixin))
+    return next(base for base in type(inner).__mro__ if base.__module__.startswith("diffusers")).from_config(inner.config)
 
 
 def _pictures(trainer: Any) -> Any:
@@ -139,38 +149,34 @@ def _train(options: argparse.Namespace, scratch: Path, reporter: Reporter) -> No
     from models_backend.workers.peers import plain_training
 
     reporter.note("preparing both sides")
-    trainer = _trainer(scratch)
-    plain = plain_training(_unet(trainer), _pictures(trainer), BATCH, 1e-4)
+    trainer = _trainer(scratch, options.network)
+    plain = plain_training(_plain(trainer), _pictures(trainer), BATCH, 1e-4)
     sides: dict[str, Callable[[], Any]] = {"plain diffusers loop": lambda: next(plain), "studio": trainer.advance}
     if options.compile:
         reporter.note("compiling: the first step takes a minute or two")
-        sides["studio, compiled"] = _trainer(scratch, compile="on").advance
+        sides["studio, compiled"] = _trainer(scratch, options.network, compile="on").advance
     reporter.note(f"arithmetic chosen: {trainer.choices.precision}, {trainer.choices.threads} threads")
     _compare("train", sides, options.rounds, 4, reporter, precision=trainer.choices.precision)
 
 
 def _sample(options: argparse.Namespace, scratch: Path, reporter: Reporter) -> None:
-    import torch
-
     from models_backend.contract.messages import Sample
     from models_backend.sampling.draw import draw
-    from models_backend.workers.peers import plain_pipeline
+    from models_backend.workers.peers import plain_sampling
 
     reporter.note("preparing both sides")
-    trainer = _trainer(scratch)
+    trainer = _trainer(scratch, options.network)
     trainer.save()
-    pipeline = plain_pipeline(_unet(trainer))
-    request = Sample(trainer.record.id, SAMPLES, sampling={"sampler": {"type": "ddim"}, "steps": SAMPLE_STEPS}, save=False)
+    told = {"class": "all"} if any(c.kind == "class" for c in trainer.family.conditions) else {}
+    sampling = {"sampler": {"type": "ddim"}, "steps": SAMPLE_STEPS} | ({"guidance": GUIDANCE} if told else {})
+    request = Sample(trainer.record.id, SAMPLES, sampling=sampling, conditions=told, save=False)
     loaded = trainer.loaded()
-
-    def plain() -> None:
-        pipeline(batch_size=SAMPLES, num_inference_steps=SAMPLE_STEPS, output_type="np", generator=torch.manual_seed(0))
-
-    sides = {"DDIMPipeline": plain, "studio": lambda: draw(loaded, request, trainer.library)}
+    peer, plain = plain_sampling(_plain(trainer), SAMPLES, SAMPLE_STEPS, GUIDANCE)
+    sides = {peer: plain, "studio": lambda: draw(loaded, request, trainer.library)}
     if options.compile:
         from models_backend.training import compiling
 
-        compiled = _trainer(scratch)
+        compiled = _trainer(scratch, options.network)
         compiled.save()
         compiling.compile_all(compiled.loaded().nets)
         same = msgspec.structs.replace(request, run=compiled.record.id)

@@ -1,0 +1,117 @@
+"""Every family that there is: killed between two checkpoints it resumes to the same bits, with and without its parts."""
+
+from __future__ import annotations
+
+import pytest
+from small_families import QUICK, opened
+
+from models_backend.contract.fields import merged, plain
+from models_backend.contract.run_layout import RunRecord
+from models_backend.contract.settings import DataSettings, TrainingSettings
+from models_backend.data import builtin
+from models_backend.data.reading import open_data
+from models_backend.networks import weights
+from models_backend.training.loop import Trainer
+from models_backend.workers.registry import families
+
+#: Data sets in the order in which they are offered to a family, until one fits.
+OFFERED = ("shapes:size=16,count=96", "shapes:size=16,count=96,style=filled_outlined", "points:density=moons,count=200")
+STEPS, EVERY, KILLED_AT = 6, 2, 5
+
+
+class Killed(BaseException):
+    """What SIGKILL is to the code: nothing after it runs."""
+
+
+def silent(body: object) -> None:
+    """Nobody listens."""
+
+
+class Place:
+    """A library in which runs of any family can be made."""
+
+    def __init__(self, root):
+        self.library, _ = opened(root)
+        self._runs = 0
+
+    def record(self, key: str, dataset: str, parts: dict[str, str]) -> RunRecord:
+        """A run of the tiny preset."""
+        made = builtin.make(self.library, dataset)
+        data = DataSettings(resolution=16)
+        spec = open_data(self.library, made.id, data).spec
+        family = families()[key]
+        preset = next(p for p in family.presets if p.name == "tiny")
+        quick = {**QUICK, "steps": STEPS, "checkpoint_every": EVERY, "batch_size": 8, "learning_rate": 1e-3}
+        training = merged(merged(plain(TrainingSettings()), preset.training), quick)
+        self._runs += 1
+        return RunRecord(
+            f"run-{self._runs}", key, key, made.id, "tiny", merged(plain(family.Config()), preset.config), training,
+            merged(plain(family.Sampling()), preset.sampling), plain(data), spec, float(self._runs), parts=parts,
+        )  # fmt: skip
+
+    def trainer(self, key: str, run: str) -> Trainer:
+        trainer = Trainer(self.library, self.library.run(run), families()[key], families(), device="cpu", tell=silent)
+        trainer.prepare()
+        return trainer
+
+    def made(self, key: str, dataset: str, parts: dict[str, str]) -> str:
+        """The id of a fresh run."""
+        return self.library.create_run(self.record(key, dataset, parts)).id
+
+    def parts_for(self, key: str, dataset: str, all_of_them: bool) -> dict[str, str]:
+        """Finished runs of the first families that provide what this one needs."""
+        found = {}
+        for part in families()[key].uses:
+            if all_of_them or not part.optional:
+                maker = next((k for k, f in families().items() if part.kind in f.provides and k != key), key)
+                run = self.made(maker, dataset, self.parts_for(maker, dataset, False))
+                self.trainer(maker, run).run()
+                found[part.name] = run
+        return found
+
+
+@pytest.fixture
+def place(library_root):
+    made = Place(library_root)
+    yield made
+    made.library.close()
+
+
+def fitting(place: Place, key: str) -> str:
+    """The first data set that the family has nothing against."""
+    for dataset in OFFERED:
+        try:
+            record = place.record(key, dataset, {})
+        except Exception:
+            continue
+        family = families()[key]
+        if record.spec.modality not in family.modalities:
+            continue
+        needed = {part.name for part in family.uses if not part.optional}
+        if needed or not weights.make_family(record, families(), {}).problems():
+            return dataset
+    raise AssertionError(f"no data set fits {key}")
+
+
+CASES = [(key, False) for key in families()] + [(key, True) for key, f in families().items() if any(p.optional for p in f.uses)]
+
+
+@pytest.mark.parametrize(("key", "with_parts"), CASES, ids=[f"{key}-with-parts" if p else key for key, p in CASES])
+def test_a_run_killed_between_checkpoints_resumes_to_the_same_bits(place, key, with_parts):
+    dataset = fitting(place, key)
+    parts = place.parts_for(key, dataset, with_parts)
+    straight = place.trainer(key, place.made(key, dataset, parts))
+    straight.run()
+    run = place.made(key, dataset, parts)
+
+    def kill(trainer):
+        if trainer.step == KILLED_AT:
+            raise Killed
+
+    with pytest.raises(Killed):
+        place.trainer(key, run).run(kill)
+    again = place.trainer(key, run)
+    assert again.step == KILLED_AT - KILLED_AT % EVERY
+    again.run()
+    assert weights.digest(again.nets) == weights.digest(straight.nets)
+    assert weights.digest(again.average.nets) == weights.digest(straight.average.nets)
