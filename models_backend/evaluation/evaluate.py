@@ -1,10 +1,10 @@
 """Measures of a run on held-out data, each beside its real-against-real floor where there is one.
 
-Names: ``sure least_class class_entropy classifier_accuracy sure_real near_copies fd fd_floor precision recall density
-coverage`` of pictures; ``w2 w2_floor modes within_3sd least_mode`` of points; ``w2_<n>step``, ``fd_<n>step`` for n of ``FEW``
-and ``straightness`` where sampling takes steps; ``reconstruction_accuracy reconstruction_psnr`` and ``log_likelihood
-ppca_nats ppca_gap`` where the model knows them; those of ``following`` for conditional runs; the family's own diagnostics;
-``health_<monitor>``: 0 ok, 1 warn, 2 bad.
+Names: ``sure least_class class_entropy classifier_accuracy sure_real near_copies fd fd_floor kid kid_floor inception_score
+ms_ssim_within precision recall density coverage`` of pictures; ``w2 w2_floor modes within_3sd least_mode`` of points;
+``w2_<n>step``, ``fd_<n>step`` for n of ``FEW`` and ``straightness`` where sampling takes steps; ``reconstruction_accuracy
+reconstruction_psnr reconstruction_ssim`` and ``log_likelihood ppca_nats ppca_gap`` where the model knows them; those of
+``following`` for conditional runs; the family's own diagnostics; ``health_<monitor>``: 0 ok, 1 warn, 2 bad.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ..contract.messages import Event, Metrics, Progress
 from ..contract.trace import TraceInfo
 from ..data.densities import MIXTURES
 from ..data.reading import Dataset, Split, pictures_to_float
-from . import following, measures
+from . import following, likeness, measures
 from .features import Features, labelled, reader
 from .health import History, judge
 
@@ -126,6 +126,10 @@ def _of_pictures(data: Dataset, made: np.ndarray, few: dict[int, np.ndarray], se
     real = features(held_out)
     found = {"fd": mean_frechet(real, features(made)), "fd_floor": mean_frechet(real, features(train)),
              "near_copies": measures.near_copies(made, train, held_out)}  # fmt: skip
+    found |= {
+        "kid": likeness.kernel_distance(real, features(made)),
+        "kid_floor": likeness.kernel_distance(real, features(train)),
+    }
     found |= _manifold(real, features(made[: len(real)]))
     found |= {f"fd_{steps}step": mean_frechet(real, features(items)) for steps, items in few.items()}
     return found | (_of_classes(features, made, held_out) if labelled(data) else {})
@@ -141,10 +145,14 @@ def mean_frechet(real: np.ndarray, made: np.ndarray) -> float:
 def _of_classes(features: Features, made: np.ndarray, held_out: np.ndarray) -> dict[str, float]:
     probabilities = features.probabilities(made)
     shares = measures.class_shares(probabilities)
-    return {"sure": measures.sure(probabilities), "least_class": float(shares.min()),
+    truly = features.probabilities(held_out)
+    return {"inception_score": likeness.inception_score(probabilities), "inception_score_real": likeness.inception_score(truly),
+            "ms_ssim_within": likeness.similarity_within(made, probabilities.argmax(1)),
+            "ms_ssim_within_real": likeness.similarity_within(held_out, truly.argmax(1)),
+            "sure": measures.sure(probabilities), "least_class": float(shares.min()),
             "class_entropy": measures.class_entropy(probabilities),
             "classifier_accuracy": features.accuracy,
-            "sure_real": measures.sure(features.probabilities(held_out))}  # fmt: skip
+            "sure_real": measures.sure(truly)}  # fmt: skip
 
 
 # ------------------------------------------------------------------------------------------------ the model itself
@@ -196,6 +204,8 @@ def _reconstructions(loaded: LoadedRun, data: Dataset, sampling: dict[str, Any],
         z = family.encode(loaded.nets, torch.from_numpy(x).to(loaded.device))
         again = _array(family.decode(loaded.nets, z, settings))
     found = {"reconstruction_psnr": measures.psnr(x, again)}
+    if data.spec.modality == "image":
+        found["reconstruction_ssim"] = likeness.similarity(x, again)
     if data.spec.modality == "image" and labelled(data):
         found["reconstruction_accuracy"] = measures.accuracy(reader(data).probabilities(again), data.validation.labels[index])
     return found
