@@ -21,7 +21,7 @@ from models_backend.contract.run_layout import DatasetRecord, DoctorReport, Item
 from models_backend.library import storage
 from models_backend.library.datasets import fingerprint
 
-from . import densities, folder, geometry, shapes
+from . import densities, folder, geometry, scenes, shapes
 from .densities import reference_sampler
 
 __all__ = ["BUILTIN", "canonical", "make", "parse", "reference_sampler"]
@@ -38,6 +38,16 @@ class Shapes(msgspec.Struct, frozen=True):
 
     size: Annotated[int, Field("Side of a picture", low=16, high=256, unit="px")] = 32
     count: Annotated[int, Field("Pictures", low=2, high=200_000)] = 4000
+    seed: Annotated[int, Field("Seed of all factors", low=0, high=2**31 - 1)] = 0
+
+
+class Scenes(msgspec.Struct, frozen=True):
+    """Captioned scenes for models that follow words: six shapes, eight colours, three sizes, nine places."""
+
+    size: Annotated[int, Field("Side of a picture", low=16, high=256, unit="px")] = 32
+    count: Annotated[int, Field("Pictures", low=2, high=200_000)] = 12_000
+    objects: Annotated[int, Field("Objects in a picture; of two, the words tell which is where", low=1, high=2)] = 1
+    leave_out: Annotated[int, Field("1: an eighth of the pairs of shape and colour is never shown", low=0, high=1)] = 0
     seed: Annotated[int, Field("Seed of all factors", low=0, high=2**31 - 1)] = 0
 
 
@@ -63,7 +73,7 @@ class Made:
     options: dict = field(default_factory=dict)
 
 
-# ------------------------------------------------------------------------------------------------ the three sets
+# ------------------------------------------------------------------------------------------------ the four sets
 
 
 def _digits(options: Digits) -> Made:
@@ -92,6 +102,15 @@ def _shapes(options: Shapes) -> Made:
     return Made(title, "image", pictures, labels, shapes.CLASSES, captions, {"factors": factors}, stored)
 
 
+def _scenes(options: Scenes) -> Made:
+    made = scenes.make_scenes(options.size, options.count, options.seed, options.objects, bool(options.leave_out))
+    names = scenes.ONE if options.objects == 1 else scenes.TWO
+    stored = {"factors": list(names), "resolution": options.size, "scenes": options.objects, "leave_out": options.leave_out}
+    title = f"Scenes {options.size} × {options.size}" + (", two objects" if options.objects == 2 else "")
+    classes = scenes.CLASSES if options.objects == 1 else ()
+    return Made(title, "image", made.pictures, made.labels, classes, made.captions, {"factors": made.factors}, stored)
+
+
 def _points(options: Points) -> Made:
     points = reference_sampler(options.density)(options.count, options.seed)
     mean, std = points.mean(0, dtype=np.float64), float(points.std(dtype=np.float64, axis=0).mean())
@@ -100,7 +119,7 @@ def _points(options: Points) -> Made:
 
 
 BUILTIN: dict[str, tuple[type[msgspec.Struct], Callable[..., Made]]] = {
-    "digits": (Digits, _digits), "shapes": (Shapes, _shapes), "points": (Points, _points),
+    "digits": (Digits, _digits), "shapes": (Shapes, _shapes), "scenes": (Scenes, _scenes), "points": (Points, _points),
 }  # fmt: skip
 
 

@@ -51,21 +51,29 @@ def evaluate(library: object, loaded: LoadedRun, data: Dataset, count: int, seed
     say = _teller(tell)
     say(0, f"making {count} items")
     steps = "steps" in {f.name for f in describe(type(loaded.family).Sampling).fields}
-    given = following.asked(loaded)
+    given = following.asked(loaded, data)
     made, trace = draw(count, seed, sampling, TRACED if steps else 0, given)
     found = {"straightness": trace.straightness} if trace is not None and steps else {}
     say(1, "measuring them")
     measure = _of_points if data.spec.modality == "points" else _of_pictures
     few = {n: _array(draw(count, seed, {**sampling, "steps": n}, 0, given)[0]) for n in (FEW if steps else ())}
     found |= measure(data, _array(made), few, seed, tell)
-    if "class" in given and data.spec.modality == "image" and labelled(data):
-        features = reader(data)
-        found |= following.of_classes(loaded, data, features, _array(made), seed)
-        found |= following.along_guidance(loaded, data, features, draw, sampling, seed, _array)
+    if given and data.spec.modality == "image":
+        found |= following.measured(loaded, data, lambda: reader(data), _array(made), _maker(draw, seed, sampling), seed)
     say(2, "asking the model itself")
     found = _of_model(loaded, data, sampling, seed, history) | found  # what was measured on the items stands
     say(3, "done")
     return {name: float(value) for name, value in found.items() if math.isfinite(value)}
+
+
+def _maker(draw: Draw, seed: int, sampling: dict[str, Any]) -> following.Make:
+    """(count, conditions, guidance or None) -> items, drawn as the run is measured."""
+
+    def make(count: int, conditions: dict[str, Any], guidance: float | None) -> np.ndarray:
+        changed = sampling if guidance is None else {**sampling, "guidance": guidance}
+        return _array(draw(count, seed + 1, changed, 0, conditions)[0])
+
+    return make
 
 
 def history_of(events: Any) -> dict[str, list[tuple[int, float]]]:

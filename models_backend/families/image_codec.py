@@ -139,6 +139,11 @@ class ImageCodecFamily(Family):
             Claim("latent_std_scaled", ">=", 0.95, "spread of held-out latents at the stored scale, from below"),
             Claim("latent_std_scaled", "<=", 1.05, "spread of held-out latents at the stored scale, from above"),
         ), training={"steps": 2000}),
+        Proof("scenes", "scenes:size=32,count=12000,leave_out=1", "small", 7.0, (
+            Claim("reconstruction_psnr", ">=", 28.0, "held-out scenes through the latents, PSNR in dB"),
+            Claim("latent_std_scaled", ">=", 0.95, "spread of held-out latents at the stored scale, from below"),
+            Claim("latent_std_scaled", "<=", 1.05, "spread of held-out latents at the stored scale, from above"),
+        ), training={"steps": 2000}),
     )  # fmt: skip
 
     # as a part of other runs ------------------------------------------------------------------------------

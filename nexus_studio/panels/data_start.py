@@ -14,6 +14,7 @@ from ..state.session import Session
 BUILTIN = (
     ("digits", "Handwritten digits", "1,797 real digits, 8 × 8", "digits"),
     ("shapes", "Coloured shapes", "4,000 captioned, 32 × 32", "shapes"),
+    ("scenes", "Scenes", "12,000 for words, 32 × 32", "text"),
     ("points:density=8gaussians", "Points", "20,000 in the plane", "points"),
 )
 DENSITIES = ("8gaussians", "moons", "checkerboard", "spirals", "rings", "pinwheel", "swissroll", "two-gaussians")

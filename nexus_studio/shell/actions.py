@@ -40,6 +40,7 @@ def _file(window: MainWindow) -> list[Command]:
         for name, title, icon, words in (
             ("digits", "Use the handwritten digits", "digits", "built-in data set mnist"),
             ("shapes", "Use the coloured shapes", "shapes", "built-in data set captions"),
+            ("scenes", "Use the scenes that words describe", "text", "built-in data set captions text prompts"),
             ("points:density=8gaussians", "Use 2-D points: eight Gaussians", "points", "built-in data set density"),
         )
     ]  # fmt: skip
