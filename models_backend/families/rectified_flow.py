@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 import torch
 
-from models_backend.contract.family import Batch, Claim, Family, LoadedRun, Loss, Part, Preset, Proof
+from models_backend.contract.family import Batch, Claim, LoadedRun, Part, Preset, Proof
 from models_backend.contract.fields import Field
+from models_backend.kinds import flow
 from models_backend.networks import denoisers
 from models_backend.objectives import denoising, timesteps
-from models_backend.objectives import flow as objective
-from models_backend.samplers import flow, levels
+from models_backend.samplers import flow as solvers
 
 
 class Config(msgspec.Struct, frozen=True):
     """What is learned, and from which pairs."""
 
     network: Annotated[denoisers.Network, Field("The network that tells the velocity")] = denoisers.Automatic()
-    time: Annotated[
-        timesteps.Uniform | timesteps.LogitNormal, Field("Which times training sees most: 0 is noise, 1 is data")
-    ] = timesteps.Uniform()
+    time: flow.Time = timesteps.Uniform()
     pairs: Annotated[
         int, Field("Reflow, with a teacher: pairs of noise and item that it makes for each training item", low=1, high=1000)
     ] = 4
@@ -32,24 +29,6 @@ class Config(msgspec.Struct, frozen=True):
     inherit: Annotated[bool, Field("Reflow, with a teacher: begin with its weights")] = True
 
 
-class Sampling(msgspec.Struct, frozen=True):
-    """How noise becomes an item."""
-
-    solver: Annotated[
-        Literal["euler", "midpoint", "heun", "rk4"],
-        Field("How the flow is solved: 1, 2, 2 or 4 evaluations a step; of order 1, 2, 2 and 4"),
-    ] = "heun"
-    steps: Annotated[int, Field("Steps from noise to item", low=1, high=1000, scale="log")] = 20
-
-
-SOLVERS: dict[str, Callable[..., torch.Tensor]] = {
-    "euler": flow.euler, "midpoint": flow.midpoint, "heun": flow.heun, "rk4": flow.rk4,
-}  # fmt: skip
-
-#: Steps of the way back from an item to its noise.
-ENCODE_STEPS = 10
-#: Items and steps by which a run's straightness is measured: points are cheap, pictures are not.
-STRAIGHTNESS = {"points": (512, 100), "image": (32, 25)}
 #: Held-out pairs made by the teacher for each validation batch.
 HELD_OUT_PAIRS = 64
 
@@ -64,7 +43,7 @@ _DIGIT_CLAIMS = (
 )
 
 
-class RectifiedFlow(Family):
+class RectifiedFlow(flow.Flow):
     """Network: "velocity". Time 0 is noise, 1 is data."""
 
     title = "Rectified flow"
@@ -104,7 +83,7 @@ class RectifiedFlow(Family):
                      times="before/straightness"), *_DIGIT_CLAIMS),
               config={"pairs": 2, "teacher_steps": 18}, training={"steps": 1200}, after="digits"),
     )  # fmt: skip
-    Config, Sampling = Config, Sampling
+    Config, Sampling = Config, flow.Sampling
 
     @property
     def teacher(self) -> LoadedRun | None:
@@ -112,41 +91,33 @@ class RectifiedFlow(Family):
         return self.parts.get("teacher")
 
     # networks -----------------------------------------------------------------------------------------
-    def networks(self) -> dict[str, Any]:
-        network = denoisers.make(self.config.network, self.spec)
+    def network(self) -> Any:
+        network = super().network()
         if self.teacher is not None and self.config.inherit and _alike(network, self.teacher.nets["velocity"]):
             network.load_state_dict(self.teacher.nets["velocity"].state_dict())
-        return {"velocity": network}
+        return network
 
     def problems(self) -> list[str]:
-        found = denoisers.mismatches(self.config.network, self.spec)
+        found = super().problems()
         if self.teacher is not None and self.teacher.spec.shape != self.spec.shape:
             made, wanted = ("x".join(map(str, s.shape)) for s in (self.teacher.spec, self.spec))
             found.append(f"teacher: it makes items of {made}, these data are {wanted}; choose another or change the resolution")
         return found
 
     # training -----------------------------------------------------------------------------------------
-    def losses(self, nets: dict[str, Any], batch: Batch) -> Iterator[Loss]:
-        z, x1 = self._pairs(batch)
-        u = timesteps.quantiles(len(x1), self.config.time.even, batch.generator, x1.device)
-        t, _ = timesteps.draw(self.config.time, u, lambda: u)
-        said = nets["velocity"](objective.interpolate(z, x1, t), (1000 * t).to(x1))
-        each = denoising.squared_error(said, objective.velocity_target(z, x1))  # Liu 2022, eq. 1
-        yield Loss("velocity", each.mean(), levels=(1 - t.float(), each.detach()))
-
-    def _pairs(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+    def pairs(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         """Noise and items: independent, or as the teacher joined them. Held-out pairs are made when they are asked for."""
         if "z" in batch.extra:
             return batch.extra["z"], batch.x
         if self.teacher is None or torch.is_grad_enabled():
-            return denoising.normal_like(batch.x, batch.generator), batch.x
+            return super().pairs(batch)
         z = denoising.normal_like(batch.x[:HELD_OUT_PAIRS], batch.generator)
         return z, self._taught(z)
 
     def _taught(self, z: torch.Tensor) -> torch.Tensor:
         """The items that the teacher makes of noise z."""
-        velocity = _velocity(self.teacher.nets["velocity"])
-        return flow.heun(velocity, z, flow.times(self.config.teacher_steps))
+        velocity = self.teacher.family.velocity(self.teacher.nets)
+        return solvers.heun(velocity, z, solvers.times(self.config.teacher_steps))
 
     def derive(self, nets: dict[str, Any], x: torch.Tensor, generator: torch.Generator) -> dict[str, Any] | None:
         """Reflow's pairs (z, ODE(z)) (Liu 2022, algorithm 1): so many for each training item."""
@@ -154,37 +125,6 @@ class RectifiedFlow(Family):
             return None
         z = denoising.normal_like(x.repeat(self.config.pairs, *[1] * (x.ndim - 1)), generator)
         return {"x": self._taught(z), "z": z}
-
-    # sampling -----------------------------------------------------------------------------------------
-    def sample(self, nets, noise, conditions, sampling, on_step, generator, start=None):
-        bound = None if self.spec.modality == "points" else 1.0
-        told = levels.within(on_step, bound)
-        x = SOLVERS[sampling.solver](_velocity(nets["velocity"]), noise, flow.times(sampling.steps, start), told)
-        return x if bound is None else x.clamp(-bound, bound)
-
-    # latents ------------------------------------------------------------------------------------------
-    def encode(self, nets: dict[str, Any], x: torch.Tensor) -> torch.Tensor:
-        """The noise (B, L) from which the flow makes x: the same equation, backwards."""
-        return flow.heun(_velocity(nets["velocity"]), x, flow.times(ENCODE_STEPS)[::-1]).flatten(1)
-
-    def decode(self, nets: dict[str, Any], z: torch.Tensor, sampling: Sampling) -> torch.Tensor:
-        """Items (B, *shape) from noise (B, L)."""
-        return self.sample(nets, z.view(-1, *self.spec.shape), {}, sampling, None, None)
-
-    def vector_field(self, nets: dict[str, Any], x: torch.Tensor, time: float, sampling: Sampling) -> torch.Tensor:
-        """The velocity (B, D) at x (B, D)."""
-        return _velocity(nets["velocity"])(x, time)
-
-    def diagnostics(self, nets: dict[str, Any], x: torch.Tensor, generator: torch.Generator) -> dict[str, Any]:
-        """ "straightness": S(Z) of Liu 2022, eq. 7, over fresh noise; 0 is straight."""
-        items, steps = STRAIGHTNESS[self.spec.modality]
-        z = denoising.normal_like(x.new_zeros(items, *self.spec.shape), generator)
-        return {"straightness": objective.straightness(_velocity(nets["velocity"]), z, steps)}
-
-
-def _velocity(network: Any) -> Callable[[torch.Tensor, float], torch.Tensor]:
-    """(x, t) -> velocity, in x's own type."""
-    return lambda x, t: network(x, torch.full((len(x),), 1000 * t, device=x.device)).to(x.dtype)
 
 
 def _alike(one: Any, other: Any) -> bool:

@@ -1,7 +1,4 @@
-"""The flow-matching objective on straight paths, and how straight the paths came out.
-
-x_t = (1 - t) z + t x_1: t = 0 is noise z, t = 1 is data (Liu 2022, arXiv:2209.03003).
-"""
+"""How straight the paths of a flow came out (Liu 2022, arXiv:2209.03003)."""
 
 from __future__ import annotations
 
@@ -10,17 +7,6 @@ from collections.abc import Callable
 import torch
 
 Velocity = Callable[[torch.Tensor, float], torch.Tensor]
-
-
-def interpolate(z: torch.Tensor, x1: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-    """x_t (B, ...) on the straight path at times t (B,)."""
-    t = t.to(x1).view(-1, *[1] * (x1.ndim - 1))
-    return (1 - t) * z + t * x1
-
-
-def velocity_target(z: torch.Tensor, x1: torch.Tensor) -> torch.Tensor:
-    """d x_t / d t = x_1 - z (Liu 2022, eq. 1)."""
-    return x1 - z
 
 
 @torch.no_grad()

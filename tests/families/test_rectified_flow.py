@@ -10,7 +10,8 @@ from conformance import SPECS, Conformance, batch, draw, fresh_networks, seeded,
 
 from models_backend.contract.family import DataSpec, LoadedRun
 from models_backend.contract.fields import build, merged, plain
-from models_backend.families.rectified_flow import Config, RectifiedFlow, Sampling
+from models_backend.families.rectified_flow import Config, RectifiedFlow
+from models_backend.kinds.flow import Sampling
 
 MEAN, STD = 0.5, 0.3
 
@@ -104,14 +105,14 @@ def test_training_takes_the_pairs():
     """With pairs the noise is given: nothing but the time is drawn."""
     family, made = taught(net=Perfect()), batch(RectifiedFlow, SPECS["points"])
     made.extra = {"z": torch.randn(8, 2, generator=seeded(2))}
-    z, x1 = family._pairs(made)
+    z, x1 = family.pairs(made)
     assert torch.equal(z, made.extra["z"]) and torch.equal(x1, made.x)
 
 
 def test_validation_makes_pairs_that_were_never_trained_on():
     family, made = taught(net=Perfect()), batch(RectifiedFlow, SPECS["points"])
     with torch.no_grad():
-        z, x1 = family._pairs(made)
+        z, x1 = family.pairs(made)
     assert torch.allclose(x1, family._taught(z)) and not torch.equal(x1, made.x)
 
 
