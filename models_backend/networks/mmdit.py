@@ -42,6 +42,9 @@ class MMDiTNetwork(nn.Module):
             pos_embed_max_size=side // config.patch, qk_norm="rms_norm",
         )  # fmt: skip
         start_at_zero(self.transformer)
+        last = self.transformer.transformer_blocks[-1].attn
+        for layer in (last.add_q_proj, last.norm_added_q):
+            layer.requires_grad_(False)  # what the words would make of the last block is thrown away (figure 2)
 
     def forward(self, x: Tensor, time: Tensor, given: dict[str, Tensor]) -> Tensor:
         tokens, _, mean = self.embedding({kind: given[kind] for kind in self.kinds})
