@@ -233,7 +233,7 @@ class ScriptedEngine:
         return self.library.add_builtin(name)
 
     # runs -----------------------------------------------------------------------------------------------
-    async def create_run(self, family, dataset, preset, config=None, training=None, data=None, parts=None, sampling=None,
+    async def create_run(self, family, dataset, preset="", config=None, training=None, data=None, parts=None, sampling=None,
                          title="") -> RunRecord:  # fmt: skip
         self._note("create_run", family, dataset, preset, config or {}, training or {}, data or {}, parts or {})
         return self.library.add_run(family, dataset, preset, config or {}, training or {}, sampling or {}, title)

@@ -216,8 +216,9 @@ class TrainPanel(Workspace):
     def _setup_changed(self) -> None:
         problems = self.setup.problems()
         self.controls.show_problem(problems[0] if problems else "", guidance=bool(self.setup.guidance()))
-        self.budget.button.setEnabled(not problems)
-        self.budget.outdate(None if problems else self.setup.budget_request())
+        request = None if problems else self.setup.budget_request()
+        self.budget.button.setEnabled(request is not None)
+        self.budget.outdate(request)
 
     def _measure_when_idle(self) -> None:
         """Measured unasked only where it disturbs nothing: the panel is seen and nothing trains."""
@@ -225,8 +226,9 @@ class TrainPanel(Workspace):
             self._measure()
 
     def _measure(self) -> None:
-        if not self.setup.problems():
-            self.budget.ask(self.setup.budget_request())
+        request = None if self.setup.problems() else self.setup.budget_request()
+        if request is not None:
+            self.budget.ask(request)
 
     def _remember_budget(self, family: str, report: BudgetReport) -> None:
         self.models.remember(family, report.fits)

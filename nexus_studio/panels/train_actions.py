@@ -13,6 +13,7 @@ from models_backend.contract.run_layout import RunRecord
 
 from ..state.run_view import LIVE_STATES
 from ..state.session import Session
+from .train_forms import NEW
 
 
 class RunActions(QObject):
@@ -33,7 +34,7 @@ class RunActions(QObject):
         return self._bridge.spawn(self._start(wish, front))
 
     async def _start(self, wish: dict[str, Any], front: bool) -> RunRecord:
-        record = await self._bridge.engine.create_run(**wish)
+        record = await self._bridge.engine.create_run(**wish | {"parts": await self._parts(wish, front)})
         await self._session.runs.load()
         self._session.runs.set_current(record.id)
         after = [run for run in record.parts.values() if run and await self._unfinished(run)]
@@ -41,6 +42,16 @@ class RunActions(QObject):
         self._session.jobs.refresh()
         self.started.emit(record.id)
         return record
+
+    async def _parts(self, wish: dict[str, Any], front: bool) -> dict[str, str]:
+        """Part name -> run id; a part that is still to be trained is queued before, on the same data."""
+        found = {}
+        for name, run in wish["parts"].items():
+            if run.startswith(NEW):
+                first = {"family": run.removeprefix(NEW), "dataset": wish["dataset"], "data": wish["data"], "parts": {}}
+                run = (await self._start(first, front)).id
+            found[name] = run
+        return found
 
     async def _unfinished(self, run: str) -> bool:
         folder = self._bridge.library.run(run)

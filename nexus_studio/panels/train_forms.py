@@ -71,8 +71,13 @@ class FormSection(QWidget):
         return [p for one in self.spec.fields if one.name in values for p in fields.check(one, values[one.name])]
 
 
+#: Before the key of a family in a part's value: a run of it is to be trained first.
+NEW = "new:"
+
+
 class PartChooser(QComboBox):
-    """Chooses a run as a part of another: those whose family provides what is needed."""
+    """Chooses a run as a part of another: those whose family provides what is needed, or a new run of such a family, which
+    is then trained first."""
 
     def __init__(self, session: Session, part: Part):
         super().__init__()
@@ -91,4 +96,7 @@ class PartChooser(QComboBox):
             family = self._session.catalogue.get(record.family)
             if family is not None and self.part.kind in family.provides:
                 self.addItem(record.title, record.id)
+        for family in self._session.catalogue.families:
+            if self.part.kind in family.provides:
+                self.addItem(self.tr("train {0} first").format(family.title), NEW + family.key)
         self.setCurrentIndex(max(0, self.findData(kept)))

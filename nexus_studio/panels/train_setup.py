@@ -15,7 +15,7 @@ from models_backend.contract.settings import DataSettings, TrainingSettings
 from .. import pieces, theme
 from ..state.session import Session
 from ..viewers.modality import SHOWN
-from .train_forms import FormSection, PartChooser
+from .train_forms import NEW, FormSection, PartChooser
 
 TRAINING = fields.describe(TrainingSettings, "training")
 DATA = fields.describe(DataSettings, "data")
@@ -277,9 +277,11 @@ class RunSetup(QWidget):
             "title": self.title.text().strip() or self._title(),
         }
 
-    def budget_request(self) -> Budget:
-        """What to measure."""
+    def budget_request(self) -> Budget | None:
+        """What to measure; None while a part is still to be trained."""
         wish = self.wish()
+        if any(run.startswith(NEW) for run in wish["parts"].values()):
+            return None
         return Budget(**{name: wish[name] for name in ("family", "dataset", "config", "training", "data", "parts")})
 
 

@@ -174,6 +174,15 @@ async def test_starting_makes_a_run_and_submits_it_in_front(stand):
     assert front is True and after == () and stand.session.runs.current == run
     assert training["steps"] > 0 and data["resolution"] == 16
     stand.panel.controls.queue.click()
+    await asyncio.sleep(0.5)
+    print(
+        "TT",
+        stand.troubles,
+        stand.notices,
+        stand.asked("submit"),
+        stand.panel.controls.start.isEnabled(),
+        stand.panel.setup.problems(),
+    )
     await settle(lambda: len(stand.asked("submit")) == 2)
     assert stand.asked("submit")[1][3] is False
 
@@ -275,6 +284,22 @@ async def test_what_was_set_up_while_nobody_looked_is_measured_when_the_panel_is
     assert not bare.asked(Budget)
     bare.panel.show()
     await settle(lambda: bare.asked(Budget))
+
+
+async def test_a_missing_part_is_trained_first_and_waited_for(stand):
+    stand.session.catalogue.set_current("flow")
+    await settle(lambda: "teacher" in stand.panel.setup.parts)
+    chooser = stand.panel.setup.parts["teacher"]
+    place = chooser.findData("new:denoiser")
+    assert chooser.itemText(place).startswith("train ") and chooser.itemText(place).endswith(" first")
+    chooser.setCurrentIndex(place)
+    chooser.activated.emit(place)
+    assert stand.panel.setup.budget_request() is None and not stand.panel.budget.button.isEnabled()
+    stand.panel.controls.start.click()
+    await settle(lambda: len(stand.asked("submit")) == 2)
+    first, then = stand.asked("create_run")
+    assert first[1] == "denoiser" and then[1] == "flow" and first[2] == then[2]
+    assert then[-1] == {"teacher": stand.asked("submit")[0][1]}
 
 
 # --------------------------------------------------------------------------------------------- watching
