@@ -62,6 +62,11 @@ def standard_normal_log_density(z: Tensor) -> Tensor:
     return (-0.5 * z.square() - 0.5 * LOG_2PI).sum(-1)
 
 
+def gaussian_log_density(z: Tensor, mean: Tensor, logvar: Tensor) -> Tensor:
+    """log N(z; mean, exp(logvar)), (..., L) -> (...)."""
+    return standard_normal_log_density((z - mean) * (-0.5 * logvar).exp()) - 0.5 * logvar.sum(-1)
+
+
 def active_units(means: Tensor, threshold: float = 0.01) -> int:
     """Dimensions whose posterior mean moves with the data: variance over items above ``threshold``."""
     # Burda et al. 2016, section 5.2
