@@ -97,7 +97,7 @@ def enlarged(pictures: np.ndarray, side: int) -> np.ndarray:
 
 def _shapes(options: Shapes) -> Made:
     pictures, labels, factors, captions = shapes.make_shapes(options.size, options.count, options.seed)
-    stored = {"factors": list(shapes.FACTORS), "resolution": options.size}
+    stored = {"factors": list(shapes.FACTORS), "generative": list(shapes.GENERATIVE), "resolution": options.size}
     title = f"Shapes {options.size} × {options.size}"
     return Made(title, "image", pictures, labels, shapes.CLASSES, captions, {"factors": factors}, stored)
 

@@ -92,6 +92,11 @@ class Dataset:
         names = self.record.options.get("factors", [])
         return {} if stored is None else {name: np.asarray(stored[:, i]) for i, name in enumerate(names)}
 
+    def generative(self) -> dict[str, np.ndarray]:
+        """The factors that items were drawn from, without those that follow from others; all where the record does not say."""
+        drawn = self.record.options.get("generative")
+        return {name: values for name, values in self.factors().items() if drawn is None or name in drawn}
+
 
 def pictures_to_float(pictures: np.ndarray) -> np.ndarray:
     """uint8 (B, H, W, C) -> float32 (B, C, H, W) in [-1, 1]."""

@@ -17,6 +17,8 @@ COLOURS = ("red", "green", "blue", "yellow")
 SIZES = ("small", "medium", "large")
 PLACES = ("centre", "left", "right", "top", "bottom")
 FACTORS = ("shape", "colour", "size", "place", "radius", "x", "y")
+#: Those that a picture is drawn from; size and place are words for the others.
+GENERATIVE = ("shape", "colour", "radius", "x", "y")
 CLASSES = tuple(f"{colour} {shape}" for shape in SHAPES for colour in COLOURS)
 
 PALETTE = np.array([[230, 60, 60], [60, 200, 90], [70, 110, 240], [245, 205, 60]], np.float32)  # RGB, as COLOURS

@@ -37,7 +37,8 @@ def scores(codes: Rows, factors: Mapping[str, Rows], held_out: Rows, held_out_fa
     if not varied or not len(alive):
         return {}
     known, told = [factors[name] for name in varied], [held_out_factors[name] for name in varied]
-    codes, held_out = codes[:, alive], held_out[:, alive]
+    mean, spread = codes[:, alive].mean(0), codes[:, alive].std(0)
+    codes, held_out = (codes[:, alive] - mean) / spread, (held_out[:, alive] - mean) / spread
     disentangled, complete, informative = dci(codes, known, held_out, told)
     return {"mig": mig(codes, known), "sap": sap(codes, known, held_out, told), "dci": disentangled,
             "dci_completeness": complete, "dci_informativeness": informative}  # fmt: skip

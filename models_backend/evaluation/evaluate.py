@@ -4,7 +4,8 @@ Names: ``sure least_class class_entropy classifier_accuracy sure_real near_copie
 ms_ssim_within precision recall density coverage`` of pictures; ``w2 w2_floor modes within_3sd least_mode`` of points;
 ``w2_<n>step``, ``fd_<n>step`` for n of ``FEW`` and ``straightness`` where sampling takes steps; ``reconstruction_accuracy
 reconstruction_psnr reconstruction_ssim`` and ``log_likelihood ppca_nats ppca_gap`` where the model knows them; those of
-``following`` for conditional runs; the family's own diagnostics; ``health_<monitor>``: 0 ok, 1 warn, 2 bad.
+``following`` for conditional runs; ``mig sap dci dci_completeness dci_informativeness`` of latents on data with known factors;
+the family's own diagnostics; ``health_<monitor>``: 0 ok, 1 warn, 2 bad.
 """
 
 from __future__ import annotations
@@ -22,12 +23,14 @@ from ..contract.messages import Event, Metrics, Progress
 from ..contract.trace import TraceInfo
 from ..data.densities import MIXTURES
 from ..data.reading import Dataset, Split, pictures_to_float
-from . import following, likeness, measures
+from . import disentanglement, following, likeness, measures
 from .features import Features, labelled, reader
 from .health import History, judge
 
 #: Items for the measures that cost the square of their number, and for the family's diagnostics.
 SQUARE, DIAGNOSED, TRACED = 2000, 1000, 64
+#: Training items whose latents are set beside their known factors.
+CODED = 4000
 #: Steps at which few-step sampling is measured.
 FEW = (1, 2, 4)
 #: Values (items times dimensions) on which a likelihood is asked.
@@ -175,6 +178,7 @@ def _of_model(loaded: LoadedRun, data: Dataset, sampling: dict[str, Any], seed: 
         told = loaded.family.diagnostics(loaded.nets, torch.from_numpy(held_out).to(loaded.device), generator)
     found = {k: v for k, v in told.items() if isinstance(v, (int, float))}
     found |= _reconstructions(loaded, data, sampling, seed)
+    found |= _disentanglement(loaded, data, seed)
     found |= _likelihood(loaded, data, held_out, seed)
     if history is not None:
         found |= health_levels(type(loaded.family), history, told, plain(loaded.config))
@@ -200,10 +204,31 @@ def _likelihood(loaded: LoadedRun, data: Dataset, held_out: np.ndarray, seed: in
     return {"log_likelihood": nats, "ppca_nats": linear, "ppca_gap": abs(nats - linear)}
 
 
+def _disentanglement(loaded: LoadedRun, data: Dataset, seed: int) -> dict[str, float]:
+    """How single latent dimensions stand for the factors that the data were drawn from, where those are known."""
+    factors = data.generative()
+    if not factors or not _encodes(loaded.family):
+        return {}
+    rng, codes, known = np.random.default_rng(seed), [], []
+    for split, count in ((data.train, CODED), (data.validation, DIAGNOSED)):
+        index = np.sort(rng.permutation(split.count)[:count])
+        with torch.no_grad():
+            parts = [split.take(rows) for rows in np.array_split(index, max(1, len(index) // 500))]
+            codes.append(np.concatenate([_array(loaded.family.encode(loaded.nets, torch.from_numpy(x).to(loaded.device)))
+                                         for x in parts]))  # fmt: skip
+        known.append({name: values[split.positions[index]] for name, values in factors.items()})
+    return disentanglement.scores(codes[0], known[0], codes[1], known[1])
+
+
+def _encodes(family: Family) -> bool:
+    """Whether the family has a latent "z" and finds an item's."""
+    return "z" in family.latents and type(family).encode is not Family.encode
+
+
 def _reconstructions(loaded: LoadedRun, data: Dataset, sampling: dict[str, Any], seed: int) -> dict[str, float]:
     """Held-out items through encode and decode, where the family's latent has both."""
     family = loaded.family
-    if "z" not in family.latents or type(family).encode is Family.encode:
+    if not _encodes(family):
         return {}
     index = np.random.default_rng(seed).permutation(data.validation.count)[:DIAGNOSED]
     x = data.validation.take(index)

@@ -12,6 +12,7 @@ from models_backend.contract.messages import Metrics
 from models_backend.data.builtin import make
 from models_backend.data.densities import reference_sampler
 from models_backend.data.reading import open_data
+from models_backend.evaluation import evaluate as evaluate_module
 from models_backend.evaluation import features
 from models_backend.evaluation.evaluate import evaluate, history_of, mean_frechet, some
 from models_backend.families.gan import GAN
@@ -132,3 +133,27 @@ def test_history_comes_from_events_and_health_is_counted(ring):
     found = evaluate(None, loaded(GAN, ring), ring, 200, 0, {}, draw, history)
     assert found["health_adversarial_balance"] == 2.0 and found["health_mode_collapse"] == 2.0
     assert found["health_non_finite"] == 0.0
+
+
+def test_latents_are_set_beside_the_factors_that_shapes_were_drawn_from(tmp_path):
+    data = opened(tmp_path, "shapes:size=16,count=600")
+    assert set(data.generative()) == {"shape", "colour", "radius", "x", "y"}
+    own = np.stack(list(data.generative().values()), 1)
+
+    class Knowing(VAE):
+        """Encodes an item as its own factors."""
+
+        def encode(self, nets, x):
+            rows = [np.flatnonzero((data.pictures == item).all((1, 2, 3)))[0] for item in x.numpy()]
+            return torch.from_numpy(own[rows])
+
+    data.pictures = np.zeros((600, 3, 16, 16), np.float32)
+    for split in (data.train, data.validation):
+        data.pictures[split.positions] = split.take(range(split.count))
+    knowing, ignorant = (evaluate_module._disentanglement(loaded(f, data, latent=5), data, 0) for f in (Knowing, VAE))
+    assert knowing["mig"] > 0.7 and knowing["dci"] > 0.9
+    assert ignorant["mig"] < 0.3 * knowing["mig"] and ignorant["dci"] < 0.5 * knowing["dci"]
+
+
+def test_points_have_no_factors_to_set_latents_beside(ring):
+    assert evaluate_module._disentanglement(loaded(VAE, ring), ring, 0) == {}
