@@ -6,6 +6,7 @@ text_place text_joint`` (all three) on held-out captions, ``text_unseen`` on com
 ``text_swapped`` against another picture's caption (chance); of two objects ``relation_accuracy`` and ``pair_accuracy``.
 Where sampling has ``guidance``, at each of ``SCALES``: ``accuracy_w<scale>`` (of classes, or ``text_joint``) and
 ``diversity_w<scale>``; at 0 the condition is not heard, so ``entropy_w0`` tells the marginal of classes.
+For families with a latent "z" also ``style_kept``: whether a latent has the same style in every class.
 """
 
 from __future__ import annotations
@@ -19,13 +20,16 @@ from ..contract.family import LoadedRun
 from ..contract.fields import describe
 from ..data import scenes
 from ..data.reading import Dataset
-from . import measures, scene_reader
+from . import measures, scene_reader, style
 from .features import Features, labelled
 
 #: Guidance scales along which accuracy and diversity are measured, and items at each.
 SCALES, ITEMS = (0.0, 1.0, 2.0, 4.0), 500
 #: Prompts that are asked for, and how many items of one prompt tell its diversity.
 PROMPTS, OF_ONE = 400, 8
+
+#: Latents that are made into each of so many classes, where style is compared.
+STYLED, CLASSES = 200, 12
 
 #: (count, plain conditions, guidance or None) -> items (N, *shape)
 Make = Callable[[int, dict[str, Any], float | None], np.ndarray]
@@ -59,7 +63,7 @@ def measured(loaded: LoadedRun, data: Dataset, features: Callable[[], Features],
     if kind == "text" and "scenes" in data.record.options:
         return _of_text(data, made, make, guided)
     if kind == "class" and labelled(data):
-        found = of_classes(loaded, data, features(), made, seed)
+        found = of_classes(loaded, data, features(), made, seed) | across_classes(loaded, make)
         return found | (along_guidance(loaded, data, features(), make, seed) if guided else {})
     return {}
 
@@ -93,6 +97,15 @@ def along_guidance(loaded: LoadedRun, data: Dataset, features: Features, make: M
         if scale == 0:
             found["entropy_w0"] = measures.class_entropy(features.probabilities(made))
     return found
+
+
+def across_classes(loaded: LoadedRun, make: Make) -> dict[str, float]:
+    """How far the same latents have the same style in every class; nothing where there is no latent "z"."""
+    if "z" not in loaded.family.latents:
+        return {}
+    shown = range(min(CLASSES, len(loaded.spec.classes)))
+    made = [make(STYLED, {"class": loaded.spec.classes[k]}, None) for k in shown]
+    return {"style_kept": style.kept(np.stack([style.style(items) for items in made]))}
 
 
 # ------------------------------------------------------------------------------------------------ captions of scenes
