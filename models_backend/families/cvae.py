@@ -68,7 +68,7 @@ class CVAE(variational.Variational):
                 "decoder": {"type": "mlp", "width": 500, "depth": 2}, "prior": {"type": "of_class"},
                 "annealing": {"type": "full"}},
                {"steps": 100_000, "batch_size": 100, "learning_rate": 1e-3, "clip": 0.0, "ema": 0.0},
-               note="Perceptrons of two layers of 500 and a learned prior, told a class where the paper gives a part of the picture"),
+               note="Two layers of 500 and a learned prior; told a class where the paper gives a part of the picture"),
     )  # fmt: skip
     proofs = (
         Proof("digits", "digits", "small", 4.0, (
@@ -87,8 +87,8 @@ class CVAE(variational.Variational):
 
     def problems(self) -> list[str]:
         if len(self.spec.classes) < 2:
-            return [*super().problems(), "the data have no two classes to choose between; put pictures into one folder a class, "
-                    "or choose a family that is told nothing"]  # fmt: skip
+            lacking = "the data have no two classes to choose between; put pictures into one folder a class, or choose a plain VAE"
+            return [*super().problems(), lacking]
         return super().problems()
 
     def label(self, x: Tensor, conditions: dict[str, Any]) -> Tensor:

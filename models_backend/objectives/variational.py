@@ -57,6 +57,16 @@ def importance_bound(log_weights: Tensor) -> Tensor:
     return torch.logsumexp(log_weights, 0) - math.log(log_weights.shape[0])
 
 
+def doubly_reparameterised(log_weights: Tensor, z: Tensor) -> Tensor:
+    """A scalar worth the mean k-sample bound, whose gradient is the doubly reparameterised one. ``log_weights`` (k, B) of
+    draws ``z`` (k, B, L), with the posterior's own parameters held still in them; that z moves teaches the encoder."""
+    # Tucker et al. 2019 (arXiv:1810.04152), eq. 8: w / sum w for the decoder, its square for the encoder
+    share = torch.softmax(log_weights.detach(), 0)
+    z.register_hook(lambda slope: share[..., None] * slope)
+    value = (share * log_weights).sum(0).mean()
+    return value + (importance_bound(log_weights).mean() - value).detach()
+
+
 def standard_normal_log_density(z: Tensor) -> Tensor:
     """log N(z; 0, I), (B, L) -> (B,)."""
     return (-0.5 * z.square() - 0.5 * LOG_2PI).sum(-1)

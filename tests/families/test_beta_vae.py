@@ -87,7 +87,8 @@ def test_a_linear_code_holds_what_its_price_allows(beta, expected):
 def test_a_capacity_is_filled():
     """With a firm price the code of data that could fill more holds just what it was given."""
     member = make(DataSpec("points", (2,)), latent=2, encoder=LINEAR, decoder=LINEAR, annealing=FULL, beta=100.0,
-                  capacity={"type": "rising", "nats": 1.2, "share": 0.5}, likelihood={"type": "gaussian", "sigma": 0.15})  # fmt: skip
+                  capacity={"type": "rising", "nats": 1.2, "share": 0.5},
+                  likelihood={"type": "gaussian", "sigma": 0.15})  # fmt: skip
     x = two_lengths()
     nets = fit(member, x)
     with torch.no_grad():
