@@ -19,6 +19,8 @@ Rows = NDArray[np.floating]
 CATEGORIES = 20
 #: Bins of a code, and of a quantity, where information is counted.
 CODE_BINS, FACTOR_BINS = 20, 10
+#: A dimension that moves by less than this share of the widest is idle: its mean says little, and its noise drowns that.
+IDLE = 0.1
 #: Trees of each forest of ``dci``.
 TREES = 20
 
@@ -33,11 +35,12 @@ def scores(codes: Rows, factors: Mapping[str, Rows], held_out: Rows, held_out_fa
     """``mig sap dci dci_completeness dci_informativeness``; what is fitted is judged on the held-out items. Nothing where no
     factor varies or no code does."""
     varied = [name for name, values in factors.items() if len(np.unique(values)) > 1]
-    alive = np.flatnonzero(codes.std(0) > 1e-8)
+    spread = codes.std(0)
+    alive = np.flatnonzero((spread > 1e-8) & (spread > IDLE * spread.max()))
     if not varied or not len(alive):
         return {}
     known, told = [factors[name] for name in varied], [held_out_factors[name] for name in varied]
-    mean, spread = codes[:, alive].mean(0), codes[:, alive].std(0)
+    mean, spread = codes[:, alive].mean(0), spread[alive]
     codes, held_out = (codes[:, alive] - mean) / spread, (held_out[:, alive] - mean) / spread
     disentangled, complete, informative = dci(codes, known, held_out, told)
     return {"mig": mig(codes, known), "sap": sap(codes, known, held_out, told), "dci": disentangled,

@@ -11,8 +11,7 @@ from torch import Tensor
 from models_backend.contract.family import Claim, Condition, Preset, Proof
 from models_backend.contract.fields import Field
 from models_backend.kinds import variational
-from models_backend.kinds.variational import Draw
-from models_backend.networks.autoencoder import ClassAutoencoder
+from models_backend.networks.autoencoder import ClassAutoencoder, Draw
 from models_backend.networks.bodies import Auto
 
 
@@ -83,11 +82,17 @@ class CVAE(variational.Variational):
     def networks(self) -> dict[str, Any]:
         c, rows = self.config, len(self.spec.classes) + 1
         own = isinstance(c.prior, OfClass)
-        return {"vae": ClassAutoencoder(c.encoder, c.decoder, self.spec.shape, c.latent, rows, c.told, own, *self.width())}
+        return {
+            "vae": ClassAutoencoder(
+                c.encoder, c.decoder, self.spec.shape, c.latent, rows, c.told, own, *self.likelihood_width()
+            )
+        }
 
     def problems(self) -> list[str]:
         if len(self.spec.classes) < 2:
-            lacking = "the data have no two classes to choose between; put pictures into one folder a class, or choose a plain VAE"
+            lacking = (
+                "the data have no two classes to choose between; put pictures into one folder a class, or choose a plain VAE"
+            )
             return [*super().problems(), lacking]
         return super().problems()
 

@@ -17,16 +17,13 @@ from torch import Tensor
 from models_backend.contract.family import Batch, Family, Loss
 from models_backend.contract.fields import Field
 from models_backend.contract.trace import Step
-from models_backend.networks.autoencoder import Autoencoder
+from models_backend.networks.autoencoder import Autoencoder, Draw
 from models_backend.networks.bodies import Auto, Body, Conv, Mlp, body_problems
 from models_backend.objectives import variational as elbo
 from models_backend.samplers.latent_path import latent_path, origin
 
 #: Importance samples of one estimate of log p(x).
 DRAWS = 64
-
-#: (mean, log variance), each (B, L) -> the latent that goes on: a draw, or the mean.
-Draw = Callable[[Tensor, Tensor], Tensor]
 
 
 class Gaussian(msgspec.Struct, frozen=True, tag="gaussian"):
@@ -112,9 +109,9 @@ class Variational(Family):
     # networks -----------------------------------------------------------------------------------------
     def networks(self) -> dict[str, Any]:
         c = self.config
-        return {"vae": Autoencoder(c.encoder, c.decoder, self.spec.shape, c.latent, *self.width())}
+        return {"vae": Autoencoder(c.encoder, c.decoder, self.spec.shape, c.latent, *self.likelihood_width())}
 
-    def width(self) -> tuple[float, bool, float]:
+    def likelihood_width(self) -> tuple[float, bool, float]:
         """The likelihood's width at the start, whether it is learned, and its floor."""
         likelihood = self.config.likelihood
         start = likelihood.scale if isinstance(likelihood, Laplace) else likelihood.sigma

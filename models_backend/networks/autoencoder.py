@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +19,9 @@ SCALE_PACE = 10.0
 
 #: Features that an encoder makes of an item before it is told the class.
 SEEN = 128
+
+#: (mean, log variance), each (B, L) -> the latent that goes on: a draw, or the mean.
+Draw = Callable[[Tensor, Tensor], Tensor]
 
 
 def mean_and_logvar(values: Tensor) -> tuple[Tensor, Tensor]:
