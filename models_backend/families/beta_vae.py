@@ -45,7 +45,10 @@ class Config(msgspec.Struct, frozen=True):
     annealing: variational.Annealing = variational.WarmUp()
 
 
-CONV = {"encoder": {"type": "conv", "width": 12, "depth": 0}, "decoder": {"type": "conv", "width": 16, "depth": 0}}
+SHAPES = "shapes:size=16,count=12000"
+PERCEPTRONS = {"encoder": {"type": "mlp", "width": 256, "depth": 2}, "decoder": {"type": "mlp", "width": 256, "depth": 2},
+               "likelihood": {"type": "gaussian", "sigma": 0.3}}  # fmt: skip
+FAST = {"steps": 5000, "learning_rate": 1e-3}
 
 
 class BetaVAE(variational.Variational):
@@ -72,7 +75,21 @@ class BetaVAE(variational.Variational):
                {"steps": 100_000, "batch_size": 64, "learning_rate": 5e-4, "clip": 0.0, "ema": 0.0},
                note="Burgess 2018 on dSprites: gamma 1000, capacity to 25 nats over 100,000 steps"),
     )  # fmt: skip
-    proofs = ()
+    proofs = (
+        Proof("bound", SHAPES, "small", 4.0, (
+            Claim("reconstruction_accuracy", ">=", 0.9, "held-out shapes keep shape and colour through the latent"),
+            Claim("active_units", ">=", 7, "latent dimensions in use at beta 1"),
+            Claim("health_posterior_collapse", "<=", 0, "the health monitor sees no collapse"),
+        ), {**PERCEPTRONS, "beta": 1.0}, FAST),
+        Proof("price", SHAPES, "small", 4.0, (
+            Claim("mig", ">=", 1.3, "mutual information gap at beta 8, against 1.3 x that at beta 1", "before/mig"),
+            Claim("sap", ">=", 1.1, "separated predictability at beta 8, against 1.1 x that at beta 1", "before/sap"),
+            Claim("dci", ">=", 1.0, "disentanglement (DCI) at beta 8, against beta 1", "before/dci"),
+            Claim("kl", "<=", 0.7, "nats in the code, against 0.7 x those at beta 1", "before/kl"),
+            Claim("reconstruction_psnr", "<=", 1.0, "what it costs: dB, below beta 1's", "before/reconstruction_psnr"),
+            Claim("active_units", ">=", 4, "latent dimensions in use at beta 8"),
+        ), {**PERCEPTRONS, "beta": 8.0}, FAST, after="bound"),
+    )  # fmt: skip
 
     def charged(self, kl: Tensor, progress: float) -> Tensor:
         # Burgess et al. 2018, eq. 8: gamma |KL - C|; Higgins et al. 2017, eq. 4: beta KL

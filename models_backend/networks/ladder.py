@@ -1,8 +1,8 @@
 """An autoencoder of several levels of latents, told from the top down (Sonderby et al. 2016, arXiv:1602.02282).
 
-Every level's latent is white: level l says z_l = mean_l(state) + std_l(state) e_l of the state that the levels above left, and the
-encoder says its posterior of e_l, which is the residual posterior of Vahdat & Kautz 2020 (arXiv:2007.03898, eq. 2): relative to
-the prior of that level, so that a level with nothing to add says N(0, I).
+Every level's latent is white: level l says z_l = mean_l(state) + std_l(state) e_l of the state that the levels above left,
+and the encoder says its posterior of e_l. That is the residual posterior of Vahdat & Kautz 2020 (arXiv:2007.03898, eq. 2),
+relative to the prior of that level: a level with nothing to add says N(0, I).
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from models_backend.data.builtin import make
 from models_backend.data.densities import reference_sampler
 from models_backend.data.reading import open_data
 from models_backend.evaluation import evaluate as evaluate_module
-from models_backend.evaluation import features
+from models_backend.evaluation import features, following
 from models_backend.evaluation.evaluate import evaluate, history_of, mean_frechet, some
 from models_backend.families.gan import GAN
 from models_backend.families.vae import VAE
@@ -138,7 +138,7 @@ def test_history_comes_from_events_and_health_is_counted(ring):
 def test_latents_are_set_beside_the_factors_that_shapes_were_drawn_from(tmp_path):
     data = opened(tmp_path, "shapes:size=16,count=600")
     assert set(data.generative()) == {"shape", "colour", "radius", "x", "y"}
-    own = np.stack(list(data.generative().values()), 1)
+    own = np.stack([(values - values.mean()) / values.std() for values in data.generative().values()], 1)
 
     class Knowing(VAE):
         """Encodes an item as its own factors."""
@@ -157,3 +157,19 @@ def test_latents_are_set_beside_the_factors_that_shapes_were_drawn_from(tmp_path
 
 def test_points_have_no_factors_to_set_latents_beside(ring):
     assert evaluate_module._disentanglement(loaded(VAE, ring), ring, 0) == {}
+
+
+def test_style_across_classes_is_that_of_the_same_latents(digits):
+    """A maker whose class moves a bright column and whose seed decides how bright: ink is kept, where nothing else varies."""
+    told = []
+
+    def draw(count, seed, sampling, trace=0, conditions=None):
+        told.append((count, seed, conditions["class"]))
+        items = np.full((count, 1, 8, 8), -1.0, np.float32)
+        items[:, 0, :, int(conditions["class"]) % 8] = np.random.default_rng(seed).uniform(-0.5, 1, (count, 1))
+        return items, None
+
+    run = loaded(VAE, digits)
+    found = following.across_classes(run, draw, {}, 3, lambda items: items)
+    assert [(n, seed) for n, seed, _ in told] == [(following.STYLED, 3)] * 10 and [c for *_, c in told] == list("0123456789")
+    assert found["style_kept"] == pytest.approx(0.25, abs=0.01)  # one of four measures; the others stand still

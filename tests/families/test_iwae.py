@@ -73,9 +73,6 @@ def test_both_gradients_have_one_mean_and_the_double_one_less_noise():
         with torch.no_grad():
             nets["vae"].encoder.layers[-1].bias += torch.tensor([0.3, 0.4])
         many = x[:1].expand(3000, 2)
-        rows = []
-        (loss,) = member.losses(nets, Batch(many, torch.arange(3000), seeded(3), 1, 1.0))
-        mean, logvar = nets["vae"].encode(many)
         rows = per_item(member, nets, many)
         found[name] = (rows.mean(0), rows.std(0) / 3000**0.5)
     (plain, noise), (double, less) = found["plain"], found["double"]
