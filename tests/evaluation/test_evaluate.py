@@ -163,13 +163,13 @@ def test_style_across_classes_is_that_of_the_same_latents(digits):
     """A maker whose class moves a bright column and whose seed decides how bright: ink is kept, where nothing else varies."""
     told = []
 
-    def draw(count, seed, sampling, trace=0, conditions=None):
-        told.append((count, seed, conditions["class"]))
+    def make(count, conditions, guidance):
+        told.append((count, conditions["class"]))
         items = np.full((count, 1, 8, 8), -1.0, np.float32)
-        items[:, 0, :, int(conditions["class"]) % 8] = np.random.default_rng(seed).uniform(-0.5, 1, (count, 1))
-        return items, None
+        items[:, 0, :, int(conditions["class"]) % 8] = np.random.default_rng(3).uniform(-0.5, 1, (count, 1))
+        return items
 
     run = loaded(VAE, digits)
-    found = following.across_classes(run, draw, {}, 3, lambda items: items)
-    assert [(n, seed) for n, seed, _ in told] == [(following.STYLED, 3)] * 10 and [c for *_, c in told] == list("0123456789")
+    found = following.across_classes(run, make)
+    assert told == [(following.STYLED, digit) for digit in "0123456789"]
     assert found["style_kept"] == pytest.approx(0.25, abs=0.01)  # one of four measures; the others stand still
