@@ -1,8 +1,8 @@
-"""Rectified flow on straight paths, and reflow (Liu 2022, arXiv:2209.03003)."""
+"""Rectified flow on straight paths, reflow, and distillation to one step (Liu 2022, arXiv:2209.03003)."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 import torch
@@ -20,13 +20,17 @@ class Config(msgspec.Struct, frozen=True):
 
     network: Annotated[denoisers.Network, Field("The network that tells the velocity")] = denoisers.Automatic()
     time: flow.Time = timesteps.Uniform()
+    learn: Annotated[
+        Literal["reflow", "distil"],
+        Field("With a teacher: straight paths between its pairs (reflow), or only the one jump from noise to item (distil)"),
+    ] = "reflow"
     pairs: Annotated[
-        int, Field("Reflow, with a teacher: pairs of noise and item that it makes for each training item", low=1, high=1000)
+        int, Field("With a teacher: pairs of noise and item that it makes for each training item", low=1, high=1000)
     ] = 4
     teacher_steps: Annotated[
-        int, Field("Reflow, with a teacher: its steps from noise to item (Heun)", low=1, high=1000, scale="log")
+        int, Field("With a teacher: its steps from noise to item (Heun)", low=1, high=1000, scale="log")
     ] = 25
-    inherit: Annotated[bool, Field("Reflow, with a teacher: begin with its weights")] = True
+    inherit: Annotated[bool, Field("With a teacher: begin with its weights")] = True
 
 
 #: Held-out pairs made by the teacher for each validation batch.
@@ -52,7 +56,7 @@ class RectifiedFlow(flow.Flow):
     summary = "Straight paths from noise"
     paper = "Liu, Gong & Liu 2022, Flow Straight and Fast, arXiv:2209.03003"
     modalities = ("points", "image")
-    uses = (Part("teacher", "rectified flow", True, "Reflow: a finished run whose pairs of noise and item are learned"),)
+    uses = (Part("teacher", "rectified flow", True, "A finished run whose pairs of noise and item are learned"),)
     provides = ("rectified flow",)
     latents = ("noise",)
     trace = "denoise"
@@ -77,6 +81,11 @@ class RectifiedFlow(flow.Flow):
                Claim("modes", ">=", 8, "modes of 8 found")),
               config={"pairs": 2}, training=_POINT_TRAINING, sampling={"solver": "euler", "steps": 100}, count=5000,
               after="points"),
+        Proof("points-distil", "points:density=8gaussians,count=20000", "small", 0.8,
+              (Claim("w2", "<=", 1.25, "W2 in one step, against 1.25 x the teacher's in 100", times="before/w2"),
+               Claim("modes", ">=", 8, "modes of 8 found")),
+              config={"pairs": 2, "learn": "distil"}, training=_POINT_TRAINING | {"steps": 2000},
+              sampling={"solver": "euler", "steps": 1}, count=5000, after="points-reflow"),
         Proof("digits", "digits", "small", 4.2, _DIGIT_CLAIMS, training={"steps": 2400}),
         Proof("digits-reflow", "digits", "small", 4.1,
               (Claim("straightness", "<=", 0.5, "deviation from straight paths, against half of the teacher's",
@@ -87,8 +96,13 @@ class RectifiedFlow(flow.Flow):
 
     @property
     def teacher(self) -> LoadedRun | None:
-        """The run that made the pairs, in a reflow run."""
+        """The run that made the pairs, in a run of reflow or distillation."""
         return self.parts.get("teacher")
+
+    @property
+    def distilled(self) -> bool:
+        """Whether only the jump from noise to item is learned: then time 0 is the only one that the network knows."""
+        return self.config.learn == "distil"
 
     # networks -----------------------------------------------------------------------------------------
     def network(self) -> Any:
@@ -99,9 +113,13 @@ class RectifiedFlow(flow.Flow):
 
     def problems(self) -> list[str]:
         found = super().problems()
+        if self.distilled and self.teacher is None:
+            found.append("learn: there is nothing to distil without a teacher; choose one, or learn reflow")
         if self.teacher is not None and self.teacher.spec.shape != self.spec.shape:
             made, wanted = ("x".join(map(str, s.shape)) for s in (self.teacher.spec, self.spec))
             found.append(f"teacher: it makes items of {made}, these data are {wanted}; choose another or change the resolution")
+        if self.teacher is not None and self.teacher.family.distilled:
+            found.append("teacher: it knows one jump and no paths to learn from; choose the run that it was distilled from")
         return found
 
     # training -----------------------------------------------------------------------------------------
@@ -114,6 +132,11 @@ class RectifiedFlow(flow.Flow):
         z = denoising.normal_like(batch.x[:HELD_OUT_PAIRS], batch.generator)
         return z, self._taught(z)
 
+    def drawn_times(self, batch: Batch, count: int) -> torch.Tensor:
+        """When distilling, time 0 alone: |x_1 - z - v(z, 0)|^2 (Liu 2022, "Distillation": eq. 1 at t = 0 only)."""
+        times = super().drawn_times(batch, count)
+        return torch.zeros_like(times) if self.distilled else times
+
     def _taught(self, z: torch.Tensor) -> torch.Tensor:
         """The items that the teacher makes of noise z."""
         velocity = self.teacher.family.velocity(self.teacher.nets)
@@ -125,6 +148,24 @@ class RectifiedFlow(flow.Flow):
             return None
         z = denoising.normal_like(x.repeat(self.config.pairs, *[1] * (x.ndim - 1)), generator)
         return {"x": self._taught(z), "z": z}
+
+    # sampling -----------------------------------------------------------------------------------------
+    def sample(self, nets, noise, conditions, sampling, on_step, generator, start=None):
+        jump = msgspec.structs.replace(sampling, solver="euler", steps=1) if self.distilled else sampling
+        return super().sample(nets, noise, conditions, jump, on_step, generator, start)
+
+    def encode(self, nets: dict[str, Any], x: torch.Tensor) -> torch.Tensor:
+        """As every flow; a distilled one knows no way back and asks the teacher, whose noise makes nearly the same item."""
+        if self.distilled:
+            return self.teacher.family.encode(self.teacher.nets, x)
+        return super().encode(nets, x)
+
+    def vector_field(self, nets: dict[str, Any], x: torch.Tensor, time: float, sampling: Any) -> torch.Tensor:
+        return super().vector_field(nets, x, 0.0 if self.distilled else time, sampling)
+
+    def diagnostics(self, nets: dict[str, Any], x: torch.Tensor, generator: torch.Generator) -> dict[str, Any]:
+        """As every flow; one jump is straight and says nothing."""
+        return {} if self.distilled else super().diagnostics(nets, x, generator)
 
 
 def _alike(one: Any, other: Any) -> bool:

@@ -13,11 +13,11 @@ import msgspec
 import torch
 
 from models_backend.contract.family import Batch, Family, Loss
-from models_backend.contract.fields import Field
+from models_backend.contract.fields import Field, When
 from models_backend.networks import denoisers
 from models_backend.objectives import denoising, paths, timesteps
 from models_backend.objectives import flow as objective
-from models_backend.samplers import flow, levels
+from models_backend.samplers import adaptive, flow, levels
 
 #: Fields of a family's Config, after its network.
 Time = Annotated[timesteps.Uniform | timesteps.LogitNormal, Field("Which times training sees most: 0 is noise, 1 is data")]
@@ -30,14 +30,21 @@ class Sampling(msgspec.Struct, frozen=True):
     """How noise becomes an item."""
 
     solver: Annotated[
-        Literal["euler", "midpoint", "heun", "rk4"],
-        Field("How the flow is solved: 1, 2, 2 or 4 evaluations a step; of order 1, 2, 2 and 4"),
+        Literal["euler", "midpoint", "heun", "rk4", "dopri5"],
+        Field("How the flow is solved: 1, 2, 2 or 4 evaluations a step, of order 1, 2, 2 and 4; dopri5 finds its own steps"),
     ] = "heun"
-    steps: Annotated[int, Field("Steps from noise to item", low=1, high=1000, scale="log")] = 20
+    steps: Annotated[
+        int, Field("Steps from noise to item; of dopri5 places at which it stops, with as many steps between", low=1, high=1000,
+                   scale="log")
+    ] = 20  # fmt: skip
+    tolerance: Annotated[
+        float, Field("Error that a step may have", low=1e-8, high=0.1, scale="log",
+                     when=When("solver", ("dopri5",), "only dopri5 measures its error"))
+    ] = 1e-5  # fmt: skip
 
 
 SOLVERS: dict[str, Callable[..., torch.Tensor]] = {
-    "euler": flow.euler, "midpoint": flow.midpoint, "heun": flow.heun, "rk4": flow.rk4,
+    "euler": flow.euler, "midpoint": flow.midpoint, "heun": flow.heun, "rk4": flow.rk4, "dopri5": adaptive.dopri5,
 }  # fmt: skip
 
 #: Steps of the way back from an item to its noise.
@@ -110,10 +117,9 @@ class Flow(Family):
 
     def sample(self, nets, noise, conditions, sampling, on_step, generator, start=None):
         bound, solver = self.bound(), SOLVERS[sampling.solver]
-        told = levels.within(on_step, bound)
-        x = solver(
-            self.velocity(nets, conditions, sampling), noise, self.times(sampling, start), told, partial(paths.at, self.path)
-        )
+        more = {"tolerance": sampling.tolerance} if sampling.solver == "dopri5" else {}
+        velocity, times = self.velocity(nets, conditions, sampling), self.times(sampling, start)
+        x = solver(velocity, noise, times, levels.within(on_step, bound), partial(paths.at, self.path), **more)
         return x if bound is None else x.clamp(-bound, bound)
 
     # latents ------------------------------------------------------------------------------------------

@@ -165,3 +165,47 @@ def test_one_step_of_euler_is_a_sample():
     with torch.no_grad():
         family.sample(nets, torch.randn(4, 2), {}, Sampling("euler", 1), told.append, None)
     assert len(told) == 2 and draw(family, nets).shape == (4, 2)
+
+
+# ---------------------------------------------------------------------------------------------- distillation
+
+
+class Jump(torch.nn.Module):
+    """Right at time 0 only: from z to MEAN + STD z, where the flow of N(MEAN, STD^2) ends."""
+
+    def forward(self, x: torch.Tensor, told: torch.Tensor) -> torch.Tensor:
+        return torch.where((told == 0).view(-1, 1), MEAN + (STD - 1) * x, torch.full_like(x, math.nan))
+
+
+def test_distillation_learns_time_zero_alone():
+    """A network that knows the teacher's jump at time 0, and nothing else, has no loss."""
+    family, made = taught(net=Perfect(), learn="distil"), batch(RectifiedFlow, SPECS["points"])
+    z = torch.randn(8, 2, generator=seeded(2))
+    made.x, made.extra = MEAN + STD * z, {"z": z}
+    (loss,) = family.losses({"velocity": Jump()}, made)
+    assert float(loss.value) == pytest.approx(0, abs=1e-10) and bool((loss.levels[0] == 1).all())
+
+
+@pytest.mark.parametrize("solver", ["rk4", "dopri5"])
+def test_a_distilled_run_jumps_whatever_is_asked(solver):
+    family, noise = taught(net=Perfect(), learn="distil"), torch.randn(50, 2, generator=seeded())
+    told: list = []
+    items = family.sample({"velocity": Jump()}, noise, {}, Sampling(solver, 20), told.append, None)
+    assert torch.allclose(items, MEAN + STD * noise, atol=1e-6) and len(told) == 2
+    back = family.encode({"velocity": Jump()}, items)
+    assert torch.allclose(back, noise, atol=0.2), "the teacher's noise of the item"
+    assert family.vector_field({"velocity": Jump()}, noise, 0.5, Sampling()).isfinite().all()
+    assert family.diagnostics({"velocity": Jump()}, noise, seeded()) == {}
+
+
+def test_distillation_needs_a_teacher():
+    (problem,) = member(learn="distil").problems()
+    assert problem.startswith("learn") and "teacher" in problem
+    assert taught(learn="distil").problems() == []
+
+
+def test_a_distilled_run_is_no_teacher():
+    distilled = taught(learn="distil")
+    loaded = LoadedRun(distilled, fresh_networks(distilled), distilled.config, distilled.spec, torch.device("cpu"))
+    (problem,) = member(parts={"teacher": loaded}).problems()
+    assert problem.startswith("teacher") and "distilled from" in problem

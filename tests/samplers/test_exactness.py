@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
+from scipy.integrate import solve_ivp
 
 from models_backend.objectives.schedules import Cosine, tabulated
-from models_backend.samplers import ancestral, flow, karras, levels, multistep
+from models_backend.samplers import adaptive, ancestral, flow, karras, levels, multistep
 
 CENTRES = torch.tensor([[1.0, 0.2], [-0.8, 0.9], [0.1, -1.1]], dtype=torch.float64)
 STD = 0.35
@@ -169,6 +171,98 @@ def test_flow_error_falls_at_the_published_order(flowed, solver, order):
     counts = (24, 48, 96) if order < 4 else (16, 32, 64)
     errors = {n: float((solver(mixture_velocity, start(), flow.times(n)) - flowed).norm(dim=1).mean()) for n in counts}
     assert order_of(errors) == pytest.approx(order, abs=0.5)
+
+
+def conditions_of_order_five(b: np.ndarray, a: np.ndarray) -> list[float]:
+    """What is lacking in the seventeen conditions on a Runge-Kutta method, eight of them up to order four (Hairer, Norsett &
+    Wanner, table II.2.2)."""
+    c = a.sum(1)
+    terms = [
+        (np.ones_like(c), 1), (c, 2), (c**2, 3), (a @ c, 6), (c**3, 4), (c * (a @ c), 8), (a @ c**2, 12), (a @ a @ c, 24),
+        (c**4, 5), (c**2 * (a @ c), 10), ((a @ c) ** 2, 20), (c * (a @ c**2), 15), (c * (a @ a @ c), 30), (a @ c**3, 20),
+        (a @ (c * (a @ c)), 40), (a @ a @ c**2, 60), (a @ a @ a @ c, 120),
+    ]  # fmt: skip
+    return [float(b @ term - 1 / density) for term, density in terms]
+
+
+def test_dormand_and_princes_pair_is_of_orders_five_and_four():
+    nodes, rows, weights = adaptive.DOPRI5
+    a = np.zeros((7, 7))
+    for i, row in enumerate((*rows, weights)):
+        a[i, : len(row)] = row
+    five = np.array([*weights, 0.0])
+    four = five - np.array(adaptive.ERROR)
+    assert np.allclose(a.sum(1), [*nodes, 1.0])
+    assert np.allclose(conditions_of_order_five(five, a), 0, atol=1e-14)
+    assert np.allclose(conditions_of_order_five(four, a)[:8], 0, atol=1e-14)
+    assert np.abs(conditions_of_order_five(four, a)[8:]).max() > 1e-4
+
+
+def many_times(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+    """``mixture_velocity`` with a time for each item."""
+    return torch.cat([mixture_velocity(x[i : i + 1], t[i].item()) for i in range(len(x))])
+
+
+def growing(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+    """dx/dt = x cos(6 t): x(t) = x(0) exp(sin(6 t) / 6)."""
+    return x * torch.cos(6 * t)[:, None]
+
+
+@pytest.mark.parametrize("tolerance", [1e-3, 1e-6, 1e-9])
+def test_dopri5_keeps_its_tolerance(tolerance):
+    exact_end = start() * math.exp(math.sin(6.0) / 6)
+    found = adaptive.dopri5(growing, start(), flow.times(1), tolerance=tolerance)
+    assert float((found - exact_end).abs().max()) < 20 * tolerance
+
+
+def test_dopri5_agrees_with_scipys(flowed):
+    x = start()[:6]
+    found = adaptive.dopri5(many_times, x, flow.times(3), tolerance=1e-9)
+    asked: list[float] = []
+
+    def flat(t: float, y) -> torch.Tensor:
+        asked.append(t)
+        return mixture_velocity(torch.from_numpy(y).view(1, 2), t).flatten().numpy()
+
+    wanted = [solve_ivp(flat, (0, 1), row.numpy(), rtol=1e-9, atol=1e-9).y[:, -1] for row in x]
+    assert torch.allclose(found, torch.from_numpy(np.stack(wanted)), atol=1e-7)
+    assert torch.allclose(found, flowed[:6], atol=1e-6)
+
+
+def test_dopri5_takes_about_as_many_evaluations_as_scipys():
+    counted: list[float] = []
+
+    def counting(x, t):
+        counted.append(1)
+        return growing(x, t)
+
+    x = torch.ones(1, 1, dtype=torch.float64)
+    adaptive.dopri5(counting, x, flow.times(1), tolerance=1e-7)
+    theirs = solve_ivp(lambda t, y: y * np.cos(6 * t), (0, 1), [1.0], rtol=1e-7, atol=1e-7).nfev
+    assert theirs / 1.5 < len(counted) < theirs * 1.5
+
+
+def test_dopri5_solves_an_item_as_if_it_were_alone():
+    """A neighbour a million times as large does not change its steps."""
+    x = torch.tensor([[1.0, 1.0], [1e6, 1e6]], dtype=torch.float64)
+    turned = lambda x, t: growing(x, t) + x.square() * 1e-6  # noqa: E731
+    together, alone = (adaptive.dopri5(turned, some, flow.times(4), tolerance=1e-4) for some in (x, x[:1]))
+    assert torch.equal(together[:1], alone)
+
+
+def test_dopri5_runs_backwards_and_tells_its_places():
+    told: list = []
+    x = adaptive.dopri5(growing, start(), flow.times(5), told.append, tolerance=1e-8)
+    assert [s.time for s in told] == pytest.approx(flow.times(5)) and torch.equal(told[-1].channels["x"], x)
+    assert torch.allclose(told[2].channels["x"], start() * math.exp(math.sin(2.4) / 6), atol=1e-6)
+    assert torch.allclose(adaptive.dopri5(growing, x, flow.times(5)[::-1], tolerance=1e-8), start(), atol=1e-6)
+
+
+def test_dopri5_ends_where_the_velocity_jumps_or_is_no_number():
+    jump = lambda x, t: torch.where(t[:, None] < 0.37, x, -50 * x)  # noqa: E731
+    wanted = start() * math.exp(0.37 - 50 * 0.63)
+    assert torch.allclose(adaptive.dopri5(jump, start(), flow.times(1), tolerance=1e-6), wanted, atol=1e-3)
+    assert adaptive.dopri5(lambda x, t: x * math.nan, start(), flow.times(2)).isnan().all()
 
 
 def test_flow_and_diffusion_end_at_the_same_items(flowed):
