@@ -218,6 +218,40 @@ def _size(value: float) -> float:
     return abs(value) if math.isfinite(value) else 0.0
 
 
+# ------------------------------------------------------------------------------------------------ consistency
+
+
+@monitor
+def self_consistency(evidence: Evidence) -> HealthLine:
+    """Whether answers from neighbouring noise come to agree; the figure means the same on every grid."""
+    values, held_out = evidence.values("self_consistency"), evidence.figure("self_consistency")
+    if len(values) < 2 * ENOUGH:
+        return early("self_consistency")
+    chunk = max(ENOUGH // 2, len(values) // 10)
+    first, lowest, now = (median(values[:chunk]), min(values), median(values[-chunk:]))
+    beside = f"; {held_out:.3g} on held-out items" if held_out is not None else ""
+    if now > 2.0 * first:
+        text = f"neighbours agree ever less: {now:.3g}, at first {first:.3g}{beside}"
+        return HealthLine("self_consistency", "bad", text, slower(evidence))
+    if now > first and now > 1.5 * lowest:
+        text = f"neighbours do not come to agree: {now:.3g}, at first {first:.3g}{beside}"
+        return HealthLine("self_consistency", "warn", text, slower(evidence))
+    return HealthLine("self_consistency", "ok", f"neighbours disagree by {now:.3g}, at first {first:.3g}{beside}")
+
+
+@monitor
+def teacher_gap(evidence: Evidence) -> HealthLine:
+    """How far one jump ends from where the teacher's path does, as a share of what the teacher's own single step misses."""
+    gap = evidence.figure("teacher_gap")
+    if gap is None:
+        return HealthLine("teacher_gap", "ok", "no teacher: nothing to compare with")
+    text = f"a jump ends {gap:.0%} as far from the teacher's path as the teacher's single step"
+    if gap < 0.8:
+        return HealthLine("teacher_gap", "ok", text)
+    longer = Remedy("Train a run twice as long", training=_longer(evidence))
+    return HealthLine("teacher_gap", "warn" if gap < 1.2 else "bad", text, longer)
+
+
 # ------------------------------------------------------------------------------------------------ adversarial pairs
 
 

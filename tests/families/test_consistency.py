@@ -1,0 +1,9 @@
+"""Consistency models: conformance."""
+
+from __future__ import annotations
+from conformance import SPECS, Conformance
+from models_backend.families.consistency import Consistency
+
+
+class TestConsistency(Conformance):
+    key, family = "consistency", Consistency
