@@ -1,7 +1,9 @@
 """Consistency models: conformance."""
 
 from __future__ import annotations
-from conformance import SPECS, Conformance
+
+from conformance import Conformance
+
 from models_backend.families.consistency import Consistency
 
 
