@@ -1,11 +1,12 @@
 """Measures of a run on held-out data, each beside its real-against-real floor where there is one.
 
 Names: ``sure least_class class_entropy classifier_accuracy sure_real near_copies fd fd_floor kid kid_floor inception_score
-ms_ssim_within precision recall density coverage`` of pictures; ``w2 w2_floor modes within_3sd least_mode`` of points;
-``w2_<n>step``, ``fd_<n>step`` for n of ``FEW`` and ``straightness`` where sampling takes steps; ``reconstruction_accuracy
-reconstruction_psnr reconstruction_ssim`` and ``log_likelihood ppca_nats ppca_gap`` where the model knows them; those of
-``following`` for conditional runs; ``mig sap dci dci_completeness dci_informativeness`` of latents on data with known factors;
-the family's own diagnostics; ``health_<monitor>``: 0 ok, 1 warn, 2 bad.
+ms_ssim_within precision recall density coverage`` of pictures; ``w2 w2_floor w1 w1_floor modes within_3sd least_mode`` of
+points, ``w1_model`` in the units that the model sees, in which a critic estimates it; ``w2_<n>step``, ``fd_<n>step`` for n
+of ``FEW`` and ``straightness`` where sampling takes steps; ``reconstruction_accuracy reconstruction_psnr
+reconstruction_ssim`` and ``log_likelihood ppca_nats ppca_gap`` where the model knows them; those of ``following`` for
+conditional runs; ``mig sap dci dci_completeness dci_informativeness`` of latents on data with known factors; the family's
+own diagnostics; ``health_<monitor>``: 0 ok, 1 warn, 2 bad.
 """
 
 from __future__ import annotations
@@ -111,9 +112,15 @@ def some(split: Split, count: int, seed: int) -> np.ndarray:
 def _of_points(data: Dataset, made: np.ndarray, few: dict[int, np.ndarray], seed: int, tell: Any) -> dict[str, float]:
     """Measures in data units."""
     n = min(len(made), data.validation.count, data.train.count, SQUARE)
-    real, train = data.in_units(some(data.validation, n, seed)), data.in_units(some(data.train, n, seed))
+    seen = some(data.validation, n, seed)
+    real, train = data.in_units(seen), data.in_units(some(data.train, n, seed))
     points = data.in_units(made)
     found = {"w2": measures.w2(real, points[:n]), "w2_floor": measures.w2(real, train)} | _manifold(real, points[:n])
+    found |= {
+        "w1": measures.w1(real, points[:n]),
+        "w1_floor": measures.w1(real, train),
+        "w1_model": measures.w1(seen, made[:n]),
+    }
     found |= {f"w2_{steps}step": measures.w2(real, data.in_units(items)[:n]) for steps, items in few.items()}
     mixture = MIXTURES.get(data.record.options.get("density", ""))
     if mixture is not None:

@@ -320,6 +320,51 @@ def discriminator_memory(evidence: Evidence) -> HealthLine:
     )
 
 
+@monitor
+def critic_slope(evidence: Evidence) -> HealthLine:
+    """A critic's slope between real and made items should be one: only then is its estimate a distance."""
+    # Gulrajani et al. 2017 (arXiv:1704.00028), proposition 1
+    slope = evidence.recent("critic_slope")
+    slope = evidence.figure("critic_slope") if slope is None else slope
+    if slope is None:
+        return early("critic_slope")
+    if _clipped(evidence):
+        text = f"the critic's slope is {slope:.2g}: with clipping, its estimate is a distance in unknown units"
+        penalise = Remedy("Draw the critic's slope to one by a penalty, in a new run",
+                          config={"constraint": {"type": "gradient_penalty"}})  # fmt: skip
+        return HealthLine("critic_slope", "ok" if 0.5 < slope < 2.0 else "warn", text, penalise)
+    if slope > 1.3:
+        return HealthLine("critic_slope", "bad" if slope > 2.0 else "warn",
+                          f"the critic is too steep: its slope is {slope:.2f}, it should be 1", slower(evidence))  # fmt: skip
+    if slope < 0.7:
+        more = Remedy("Let the critic step twice as often in a new run", config=_more_critic(evidence))
+        text = f"the critic is too flat: its slope is {slope:.2f}, it should be 1; its estimate is too low"
+        return HealthLine("critic_slope", "warn", text, more)
+    return HealthLine("critic_slope", "ok", f"the critic's slope is {slope:.2f}: its estimate is a distance")
+
+
+def _clipped(evidence: Evidence) -> bool:
+    now = (evidence.config or {}).get("constraint")
+    return isinstance(now, Mapping) and now.get("type") == "clipping"
+
+
+def _more_critic(evidence: Evidence) -> dict[str, Any]:
+    return {"critic_steps": min(100, 2 * int((evidence.config or {}).get("critic_steps", 1)))}
+
+
+@monitor
+def critic_memory(evidence: Evidence) -> HealthLine:
+    """A critic that knows the training items by heart finds held-out ones much nearer to the made ones."""
+    train, held_out = evidence.recent("wasserstein"), evidence.figure("wasserstein")
+    if train is None or held_out is None:
+        return early("critic_memory")
+    figures = f"the estimate is {train:.3g} on training items, {held_out:.3g} on held-out ones"
+    if train > 0 and held_out < 0.5 * train:
+        remedy = Remedy("Shift pictures before they are judged, in a new run", config={"shifts": True})
+        return HealthLine("critic_memory", "warn", f"the critic knows training items by heart: {figures}", remedy)
+    return HealthLine("critic_memory", "ok", figures)
+
+
 # ------------------------------------------------------------------------------------------------ autoencoders
 
 

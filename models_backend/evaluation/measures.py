@@ -52,6 +52,15 @@ def w2(a: Rows, b: Rows) -> float:
     return float(np.sqrt(cost[rows, columns].mean()))
 
 
+def w1(a: Rows, b: Rows) -> float:
+    """Exact 1-Wasserstein (earth mover's) distance of two point sets of equal size, each point of equal weight."""
+    if len(a) != len(b):
+        raise ValueError(f"w1 compares sets of equal size, not {len(a)} and {len(b)}")
+    cost = cdist(np.asarray(a, np.float64), np.asarray(b, np.float64))
+    rows, columns = linear_sum_assignment(cost)
+    return float(cost[rows, columns].mean())
+
+
 @dataclass(frozen=True)
 class Modes:
     """``covered`` of ``count`` modes; ``within`` is the share of items within three standard deviations of one;

@@ -2,63 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from ..contract.family import Batch, Claim, Family, Loss, Preset, Proof, Sharing
+from ..contract.family import Batch, Claim, Preset, Proof
 from ..contract.fields import Field
-from ..contract.messages import TroubleError
-from ..contract.trace import Step
-from ..networks.bodies import Auto, Body, Conv, Mlp, body_problems
-from ..networks.critic import Discriminator, Generator
+from ..kinds import adversarial as kind
+from ..kinds.adversarial import R1, Sampling
+from ..networks.bodies import Auto
+from ..networks.critic import Discriminator
 from ..objectives import adversarial
-from ..objectives.coverage import coverage, recall, spread
-from ..samplers.latent_path import latent_path, origin
+from ..objectives.adversarial import NonSaturating
 
 
-class NoPenalty(msgspec.Struct, frozen=True, tag="none"):
-    """The plain game: it may forget modes."""
+class Fooling(msgspec.Struct, frozen=True, tag="fooling"):
+    """Its items shall score as real ones do."""
 
 
-class R1(msgspec.Struct, frozen=True, tag="r1"):
-    """Penalty on the discriminator's slope at real items: the game converges (Mescheder et al. 2018)."""
+class FeatureMatching(msgspec.Struct, frozen=True, tag="feature_matching"):
+    """Its items shall have, on average, the features of real ones (Salimans et al. 2016, section 3.1)."""
 
-    gamma: Annotated[float, Field("Weight", low=0.0, high=1000.0, scale="log")] = 1.0
-    every: Annotated[int, Field("Steps between penalties, each weighing that much more", low=1, high=64)] = 1
+    title: ClassVar[str] = "Feature matching"
+    fooling: Annotated[float, Field("Weight of scoring as real, beside it", low=0.0, high=100.0)] = 0.0
+
+
+class Present(msgspec.Struct, frozen=True, tag="present"):
+    """It plays against the discriminator as it now is."""
+
+
+class Unrolled(msgspec.Struct, frozen=True, tag="unrolled"):
+    """It plays against the discriminator as it will be, and knows how its items change that (Metz et al. 2017)."""
+
+    steps: Annotated[int, Field("Steps of the discriminator to look ahead", low=1, high=20)] = 5
+    rate: Annotated[float, Field("Rate of these steps", low=1e-5, high=10.0, scale="log")] = 0.1
 
 
 class Config(msgspec.Struct, frozen=True):
     """A generator against a discriminator."""
 
-    latent: Annotated[int, Field("Dimensions of the latent", low=1, high=2048)] = 32
-    generator: Annotated[Auto | Mlp | Conv, Field("Network from latent to item")] = Auto()
-    discriminator: Annotated[Auto | Mlp | Conv, Field("Network from item to real-or-fake")] = Auto()
-    generator_norm: Annotated[Literal["none", "group", "batch"], Field("Normalisation in a convolutional generator")] = "group"
-    penalty: Annotated[NoPenalty | R1, Field("What keeps the discriminator's slope in check")] = R1()
-    spectral_norm: Annotated[bool, Field("Bound every layer of the discriminator to slope one (Miyato et al. 2018)")] = False
-    label_smoothing: Annotated[
-        float, Field("Real items are called real only this far short of certainty", low=0.0, high=0.5)
-    ] = 0.0
+    latent: kind.Latent = 32
+    generator: kind.GeneratorBody = Auto()
+    discriminator: kind.DiscriminatorBody = Auto()
+    generator_norm: kind.GeneratorNorm = "group"
+    attention: kind.Attention = 0
+    game: kind.Game = NonSaturating()
+    penalty: kind.Penalty = R1()
+    spectral_norm: kind.SpectralNorm = False
+    label_smoothing: kind.LabelSmoothing = 0.0
+    label_flips: kind.LabelFlips = 0.0
+    goal: Annotated[Fooling | FeatureMatching, Field("What the generator is after")] = Fooling()
+    opponent: Annotated[Present | Unrolled, Field("Which discriminator the generator plays against")] = Present()
+    batch_likeness: Annotated[int, Field("Ways in which the discriminator sees how alike the items of a batch are; 0 none "
+                                         "(Salimans et al. 2016)", low=0, high=256)] = 0  # fmt: skip
     batch_spread: Annotated[bool, Field("Show the discriminator how much a batch varies, against lost modes "
                                         "(Karras et al. 2018)")] = False  # fmt: skip
-    shifts: Annotated[bool, Field("Shift real and made pictures before the discriminator: helps small data sets "
-                                  "(Zhao et al. 2020)")] = False  # fmt: skip
-    discriminator_rate: Annotated[float, Field("The discriminator's learning rate over the generator's: two time scales "
-                                               "(Heusel et al. 2017)", low=0.01, high=100.0, scale="log")] = 1.0  # fmt: skip
-    beta1: Annotated[float, Field("Adam's memory of slopes, for both networks", low=0.0, high=0.999)] = 0.0
-    beta2: Annotated[float, Field("Adam's memory of squared slopes", low=0.0, high=0.99999)] = 0.99
-
-
-class Sampling(msgspec.Struct, frozen=True):
-    """Drawing latents and making items in one pass."""
-
-    truncation: Annotated[float, Field("Length of the drawn latents; below 1 safer and less varied", low=0.0, high=2.0)] = 1.0
-    path_places: Annotated[int, Field("Places on the path between two latents in the trajectory panel", low=2, high=256)] = 24
-    path_origin: Annotated[int, Field("Seed of the latent at which every path starts", low=0, high=2**31 - 1)] = 0
+    shifts: kind.Shifts = False
+    discriminator_rate: kind.DiscriminatorRate = 1.0
+    beta1: kind.Beta1 = 0.0
+    beta2: kind.Beta2 = 0.99
 
 
 MLP_128 = {"type": "mlp", "width": 128, "depth": 3}
@@ -69,7 +73,7 @@ PLAIN = {"latent": 8, "generator": {"type": "mlp", "width": 128, "depth": 2}, "p
          "beta1": 0.5, "beta2": 0.999}  # fmt: skip
 
 
-class GAN(Family):
+class GAN(kind.Contest):
     """Two networks: each step yields the discriminator's loss, then the generator's against the stepped discriminator."""
 
     title = "GAN"
@@ -112,6 +116,11 @@ class GAN(Family):
             Claim("modes", "<=", 4, "modes of the ring that the plain game keeps when the generator outruns its judge"),
             Claim("health_mode_collapse", ">=", 2, "the health monitor calls this collapse bad (2)"),
         ), PLAIN, {"steps": 1500, "batch_size": 128, "ema": 0.0, "decay": {"type": "constant"}}, count=2000),
+        Proof("ring-unrolled", "points:density=8gaussians", "small", 5.0, (
+            Claim("modes", ">=", 8, "modes of the ring in that same setting when the generator looks five steps ahead"),
+            Claim("health_mode_collapse", "<=", 0, "the health monitor sees no collapse"),
+        ), PLAIN | {"opponent": {"type": "unrolled", "steps": 5, "rate": 0.1}},
+            {"steps": 1500, "batch_size": 128, "ema": 0.0, "decay": {"type": "constant"}, "threads": 1}, count=2000),
         Proof("digits", "digits", "small", 8.0, (
             Claim("classifier_accuracy", ">=", 0.97, "classifier on held-out real digits"),
             Claim("sure", ">=", 0.8, "digits of which the classifier is sure (p > .9)"),
@@ -124,87 +133,27 @@ class GAN(Family):
             {"steps": 6000, "batch_size": 64, "learning_rate": 2e-3}),
     )  # fmt: skip
 
-    def networks(self) -> dict[str, Any]:
+    def judge_network(self) -> Any:
         c = self.config
-        bounded = self.spec.modality == "image"
-        return {
-            "discriminator": Discriminator(c.discriminator, self.spec.shape, c.spectral_norm, c.batch_spread),
-            "generator": Generator(c.generator, c.latent, self.spec.shape, c.generator_norm, bounded),
-        }
+        return Discriminator(c.discriminator, self.spec.shape, c.spectral_norm, c.batch_spread, attention=c.attention,
+                             kernels=c.batch_likeness)  # fmt: skip
 
-    def problems(self) -> list[str]:
-        bodies: dict[str, Body] = {"generator": self.config.generator, "discriminator": self.config.discriminator}
-        found = [p for name, body in bodies.items() for p in body_problems(body, self.spec.shape, name)]
-        if self.config.shifts and self.spec.modality != "image":
-            found.append("shifts: only pictures can be shifted; turn it off for points")
-        return found
+    def fooling(self, nets: dict[str, Any], made: Tensor, batch: Batch) -> Tensor:
+        goal, judge = self.config.goal, nets["discriminator"]
+        cost = made.new_zeros(())
+        if isinstance(goal, FeatureMatching):
+            real = judge.describe(self.shown(batch.x, batch)).detach()
+            cost = adversarial.feature_distance(real.float(), judge.describe(made).float())
+        weight = goal.fooling if isinstance(goal, FeatureMatching) else 1.0
+        if not weight:
+            return cost
+        score = self._opponent(judge, made, batch)(made).float()
+        return cost + weight * adversarial.generator_loss(score, self.config.game)
 
-    def noise_shape(self) -> tuple[int, ...]:
-        return (self.config.latent,)
-
-    def sharing(self, network: str) -> Sharing:
-        """Two time scales (Heusel et al. 2017, arXiv:1706.08500)."""
-        rate = self.config.discriminator_rate if network == "discriminator" else 1.0
-        return Sharing(rate, (self.config.beta1, self.config.beta2))
-
-    def losses(self, nets: dict[str, Any], batch: Batch) -> Iterator[Loss]:
-        yield self.discriminator_loss(nets, batch)
-        yield self.generator_loss(nets, batch)
-
-    def discriminator_loss(self, nets: dict[str, Any], batch: Batch) -> Loss:
-        """The judge's side, with the penalty where it is due."""
-        judge = nets["discriminator"]
-        with torch.no_grad():
-            made = nets["generator"](self._latents(batch)).float()
-        real = judge(self._shown(batch.x, batch)).float()
-        fake = judge(self._shown(made, batch)).float()
-        figures = {"d_real": real.detach().sigmoid().mean(), "d_fake": fake.detach().sigmoid().mean(),
-                   "d_accuracy": adversarial.accuracy(real.detach(), fake.detach())}  # fmt: skip
-        loss = adversarial.discriminator_loss(real, fake, self.config.label_smoothing)
-        penalty = self.config.penalty
-        if isinstance(penalty, R1) and penalty.gamma > 0 and batch.step % penalty.every == 0 and torch.is_grad_enabled():
-            slope = self._slope(judge, batch)
-            figures["r1"] = slope.detach()
-            loss = loss + 0.5 * penalty.gamma * penalty.every * slope
-        return Loss("discriminator", loss, figures)
-
-    def generator_loss(self, nets: dict[str, Any], batch: Batch) -> Loss:
-        """The forger's side, against the judge as it now is."""
-        made = nets["generator"](self._latents(batch))
-        return Loss("generator", adversarial.generator_loss(nets["discriminator"](self._shown(made, batch)).float()))
-
-    def _slope(self, judge: nn.Module, batch: Batch) -> Tensor:
-        """R1 in float32: half precision loses the small slopes that it is about."""
-        with torch.autocast(batch.x.device.type, enabled=False):
-            return adversarial.r1_penalty(judge, self._shown(batch.x, batch).float())
-
-    def _latents(self, batch: Batch) -> Tensor:
-        return torch.randn((len(batch.x), self.config.latent), generator=batch.generator, device=batch.x.device)
-
-    def _shown(self, x: Tensor, batch: Batch) -> Tensor:
-        """What the judge sees: items, shifted if that is on (real and made alike)."""
-        return adversarial.shifted(x, batch.generator) if self.config.shifts else x
-
-    def sample(self, nets: dict[str, Any], noise: Tensor, conditions: dict[str, Any], sampling: Sampling,
-               on_step: Callable[[Step], None], generator: Any, start: float | None = None) -> Tensor:  # fmt: skip
-        """Items of the latents ``noise`` in one pass, with the path to them for who watches."""
-        if start is not None:
-            raise TroubleError("a GAN has no way back from an item to its latent, so no branch can start at one",
-                               kept="the sample is unchanged", advice="sample again with another seed instead")  # fmt: skip
-        first = origin(sampling.path_origin, noise)[None].expand_as(noise)
-        return latent_path(lambda z: self.decode(nets, z, sampling), sampling.truncation * first,
-                           sampling.truncation * noise, sampling.path_places, on_step)  # fmt: skip
-
-    def decode(self, nets: dict[str, Any], z: Tensor, sampling: Sampling) -> Tensor:
-        return nets["generator"](z).float()
-
-    def diagnostics(self, nets: dict[str, Any], x: Tensor, generator: Any) -> dict[str, Any]:
-        """How the judge sees held-out items, and how much of the data the forger's items cover."""
-        z = torch.randn((len(x), self.config.latent), generator=generator, device=x.device)
-        made, judge = nets["generator"](z).float(), nets["discriminator"]
-        return {
-            "d_held_out": judge(x).float().sigmoid().mean().item(),
-            "coverage": coverage(x, made),
-            "recall": recall(x, made),
-            "spread": spread(made) / max(spread(x), 1e-12),
-        }
+    def _opponent(self, judge: Any, made: Tensor, batch: Batch) -> Any:
+        """The discriminator that the generator plays against; looking on (no gradients) it is the present one."""
+        ahead = self.config.opponent
+        if not isinstance(ahead, Unrolled) or not torch.is_grad_enabled():
+            return judge
+        real = self.shown(batch.x, batch)
+        return adversarial.unrolled(judge, lambda j: self.told_apart(j(real).float(), j(made).float()), ahead.steps, ahead.rate)

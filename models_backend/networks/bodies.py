@@ -9,7 +9,7 @@ import msgspec
 from torch import nn
 
 from ..contract.fields import Field
-from .convolutional import ConvDecoder, ConvEncoder, Norm
+from .convolutional import ConvDecoder, ConvEncoder, Norm, pyramid
 from .dense import Perceptron, Wrap, unchanged
 
 
@@ -52,19 +52,31 @@ def body_problems(body: Body, shape: tuple[int, ...], name: str) -> list[str]:
     return []
 
 
+def attention_problems(body: Body, shape: tuple[int, ...], side: int, name: str) -> list[str]:
+    """Why no map of this body can attend to itself at that side."""
+    if not side:
+        return []
+    if not isinstance(settled(body, shape), Conv):
+        return [f"attention: the {name} has no maps; choose convolutions on pictures, or 0"]
+    sides = [max(size) for size in pyramid(*shape[1:])]
+    known = ", ".join(str(s) for s in sides)
+    return [] if side in sides else [f"attention: the {name} has no maps of side {side}; choose one of {known}, or 0"]
+
+
 def encoder(body: Body, shape: tuple[int, ...], out: int, norm: Norm = "group",
-            activation: Callable[[], nn.Module] = nn.SiLU, wrap: Wrap = unchanged) -> nn.Module:  # fmt: skip
-    """Items (B, *shape) -> vectors (B, out)."""
+            activation: Callable[[], nn.Module] = nn.SiLU, wrap: Wrap = unchanged,
+            attention: int = 0) -> nn.Module:  # fmt: skip
+    """Items (B, *shape) -> vectors (B, out). Of the norms a perceptron knows layer norm only."""
     body = settled(body, shape)
     if isinstance(body, Conv):
-        return ConvEncoder(shape, out, body.width, body.depth, norm, activation, wrap)
-    return Perceptron(shape, (out,), body.width, body.depth, activation, wrap)
+        return ConvEncoder(shape, out, body.width, body.depth, norm, activation, wrap, attention)
+    return Perceptron(shape, (out,), body.width, body.depth, activation, wrap, norm == "layer")
 
 
 def decoder(body: Body, latent: int, shape: tuple[int, ...], norm: Norm = "group",
-            activation: Callable[[], nn.Module] = nn.SiLU) -> nn.Module:  # fmt: skip
+            activation: Callable[[], nn.Module] = nn.SiLU, attention: int = 0) -> nn.Module:  # fmt: skip
     """Vectors (B, latent) -> items (B, *shape), unbounded."""
     body = settled(body, shape)
     if isinstance(body, Conv):
-        return ConvDecoder(latent, shape, body.width, body.depth, norm, activation)
+        return ConvDecoder(latent, shape, body.width, body.depth, norm, activation, attention)
     return Perceptron((latent,), shape, body.width, body.depth, activation)

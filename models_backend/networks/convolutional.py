@@ -14,8 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .dense import Wrap, unchanged
+from .self_attention import SelfAttention
 
-Norm = Literal["none", "group", "batch"]
+Norm = Literal["none", "group", "batch", "layer"]
 SMALLEST = 4
 WIDEST = 8
 
@@ -35,9 +36,11 @@ def channels_at(level: int, width: int) -> int:
 
 
 def normalised(norm: Norm, channels: int) -> nn.Module:
-    """The normalisation layer of that name; groups of at least four channels."""
+    """The normalisation layer of that name; groups of at least four channels, all of them for layer norm."""
     if norm == "batch":
         return nn.BatchNorm2d(channels)
+    if norm == "layer":
+        return nn.GroupNorm(1, channels)
     if norm == "group":
         return nn.GroupNorm(next(g for g in (8, 4, 2, 1) if channels % (4 * g) == 0 or g == 1), channels)
     return nn.Identity()
@@ -59,20 +62,27 @@ class Block(nn.Module):
         return h
 
 
+def attending(block: nn.Module, channels: int, size: tuple[int, int], side: int, wrap: Wrap = unchanged) -> nn.Module:
+    """The block, with self-attention behind it where its maps' longer side is ``side``."""
+    return nn.Sequential(block, SelfAttention(channels, wrap)) if side and max(size) == side else block
+
+
 class ConvEncoder(nn.Module):
-    """Pictures (B, C, H, W) -> features (B, out)."""
+    """Pictures (B, C, H, W) -> features (B, out). ``attention``: the side of the maps that attend to themselves, 0 none."""
 
     def __init__(self, shape: tuple[int, ...], out: int, width: int, depth: int = 1, norm: Norm = "group",
-                 activation: Callable[[], nn.Module] = nn.SiLU, wrap: Wrap = unchanged):  # fmt: skip
+                 activation: Callable[[], nn.Module] = nn.SiLU, wrap: Wrap = unchanged, attention: int = 0):  # fmt: skip
         super().__init__()
         sizes = pyramid(*shape[1:])
         stages: list[nn.Module] = [wrap(nn.Conv2d(shape[0], width, 3, padding=1))]
         for level in range(1, len(sizes)):
             c, below = channels_at(level - 1, width), channels_at(level, width)
-            stages += [Block(c, depth, norm, activation, wrap), activation(),
+            block = Block(c, depth, norm, activation, wrap)
+            stages += [attending(block, c, sizes[level - 1], attention, wrap), activation(),
                        wrap(nn.Conv2d(c, below, 3, stride=2, padding=1))]  # fmt: skip
         last = channels_at(len(sizes) - 1, width)
-        stages += [Block(last, depth, norm, activation, wrap), normalised(norm, last), activation(), nn.Flatten()]
+        block = attending(Block(last, depth, norm, activation, wrap), last, sizes[-1], attention, wrap)
+        stages += [block, normalised(norm, last), activation(), nn.Flatten()]
         self.stages = nn.Sequential(*stages)
         self.out = wrap(nn.Linear(last * sizes[-1][0] * sizes[-1][1], out))
 
@@ -84,7 +94,7 @@ class ConvDecoder(nn.Module):
     """Latents (B, L) -> pictures (B, C, H, W), unbounded: a likelihood's mean, or a picture before tanh."""
 
     def __init__(self, latent: int, shape: tuple[int, ...], width: int, depth: int = 1, norm: Norm = "group",
-                 activation: Callable[[], nn.Module] = nn.SiLU):  # fmt: skip
+                 activation: Callable[[], nn.Module] = nn.SiLU, attention: int = 0):  # fmt: skip
         super().__init__()
         self.sizes = pyramid(*shape[1:])[::-1]
         top = len(self.sizes) - 1
@@ -93,10 +103,12 @@ class ConvDecoder(nn.Module):
         self.blocks, self.ups = nn.ModuleList(), nn.ModuleList()
         for level in range(top, 0, -1):
             c, above = channels_at(level, width), channels_at(level - 1, width)
-            self.blocks.append(Block(c, depth, norm, activation, unchanged))
+            block = Block(c, depth, norm, activation, unchanged)
+            self.blocks.append(attending(block, c, self.sizes[top - level], attention))
             self.ups.append(nn.Conv2d(c, above, 3, padding=1))
         self.last = nn.Sequential(
-            Block(width, depth, norm, activation, unchanged), normalised(norm, width), activation(),
+            attending(Block(width, depth, norm, activation, unchanged), width, self.sizes[-1], attention),
+            normalised(norm, width), activation(),
             nn.Conv2d(width, shape[0], 3, padding=1),
         )  # fmt: skip
 

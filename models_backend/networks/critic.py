@@ -19,9 +19,9 @@ LEAK = 0.2
 class Generator(nn.Module):
     """Latents (B, L) -> items (B, *shape); pictures end in tanh, points are unbounded."""
 
-    def __init__(self, body: Body, latent: int, shape: tuple[int, ...], norm: Norm, bounded: bool):
+    def __init__(self, body: Body, latent: int, shape: tuple[int, ...], norm: Norm, bounded: bool, attention: int = 0):
         super().__init__()
-        self.body = decoder(body, latent, shape, norm, partial(nn.LeakyReLU, LEAK))
+        self.body = decoder(body, latent, shape, norm, partial(nn.LeakyReLU, LEAK), attention)
         self.bounded = bounded
 
     def forward(self, z: Tensor) -> Tensor:
@@ -30,24 +30,50 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Items (B, *shape) -> logits (B,): positive means real. No normalisation layers, so that R1 is per item."""
+    """Items (B, *shape) -> scores (B,): high means real. Without normalisation layers, or with layer norm: each item is
+    judged by itself, so that penalties on its slope mean what they say. ``offset``: whether all scores may be moved alike."""
 
-    def __init__(self, body: Body, shape: tuple[int, ...], bound: bool, spread: bool):
+    def __init__(self, body: Body, shape: tuple[int, ...], bound: bool = False, spread: bool = False, norm: Norm = "none",
+                 offset: bool = True, attention: int = 0, kernels: int = 0):  # fmt: skip
         super().__init__()
         wrap = spectral_norm if bound else unchanged
-        self.features = encoder(body, shape, FEATURES, "none", partial(nn.LeakyReLU, LEAK), wrap)
-        self.spread = spread
-        self.last = nn.Sequential(nn.LeakyReLU(LEAK), wrap(nn.Linear(FEATURES + int(spread), 1)))
+        self.features = encoder(body, shape, FEATURES, norm, partial(nn.LeakyReLU, LEAK), wrap, attention)
+        self.spread, width = spread, FEATURES + int(spread) + kernels
+        self.likeness = Likeness(FEATURES, kernels) if kernels else None
+        self.last = nn.Sequential(nn.LeakyReLU(LEAK), wrap(nn.Linear(width, 1, bias=offset)))
+
+    def describe(self, x: Tensor) -> Tensor:
+        """What the last layer judges by, (B, FEATURES) and more."""
+        h = self.features(x)
+        beside = [batch_spread(h)] if self.spread else []
+        if self.likeness is not None:
+            beside.append(self.likeness(h))
+        return torch.cat([h, *beside], 1) if beside else h
+
+    def score(self, h: Tensor) -> Tensor:
+        """Scores (B,) of items described as h."""
+        return self.last(h)[:, 0]
 
     def forward(self, x: Tensor) -> Tensor:
-        h = self.features(x)
-        if self.spread:
-            h = torch.cat([h, batch_spread(h)], 1)
-        return self.last(h)[:, 0]
+        return self.score(self.describe(x))
 
 
 #: Features of which the discriminator's last layer judges.
 FEATURES = 128
+
+
+class Likeness(nn.Module):
+    """Features (B, F) -> (B, kernels): how like the rest of the batch each item is, in so many learned ways; 0 to 1."""
+
+    # Salimans et al. 2016 (arXiv:1606.03498), section 3.2; a mean over the others, so that the batch's size does not matter
+    def __init__(self, features: int, kernels: int, width: int = 5):
+        super().__init__()
+        self.kernels, self.seen = kernels, nn.Linear(features, kernels * width, bias=False)
+
+    def forward(self, h: Tensor) -> Tensor:
+        m = self.seen(h).unflatten(1, (self.kernels, -1))
+        alike = (-(m[:, None] - m[None]).abs().sum(3)).exp().sum(1)  # (B, kernels), each item's likeness to itself is 1
+        return (alike - 1.0) / max(1, len(h) - 1)
 
 
 def batch_spread(h: Tensor) -> Tensor:

@@ -20,13 +20,14 @@ class Perceptron(nn.Module):
     """(B, *shape_in) -> (B, *shape_out) through ``depth`` hidden layers of ``width``."""
 
     def __init__(self, shape_in: tuple[int, ...], shape_out: tuple[int, ...], width: int, depth: int,
-                 activation: Callable[[], nn.Module] = nn.SiLU, wrap: Wrap = unchanged):  # fmt: skip
+                 activation: Callable[[], nn.Module] = nn.SiLU, wrap: Wrap = unchanged,
+                 layer_norm: bool = False):  # fmt: skip
         super().__init__()
         self.shape_out = shape_out
         widths = [math.prod(shape_in), *[width] * depth]
         layers: list[nn.Module] = [nn.Flatten()]
         for a, b in pairwise(widths):
-            layers += [wrap(nn.Linear(a, b)), activation()]
+            layers += [wrap(nn.Linear(a, b)), *([nn.LayerNorm(b)] if layer_norm else []), activation()]
         layers.append(wrap(nn.Linear(widths[-1], math.prod(shape_out))))
         self.layers = nn.Sequential(*layers)
 

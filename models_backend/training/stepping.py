@@ -31,15 +31,26 @@ class Overflow(Exception):
 
 
 class Told:
-    """What a step says: figures (floats or detached scalars) and losses by noise level."""
+    """What a step says: figures (floats or detached scalars) and losses by noise level. A figure is the mean over the
+    batches that are added up, and over the times that its network moves within the step."""
 
     def __init__(self) -> None:
-        self.figures: dict[str, Any] = {}
+        self._sums: dict[str, Any] = {}
+        self._shares: dict[str, float] = {}
         self.levels: list[tuple[Any, Any]] = []
 
-    def add(self, name: str, value: Any) -> None:
-        held = self.figures.get(name)
-        self.figures[name] = value if held is None else held + value
+    def add(self, name: str, value: Any, share: float = 1.0) -> None:
+        """``share``: how much of one move this is, 1 where one batch is all of it."""
+        value = value if share == 1.0 else value * share
+        held = self._sums.get(name)
+        self._sums[name] = value if held is None else held + value
+        self._shares[name] = self._shares.get(name, 0.0) + share
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """Name -> mean so far."""
+        return {name: self._sums[name] if round(share) <= 1 else self._sums[name] / share
+                for name, share in self._shares.items()}  # fmt: skip
 
 
 class Stepper:
@@ -114,9 +125,9 @@ class Stepper:
 
     def _note(self, loss: Loss, told: Told, share: float) -> None:
         value = loss.value.detach()
-        told.add(f"loss/{loss.network}", value * share)
+        told.add(f"loss/{loss.network}", value, share)
         for name, figure in loss.figures.items():
-            told.add(name, figure * share)
+            told.add(name, figure, share)
         if loss.levels is not None:
             told.levels.append(loss.levels)
 

@@ -135,6 +135,25 @@ def test_a_discriminator_that_remembers():
     assert line("discriminator_memory", history, {"d_held_out": 0.9}).level == "ok"
 
 
+@pytest.mark.parametrize(("slope", "level"), [(1.02, "ok"), (1.5, "warn"), (3.0, "bad"), (0.4, "warn")])
+def test_a_critic_whose_slope_is_not_one(slope, level):
+    said = line("critic_slope", {"critic_slope": series([slope] * 20)}, training={"learning_rate": 1e-3})
+    assert said.level == level and (said.remedy is None) == (level == "ok")
+
+
+def test_clipping_is_named_and_a_penalty_offered():
+    clipped = {"constraint": {"type": "clipping", "bound": 0.01}}
+    said = line("critic_slope", diagnostics={"critic_slope": 0.01}, config=clipped)
+    assert said.level == "warn" and said.remedy.config == {"constraint": {"type": "gradient_penalty"}}
+    assert line("critic_slope", diagnostics={"critic_slope": 1.0}, config=clipped).level == "ok"
+
+
+def test_a_critic_that_remembers():
+    history = {"wasserstein": series([2.0] * 20)}
+    assert line("critic_memory", history, {"wasserstein": 0.4}).level == "warn"
+    assert line("critic_memory", history, {"wasserstein": 1.9}).level == "ok"
+
+
 @pytest.mark.parametrize(("active", "kl", "level"), [(0, 0.01, "bad"), (5, 0.05, "bad"), (2, 3.0, "warn"), (12, 20.0, "ok")])
 def test_a_latent_that_says_nothing(active, kl, level):
     said = line("posterior_collapse", diagnostics={"active_units": active, "latent_size": 16, "kl": kl})

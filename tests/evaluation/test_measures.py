@@ -49,6 +49,16 @@ def test_w2_is_that_of_optimal_transport():
     assert measures.w2(a, b) == pytest.approx(np.sqrt(ot.emd2(even, even, ot.dist(a, b))), rel=1e-9)
 
 
+def test_w1_is_the_shift_the_sorted_difference_on_a_line_and_at_most_w2():
+    a, b = RNG(0).normal(size=(200, 2)), RNG(1).uniform(-2, 2, size=(200, 2))
+    assert measures.w1(a, RNG(2).permutation(a + (3.0, 4.0))) == pytest.approx(5.0)
+    line = np.abs(np.sort(a[:, 0]) - np.sort(b[:, 0])).mean()
+    assert measures.w1(a[:, :1], b[:, :1]) == pytest.approx(line)
+    assert 0 < measures.w1(a, b) < measures.w2(a, b)
+    with pytest.raises(ValueError, match="3 and 4"):
+        measures.w1(np.zeros((3, 2)), np.zeros((4, 2)))
+
+
 def test_w2_refuses_sets_of_unequal_size():
     with pytest.raises(ValueError, match="3 and 4"):
         measures.w2(np.zeros((3, 2)), np.zeros((4, 2)))

@@ -10,6 +10,8 @@ from models_backend.contract.family import Batch, DataSpec
 from models_backend.contract.fields import build
 from models_backend.contract.messages import TroubleError
 from models_backend.families.gan import GAN, Config
+from models_backend.networks.critic import Likeness
+from models_backend.networks.self_attention import SelfAttention
 
 POINTS = DataSpec("points", (2,))
 PICTURES = DataSpec("image", (1, 8, 8))
@@ -81,9 +83,16 @@ def test_spectral_norm_bounds_every_layer_by_one(spec):
     assert largest and all(v == pytest.approx(1.0, abs=0.02) for v in largest)
 
 
-@pytest.mark.parametrize(
-    "extra", [{"spectral_norm": True}, {"batch_spread": True}, {"shifts": True}, {"generator_norm": "batch"}]
-)
+UNROLLED = {"type": "unrolled", "steps": 2, "rate": 0.1}
+OPTIONS = (
+    {"spectral_norm": True}, {"batch_spread": True}, {"shifts": True}, {"generator_norm": "batch"}, {"label_flips": 0.2},
+    {"game": {"type": "minimax"}}, {"game": {"type": "hinge"}}, {"game": {"type": "least_squares"}},
+    {"batch_likeness": 4}, {"goal": {"type": "feature_matching"}}, {"goal": {"type": "feature_matching", "fooling": 0.5}},
+    {"opponent": UNROLLED}, {"opponent": UNROLLED, "spectral_norm": True, "shifts": True}, {"attention": 4}, {"attention": 8},
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("extra", OPTIONS, ids=lambda extra: "-".join(extra))
 def test_every_option_trains(extra):
     member = make(PICTURES, **extra)
     nets = fresh_networks(member)
@@ -122,3 +131,96 @@ def test_diagnostics_tell_a_collapsed_generator_from_a_perfect_one():
             parameter.zero_()
         told = member.diagnostics(nets, x, seeded())
     assert told["recall"] < 0.02 and told["spread"] < 1e-6 and 0 < told["d_held_out"] < 1
+
+
+# ------------------------------------------------------------------------------------------------ what may be added
+
+
+def test_flipped_labels_are_those_of_so_many_items_and_an_even_game_at_a_half():
+    member = make(POINTS, label_flips=0.25)
+    real, fake = member._flips(Batch(torch.zeros(4000, 2), None, seeded(), 0, 0.0))
+    assert real.float().mean().item() == pytest.approx(0.25, abs=0.03) and not torch.equal(real, fake)
+    assert make(POINTS)._flips(batch(GAN, POINTS)) is None
+
+
+def judged_batch() -> Batch:
+    return Batch(data(POINTS, 16), torch.arange(16), seeded(3), 1, 0.0)
+
+
+def test_an_unrolled_opponent_is_the_discriminator_after_those_steps():
+    """Its score is that of a copy that was really moved by plain gradient descent on its own loss."""
+    member = make(POINTS, penalty={"type": "none"}, opponent={"type": "unrolled", "steps": 3, "rate": 0.5})
+    nets = fresh_networks(member)
+    before = {k: v.clone() for k, v in nets["discriminator"].state_dict().items()}
+    ahead = member.generator_loss(nets, judged_batch()).value.item()
+    assert all(torch.equal(v, before[k]) for k, v in nets["discriminator"].state_dict().items())
+
+    plain = make(POINTS, penalty={"type": "none"})
+    moved = fresh_networks(plain)
+    optimiser = torch.optim.SGD(moved["discriminator"].parameters(), lr=0.5)
+    for _ in range(3):
+        loss = plain.discriminator_loss(moved, judged_batch())  # the same generator of noise: the same latents
+        optimiser.zero_grad()
+        loss.value.backward()
+        optimiser.step()
+    assert ahead == pytest.approx(plain.generator_loss(moved, judged_batch()).value.item(), abs=1e-5)
+    assert ahead != pytest.approx(plain.generator_loss(fresh_networks(plain), judged_batch()).value.item(), abs=1e-3)
+
+
+def test_the_slope_through_the_unrolled_steps_is_exact():
+    """Against finite differences, so small that no rectifier changes its side: the generator knows how its items change
+    the discriminator."""
+    member = make(POINTS, penalty={"type": "none"}, opponent={"type": "unrolled", "steps": 2, "rate": 1.0})
+    nets = {name: net.double() for name, net in fresh_networks(member).items()}
+    x = data(POINTS, 6).double()
+    z = torch.randn(6, 4, generator=seeded(), dtype=torch.float64)
+    given = Batch(x, torch.arange(6), seeded(), 1, 0.0)
+    weight = nets["generator"].body.layers[-1].bias
+
+    def cost() -> torch.Tensor:
+        return member.fooling(nets, nets["generator"](z), given).double()
+
+    (slope,) = torch.autograd.grad(cost(), weight)
+    plain = torch.autograd.grad(make(POINTS).fooling(nets, nets["generator"](z), given), weight)[0]
+    for i in range(2):
+        values = []
+        for step in (2e-5, -2e-5):
+            with torch.no_grad():
+                weight[i] += step
+            values.append(cost().item())
+            with torch.no_grad():
+                weight[i] -= step
+        assert slope[i].item() == pytest.approx((values[0] - values[1]) / 4e-5, rel=2e-2, abs=2e-3)
+    assert not torch.allclose(slope, plain, rtol=0.05)
+
+
+def test_feature_matching_is_content_once_the_mean_features_agree():
+    member = make(POINTS, goal={"type": "feature_matching"})
+    nets, given = fresh_networks(member), judged_batch()
+    assert member.fooling(nets, given.x.flip(0), given).item() == pytest.approx(0.0, abs=1e-9)
+    assert member.fooling(nets, given.x + 1.0, given).item() > 1e-3
+
+
+def test_a_batch_that_is_all_alike_is_seen():
+    likeness = Likeness(6, 3)
+    apart = likeness(50 * torch.randn(8, 6, generator=seeded()))
+    same = likeness(torch.randn(1, 6, generator=seeded()).expand(8, 6))
+    assert apart.shape == (8, 3) and torch.allclose(same, torch.ones(8, 3)) and apart.mean() < 0.05
+    assert torch.equal(likeness(torch.randn(1, 6)), torch.zeros(1, 3))
+
+
+def test_attention_needs_maps_of_that_side():
+    assert make(PICTURES, attention=4).problems() == []
+    problems = make(PICTURES, attention=5).problems()
+    assert len(problems) == 2 and "8, 4" in problems[0]
+    assert any("no maps" in problem for problem in make(POINTS, attention=4).problems())
+
+
+def test_attention_begins_as_the_identity_and_then_hears_the_whole_picture():
+    layer = SelfAttention(8)
+    h = torch.randn(2, 8, 4, 4, generator=seeded(), requires_grad=True)
+    assert torch.equal(layer(h), h)
+    with torch.no_grad():
+        layer.share.fill_(1.0)
+    (slope,) = torch.autograd.grad(layer(h)[0, :, 0, 0].sum(), h)
+    assert (slope[0].abs().sum(0) > 0).all() and slope[1].abs().sum() == 0

@@ -18,7 +18,7 @@ def test_pyramid_halves_upwards_to_at_most_four():
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 9, 9), (3, 17, 11), (1, 3, 3), (3, 32, 32)])
-@pytest.mark.parametrize("norm", ["none", "group", "batch"])
+@pytest.mark.parametrize("norm", ["none", "group", "batch", "layer"])
 def test_what_comes_out_has_the_shape_of_what_went_in(shape, norm):
     body = Conv(width=4, depth=1)
     z = encoder(body, shape, 6, norm)(torch.randn(2, *shape))

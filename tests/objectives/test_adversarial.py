@@ -34,6 +34,57 @@ def test_losses_neither_saturate_nor_overflow():
     assert torch.isfinite(adversarial.discriminator_loss(far, far))
 
 
+GAMES = (adversarial.NonSaturating(), adversarial.Minimax(), adversarial.Hinge(), adversarial.LeastSquares())
+
+
+@pytest.mark.parametrize("game", GAMES, ids=lambda game: type(game).__name__)
+def test_every_game_pulls_the_two_apart_and_the_generator_up(game):
+    real, fake = torch.zeros(8, requires_grad=True), torch.full((8,), 0.3, requires_grad=True)
+    real_slope, fake_slope = torch.autograd.grad(adversarial.discriminator_loss(real, fake, game=game), (real, fake))
+    assert (real_slope < 0).all() and (fake_slope > 0).all()
+    (up,) = torch.autograd.grad(adversarial.generator_loss(fake, game), fake)
+    assert (up < 0).all()
+
+
+def test_games_at_known_scores():
+    real, fake = torch.tensor([2.0, 0.5]), torch.tensor([-3.0, 0.0])
+    assert adversarial.discriminator_loss(real, fake, game=adversarial.Hinge()).item() == pytest.approx(0.25 + 0.5)
+    assert adversarial.generator_loss(fake, adversarial.Hinge()).item() == pytest.approx(1.5)
+    squares = adversarial.LeastSquares()
+    assert adversarial.discriminator_loss(real, fake, game=squares).item() == pytest.approx(0.5 * (0.625 + 4.5))
+    assert adversarial.generator_loss(fake, squares).item() == pytest.approx(0.5 * 8.5)
+    minimax = adversarial.generator_loss(fake, adversarial.Minimax())
+    assert minimax.item() == pytest.approx((1 - fake.sigmoid()).log().mean().item(), rel=1e-6)
+
+
+def test_the_slope_of_minimax_dies_where_made_items_are_seen_through_and_that_of_the_other_does_not():
+    fake = torch.full((1,), -10.0, requires_grad=True)
+    slopes = [torch.autograd.grad(adversarial.generator_loss(fake, game), fake)[0].item() for game in GAMES[:2]]
+    assert slopes[0] == pytest.approx(-1.0, abs=1e-3) and abs(slopes[1]) < 1e-3
+
+
+@pytest.mark.parametrize("game", GAMES, ids=lambda game: type(game).__name__)
+def test_labels_that_are_all_swapped_swap_the_two(game):
+    real, fake, every = torch.randn(9), torch.randn(9), torch.ones(9, dtype=torch.bool)
+    swapped = adversarial.discriminator_loss(real, fake, game=game, swapped=(every, every))
+    assert swapped.item() == pytest.approx(adversarial.discriminator_loss(fake, real, game=game).item(), rel=1e-5)
+
+
+def test_slope_penalty_of_a_linear_judge_and_its_one_side():
+    steep, flat = (adversarial.slopes(lambda x, w=w: x @ torch.tensor(w), torch.randn(9, 2)) for w in ([3.0, 4.0], [0.3, 0.4]))
+    assert steep.tolist() == pytest.approx([5.0] * 9) and flat.tolist() == pytest.approx([0.5] * 9)
+    assert adversarial.slope_penalty(steep).item() == pytest.approx(16.0)
+    assert adversarial.slope_penalty(flat).item() == pytest.approx(0.25)
+    assert adversarial.slope_penalty(flat, one_sided=True).item() == 0.0
+
+
+def test_interpolates_lie_on_the_lines_between_pairs():
+    real, fake = torch.zeros(500, 1, 2, 2), torch.ones(500, 1, 2, 2)
+    between = adversarial.interpolates(real, fake, torch.Generator().manual_seed(0))
+    assert (between == between[:, :, :1, :1]).all() and between.min() >= 0 and between.max() <= 1
+    assert between.mean().item() == pytest.approx(0.5, abs=0.05)
+
+
 def test_r1_of_a_linear_discriminator_is_its_squared_weight():
     weight = torch.tensor([3.0, 4.0], requires_grad=True)
     penalty = adversarial.r1_penalty(lambda x: x @ weight, torch.randn(9, 2))

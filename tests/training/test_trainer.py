@@ -11,6 +11,7 @@ from models_backend.contract.messages import Mark, Metrics, Preview, Saved, Stat
 from models_backend.library.samples import read_arrays
 from models_backend.networks import weights
 from models_backend.training.replay import prove_resume
+from models_backend.training.stepping import Told
 
 
 class Killed(BaseException):
@@ -165,6 +166,14 @@ def test_the_second_network_sees_the_first_one_moved_and_has_its_own_rate(place)
     assert trainer.stepper.optimisers["two"].param_groups[0]["lr"] == pytest.approx(0.005)
     assert trainer.stepper.optimisers["two"].param_groups[0]["betas"] == (0.0, 0.9)
     assert trainer.stepper.optimisers["one"].param_groups[0]["lr"] == pytest.approx(0.01)
+
+
+def test_figures_of_a_network_that_moves_twice_a_step_are_means():
+    told = Told()
+    for value in (2.0, 4.0, 6.0, 8.0):  # two batches added up, twice
+        told.add("loss/critic", value, 0.5)
+    told.add("loss/generator", 3.0)
+    assert told.figures == {"loss/critic": 5.0, "loss/generator": 3.0}
 
 
 def test_gradient_checkpointing_gives_the_same_steps(place):
