@@ -2,22 +2,43 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import msgspec
 import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-#: The time that the plan takes grows with the cube of the batch: larger batches are coupled in parts of this size.
-LARGEST = 256
+from models_backend.contract.fields import Field
+
+
+class Independent(msgspec.Struct, frozen=True, tag="independent"):
+    """Any noise goes to any item: paths cross, and flows bend there."""
+
+
+class Optimal(msgspec.Struct, frozen=True, tag="optimal"):
+    """The plan with the least transport joins them: paths hardly cross (Tong 2023)."""
+
+    at_once: Annotated[
+        int, Field("Items planned together at most; the time grows with the cube of it", low=2, high=1024, scale="log")
+    ] = 128
+
+
+Coupling = Independent | Optimal
+
+
+def coupled(chosen: Coupling, z: Tensor, x1: Tensor) -> Tensor:
+    """The noises z (B, ...) in the order in which they belong to the items x1 (B, ...)."""
+    if isinstance(chosen, Independent):
+        return z
+    starts = range(0, len(z), chosen.at_once)
+    parts = [slice(start, start + chosen.at_once) for start in starts]
+    return torch.cat([z[part][optimal(z[part], x1[part])] for part in parts])
 
 
 def optimal(z: Tensor, x1: Tensor) -> Tensor:
     """The permutation (B,) with which z[permutation] lies nearest to x1 (B, ...): of all, the least sum of squared
     distances. For two batches of equal weights the optimal plan is a permutation (Tong 2023, section 3.3)."""
-    starts = range(0, len(z), LARGEST)
-    return torch.cat([start + _plan(z[start : start + LARGEST], x1[start : start + LARGEST]) for start in starts])
-
-
-def _plan(z: Tensor, x1: Tensor) -> Tensor:
     # |z - x|^2 = |z|^2 + |x|^2 - 2 <z, x>: only the last depends on who is with whom
     cost = -(x1.flatten(1).cpu().double() @ z.flatten(1).cpu().double().T)
     _, columns = linear_sum_assignment(cost.numpy())

@@ -42,7 +42,7 @@ class Perfect(torch.nn.Module):
 
 def perfect(name: str, spec: DataSpec = SPECS["points"]) -> tuple[FlowMatching, dict[str, Perfect], float]:
     """A run on that path, its perfect network, and the standard deviation of what it makes."""
-    family = member(spec, path=PATHS[name], coupling="independent")
+    family = member(spec, path=PATHS[name], coupling={"type": "independent"})
     return family, {"velocity": Perfect(family.config.path)}, math.hypot(STD, LEFT if name == "ot" else 0.0)
 
 
@@ -100,7 +100,7 @@ def test_encoded_items_come_back(name):
 
 @pytest.mark.parametrize(("name", "how"), itertools.product(PATHS, ["independent", "optimal"]))
 def test_every_path_and_coupling_trains(name, how):
-    family = member(path=PATHS[name], coupling=how)
+    family = member(path=PATHS[name], coupling={"type": how})
     assert all(math.isfinite(v) for v in train(family, fresh_networks(family), 3))
 
 
@@ -111,7 +111,7 @@ def test_optimal_coupling_moves_noise_and_leaves_items():
     """The same noise in another order, beside the items in their own: conditions stay with their items."""
     made = batch(FlowMatching, SPECS["points"], count=64)
     z, x1 = member().pairs(made)
-    plain_z, _ = member(coupling="independent").pairs(batch(FlowMatching, SPECS["points"], count=64))
+    plain_z, _ = member(coupling={"type": "independent"}).pairs(batch(FlowMatching, SPECS["points"], count=64))
     assert torch.equal(x1, made.x) and not torch.equal(z, plain_z)
     assert torch.equal(z.sort(0).values, plain_z.sort(0).values)
     assert (z - x1).square().sum() < 0.7 * (plain_z - x1).square().sum()
@@ -123,7 +123,7 @@ def test_optimal_coupling_on_a_line_learns_the_monotone_map():
     x1 = MEAN + STD * torch.randn(512, 1, generator=seeded(2))
     left = {}
     for how in ("independent", "optimal"):
-        family, made = member(LINE, coupling=how), batch(FlowMatching, LINE, count=8)
+        family, made = member(LINE, coupling={"type": how}), batch(FlowMatching, LINE, count=8)
         made.x, exact = x1, ExactMap()
         nets = {"velocity": exact if how == "optimal" else Perfect(family.config.path)}
         left[how] = float(next(family.losses(nets, made)).value)
