@@ -33,7 +33,7 @@ def exact(velocity: Velocity, x: Tensor, t: Any) -> tuple[Tensor, Tensor]:
 
 
 def hutchinson(probe: Tensor) -> Divergence:
-    """e' J e with signs e (B, ...), right on average (Grathwohl 2019, arXiv:1810.01367, eq. 7): one backward pass."""
+    """e' J e with signs e (B, ...), right on average (Grathwohl 2018, arXiv:1810.01367, eq. 7): one backward pass."""
 
     def divergence(velocity: Velocity, x: Tensor, t: Any) -> tuple[Tensor, Tensor]:
         with torch.enable_grad():
