@@ -22,8 +22,9 @@ class Level(nn.Module):
     def __init__(self, latent: int, width: int, top: bool):
         super().__init__()
         self.prior = None if top else Perceptron((width,), (2 * latent,), width, 1)
-        self.posterior = Perceptron((width if top else 2 * width,), (2 * latent,), width, 1)
-        self.adds = Perceptron((latent if top else latent + width,), (width,), width, 1)
+        hidden = 0 if top else 1  # one level alone is the plain autoencoder
+        self.posterior = Perceptron((width if top else 2 * width,), (2 * latent,), width, hidden)
+        self.adds = Perceptron((latent if top else latent + width,), (width,), width, hidden)
         if self.prior is not None:
             nn.init.zeros_(self.prior.layers[-1].weight)
             nn.init.zeros_(self.prior.layers[-1].bias)
