@@ -70,7 +70,7 @@ class CVAE(variational.Variational):
                note="Two layers of 500 and a learned prior; told a class where the paper gives a part of the picture"),
     )  # fmt: skip
     proofs = (
-        Proof("digits", "digits", "small", 4.0, (
+        Proof("digits", "digits", "small", 5.0, (
             Claim("class_accuracy", ">=", 0.95, "digits that the reader sees as the class asked for"),
             Claim("style_kept", ">=", 0.6, "the same latent keeps ink, place and slant in another class (correlation)"),
             Claim("class_diversity", ">=", 0.6, "spread within a class, over that of real digits"),

@@ -83,13 +83,13 @@ class IWAE(variational.Variational):
             {"steps": 2000, "batch_size": 128, "learning_rate": 0.01, "ema": 0.99}),
         Proof("digits-1", "digits", "small", 3.0, (
             Claim("log_likelihood", ">=", 1.0, "one draw: held-out nats, above the best linear model's", "ppca_nats"),
-        ), {"draws": 1, **DIGITS}, {"steps": 3000}),
+        ), {"draws": 1, **DIGITS}, {"steps": 1500}),
         Proof("digits", "digits", "small", 4.0, (
             Claim("log_likelihood", ">=", 1.0, "eight draws: held-out nats, above those of one", "before/log_likelihood"),
             Claim("gain_5", ">=", 0.5, "nats that the bound of 5 draws is tighter than that of 1"),
             Claim("gain_50", ">=", 0.5, "nats that the bound of 50 draws is tighter than that of 5"),
             Claim("active_units", ">=", 8, "latent dimensions in use"),
-        ), {"draws": 8, **DIGITS}, {"steps": 3000}, after="digits-1"),
+        ), {"draws": 8, **DIGITS}, {"steps": 1500}, after="digits-1"),
     )  # fmt: skip
 
     def losses(self, nets: dict[str, Any], batch: Batch) -> Iterator[Loss]:
