@@ -21,6 +21,10 @@ from ..samplers import tokens
 from ..samplers.latent_path import Shown
 
 
+#: Whole numbers up to here are exact in the half precision of recorded traces.
+EXACT = 2048
+
+
 class Config(msgspec.Struct, frozen=True):
     """An autoencoder through a codebook, and a prior that writes its codes."""
 
@@ -33,7 +37,7 @@ class Config(msgspec.Struct, frozen=True):
     commitment: Annotated[float, Field("How firmly the encoder keeps to its codes", low=0.0, high=10.0)] = 0.25
     decay: Annotated[float, Field("Memory of the running means that move the codes", low=0.0, high=0.9999)] = 0.99
     revive: Annotated[float, Field("A code chosen less often than this share of an even one is put where the data are; "
-                                   "0 never", low=0.0, high=1.0)] = 0.1  # fmt: skip
+                                   "0 never", low=0.0, high=1.0)] = 0.2  # fmt: skip
     prior: Annotated[Transformer, Field("Network that writes codes in reading order")] = Transformer()
     codec_share: Annotated[float, Field("Share of the run in which the codec learns; then it stands still and the prior "
                                         "learns its codes", low=0.0, high=1.0)] = 0.4  # fmt: skip
@@ -167,17 +171,19 @@ class VQVAE(Family):
     # making and looking -----------------------------------------------------------------------------------
     def sample(self, nets: dict[str, Any], noise: Tensor, conditions: dict[str, Any], sampling: Sampling,
                on_step: Callable[[Step], None], generator: Any, start: float | None = None) -> Tensor:  # fmt: skip
-        """Codes one after another, each by the noise of its place. With ``start``, the first codes of the state stay."""
+        """Codes one after another, each by the noise of its place. With ``start``, that share of the codes of ``noise`` (a
+        state of codes (B, length), or items) stays."""
         known, u = torch.empty((len(noise), 0), dtype=torch.long, device=noise.device), tokens.uniform(noise)
         if start is not None:
-            known = self.to_codes(nets, noise)[:, : round(start * self.length)]
+            codes = noise.long() if noise.ndim == 2 else self.to_codes(nets, noise)
+            known = codes[:, : round(start * self.length)]
             u = torch.rand((len(noise), self.length), generator=generator, device=noise.device, dtype=torch.float64)
         first, index = known.shape[1], known
         for place, index in self._written(nets["prior"], known, u, sampling):
             if place < self.length:
-                on_step(self._step(place, first, Shown(x=lambda so_far=index: self._shown(nets, so_far))))
+                on_step(self._step(index, first, Shown(x=lambda so_far=index: self._shown(nets, so_far))))
         items = self._shown(nets, index)
-        on_step(self._step(self.length, first, {"x": items}))
+        on_step(self._step(index, first, {"x": items}))
         return items
 
     @torch.no_grad()
@@ -194,8 +200,11 @@ class VQVAE(Family):
             index, previous = torch.cat([index, chosen[:, None]], 1), torch.cat([previous, chosen[:, None]], 1)
             yield place + 1, index
 
-    def _step(self, place: int, first: int, channels: Any) -> Step:
-        return Step(place - first, self.length - first, place / self.length, 0.0, channels)
+    def _step(self, index: Tensor, first: int, channels: Any) -> Step:
+        """The codes so far (B, place) as a step; they are its state where the half precision of a recording holds them."""
+        place = index.shape[1]
+        state = F.pad(index, (0, self.length - place), value=-1).float() if self.config.codes <= EXACT else None
+        return Step(place - first, self.length - first, place / self.length, 0.0, channels, state)
 
     def _shown(self, nets: dict[str, Any], index: Tensor) -> Tensor:
         """What the codes so far decode to; the mean of all codes where none is written yet."""

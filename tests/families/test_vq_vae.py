@@ -10,7 +10,7 @@ from conformance import Conformance, batch, built, data, draw, fresh_networks, s
 
 from models_backend.contract.family import Batch, DataSpec
 from models_backend.contract.fields import build, merged, plain
-from models_backend.families.vq_vae import VQVAE, Config
+from models_backend.families.vq_vae import EXACT, VQVAE, Config
 
 PICTURES = DataSpec("image", (1, 8, 8), count=64)
 
@@ -84,6 +84,22 @@ def test_a_branch_keeps_the_codes_that_were_written():
     assert torch.equal(half, again) and len(told) == 9
     whole = draw(member, nets, noise=x, start=1.0)
     assert torch.allclose(whole, member.decode(nets, member.encode(nets, x), None), atol=1e-5)
+
+
+def test_a_branch_from_a_recorded_state_has_exactly_its_codes():
+    member = make()
+    nets, told = stirred(fresh_networks(member)), []
+    items = draw(member, nets, on_step=told.append)
+    middle = told[7]
+    state = middle.state.half().float()
+    assert state.shape == (4, 16) and (state[:, :7] >= 0).all() and (state[:, 7:] == -1).all()
+    again: list = []
+    draw(member, nets, noise=state, start=middle.time, on_step=again.append)
+    assert torch.equal(again[0].channels["x"], middle.channels["x"]) and torch.equal(again[0].state, middle.state)
+    assert torch.equal(draw(member, nets, noise=told[-1].state, start=1.0), items)
+    vast = make(codes=EXACT + 1)
+    draw(vast, fresh_networks(vast), on_step=told.append)
+    assert told[-1].state is None
 
 
 def test_decoding_vectors_takes_the_nearest_codes():
