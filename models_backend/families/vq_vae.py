@@ -20,7 +20,6 @@ from ..networks.grids import GridAutoencoder, grid_sizes
 from ..samplers import tokens
 from ..samplers.latent_path import Shown
 
-
 #: Whole numbers up to here are exact in the half precision of recorded traces.
 EXACT = 2048
 
