@@ -218,3 +218,26 @@ def test_an_idle_codebook_is_told_with_what_wakes_it(perplexity, dead, level):
     if level != "ok":
         assert line("codebook_use", diagnostics=figures, config={"revive": 0.2}).remedy.config == {"revive": 0.4}
         assert told.remedy.config == {"latent": {"type": "vq", "codes": 64}}
+
+
+# ------------------------------------------------------------------------------------------------ consistency
+
+
+@pytest.mark.parametrize(
+    ("values", "level"), [((1.0, 0.2), "ok"), ((0.2, 0.25), "ok"), ((0.2, 0.39), "warn"), ((0.2, 1.0), "bad")]
+)
+def test_neighbours_that_do_not_come_to_agree_are_told(values, level):
+    first, last = values
+    told = line(
+        "self_consistency", {"self_consistency": series(falling(start=first, end=last))}, training={"learning_rate": 1e-3}
+    )
+    assert told.level == level and (told.remedy is None) == (level == "ok")
+    beside = line("self_consistency", {"self_consistency": series(falling(start=first, end=last))}, {"self_consistency": 0.123})
+    assert "0.123 on held-out" in beside.text and "early" in line("self_consistency").text
+
+
+@pytest.mark.parametrize(("gap", "level"), [(0.3, "ok"), (1.0, "warn"), (1.5, "bad")])
+def test_a_jump_that_misses_the_teachers_end_is_told(gap, level):
+    told = line("teacher_gap", diagnostics={"teacher_gap": gap}, training={"steps": 500})
+    assert told.level == level and f"{gap:.0%}" in told.text
+    assert level == "ok" or told.remedy.training == {"steps": 1000}
