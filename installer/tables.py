@@ -1,4 +1,4 @@
-"""The tables of README.md that the program writes: families, proofs, commands, dependencies.
+"""The tables of README.md that the program writes: families, proofs, built-in data, commands, dependencies.
 
     python installer/tables.py                    write them into README.md
     python installer/tables.py --check            say whether they match the code (exit status 1 when not)
@@ -70,7 +70,7 @@ def section(text: str, name: str) -> str:
 
 
 def tables() -> dict[str, str]:
-    return {"families": families(), "proofs": proofs(), "commands": commands(), "dependencies": dependencies()}
+    return {"families": families(), "proofs": proofs(), "data": data(), "commands": commands(), "dependencies": dependencies()}
 
 
 def families() -> str:
@@ -92,6 +92,19 @@ def proofs() -> str:
     results = [msgspec.json.decode(path.read_bytes(), type=ProofResult) for path in sorted(PROOFS.glob("*.json"))]
     results.sort(key=lambda r: (order.index(r.family) if r.family in order else len(order), r.when))
     return families_table(results, {family.key: family.title for family in descriptions()})
+
+
+def data() -> str:
+    """One line a built-in data set, from its options."""
+    from models_backend.contract.fields import describe
+    from models_backend.data.builtin import BUILTIN
+
+    lines = ["| name | what it is | options |", "|---|---|---|"]
+    for name, (options, _) in BUILTIN.items():
+        said = " ".join(options.__doc__.split()).removesuffix(".")
+        offered = ", ".join(f"`{field.name}` ({field.default})" for field in describe(options).fields)
+        lines.append(f"| `{name}` | {said} | {offered} |")
+    return "\n".join(lines) + "\n"
 
 
 def commands() -> str:

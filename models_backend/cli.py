@@ -124,18 +124,27 @@ def _looking(add) -> None:
     add("jobs", "listing:jobs", "list the queue")
     add("show", "listing:show", "show everything that is kept of a run").add_argument("run", help=RUN)
     bring = add("import", "bringing:import_", "import files, folders or archives as one data set")
-    bring.add_argument("paths", nargs="+", metavar="PATH", help="what to import, or the name of a built-in data set")
+    bring.add_argument(
+        "paths", nargs="+", metavar="PATH", help="what to import, or a built-in data set: digits, shapes, scenes, points"
+    )
     bring.add_argument("--title", default="", help="name of the data set")
 
 
+BUILT_IN = "digits, shapes, scenes:objects=2, points:density=moons"
+DATA = "a data set, a folder to import, or one that is built in: " + BUILT_IN
 RUN = "a run's id, the unique start of one, or its title"
 SET = "change a setting (repeatable), for example --set steps=500 --set network.channels=64"
+CONDITION = "what to make (repeatable; several of one kind go round), for example class=3, class=all, 'text=a red circle'"
 
 
 def _training(add) -> None:
     train = add("train", "training:train", "train a model")
     train.add_argument("--family", required=True, help="`nexus-studio families` lists them")
-    train.add_argument("--data", required=True, help="a data set, a folder to import, or digits, shapes, points:density=moons")
+    train.add_argument(
+        "--data",
+        required=True,
+        help="a data set, a folder to import, or digits, shapes, scenes:objects=2, points:density=moons",
+    )
     train.add_argument("--preset", default="", help="a named starting point (default: small)")
     train.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help=SET)
     train.add_argument("--part", action="append", default=[], metavar="NAME=RUN", help="another run used as a part")
@@ -151,11 +160,11 @@ def _training(add) -> None:
 
 
 def _making(add) -> None:
-    sample = add("sample", "making:sample", "make items of a run")
+    sample = add("sample", "making:sample", "make items of a run; of a class or a caption with --condition")
     sample.add_argument("--n", type=_positive, default=16, help="how many")
     sample.add_argument("--out", default="", metavar="DIR", help="folder to write pictures and films to")
     sample.add_argument("--trace", action="store_true", help="record the steps and write their film")
-    sample.add_argument("--condition", action="append", default=[], metavar="KIND=VALUE", help="for example class=3")
+    sample.add_argument("--condition", action="append", default=[], metavar="KIND=VALUE", help=CONDITION)
     sample.add_argument("--title", default="", help="name of the sample")
     measure = add("evaluate", "making:evaluate", "measure a run on held-out data")
     measure.add_argument("--n", type=_positive, default=1000, help="how many items to make")

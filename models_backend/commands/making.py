@@ -70,9 +70,15 @@ async def sampling_of(now: Session, record: RunRecord, pairs: list[str]) -> dict
 
 
 def conditions(pairs: list[str]) -> dict[str, Any]:
-    """``["class=3", "text=a red circle"]`` as conditions by kind; whole numbers become numbers."""
-    named = dict(settings.split(pair) for pair in pairs)
-    return {kind: int(text) if text.lstrip("-").isdigit() else text for kind, text in named.items()}
+    """``["class=3", "text=a red circle"]`` as conditions by kind; whole numbers become numbers, several of one kind a list that
+    goes round. Raises TroubleError for what is not written kind=value."""
+    named: dict[str, list[Any]] = {}
+    for pair in pairs:
+        kind, sign, value = (part.strip() for part in pair.partition("="))
+        if not (kind and sign and value):
+            raise TroubleError("a condition is written kind=value", pair, advice='For example --condition "text=a red circle"')
+        named.setdefault(kind, []).append(int(value) if value.isascii() and value.isdigit() else value)
+    return {kind: values if len(values) > 1 else values[0] for kind, values in named.items()}
 
 
 async def called(now: Session, request: Any, what: str) -> Any:

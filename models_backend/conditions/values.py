@@ -54,7 +54,7 @@ def read_texts(value: Any, spec: DataSpec) -> torch.Tensor:
     """A caption or several as tokens (N, L) int64 (see ``text``); None is the null caption. TroubleError for one too long."""
     captions = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value]
     try:
-        return torch.from_numpy(text.tokens([caption or "" for caption in captions or [""]]))
+        return torch.from_numpy(text.tokens([str(caption or "") for caption in captions or [""]]))
     except ValueError as error:
         raise TroubleError(str(error), "text", advice="write a shorter prompt") from error
 

@@ -7,6 +7,7 @@ recovers the factors from pixels is ``evaluation/scene_reader``; it shares no co
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import cv2
@@ -42,7 +43,9 @@ _WORDINGS = (
     "a {shape}: {colour}, {size}, {where}",
     "{where} a {size} {colour} {shape}",
 )
-_PAIRS = ("a {a} {relation} a {b}", "{a} {relation} {b}", "there is a {a} {relation} a {b}", "one {a}, {relation} one {b}")
+_PAIRS = (
+    "a {a} {relation} a {b}", "{a} {relation} {b}", "there is a {a} {relation} a {b}", "one {a}, {relation} one {b}",
+)  # fmt: skip
 
 
 def left_out() -> frozenset[tuple[int, int]]:
@@ -73,9 +76,12 @@ def draw_one(rng: np.random.Generator, kinds: list[tuple[int, int]]) -> tuple[Th
     return Thing(shape, colour, float(rng.uniform(*RADII[size])), float(x), float(y)), size, place
 
 
-def draw_two(rng: np.random.Generator, kinds: list[tuple[int, int]]) -> tuple[Thing, Thing, int]:
-    """Two objects that differ in shape and colour, and how the first stands to the second."""
-    first = kinds[int(rng.integers(len(kinds)))]
+def draw_two(
+    rng: np.random.Generator, kinds: list[tuple[int, int]], wanted: list[tuple[int, int]] | None = None
+) -> tuple[Thing, Thing, int]:
+    """Two objects that differ in shape and colour (the first one of ``wanted``), and how the first stands to the second."""
+    wanted = wanted or kinds
+    first = wanted[int(rng.integers(len(wanted)))]
     others = [kind for kind in kinds if kind[0] != first[0] and kind[1] != first[1]]
     second, relation = others[int(rng.integers(len(others)))], int(rng.integers(len(RELATIONS)))
     near, far = rng.uniform(0.22, 0.28), rng.uniform(0.72, 0.78)
@@ -100,13 +106,17 @@ def kinds_shown(leave_out: bool) -> list[tuple[int, int]]:
 def caption_one(thing: Thing, size: int, place: int, rng: np.random.Generator) -> str:
     """One of several wordings."""
     words = {"size": SIZES[size], "colour": COLOURS[thing.colour], "shape": SHAPES[thing.shape]}
-    return _WORDINGS[int(rng.integers(len(_WORDINGS)))].format(where=_WORDS[PLACES[place]], **words)
+    return _spoken(_WORDINGS[int(rng.integers(len(_WORDINGS)))].format(where=_WORDS[PLACES[place]], **words))
 
 
 def caption_two(first: Thing, second: Thing, relation: int, rng: np.random.Generator) -> str:
     """One of several wordings; which comes first decides who is where."""
     a, b = (f"{COLOURS[thing.colour]} {SHAPES[thing.shape]}" for thing in (first, second))
-    return _PAIRS[int(rng.integers(len(_PAIRS)))].format(a=a, b=b, relation=RELATIONS[relation])
+    return _spoken(_PAIRS[int(rng.integers(len(_PAIRS)))].format(a=a, b=b, relation=RELATIONS[relation]))
+
+
+def _spoken(said: str) -> str:
+    return re.sub(r"\ba (?=orange)", "an ", said)
 
 
 # ------------------------------------------------------------------------------------------------ pictures
@@ -158,18 +168,18 @@ class Scenes:
 
 
 def make_scenes(side: int, count: int, seed: int = 0, objects: int = 1, leave_out: bool = False,
-                kinds: list[tuple[int, int]] | None = None) -> Scenes:  # fmt: skip
-    """Pictures with captions; a function of its arguments. ``kinds``: the (shape, colour) to choose from."""
-    rng, kinds = np.random.default_rng(seed), kinds or kinds_shown(leave_out)
+                wanted: list[tuple[int, int]] | None = None) -> Scenes:  # fmt: skip
+    """Pictures with captions; a function of its arguments. ``wanted``: the (shape, colour) to choose the first object from."""
+    rng, kinds = np.random.default_rng(seed), kinds_shown(leave_out)
     pictures, labels, factors, captions = [], [], [], []
     for _ in range(count):
         if objects == 1:
-            thing, size, place = draw_one(rng, kinds)
+            thing, size, place = draw_one(rng, wanted or kinds)
             things, label = [thing], thing.shape * len(COLOURS) + thing.colour
             row = (thing.shape, thing.colour, size, place, thing.radius, thing.x, thing.y)
             captions.append(caption_one(thing, size, place, rng))
         else:
-            first, second, relation = draw_two(rng, kinds)
+            first, second, relation = draw_two(rng, kinds, wanted)
             things, label = [first, second], -1
             row = (first.shape, first.colour, first.x, first.y, second.shape, second.colour, second.x, second.y, relation)
             captions.append(caption_two(first, second, relation, rng))
@@ -179,7 +189,7 @@ def make_scenes(side: int, count: int, seed: int = 0, objects: int = 1, leave_ou
     return Scenes(np.stack(pictures), np.array(labels, np.int64), np.array(factors, np.float32), captions)
 
 
-def unseen(count: int, seed: int = 1) -> tuple[list[str], np.ndarray]:
-    """Captions of combinations that ``leave_out`` leaves out, and their factors (N, 7)."""
-    made = make_scenes(16, count, seed, kinds=sorted(left_out()))
+def unseen(count: int, seed: int = 1, objects: int = 1) -> tuple[list[str], np.ndarray]:
+    """Captions whose (first) object is a combination that ``leave_out`` leaves out, and their factors (N, K)."""
+    made = make_scenes(16, count, seed, objects, leave_out=True, wanted=sorted(left_out()))
     return made.captions, made.factors

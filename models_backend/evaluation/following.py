@@ -1,11 +1,13 @@
 """How a conditional run follows what it is asked for: read back, and along its guidance scale.
 
 Classes: ``class_accuracy`` (made items that the data set's reader sees as the class asked for), ``class_diversity`` (spread
-within a class over that of real items). Captions of scenes, read back by ``scene_reader``: ``text_shape text_colour
-text_place text_joint`` (all three) on held-out captions, ``text_unseen`` on combinations that the data never show,
-``text_swapped`` against another picture's caption (chance); of two objects ``relation_accuracy`` and ``pair_accuracy``.
-Where sampling has ``guidance``, at each of ``SCALES``: ``accuracy_w<scale>`` (of classes, or ``text_joint``) and
-``diversity_w<scale>``; at 0 the condition is not heard, so ``entropy_w0`` tells the marginal of classes.
+within a class over that of real items). Captions of scenes, read back by ``scene_reader`` and held against the stored factors
+of the item that each is of: ``text_shape text_colour text_place`` and ``text_joint`` (all three; a second thing is wrong) on
+held-out captions; of two objects ``pair_accuracy``, ``relation_accuracy`` and ``text_joint`` (both); ``text_unseen``, joint on
+combinations that the data never show; ``text_swapped``, joint against another item's caption (chance).
+Where sampling has ``guidance``, at each of ``SCALES``: ``accuracy_w<scale>`` of classes or ``text_joint_w<scale>``, and
+``diversity_w<scale>``, the spread of what one class or one caption gives over that of real items of one class; at 0 the
+condition is not heard, so ``entropy_w0`` tells the marginal of classes.
 For families with a latent "z" also ``style_kept``: whether a latent has the same style in every class.
 """
 
@@ -16,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from ..conditions import text
 from ..contract.family import LoadedRun
 from ..contract.fields import describe
 from ..data import scenes
@@ -38,52 +41,73 @@ Make = Callable[[int, dict[str, Any], float | None], np.ndarray]
 def hears(loaded: LoadedRun, data: Dataset) -> str:
     """What a run is asked for: "text", "class" or nothing ("")."""
     kinds = {c.kind for c in loaded.family.conditions}
-    if "text" in kinds and data.spec.captioned:
+    if "text" in kinds and loaded.spec.captioned and len(prompts(data)):
         return "text"
     return "class" if "class" in kinds and loaded.spec.classes else ""
 
 
 def asked(loaded: LoadedRun, data: Dataset) -> dict[str, Any]:
-    """The conditions under which a run is measured: every class in turn, or held-out captions in turn."""
+    """The conditions under which a run is measured: held-out captions in turn, or every class in turn that has items."""
     kind = hears(loaded, data)
     if kind == "text":
         return {"text": [data.validation.captions[i] for i in prompts(data)]}
-    return {"class": "all"} if kind else {}
+    return {"class": [int(i) for i in shown(loaded, data)]} if kind else {}
 
 
 def prompts(data: Dataset) -> np.ndarray:
     """The places (N,) in the validation split whose captions are asked for."""
-    return np.array([i for i, caption in enumerate(data.validation.captions) if caption][:PROMPTS], int)
+    captions = enumerate(data.validation.captions)
+    return np.array([i for i, caption in captions if caption and len(caption.encode()) <= text.LONGEST][:PROMPTS], int)
 
 
 def measured(loaded: LoadedRun, data: Dataset, features: Callable[[], Features], made: np.ndarray, make: Make,
              seed: int) -> dict[str, float]:  # fmt: skip
     """Everything that applies. ``made``: items of ``asked``, in turn; ``make`` makes more."""
     kind, guided = hears(loaded, data), "guidance" in {f.name for f in describe(type(loaded.family).Sampling).fields}
-    if kind == "text" and "scenes" in data.record.options:
-        return _of_text(data, made, make, guided)
+    if kind == "text":
+        found = _of_text(data, made, make) if readable(data) else {}
+        return found | (_along_text(data, features(), make, seed) if guided else {})
     if kind == "class" and labelled(data):
         found = of_classes(loaded, data, features(), made, seed) | across_classes(loaded, make)
         return found | (along_guidance(loaded, data, features(), make, seed) if guided else {})
     return {}
 
 
+def readable(data: Dataset) -> bool:
+    """Whether the data are scenes whose pictures can be read without a network."""
+    return "scenes" in data.record.options and data.spec.shape[0] == 3 and bool(data.factors())
+
+
+def spread_of_real(data: Dataset, features: Features, seed: int) -> float:
+    """Spread of real items of one class; where there are no classes, of one relation of two objects, or of all."""
+    kinds = data.train.labels
+    if not labelled(data):
+        kinds = data.factors().get("relation", np.zeros(data.record.count))[data.train.positions].astype(np.int64)
+    known = np.sort(np.random.default_rng(seed).permutation(np.flatnonzero(kinds >= 0))[: 4 * ITEMS])
+    return max(measures.spread_within(features(data.train.take(known)), kinds[known]), 1e-12)
+
+
 # ------------------------------------------------------------------------------------------------ classes
 
 
-def in_turn(loaded: LoadedRun, count: int) -> np.ndarray:
+def shown(loaded: LoadedRun, data: Dataset) -> np.ndarray:
+    """The classes that have items (all of them where nothing is labelled): no run can be asked for what was never there."""
+    found = np.unique(np.concatenate([data.train.labels, data.validation.labels]))
+    found = found[found >= 0]
+    return found if len(found) else np.arange(len(loaded.spec.classes))
+
+
+def in_turn(loaded: LoadedRun, data: Dataset, count: int) -> np.ndarray:
     """The class (count,) that each item was asked for."""
-    return np.arange(count) % len(loaded.spec.classes)
+    return np.resize(shown(loaded, data), count)
 
 
 def of_classes(loaded: LoadedRun, data: Dataset, features: Features, made: np.ndarray, seed: int) -> dict[str, float]:
     """Accuracy and diversity of items made of every class in turn."""
-    labels = in_turn(loaded, len(made))
-    known = np.random.default_rng(seed).permutation(np.flatnonzero(data.train.labels >= 0))[: 4 * ITEMS]
-    real = measures.spread_within(features(data.train.take(np.sort(known))), data.train.labels[np.sort(known)])
+    labels = in_turn(loaded, data, len(made))
     return {
         "class_accuracy": measures.accuracy(features.probabilities(made), labels),
-        "class_diversity": measures.spread_within(features(made), labels) / max(real, 1e-12),
+        "class_diversity": measures.spread_within(features(made), labels) / spread_of_real(data, features, seed),
     }
 
 
@@ -91,7 +115,7 @@ def along_guidance(loaded: LoadedRun, data: Dataset, features: Features, make: M
     """The curve of guidance on classes."""
     found: dict[str, float] = {}
     for scale in SCALES:
-        made = make(ITEMS, {"class": "all"}, scale)
+        made = make(ITEMS, asked(loaded, data), scale)
         told = of_classes(loaded, data, features, made, seed)
         found |= {f"accuracy_w{scale:g}": told["class_accuracy"], f"diversity_w{scale:g}": told["class_diversity"]}
         if scale == 0:
@@ -108,64 +132,63 @@ def across_classes(loaded: LoadedRun, make: Make) -> dict[str, float]:
     return {"style_kept": style.kept(np.stack([style.style(items) for items in made]))}
 
 
-# ------------------------------------------------------------------------------------------------ captions of scenes
+# ------------------------------------------------------------------------------------------------ captions
 
 
-def _of_text(data: Dataset, made: np.ndarray, make: Make, guided: bool) -> dict[str, float]:
-    rows = data.validation.positions[prompts(data)]
-    factors = np.stack([data.factors()[name][rows] for name in data.record.options["factors"]], 1)
+def _of_text(data: Dataset, made: np.ndarray, make: Make) -> dict[str, float]:
+    """What items of the prompts in turn show, of what each caption's own item shows."""
+    factors = _factors(data)
     told = factors[np.arange(len(made)) % len(factors)]
-    if data.record.options["scenes"] == 2:
-        return _of_pairs(made, told)
-    found = _shares(made, told)
-    found["text_swapped"] = _shares(made, np.roll(told, 1, axis=0))["text_joint"]
+    swapped = factors[(np.arange(len(made)) + 1) % len(factors)]
+    found = judged(made, told) | {"text_swapped": judged(made, swapped)["text_joint"]}
     if data.record.options.get("leave_out"):
-        captions, combined = scenes.unseen(PROMPTS)
-        found["text_unseen"] = _shares(make(PROMPTS, {"text": captions}, None), combined)["text_joint"]
-    for scale in SCALES if guided else ():
-        captions = asked_again(data, PROMPTS // OF_ONE)
-        again = make(PROMPTS, {"text": [c for c in captions for _ in range(OF_ONE)]}, scale)
-        found[f"accuracy_w{scale:g}"] = _shares(again, np.repeat(factors[: len(captions)], OF_ONE, 0))["text_joint"]
-        found[f"diversity_w{scale:g}"] = _spread(again)
+        captions, combined = scenes.unseen(PROMPTS, objects=data.record.options["scenes"])
+        found["text_unseen"] = judged(make(PROMPTS, {"text": captions}, None), combined)["text_joint"]
     return found
 
 
-def asked_again(data: Dataset, count: int) -> list[str]:
-    """The first ``count`` prompts."""
-    return [data.validation.captions[i] for i in prompts(data)[:count]]
+def _along_text(data: Dataset, features: Features, make: Make, seed: int) -> dict[str, float]:
+    """The curve of guidance on captions: several items of each of a few prompts at every scale."""
+    captions = [data.validation.captions[i] for i in prompts(data)[: PROMPTS // OF_ONE]]
+    which, real, found = np.repeat(np.arange(len(captions)), OF_ONE), spread_of_real(data, features, seed), {}
+    for scale in SCALES:
+        made = make(len(which), {"text": [captions[i] for i in which]}, scale)
+        if readable(data):
+            found[f"text_joint_w{scale:g}"] = judged(made, _factors(data)[which])["text_joint"]
+        found[f"diversity_w{scale:g}"] = measures.spread_within(features(made), which) / real
+    return found
 
 
-def _shares(made: np.ndarray, told: np.ndarray) -> dict[str, float]:
-    """Shares of items (N, C, H, W) whose shape, colour, place and all three are as told (N, 7)."""
-    seen = [_first(scene_reader.read(picture)) for picture in as_bytes(made)]
-    right = np.array([(s.shape == f[0], s.colour == f[1], s.place == f[3]) for s, f in zip(seen, told, strict=True)], float)
-    names = ("text_shape", "text_colour", "text_place")
-    return dict(zip(names, map(float, right.mean(0)), strict=True)) | {"text_joint": float(right.all(1).mean())}
+def _factors(data: Dataset) -> np.ndarray:
+    """The stored factors of the items whose captions are asked for, (N, F)."""
+    rows, known = data.validation.positions[prompts(data)], data.factors()
+    return np.stack([known[name][rows] for name in data.record.options["factors"]], 1)
 
 
-def _first(seen: Sequence[scene_reader.Seen]) -> scene_reader.Seen:
-    return seen[0] if seen else scene_reader.Seen()
+def judged(made: np.ndarray, told: np.ndarray) -> dict[str, float]:
+    """Shares of items (N, 3, H, W) in [-1, 1] that show what the factors (N, F) of one object or of two tell."""
+    seen = [scene_reader.read(picture) for picture in as_bytes(made)]
+    judge = _pair if told.shape[1] == len(scenes.TWO) else _one
+    right = [judge(things, row) for things, row in zip(seen, told, strict=True)]
+    return {name: float(np.mean([each[name] for each in right])) for name in right[0]}
 
 
-def _spread(made: np.ndarray) -> float:
-    """Mean distance of two items of one prompt (OF_ONE in a row each), of their values' range."""
-    groups = made.reshape(-1, OF_ONE, int(np.prod(made.shape[1:])))
-    return measures.spread_within(groups.reshape(len(made), -1), np.repeat(np.arange(len(groups)), OF_ONE)) / (
-        2 * np.sqrt(groups.shape[-1])
-    )
+def _one(seen: Sequence[scene_reader.Seen], row: np.ndarray) -> dict[str, bool]:
+    """The picture shows one thing, and it is as told."""
+    one = seen[0] if len(seen) == 1 else scene_reader.Seen()
+    found = {"text_shape": one.shape == row[0], "text_colour": one.colour == row[1], "text_place": one.place == row[3]}
+    return found | {"text_joint": all(found.values())}
 
 
-def _of_pairs(made: np.ndarray, told: np.ndarray) -> dict[str, float]:
-    """``pair_accuracy``: both objects as told; ``relation_accuracy``: the one that was named first stands to the other as told
-    (found by colour; half of them by chance where both are there), and nothing that cannot be read counts."""
-    pair, related = [], []
-    for picture, row in zip(as_bytes(made), told, strict=True):
-        seen = {s.colour: s for s in scene_reader.read(picture, 2)}
-        first, second = seen.get(int(row[1])), seen.get(int(row[5]))
-        both = first is not None and second is not None
-        pair.append(both and first.shape == row[0] and second.shape == row[4])
-        related.append(both and stands(first, second) == int(row[8]))
-    return {"pair_accuracy": float(np.mean(pair)), "relation_accuracy": float(np.mean(related))}
+def _pair(seen: Sequence[scene_reader.Seen], row: np.ndarray) -> dict[str, bool]:
+    """``pair_accuracy``: two things, both as told. ``relation_accuracy``: the one of the colour that was named first stands to
+    the one of the other as told (half of them by chance where both are there)."""
+    by_colour = {s.colour: s for s in seen} if len(seen) == 2 else {}
+    first, second = by_colour.get(int(row[1])), by_colour.get(int(row[5]))
+    if first is None or second is None:
+        return dict.fromkeys(("pair_accuracy", "relation_accuracy", "text_joint"), False)
+    pair, stand = first.shape == row[0] and second.shape == row[4], stands(first, second) == int(row[8])
+    return {"pair_accuracy": pair, "relation_accuracy": stand, "text_joint": pair and stand}
 
 
 def stands(first: scene_reader.Seen, second: scene_reader.Seen) -> int:
@@ -178,4 +201,4 @@ def stands(first: scene_reader.Seen, second: scene_reader.Seen) -> int:
 
 def as_bytes(items: np.ndarray) -> np.ndarray:
     """Items (N, C, H, W) in [-1, 1] as uint8 pictures (N, H, W, C)."""
-    return np.moveaxis(np.clip(np.rint(np.asarray(items) * 127.5 + 127.5), 0, 255).astype(np.uint8), 1, -1)
+    return np.moveaxis(np.clip(np.rint(np.nan_to_num(items, nan=-1.0) * 127.5 + 127.5), 0, 255).astype(np.uint8), 1, -1)

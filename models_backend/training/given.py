@@ -65,7 +65,7 @@ def problems(family: Family, data: Any) -> list[str]:
         without = sum(not caption.strip() for caption in train.captions)
         if without:
             found.append(f"{without:,} of {train.count:,} items have no caption; write it, or leave them out")
-        long = next((c for c in train.captions if len(c.encode()) > text.LONGEST), None)
+        long = next((c for c in (*train.captions, *data.validation.captions) if len(c.encode()) > text.LONGEST), None)
         if long:
             found.append(f"the caption “{long[:40]}…” has {len(long.encode())} bytes, {text.LONGEST} are read; shorten it")
     if "class" in kinds and family.spec.classes:
