@@ -13,8 +13,10 @@ from library import records
 
 from models_backend import cli
 from models_backend.commands import session, training
+from models_backend.commands.making import conditions
 from models_backend.contract.family import Claim, FamilyDescription, Preset, Proof
 from models_backend.contract.fields import FieldSpec
+from models_backend.contract.messages import TroubleError
 from models_backend.engine import catalogue
 from models_backend.engine.engine import Engine, Limits
 from models_backend.engine.terminal import Reporter
@@ -149,6 +151,15 @@ def test_samples_figures_and_files_of_a_run(run, tmp_path):
     assert "exported as safetensors" in run("export", made, "--to", "png", status=1)[-1]["what"]
     assert last(run("prove-resume", made, "--steps", 5), "done")["identical"]
     assert not last(run("prove-resume", made, "--steps", 13, status=1), "done")["identical"]
+
+
+def test_conditions_are_written_kind_is_value_and_several_go_round():
+    assert conditions(["class=3"]) == {"class": 3} and conditions(["class=all"]) == {"class": "all"}
+    assert conditions(["text=a red circle", "class=cat", "text=a = b"]) == {"text": ["a red circle", "a = b"], "class": "cat"}
+    for wrong in ("class", "=3", "text="):
+        with pytest.raises(TroubleError, match="kind=value") as told:
+            conditions([wrong])
+        assert told.value.trouble.item == wrong and "--condition" in told.value.trouble.advice
 
 
 def test_a_proof_trains_measures_and_holds_its_claims(run, library_root):
