@@ -143,7 +143,7 @@ class ImageCodecFamily(Family):
             Claim("reconstruction_psnr", ">=", 28.0, "held-out scenes through the latents, PSNR in dB"),
             Claim("latent_std_scaled", ">=", 0.95, "spread of held-out latents at the stored scale, from below"),
             Claim("latent_std_scaled", "<=", 1.05, "spread of held-out latents at the stored scale, from above"),
-        ), training={"steps": 2000}),
+        ), training={"steps": 1200}),
     )  # fmt: skip
 
     # as a part of other runs ------------------------------------------------------------------------------
