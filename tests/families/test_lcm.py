@@ -144,3 +144,31 @@ def test_a_teacher_that_does_not_fit_is_named(spec, words):
 def test_no_teacher_and_scales_the_wrong_way_round_are_named():
     found = LCM(Config(lowest=9.0), SPECS["points"]).problems()
     assert [problem.split(":")[0] for problem in found] == ["lowest", "teacher"]
+
+
+class Bend(torch.nn.Module):
+    """A network of no use that says something of every x, time left aside."""
+
+    def forward(self, x, told, given):
+        return torch.sin(3 * x) + 0.3 * x.roll(1, -1)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 4, 8])
+def test_jumps_are_the_published_schedulers_step_by_step(steps):
+    from diffusers import LCMScheduler
+
+    from models_backend.objectives import schedules
+
+    family, told = built(LCM, SPECS["points"]), []
+    x = torch.randn(5, 2, generator=seeded())
+    items = family.sample({"student": Bend()}, x, {}, Sampling(steps=steps), told.append, seeded(9))
+    betas = schedules.betas(family.teacher.family.config.schedule).float().tolist()
+    scheduler = LCMScheduler(
+        trained_betas=betas, prediction_type="v_prediction", clip_sample=False, original_inference_steps=50
+    )
+    scheduler.set_timesteps(steps)
+    generator = seeded(9)
+    for step, time in zip(told, scheduler.timesteps, strict=False):
+        assert torch.allclose(step.channels["x"], x, atol=1e-4)
+        x = scheduler.step(Bend()(x, None, None), time, x, generator=generator).prev_sample
+    assert len(told) == steps + 1 and torch.allclose(items, x, atol=1e-4)
