@@ -45,7 +45,7 @@ class MMDiT(InLatents, Guided, flow.Flow):
     1000 (1 - t) and the velocity towards the noise, so that weights load elsewhere."""
 
     title = "MMDiT"
-    glyph = "⧉"
+    glyph = "MM"
     group = "Flow"
     summary = "Words and patches, one flow"
     paper = "Esser et al. 2024, Scaling Rectified Flow Transformers, arXiv:2403.03206"

@@ -56,7 +56,7 @@ class VQVAE(Family):
     First the codec learns, then it stands still and the prior learns what it writes, as in the paper's two stages."""
 
     title = "VQ-VAE"
-    glyph = "⌗"
+    glyph = "#"
     group = "Autoencoders"
     summary = "A codebook and its writer"
     paper = "van den Oord et al. 2017, Neural Discrete Representation Learning, arXiv:1711.00937"

@@ -103,7 +103,7 @@ class ModelsDelegate(QStyledItemDelegate):
         painter.drawText(rect.adjusted(12, 0, -4, -4), Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignBottom, group.upper())
 
     def _paint_family(self, painter: QPainter, option, family: FamilyDescription) -> None:
-        rect = QRectF(option.rect).adjusted(10, 1, -10, -1)
+        rect = QRectF(option.rect).adjusted(10, 1, -2, -1)
         chosen = bool(option.state & QStyle.StateFlag.State_Selected)
         hovered = bool(option.state & QStyle.StateFlag.State_MouseOver)
         if chosen or hovered:
@@ -115,11 +115,11 @@ class ModelsDelegate(QStyledItemDelegate):
         text, tint, _ = self._mark(family)
         able = tint != "text3"
         self._paint_glyph(painter, rect, family.glyph, able)
-        room = rect.adjusted(theme.px(40), theme.px(6), -theme.px(22), -theme.px(6))
+        room = rect.adjusted(theme.px(40), theme.px(6), -theme.px(4), -theme.px(6))
         self._paint_words(painter, room, family, able)
         painter.setFont(paint.words(12, bold=True))
         painter.setPen(paint.ink(tint))
-        painter.drawText(rect.adjusted(0, 0, -8, 0), Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, text)
+        painter.drawText(room.adjusted(0, 1, -2, 0), Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignTop, text)
 
     def _paint_glyph(self, painter: QPainter, rect: QRectF, glyph: str, able: bool) -> None:
         side = theme.px(26)

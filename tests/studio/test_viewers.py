@@ -324,3 +324,15 @@ def test_trace_frames_of_each_modality():
 def test_a_wire_array_is_read_in_place():
     array = np.arange(12, dtype=np.float32).reshape(3, 4)
     assert (modality.to_array(Array("float32", (3, 4), array.tobytes())) == array).all()
+
+
+def test_the_bundled_font_has_every_familys_glyph(qapp):
+    from PySide6.QtGui import QFontMetrics
+
+    from models_backend.workers.registry import descriptions
+    from nexus_studio import theme
+
+    theme.apply(qapp, "dark")
+    metrics = QFontMetrics(theme.font("mono", 11, 600))
+    lacking = {family.key: c for family in descriptions() for c in family.glyph if not metrics.inFontUcs4(ord(c))}
+    assert lacking == {} and all(metrics.horizontalAdvance(family.glyph) <= 22 for family in descriptions())
