@@ -107,7 +107,7 @@ class WGAN(kind.Adversarial):
         ), RING | {"generator": {"type": "mlp", "width": 16, "depth": 0}, "critic": {"type": "mlp", "width": 64, "depth": 3}},
             RING_TRAINING | {"steps": 600}, count=2000, after="ring"),
         Proof("ring-clipped", "points:density=8gaussians", "small", 6.0, (
-            Claim("w2", ">=", 1.2, "W2 of weight clipping in as many steps, against the penalty's: it is weaker", "before/w2"),
+            Claim("w2", ">=", 1.5, "W2 of weight clipping in as many steps, against the penalty's: it is weaker", "before/w2"),
             Claim("critic_slope", "<=", 0.5, "its critic's slope is far from one: the estimate has no unit"),
         ), RING | {"constraint": {"type": "clipping", "bound": 0.01}}, RING_TRAINING, count=2000, after="ring"),
         Proof("digits", "digits", "small", 8.0, (
