@@ -199,9 +199,8 @@ class Consistency(Family):
         if isinstance(way, Distillation):
             count = way.levels
         else:
-            count = (consistency.doubling_levels if isinstance(way, Improved) else consistency.square_root_levels)(
-                progress, way.first, way.last
-            )
+            rule = consistency.doubling_levels if isinstance(way, Improved) else consistency.square_root_levels
+            count = rule(progress, way.first, way.last)
         return consistency.grid(count, *self.ends)
 
     def decay(self, progress: float) -> float:
@@ -212,8 +211,9 @@ class Consistency(Family):
         return consistency.target_decay(len(self.levels(progress)), way.first, way.decay)
 
     def losses(self, nets: dict[str, Any], batch: Batch) -> Iterator[Loss]:
-        x0, sigmas = batch.x, self.levels(batch.progress).to(batch.x.device, torch.float32)
-        place = self._draw(sigmas, batch)
+        x0, grid = batch.x, self.levels(batch.progress)
+        level, sigmas = self._draw(grid, batch), grid.to(x0.device, torch.float32)
+        place = (level * (len(sigmas) - 1)).long().clamp(max=len(sigmas) - 2)
         below, above = sigmas[place], sigmas[place + 1]
         eps = denoising.normal_like(x0, batch.generator)
         here = _noised(x0, eps, above)
@@ -222,21 +222,20 @@ class Consistency(Family):
             there = self._teachers_step(here, above, below) if self.distils else _noised(x0, eps, below)
             wanted = self.jump(target, there, below)
         said = self.jump(nets["consistency"], here, above)
-        each = consistency.distance(self.config.distance, said, wanted, self.scale)
-        weight = self.scale / (above - below) if isinstance(self.config.way, Improved) else torch.ones_like(above)
+        weight = self.scale / (above - below) if isinstance(self.config.way, Improved) else 1.0
+        each = weight * consistency.distance(self.config.distance, said, wanted, self.scale)
         figures = {"self_consistency": self._disagreement(said, wanted, above, below)}
-        each = weight * each
-        yield Loss("consistency", each.mean(), figures, levels=((place + 1) / (len(sigmas) - 1), each.detach()))
+        yield Loss("consistency", each.mean(), figures, levels=(level.float(), each.detach()))
         if "target" in nets and nets["consistency"].training and torch.is_grad_enabled():
             follow(nets["target"], nets["consistency"], self.decay(batch.progress))
 
     def _draw(self, sigmas: Tensor, batch: Batch) -> Tensor:
-        """The lower level (B,) of each item's pair of neighbours."""
+        """Places (B,) on the grid in (0, 1): each item's pair of neighbours is the two levels around it."""
         u, way = timesteps.quantiles(len(batch.x), True, batch.generator, batch.x.device), self.config.way
         if not isinstance(way, Improved):
-            return (u * (len(sigmas) - 1)).long()
-        shares = consistency.lognormal_shares(sigmas.double(), way.mean + math.log(self.scale), way.std)
-        return torch.searchsorted(shares.cumsum(0), u.double()).clamp(max=len(shares) - 1)
+            return u
+        shares = consistency.lognormal_shares(sigmas, way.mean + math.log(self.scale), way.std)
+        return timesteps.draw_binned(shares, u)[0]
 
     def _disagreement(self, said: Tensor, wanted: Tensor, above: Tensor, below: Tensor) -> Tensor:
         """Mean |f(x_t) - f(x_t')| in data widths, for each unit of log noise between them: the same measure on every grid."""

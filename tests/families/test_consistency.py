@@ -104,7 +104,7 @@ def test_pairs_are_drawn_as_the_cut_normal_says():
     family = member("ict", SPECS["image"], way_changes={"first": 10, "last": 10})
     sigmas, made = family.levels(0.0), batch(Consistency, SPECS["points"])
     made.x = torch.zeros(40_000, 1)
-    seen = torch.bincount(family._draw(sigmas, made), minlength=10) / 40_000
+    seen = torch.bincount((10 * family._draw(sigmas, made)).long(), minlength=10) / 40_000
     normal = torch.distributions.Normal(-1.1, 2.0)
     wanted = normal.cdf(sigmas[1:].log()) - normal.cdf(sigmas[:-1].log())
     assert torch.allclose(seen.double(), wanted / wanted.sum(), atol=1e-3)
