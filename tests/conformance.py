@@ -66,6 +66,7 @@ def conditions_for(family: type[Family], spec: DataSpec, count: int, value: int 
     makers = {
         "class": lambda: torch.full((count,), value % max(1, len(spec.classes)), dtype=torch.long),
         "text": lambda: torch.from_numpy(text.tokens(captions, 20)),
+        "image": lambda: data(spec, count, 50 + value),
     }
     return {c.kind: makers[c.kind]() for c in family.conditions if c.kind in makers}
 

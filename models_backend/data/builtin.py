@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 import numpy as np
@@ -39,6 +39,8 @@ class Shapes(msgspec.Struct, frozen=True):
     size: Annotated[int, Field("Side of a picture", low=16, high=256, unit="px")] = 32
     count: Annotated[int, Field("Pictures", low=2, high=200_000)] = 4000
     seed: Annotated[int, Field("Seed of all factors", low=0, high=2**31 - 1)] = 0
+    style: Annotated[Literal["filled", "filled_outlined"],
+                     Field("filled_outlined: two classes, filled and hollow shapes, for translation")] = "filled"  # fmt: skip
 
 
 class Scenes(msgspec.Struct, frozen=True):
@@ -96,6 +98,11 @@ def enlarged(pictures: np.ndarray, side: int) -> np.ndarray:
 
 
 def _shapes(options: Shapes) -> Made:
+    if options.style == "filled_outlined":
+        pictures, labels, factors = shapes.make_styles(options.size, options.count, options.seed)
+        stored = {"factors": list(shapes.FACTORS), "generative": [], "resolution": options.size, "style": options.style}
+        title = f"Filled and outlined {options.size} × {options.size}"
+        return Made(title, "image", pictures, labels, shapes.STYLES, [], {"factors": factors}, stored)
     pictures, labels, factors, captions = shapes.make_shapes(options.size, options.count, options.seed)
     stored = {"factors": list(shapes.FACTORS), "generative": list(shapes.GENERATIVE), "resolution": options.size}
     title = f"Shapes {options.size} × {options.size}"
@@ -133,7 +140,7 @@ def parse(name: str) -> tuple[str, msgspec.Struct]:
         raise TroubleError("there is no such built-in data set", name, advice="use one of " + ", ".join(BUILTIN))
     values = dict(part.split("=", 1) if "=" in part else (part, "") for part in rest.split(",") if part)
     settings = BUILTIN[kind][0]
-    numbers = {f.name for f in msgspec.structs.fields(settings) if f.name != "density"}
+    numbers = {f.name for f in msgspec.structs.fields(settings) if f.name not in ("density", "style")}
     try:
         return kind, build(settings, {k: _whole(v) if k in numbers else v for k, v in values.items()})
     except FieldError as error:

@@ -23,6 +23,10 @@ CLASSES = tuple(f"{colour} {shape}" for shape in SHAPES for colour in COLOURS)
 
 PALETTE = np.array([[230, 60, 60], [60, 200, 90], [70, 110, 240], [245, 205, 60]], np.float32)  # RGB, as COLOURS
 GROUND = np.array([18, 20, 26], np.float32)
+#: The classes of style "filled_outlined", and the width of an outline in pixels.
+STYLES, STROKE = ("filled", "outlined"), 2
+#: An outlined shape has less than this share of its inside inked.
+STYLE_SHARE = 0.75
 _RADII = ((0.15, 0.18), (0.21, 0.25), (0.28, 0.33))  # of the side, as SIZES
 _WHERE = ("in the centre", "on the left", "on the right", "at the top", "at the bottom")  # as PLACES
 _WORDINGS = (
@@ -81,8 +85,8 @@ def _outline(scene: Scene) -> np.ndarray:
     return unit * scene.radius + (scene.x, scene.y)
 
 
-def render(scene: Scene, side: int) -> np.ndarray:
-    """The scene as uint8 (side, side, 3) RGB, anti-aliased by 4x supersampling."""
+def render(scene: Scene, side: int, outlined: bool = False) -> np.ndarray:
+    """The scene as uint8 (side, side, 3) RGB, anti-aliased by 4x supersampling; ``outlined``: hollow, two pixels inside."""
     large = 4 * side
     mask = np.zeros((large, large), np.uint8)
     if SHAPES[scene.shape] == "circle":
@@ -90,6 +94,9 @@ def render(scene: Scene, side: int) -> np.ndarray:
         cv2.circle(mask, centre, round(scene.radius * large), 255, -1)
     else:
         cv2.fillPoly(mask, [np.round(_outline(scene) * large).astype(np.int32)], 255)
+    if outlined:
+        stroke = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * STROKE * 4 + 1,) * 2)
+        mask -= cv2.erode(mask, stroke, borderType=cv2.BORDER_CONSTANT, borderValue=0)
     share = cv2.resize(mask, (side, side), interpolation=cv2.INTER_AREA).astype(np.float32)[..., None] / 255
     return np.round(GROUND * (1 - share) + PALETTE[scene.colour] * share).astype(np.uint8)
 
@@ -104,7 +111,44 @@ def make_shapes(side: int, count: int, seed: int) -> tuple[np.ndarray, np.ndarra
     return pictures, np.array([scene.label for scene in scenes], np.int64), factors, captions
 
 
+def make_styles(side: int, count: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Pictures, labels (in STYLES, in turn) and factors as of ``make_shapes``, large shapes only (small ones have no room to
+    be hollow). Scenes are drawn anew for each picture: no filled one is there outlined."""
+    rng = np.random.default_rng(seed)
+    scenes: list[Scene] = []
+    while len(scenes) < count:
+        scene = draw_scene(rng)
+        if SIZES[scene.size] == "large":
+            scenes.append(scene)
+    labels = np.arange(count, dtype=np.int64) % 2
+    pictures = np.stack([render(scene, side, bool(label)) for scene, label in zip(scenes, labels, strict=True)])
+    return pictures, labels, np.array([scene.row() for scene in scenes], np.float32)
+
+
 # ------------------------------------------------------------------------------------------------ reading back
+
+
+def read_styles(pictures: np.ndarray) -> dict[str, np.ndarray]:
+    """As ``read_shapes``, of filled and outlined shapes: an outline is filled before it is read. Also "outlined" (N,) bool:
+    too little of what the outer line encloses is inked."""
+    inked = (pictures.astype(np.float32) - GROUND).max(-1)
+    solid = np.stack([_filled(picture, ink) for picture, ink in zip(pictures, inked, strict=True)])
+    covered = (inked > 0.5 * inked.max((1, 2), keepdims=True)).sum((1, 2))
+    enclosed = ((solid.astype(np.float32) - GROUND).max(-1) > 40).sum((1, 2))
+    return read_shapes(solid) | {"outlined": covered < STYLE_SHARE * np.maximum(enclosed, 1)}
+
+
+def _filled(picture: np.ndarray, ink: np.ndarray) -> np.ndarray:
+    """The picture with everything that its ground does not reach from the border in the colour of its ink."""
+    line = np.pad((ink > 0.5 * max(float(ink.max()), 1.0)).astype(np.uint8), 1)
+    cv2.floodFill(line, None, (0, 0), 2, flags=4)
+    hole = line[1:-1, 1:-1] == 0
+    full = picture.copy()
+    if hole.any():
+        strong = ink > 0.8 * float(ink.max())
+        full[hole | strong] = np.round(picture[strong].mean(0))
+    return full
+
 
 
 def read_shapes(pictures: np.ndarray) -> dict[str, np.ndarray]:
