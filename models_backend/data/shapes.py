@@ -23,10 +23,10 @@ CLASSES = tuple(f"{colour} {shape}" for shape in SHAPES for colour in COLOURS)
 
 PALETTE = np.array([[230, 60, 60], [60, 200, 90], [70, 110, 240], [245, 205, 60]], np.float32)  # RGB, as COLOURS
 GROUND = np.array([18, 20, 26], np.float32)
-#: The classes of style "filled_outlined", and the width of an outline in pixels.
-STYLES, STROKE = ("filled", "outlined"), 2
-#: An outlined shape has less than this share of its inside inked.
-STYLE_SHARE = 0.75
+#: The classes of style "filled_outlined", and the width of an outline as a share of the side.
+STYLES, STROKE = ("filled", "outlined"), 1 / 16
+#: An outlined shape is hollow in more than this share of what its line encloses.
+HOLLOW = 0.05
 _RADII = ((0.15, 0.18), (0.21, 0.25), (0.28, 0.33))  # of the side, as SIZES
 _WHERE = ("in the centre", "on the left", "on the right", "at the top", "at the bottom")  # as PLACES
 _WORDINGS = (
@@ -86,7 +86,7 @@ def _outline(scene: Scene) -> np.ndarray:
 
 
 def render(scene: Scene, side: int, outlined: bool = False) -> np.ndarray:
-    """The scene as uint8 (side, side, 3) RGB, anti-aliased by 4x supersampling; ``outlined``: hollow, two pixels inside."""
+    """The scene as uint8 (side, side, 3) RGB, anti-aliased by 4x supersampling; ``outlined``: hollow, its line lies inside."""
     large = 4 * side
     mask = np.zeros((large, large), np.uint8)
     if SHAPES[scene.shape] == "circle":
@@ -95,7 +95,7 @@ def render(scene: Scene, side: int, outlined: bool = False) -> np.ndarray:
     else:
         cv2.fillPoly(mask, [np.round(_outline(scene) * large).astype(np.int32)], 255)
     if outlined:
-        stroke = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * STROKE * 4 + 1,) * 2)
+        stroke = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * round(STROKE * large) + 1,) * 2)
         mask -= cv2.erode(mask, stroke, borderType=cv2.BORDER_CONSTANT, borderValue=0)
     share = cv2.resize(mask, (side, side), interpolation=cv2.INTER_AREA).astype(np.float32)[..., None] / 255
     return np.round(GROUND * (1 - share) + PALETTE[scene.colour] * share).astype(np.uint8)
@@ -130,25 +130,22 @@ def make_styles(side: int, count: int, seed: int) -> tuple[np.ndarray, np.ndarra
 
 def read_styles(pictures: np.ndarray) -> dict[str, np.ndarray]:
     """As ``read_shapes``, of filled and outlined shapes: an outline is filled before it is read. Also "outlined" (N,) bool:
-    too little of what the outer line encloses is inked."""
-    inked = (pictures.astype(np.float32) - GROUND).max(-1)
-    solid = np.stack([_filled(picture, ink) for picture, ink in zip(pictures, inked, strict=True)])
-    covered = (inked > 0.5 * inked.max((1, 2), keepdims=True)).sum((1, 2))
-    enclosed = ((solid.astype(np.float32) - GROUND).max(-1) > 40).sum((1, 2))
-    return read_shapes(solid) | {"outlined": covered < STYLE_SHARE * np.maximum(enclosed, 1)}
+    the ground is seen inside it."""
+    found = [_filled(picture) for picture in pictures]
+    return read_shapes(np.stack([solid for solid, _ in found])) | {"outlined": np.array([hollow for _, hollow in found])}
 
 
-def _filled(picture: np.ndarray, ink: np.ndarray) -> np.ndarray:
-    """The picture with everything that its ground does not reach from the border in the colour of its ink."""
-    line = np.pad((ink > 0.5 * max(float(ink.max()), 1.0)).astype(np.uint8), 1)
+def _filled(picture: np.ndarray) -> tuple[np.ndarray, bool]:
+    """The picture with the colour of its ink wherever its ground does not reach from the border; whether that is a hole."""
+    ink = (picture.astype(np.float32) - GROUND).max(-1)
+    most = max(float(ink.max()), 1.0)
+    line = np.pad((ink > 0.4 * most).astype(np.uint8), 1)
     cv2.floodFill(line, None, (0, 0), 2, flags=4)
-    hole = line[1:-1, 1:-1] == 0
-    full = picture.copy()
+    inside, full, strong = line[1:-1, 1:-1] != 2, picture.copy(), ink > 0.8 * most
+    hole = cv2.dilate((line[1:-1, 1:-1] == 0).astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool) & inside
     if hole.any():
-        strong = ink > 0.8 * float(ink.max())
-        full[hole | strong] = np.round(picture[strong].mean(0))
-    return full
-
+        full[hole] = np.round(picture[strong].mean(0))
+    return full, bool((line == 0).sum() > HOLLOW * inside.sum())
 
 
 def read_shapes(pictures: np.ndarray) -> dict[str, np.ndarray]:
