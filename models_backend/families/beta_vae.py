@@ -76,7 +76,7 @@ class BetaVAE(variational.Variational):
                note="Burgess 2018 on dSprites: gamma 1000, capacity to 25 nats over 100,000 steps"),
     )  # fmt: skip
     proofs = (
-        Proof("bound", SHAPES, "small", 4.0, (
+        Proof("bound", SHAPES, "small", 6.0, (
             Claim("reconstruction_accuracy", ">=", 0.9, "held-out shapes keep shape and colour through the latent"),
             Claim("active_units", ">=", 7, "latent dimensions in use at beta 1"),
             Claim("health_posterior_collapse", "<=", 0, "the health monitor sees no collapse"),
