@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 
 from models_backend.contract.family import DataSpec, Family
@@ -59,4 +60,20 @@ def read_texts(value: Any, spec: DataSpec) -> torch.Tensor:
         raise TroubleError(str(error), "text", advice="write a shorter prompt") from error
 
 
-READERS: dict[str, Callable[[Any, DataSpec], torch.Tensor]] = {"class": read_classes, "text": read_texts}
+def read_images(value: Any, spec: DataSpec) -> torch.Tensor:
+    """Pictures (N, C, H, W) in [-1, 1] of the model's shape, as they are (files are opened where data are read, see
+    ``data.asked_pictures``); None is one picture that is not a number anywhere: none is given."""
+    if value is None or (isinstance(value, (str, Sequence)) and not value):
+        return torch.full((1, *spec.shape), torch.nan)
+    try:
+        found = torch.from_numpy(np.asarray(value, np.float32))
+    except (TypeError, ValueError) as error:
+        raise TroubleError("this is no picture", "image", advice="choose a picture file") from error
+    if tuple(found.shape[1:]) != tuple(spec.shape) or not len(found):
+        raise TroubleError(f"pictures of {tuple(found.shape)} do not fit the model's {spec.shape}", "image")
+    return found.clamp(-1, 1)
+
+
+READERS: dict[str, Callable[[Any, DataSpec], torch.Tensor]] = {
+    "class": read_classes, "text": read_texts, "image": read_images,
+}  # fmt: skip

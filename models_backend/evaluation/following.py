@@ -8,6 +8,8 @@ combinations that the data never show; ``text_swapped``, joint against another i
 Where sampling has ``guidance``, at each of ``SCALES``: ``accuracy_w<scale>`` of classes or ``text_joint_w<scale>``, and
 ``diversity_w<scale>``, the spread of what one class or one caption gives over that of real items of one class; at 0 the
 condition is not heard, so ``entropy_w0`` tells the marginal of classes.
+Pictures: ``cycle_psnr`` of held-out ones that are translated to the next class and back; of filled and outlined shapes also
+``content_kept content_colour content_place content_shape domain_switched`` and ``switched_before`` (of the pictures as given).
 For families with a latent "z" also ``style_kept``: whether a latent has the same style in every class.
 """
 
@@ -21,9 +23,9 @@ import numpy as np
 from ..conditions import text
 from ..contract.family import LoadedRun
 from ..contract.fields import describe
-from ..data import scenes
+from ..data import asked_pictures, scenes
 from ..data.reading import Dataset
-from . import measures, scene_reader, style
+from . import measures, scene_reader, style, translation
 from .features import Features, labelled
 
 #: Guidance scales along which accuracy and diversity are measured, and items at each.
@@ -39,8 +41,10 @@ Make = Callable[[int, dict[str, Any], float | None], np.ndarray]
 
 
 def hears(loaded: LoadedRun, data: Dataset) -> str:
-    """What a run is asked for: "text", "class" or nothing ("")."""
+    """What a run is asked for: "image", "text", "class" or nothing ("")."""
     kinds = {c.kind for c in loaded.family.conditions}
+    if "image" in kinds:
+        return "image"
     if "text" in kinds and loaded.spec.captioned and len(prompts(data)):
         return "text"
     return "class" if "class" in kinds and loaded.spec.classes else ""
@@ -49,6 +53,8 @@ def hears(loaded: LoadedRun, data: Dataset) -> str:
 def asked(loaded: LoadedRun, data: Dataset) -> dict[str, Any]:
     """The conditions under which a run is measured: held-out captions in turn, or every class in turn that has items."""
     kind = hears(loaded, data)
+    if kind == "image":
+        return asked_pictures.translations(data, PROMPTS)
     if kind == "text":
         return {"text": [data.validation.captions[i] for i in prompts(data)]}
     return {"class": [int(i) for i in shown(loaded, data)]} if kind else {}
@@ -64,6 +70,8 @@ def measured(loaded: LoadedRun, data: Dataset, features: Callable[[], Features],
              seed: int) -> dict[str, float]:  # fmt: skip
     """Everything that applies. ``made``: items of ``asked``, in turn; ``make`` makes more."""
     kind, guided = hears(loaded, data), "guidance" in {f.name for f in describe(type(loaded.family).Sampling).fields}
+    if kind == "image":
+        return _of_pictures(data, made, make)
     if kind == "text":
         found = _of_text(data, made, make) if readable(data) else {}
         return found | (_along_text(data, features(), make, seed) if guided else {})
@@ -130,6 +138,25 @@ def across_classes(loaded: LoadedRun, make: Make) -> dict[str, float]:
     shown = range(min(CLASSES, len(loaded.spec.classes)))
     made = [make(STYLED, {"class": loaded.spec.classes[k]}, None) for k in shown]
     return {"style_kept": style.kept(np.stack([style.style(items) for items in made]))}
+
+
+# ------------------------------------------------------------------------------------------------ pictures
+
+
+def _of_pictures(data: Dataset, made: np.ndarray, make: Make) -> dict[str, float]:
+    """What is kept and what is changed of the pictures asked for in turn, and how they come back."""
+    given = asked_pictures.translations(data, PROMPTS)
+    if "class" not in given:
+        return {}
+    count = min(len(made), len(given["image"]))
+    start, goal, made = given["image"][:count], np.array(given["class"][:count]), made[:count]
+    origin = [int(k - 1) % len(data.spec.classes) for k in goal]
+    returned = make(count, {"image": made, "class": origin}, None)
+    found = {"cycle_psnr": translation.psnr(start, returned)}
+    if data.record.options.get("style") and data.spec.shape[0] == 3:
+        found |= translation.of_styles(start, made, goal == 1)
+        found["switched_before"] = translation.of_styles(start, start, goal == 1)["domain_switched"]
+    return found
 
 
 # ------------------------------------------------------------------------------------------------ captions

@@ -286,6 +286,24 @@ def _faster_judge(evidence: Evidence) -> dict[str, Any]:
 
 
 @monitor
+def cycle_error(evidence: Evidence) -> HealthLine:
+    """The error of going there and back should fall far below that of the first steps."""
+    shares = []
+    for name in evidence.series_of("cycle"):
+        values, now = evidence.values(name), evidence.recent(name)
+        if now is not None:
+            shares.append(now / max(values[0], 1e-12))
+    if not shares:
+        return early("cycle_error")
+    text = f"there and back, {max(shares):.0%} of the first error is left"
+    if max(shares) < 1 / 3:
+        return HealthLine("cycle_error", "ok", text)
+    weight = 2.0 * (evidence.config or {}).get("cycle", 10.0)
+    remedy = Remedy("Weigh the way back twice as much in a new run", config={"cycle": weight})
+    return HealthLine("cycle_error", "bad" if max(shares) > 0.8 else "warn", text, remedy)
+
+
+@monitor
 def mode_collapse(evidence: Evidence) -> HealthLine:
     """How much of the held-out data lies among the generator's items; a collapse leaves most of it out."""
     seen = [v for v in (evidence.figure("recall"), evidence.figure("coverage")) if v is not None]

@@ -144,7 +144,9 @@ class CycleGAN(Family):
             made = nets["history_" + kind].exchange(made, batch.generator)
         scores = judge(real).float(), judge(made).float()
         right = adversarial.accuracy(*scores, middle=adversarial.middle(GAME))
-        value = adversarial.discriminator_loss(*scores, game=GAME)  # the squares' half is that of section 4: judges learn slower
+        value = adversarial.discriminator_loss(
+            *scores, game=GAME
+        )  # the squares' half is that of section 4: judges learn slower
         return Loss("judge_" + kind, value, {f"accuracy/{kind}": right.detach()})
 
     def sample(self, nets: dict[str, Any], noise: Tensor, conditions: dict[str, Any], sampling: Sampling, on_step: Any,

@@ -17,6 +17,7 @@ from models_backend.contract.fields import build, merged, plain
 from models_backend.contract.messages import Body, Media, Progress, Sample, TroubleError
 from models_backend.contract.run_layout import RunRecord, SampleRecord
 from models_backend.contract.trace import Step, Stopped, TraceInfo
+from models_backend.data import asked_pictures
 from models_backend.library.samples import SampleFolder
 from models_backend.media.wire import as_array, on_the_wire
 from models_backend.networks import precision, weights
@@ -72,7 +73,10 @@ def prepared(loaded: LoadedRun, request: Sample, library: Any, tell: Callable[[B
     if count < 1:
         raise TroubleError("at least one item must be asked for", "count")
     sampling = build(loaded.family.Sampling, merged(record.sampling, request.sampling))
-    given = Conditions(loaded.family, request.conditions)
+    asked = request.conditions
+    if "image" in asked:
+        asked = asked | {"image": asked_pictures.opened(asked["image"], loaded.spec)}
+    given = Conditions(loaded.family, asked)
     return Drawing(loaded, request, record, sampling, given, branch, count, tell, cancelled, began=time.monotonic())
 
 
