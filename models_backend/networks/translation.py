@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 from torch import Tensor, nn
 
@@ -34,7 +36,7 @@ class ResnetGenerator(nn.Module):
         super().__init__()
         widths = [width * 2**i for i in range(halvings + 1)]
         body = [*_conv(channels, width, first), _norm(width), nn.ReLU()]
-        for c, k in zip(widths, widths[1:], strict=False):
+        for c, k in itertools.pairwise(widths):
             body += [*_conv(c, k, 3, stride=2), _norm(k), nn.ReLU()]
         body += [Residual(widths[-1]) for _ in range(blocks)]
         for c, k in zip(widths[:0:-1], widths[-2::-1], strict=True):
