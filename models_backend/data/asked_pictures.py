@@ -45,7 +45,7 @@ def _bytes(path: str | Path) -> bytes:
     try:
         if not Path(path).is_file():
             raise TroubleError("there is no such file", str(path), advice="choose a picture")
-        with open(path, "rb") as file:
+        with Path(path).open("rb") as file:
             if os.fstat(file.fileno()).st_size > LARGEST:
                 raise TroubleError("the file is too large", str(path), advice=f"choose one below {LARGEST >> 20} MiB")
             return file.read(LARGEST)

@@ -38,7 +38,7 @@ class Sampling(msgspec.Struct, frozen=True):
     """One pass of one generator."""
 
     direction: Annotated[Literal["a_to_b", "b_to_a"],
-                         Field("From the first class to the second, or back, where no class is asked for")] = "a_to_b"  # fmt: skip
+                         Field("From the first class to the second or back, if no class is asked")] = "a_to_b"  # fmt: skip
 
 
 LINEAR = {"warmup": 0, "clip": 0.0, "decay": {"type": "linear", "final": 0.0}}

@@ -36,7 +36,7 @@ def test_what_cannot_be_used_is_named(tmp_path):
     for path in (bad, pipe, tmp_path, tmp_path / "none.png"):
         with pytest.raises(TroubleError) as caught:
             opened([str(good), str(path)], SPEC)
-        assert str(path) in str(caught.value) or str(path) == caught.value.trouble.subject
+        assert str(path) in str(caught.value)
 
 
 def test_arrays_and_nothing_stay_as_they_are():
