@@ -43,6 +43,7 @@ def _clip(config: TextTransformer) -> nn.Module:
     from transformers import CLIPTextConfig, CLIPTextModel  # takes seconds to import: only where one is really made
 
     return CLIPTextModel(CLIPTextConfig(
+        attn_implementation="eager",  # on a CPU the fused kernel's way back takes five times as long for so few tokens
         vocab_size=text.VOCABULARY, hidden_size=config.width, intermediate_size=4 * config.width,
         projection_dim=config.width, num_hidden_layers=config.depth, num_attention_heads=config.heads,
         max_position_embeddings=text.LONGEST + 1, pad_token_id=text.PAD, bos_token_id=text.BEGIN,
