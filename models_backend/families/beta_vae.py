@@ -48,7 +48,7 @@ class Config(msgspec.Struct, frozen=True):
 SHAPES = "shapes:size=16,count=12000"
 PERCEPTRONS = {"encoder": {"type": "mlp", "width": 256, "depth": 2}, "decoder": {"type": "mlp", "width": 256, "depth": 2},
                "likelihood": {"type": "gaussian", "sigma": 0.3}}  # fmt: skip
-FAST = {"steps": 7000, "learning_rate": 2e-3}
+FAST = {"steps": 10000, "learning_rate": 2e-3}
 
 
 class BetaVAE(variational.Variational):
