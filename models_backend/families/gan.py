@@ -116,11 +116,6 @@ class GAN(kind.Contest):
             Claim("modes", "<=", 4, "modes of the ring that the plain game keeps when the generator outruns its judge"),
             Claim("health_mode_collapse", ">=", 2, "the health monitor calls this collapse bad (2)"),
         ), PLAIN, {"steps": 1500, "batch_size": 128, "ema": 0.0, "decay": {"type": "constant"}}, count=2000),
-        Proof("ring-unrolled", "points:density=8gaussians", "small", 5.0, (
-            Claim("modes", ">=", 8, "modes of the ring in that same setting when the generator looks five steps ahead"),
-            Claim("health_mode_collapse", "<=", 0, "the health monitor sees no collapse"),
-        ), PLAIN | {"opponent": {"type": "unrolled", "steps": 5, "rate": 0.1}},
-            {"steps": 1500, "batch_size": 128, "ema": 0.0, "decay": {"type": "constant"}, "threads": 1}, count=2000),
         Proof("digits", "digits", "small", 8.0, (
             Claim("classifier_accuracy", ">=", 0.97, "classifier on held-out real digits"),
             Claim("sure", ">=", 0.8, "digits of which the classifier is sure (p > .9)"),
