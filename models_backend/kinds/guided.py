@@ -56,9 +56,7 @@ class Guided:
         """What ``ask`` says of x (B, ...) with a guidance scale for each item (B,)."""
         given = self.given(conditions, x)
         null = guidance.null_of(given, len(self.spec.classes))
-        both = {kind: torch.cat([given[kind], null[kind]]) for kind in given}
-        with_it, without = ask(torch.cat([x, x]), both).chunk(2)
-        return without + scale.view(-1, *[1] * (x.ndim - 1)) * (with_it - without)
+        return guidance.combined(ask, x, given, null, scale.view(-1, *[1] * (x.ndim - 1)))[1]
 
     def steered(self, ask: Ask, x: Tensor, conditions: dict[str, Any] | None, sampling: Any, passed: float = 0.0) -> Tensor:
         """What ``ask`` says of x under the conditions, guided as ``sampling`` wants it; plainly where there is none, or nothing

@@ -12,6 +12,7 @@ import msgspec
 import torch
 from torch import Tensor
 
+from models_backend.conditions import text
 from models_backend.contract.fields import Field
 
 Conditions = Mapping[str, Tensor]
@@ -48,11 +49,17 @@ def guided(said: Callable[[Tensor, Conditions], Tensor], x: Tensor, given: Condi
         return said(x, given)
     if scale == 0:
         return said(x, null)
+    with_it, pushed = combined(said, x, given, null, scale)
+    return _rescaled(pushed, with_it, how.rescale) if how.rescale else pushed
+
+
+def combined(said: Callable[[Tensor, Conditions], Tensor], x: Tensor, given: Conditions, null: Conditions,
+             scale: float | Tensor) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """What is ``said`` of x (B, ...) with its condition, and guided; ``scale`` for all, or (B, 1, ...) for each item."""
     both = {kind: torch.cat(_as_long(given[kind], null[kind])) for kind in given}
     with_it, without = said(torch.cat([x, x]), both).chunk(2)
     # Ho & Salimans 2022, eq. 6, with their w written as scale - 1
-    pushed = without + scale * (with_it - without)
-    return _rescaled(pushed, with_it, how.rescale) if how.rescale else pushed
+    return with_it, without + scale * (with_it - without)
 
 
 def _rescaled(pushed: Tensor, plain: Tensor, share: float) -> Tensor:
@@ -80,7 +87,7 @@ def null_of(given: Conditions, classes: int, negative: Conditions | None = None)
             made[kind] = torch.full_like(value, classes)
         elif kind == "text":
             made[kind] = torch.zeros_like(value)
-            made[kind][:, 0] = 1  # conditions.text.BEGIN
+            made[kind][:, 0] = text.BEGIN
         else:
             made[kind] = torch.zeros_like(value)
     return made
