@@ -9,7 +9,8 @@ import msgspec
 from models_backend.contract.family import Claim, Condition, Preset, Proof
 from models_backend.contract.fields import Field
 from models_backend.kinds import diffusion
-from models_backend.kinds.guided import PLAIN, Guided, How, Negative, Scale
+from models_backend.kinds.guided import PLAIN, How, Negative, Scale
+from models_backend.kinds.guided_diffusion import GuidedDiffusion
 from models_backend.networks import conditional, denoisers
 from models_backend.networks.text_encoder import TextTransformer
 from models_backend.objectives import denoising, schedules, timesteps
@@ -35,7 +36,7 @@ class Sampling(diffusion.Sampling, frozen=True):
     negative: Negative = ""
 
 
-class ConditionalDiffusion(Guided, diffusion.Diffusion):
+class ConditionalDiffusion(GuidedDiffusion):
     """Network: "denoiser", told captions where the data have them, else classes."""
 
     title = "Conditional diffusion"
@@ -78,13 +79,3 @@ class ConditionalDiffusion(Guided, diffusion.Diffusion):
 
     def problems(self) -> list[str]:
         return denoisers.mismatches(self.config.network, self.spec) + self.condition_problems("DDPM")
-
-    def said(self, nets, x, told, conditions, sampling=None):
-        return self.steered(self._ask(nets, told), x, conditions, sampling, 1 - float(told[0]) / 1000)
-
-    def guided_by(self, nets, x, told, conditions, scale):
-        """As ``said``, guided by a scale for each item (B,)."""
-        return self.pushed(self._ask(nets, told), x, conditions, scale)
-
-    def _ask(self, nets, told):
-        return lambda x, given: nets["denoiser"](x, told.repeat(len(x) // len(told)), given)

@@ -10,7 +10,8 @@ import torch
 from models_backend.contract.family import Claim, Condition, Preset, Proof
 from models_backend.contract.fields import Field
 from models_backend.kinds import diffusion
-from models_backend.kinds.guided import PLAIN, Guided, How, Negative, Scale
+from models_backend.kinds.guided import PLAIN, Ask, How, Negative, Scale
+from models_backend.kinds.guided_diffusion import GuidedDiffusion
 from models_backend.networks import dit
 from models_backend.objectives import denoising, schedules, timesteps
 
@@ -33,7 +34,7 @@ class Sampling(diffusion.Sampling, frozen=True):
     negative: Negative = ""
 
 
-class DiT(Guided, diffusion.Diffusion):
+class DiT(GuidedDiffusion):
     """Network: "denoiser", a transformer on patches that is told the class."""
 
     title = "DiT"
@@ -78,8 +79,5 @@ class DiT(Guided, diffusion.Diffusion):
             found.append(f"the data have {len(self.spec.classes)} classes, DiT's table has {dit.ROWS} rows; merge some")
         return found + self.condition_problems("DDPM")
 
-    def said(self, nets, x, told, conditions, sampling=None):
-        def ask(x: torch.Tensor, given: dict[str, torch.Tensor]) -> torch.Tensor:
-            return nets["denoiser"](x, told.repeat(len(x) // len(told)), given["class"])
-
-        return self.steered(ask, x, conditions, sampling, 1 - float(told[0]) / 1000)
+    def asking(self, nets: dict[str, Any], told: torch.Tensor) -> Ask:
+        return lambda x, given: nets["denoiser"](x, told.repeat(len(x) // len(told)), given["class"])

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import msgspec
-import torch
 
 from models_backend.contract.family import Claim, Condition, Preset, Proof
 from models_backend.contract.fields import Field
 from models_backend.kinds import diffusion
-from models_backend.kinds.guided import PLAIN, Guided, How, Negative, Scale
+from models_backend.kinds.guided import PLAIN, How, Negative, Scale
+from models_backend.kinds.guided_diffusion import GuidedDiffusion
 from models_backend.kinds.latent import CODEC, InLatents
 from models_backend.networks import pixart
 from models_backend.networks.text_encoder import TextTransformer
@@ -36,7 +36,7 @@ class Sampling(diffusion.Sampling, frozen=True):
     negative: Negative = ""
 
 
-class PixArtAlpha(InLatents, Guided, diffusion.Diffusion):
+class PixArtAlpha(InLatents, GuidedDiffusion):
     """Network: "denoiser", told captions where the data have them, else classes."""
 
     title = "PixArt-alpha"
@@ -77,9 +77,3 @@ class PixArtAlpha(InLatents, Guided, diffusion.Diffusion):
     def problems(self) -> list[str]:
         found = pixart.problems(self.config.network, min(self.inner.shape[-2:]))
         return found + self.codec_problems() + self.condition_problems("DDPM")
-
-    def said(self, nets, x, told, conditions, sampling=None):
-        def ask(x: torch.Tensor, given: dict[str, torch.Tensor]) -> torch.Tensor:
-            return nets["denoiser"](x, told.repeat(len(x) // len(told)), given)
-
-        return self.steered(ask, x, conditions, sampling, 1 - float(told[0]) / 1000)

@@ -9,7 +9,8 @@ import msgspec
 from models_backend.contract.family import Claim, Condition, Preset, Proof
 from models_backend.contract.fields import Field
 from models_backend.kinds import diffusion
-from models_backend.kinds.guided import PLAIN, Guided, How, Negative, Scale
+from models_backend.kinds.guided import PLAIN, How, Negative, Scale
+from models_backend.kinds.guided_diffusion import GuidedDiffusion
 from models_backend.kinds.latent import CODEC, InLatents
 from models_backend.networks import conditional, denoisers
 from models_backend.networks.text_encoder import TextTransformer
@@ -38,7 +39,7 @@ class Sampling(diffusion.Sampling, frozen=True):
     negative: Negative = ""
 
 
-class StableDiffusion(InLatents, Guided, diffusion.Diffusion):
+class StableDiffusion(InLatents, GuidedDiffusion):
     """Network: "denoiser", on the latents of a codec, told captions where the data have them, else classes."""
 
     title = "Stable Diffusion"
@@ -84,13 +85,3 @@ class StableDiffusion(InLatents, Guided, diffusion.Diffusion):
 
     def problems(self) -> list[str]:
         return denoisers.mismatches(self.config.network, self.inner) + self.codec_problems() + self.condition_problems("DDPM")
-
-    def said(self, nets, x, told, conditions, sampling=None):
-        return self.steered(self._ask(nets, told), x, conditions, sampling, 1 - float(told[0]) / 1000)
-
-    def guided_by(self, nets, x, told, conditions, scale):
-        """As ``said``, guided by a scale for each item (B,)."""
-        return self.pushed(self._ask(nets, told), x, conditions, scale)
-
-    def _ask(self, nets, told):
-        return lambda x, given: nets["denoiser"](x, told.repeat(len(x) // len(told)), given)
