@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QPainter, QPen
-from PySide6.QtWidgets import QFileDialog, QLabel, QMenu, QPushButton, QWidget
+from PySide6.QtWidgets import QFileDialog, QGridLayout, QLabel, QMenu, QPushButton, QWidget
 
 from .. import theme
 from ..pieces import button, column, label, row, section
@@ -63,7 +63,8 @@ class BuiltinCard(QPushButton):
         for child in self.findChildren(QLabel):
             child.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.setAccessibleName(f"{title}, {text}")
-        self.setFixedSize(theme.px(208), theme.px(58))
+        self.setMinimumWidth(theme.px(208))
+        self.setFixedHeight(theme.px(58))
         self._draw()
         theme.signals.changed.connect(self._draw)
 
@@ -111,15 +112,16 @@ class StartPage(QWidget):
         super().__init__()
         self.drop_place = DropPlace(session)
         self.cards: list[BuiltinCard] = []
-        cards = row(spacing=12)
+        cards = QGridLayout()
+        cards.setSpacing(12)
         for name, title, text, icon in BUILTIN:
             card = BuiltinCard(title, text, icon)
             if name.startswith("points"):
                 card.clicked.connect(lambda _on=False, card=card: self._ask_density(session, card))
             else:
                 card.clicked.connect(lambda _on=False, name=name: make_builtin(session, name))
+            cards.addWidget(card, *divmod(len(self.cards), 2))
             self.cards.append(card)
-            cards.addWidget(card)
         heading = section(self.tr("Or begin with a built-in data set"))
         holder = QWidget()
         holder.setLayout(column(self.drop_place, 12, heading, cards, spacing=10))

@@ -241,3 +241,23 @@ async def test_every_action_of_the_panel_runs(qapp, tmp_path, key):
         after = panel.docks["data.report"].isVisible(), panel.docks["data.preview"].isVisible()
         effects = (panel.items.caption.isVisible(), before != after, bool(gone), QApplication.focusWidget() is not None)
         assert any(effects)
+
+
+async def test_the_cards_of_built_in_data_never_overlap(qapp, tmp_path):
+    """All of them whole beside and below one another, also in a narrow window."""
+    import shiboken6
+    from scripted_window import scripted_session
+
+    from nexus_studio.panels.data_start import BUILTIN, StartPage
+
+    async with scripted_session(tmp_path) as session:
+        start = StartPage(session)
+        start.resize(560, 700)
+        start.show()
+        qapp.processEvents()
+        places = [card.geometry() for card in start.cards]
+        assert len(places) == len(BUILTIN)
+        assert not any(a.intersects(b) for i, a in enumerate(places) for b in places[:i])
+        assert all(card.width() >= card.sizeHint().width() for card in start.cards)
+        start.close()
+        shiboken6.delete(start)
