@@ -4,7 +4,8 @@
     python installer/tables.py --check            say whether they match the code (exit status 1 when not)
     python installer/tables.py --proofs LIBRARY   first take the results of ``nexus-studio proof`` out of that library
 
-Families come from the workers' own descriptions, proofs from resources/proofs, one file a proof.
+Families come from the workers' own descriptions, proofs from resources/proofs, one file a proof; beside it lies a sheet of
+what the run made, which its guide shows.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ import tomllib
 from pathlib import Path
 
 import msgspec
+import numpy as np
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
 PROOFS = ROOT / "resources" / "proofs"
+SHEET_PX, COLUMNS = 640, 8
 
 
 def main(argv: list[str]) -> int:
@@ -51,6 +54,20 @@ def take_proofs(library: Path) -> None:
     for result in sorted(results, key=lambda result: result.when):
         path = PROOFS / f"{result.family}-{result.proof}.json"
         path.write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=1) + b"\n")
+        path.with_suffix(".png").write_bytes(sheet(library / "runs" / result.run))
+
+
+def sheet(run: Path) -> bytes:
+    """The last preview of a run as a PNG: rows of pictures, or points as a density."""
+    from models_backend.library.samples import read_arrays
+    from models_backend.media import pictures, stills
+
+    items = read_arrays(max((run / "previews").glob("*.npz")))["items"]
+    if items.ndim == 2:
+        return stills.encode(pictures.points_picture(items, SHEET_PX // 4), "png")
+    scale = pictures.fitting_scale(*items.shape[1:3], SHEET_PX // COLUMNS)
+    enlarged = [pictures.enlarged(item, scale) for item in items[: 3 * COLUMNS]]
+    return stills.encode(pictures.contact_sheet(np.stack(enlarged), COLUMNS, 4), "png")
 
 
 def filled(text: str) -> str:

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from models_backend.evaluation.proof import ProofResult
 
 
+#: Items of a proof's previews: what the family's guide shows.
+SHOWN = 24
+
+
 async def proof(options: argparse.Namespace, reporter: Reporter) -> int:
     """Trains a family on built-in data and holds its claims; exit status 1 where one does not hold."""
     from models_backend.evaluation.proof import sentence
@@ -81,8 +85,8 @@ async def _train(now: Session, key: str, wanted: Proof, parts: dict[str, str]) -
 
     dataset = await data_of(now, wanted.dataset)
     record = await now.engine.create_run(
-        key, dataset.id, wanted.preset, config=wanted.config, training=wanted.training, parts=parts, sampling=wanted.sampling,
-        title=f"proof {wanted.name}",
+        key, dataset.id, wanted.preset, config=wanted.config, training={"preview_count": SHOWN} | wanted.training, parts=parts,
+        sampling=wanted.sampling, title=f"proof {wanted.name}",
     )  # fmt: skip
     state = await train_to_end(now, record)
     if state is None:

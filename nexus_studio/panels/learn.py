@@ -211,7 +211,8 @@ class LearnPanel(Workspace):
         if key != self.family:
             return
         self.stack.setCurrentWidget(self.page)
-        self.page.show_guide(guide, learn_figures.Material())
+        sheets = [QImage(str(path)) for path in learn_page.sheets(key)]
+        self.page.show_guide(guide, learn_figures.Material(proof=sheets))
         self.sections.blockSignals(True)
         self.sections.clear()
         self.sections.addItems(guide.sections)
@@ -260,6 +261,7 @@ class LearnPanel(Workspace):
             material.samples = learn_figures.images(await self.session.bridge.threaded(_items, path))
         material.trace = await self._trace_of(record.id)
         if family == self.family:
+            material.proof = self.page.material.proof
             self.page.set_material(material)
 
     async def _trace_of(self, run: str) -> list[QImage]:

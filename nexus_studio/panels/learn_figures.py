@@ -18,6 +18,7 @@ from ..pictures import to_image
 #: kind -> (caption with a run, words without one, the workspace that a click opens)
 KINDS = {
     "samples": ("Samples of your run {run}", "Train a model and its samples appear here", "train"),
+    "proof": ("What the family's proof made of built-in data", "No proof of this family has been run", "train"),
     "loss": ("Loss of your run {run}", "Train a model and its loss appears here", "train"),
     "levels": ("Loss by noise level of your run {run}", "Train a model and its loss by noise level appears here", "train"),
     "trace": ("A recorded path of your run {run}", "Record a trace in Trajectory and it appears here", "trajectory"),
@@ -27,7 +28,7 @@ MARGIN = QRectF(52, 14, -16, -40)
 
 @dataclass
 class Material:
-    """What the figures are drawn from: the title of the run, its curves, and pictures uint8 (N, H, W, C)."""
+    """What the figures are drawn from: the title of the run, its curves and pictures; sheets of the family's proofs."""
 
     run: str = ""
     loss: tuple[np.ndarray, np.ndarray] | None = None
@@ -35,11 +36,12 @@ class Material:
     levels: list[float] = field(default_factory=list)
     samples: list[QImage] = field(default_factory=list)
     trace: list[QImage] = field(default_factory=list)
+    proof: list[QImage] = field(default_factory=list)
 
 
 def draw(kind: str, material: Material, width: int, ratio: float = 1.0) -> QImage:
     """The figure of a kind, ``width`` logical pixels wide."""
-    height = {"samples": 150, "trace": 150}.get(kind, 240)
+    height = {"samples": 150, "trace": 150, "proof": _height(material.proof, width)}.get(kind, 240)
     picture = QImage(round(width * ratio), round(height * ratio), QImage.Format.Format_ARGB32_Premultiplied)
     picture.setDevicePixelRatio(ratio)
     picture.fill(Qt.GlobalColor.transparent)
@@ -78,6 +80,25 @@ def _row_of(pictures: list[QImage], painter: QPainter, room: QRectF) -> bool:
 
 def _samples(painter: QPainter, room: QRectF, material: Material) -> bool:
     return _row_of(material.samples, painter, room)
+
+
+def _height(sheets: list[QImage], width: int) -> int:
+    """Logical pixels that sheets below one another take, with their caption."""
+    return 56 + sum(_tall(sheet, width - 32) + 8 for sheet in sheets) if sheets else 64
+
+
+def _tall(sheet: QImage, width: float) -> int:
+    return round(sheet.height() * min(1.0, width / sheet.width()))
+
+
+def _proof(painter: QPainter, room: QRectF, material: Material) -> bool:
+    """Sheets below one another, no larger than they are."""
+    top = room.top() + 16
+    for sheet in material.proof:
+        tall = _tall(sheet, room.width() - 32)
+        paint.draw_rounded(painter, sheet, QRectF(room.left() + 16, top, sheet.width() * tall / sheet.height(), tall))
+        top += tall + 8
+    return bool(material.proof)
 
 
 def _trace(painter: QPainter, room: QRectF, material: Material) -> bool:
@@ -180,7 +201,7 @@ def _levels(painter: QPainter, room: QRectF, material: Material) -> bool:
     return True
 
 
-_DRAWERS = {"samples": _samples, "loss": _loss, "levels": _levels, "trace": _trace}
+_DRAWERS = {"samples": _samples, "proof": _proof, "loss": _loss, "levels": _levels, "trace": _trace}
 
 
 def images(items: np.ndarray) -> list[QImage]:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ..theme import RESOURCES
 
-GUIDES = RESOURCES / "guides"
+GUIDES, PROOFS = RESOURCES / "guides", RESOURCES / "proofs"
 SECTIONS = (
     "Motivation", "Theory", "Mathematics", "Intuition", "Implementation", "Code walk", "Optimisation", "Experiments",
     "Pitfalls", "References",
@@ -38,6 +38,11 @@ class Guide:
 def guide_path(family: str) -> Path:
     """Where the guide of a family lies (it may not exist)."""
     return GUIDES / f"{family}.md"
+
+
+def sheets(family: str) -> list[Path]:
+    """Pictures of what the family's proofs made, by name."""
+    return sorted(path for path in PROOFS.glob(f"{family}-*.png"))
 
 
 def read(family: str) -> Guide | None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from nexus_studio.panels import learn_page
+from nexus_studio.panels import learn_figures, learn_page
 
 GUIDES = sorted(p.stem for p in learn_page.GUIDES.glob("*.md"))
 
@@ -15,7 +15,7 @@ def test_a_guide_has_the_ten_sections_and_its_formulas_set(name):
     for latex, inline in guide.formulas.values():
         svg = learn_page.formula_svg(latex, inline)
         assert svg.startswith(b"<svg") and learn_page.INK.encode() in svg
-    assert guide.figures and set(guide.figures) <= {"samples", "loss", "levels", "trace"}
+    assert "proof" in guide.figures and set(guide.figures) <= set(learn_figures.KINDS)
 
 
 def test_inline_and_displayed_formulas_become_images():

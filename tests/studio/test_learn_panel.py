@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import shiboken6
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QApplication
 from scripted_window import scripted_session, settle
 
@@ -38,6 +39,23 @@ async def test_a_guide_opens_with_its_sections_formulas_and_figures(qapp, panel)
     await settle(lambda: {"formula:0", "formula:1", "figure:loss"} <= set(panel.page._made))
     assert all(not image.isNull() for image in panel.page._made.values())
     assert panel.page.horizontalScrollBarPolicy() == Qt.ScrollBarPolicy.ScrollBarAlwaysOff
+
+
+async def test_what_a_proof_made_stands_in_the_guide(qapp, panel, tmp_path, monkeypatch):
+    monkeypatch.setattr(learn_page, "PROOFS", tmp_path)
+    other = next(f.key for f in panel.session.catalogue.families if f.key != panel.family)
+    (tmp_path / f"{other}.md").write_text("# T\n\n## Motivation\n\n{{figure: proof}}\n")
+    for name, tall in ((f"{other}-a", 40), (f"{other}-b", 60), (f"{other}_more-a", 80)):
+        picture = QImage(300, tall, QImage.Format.Format_RGB32)
+        picture.fill(Qt.GlobalColor.red)
+        picture.save(str(tmp_path / f"{name}.png"))
+    panel.show_family(other)
+    await settle(lambda: panel.page.guide is not None and panel.page.guide.title == "T")
+    panel.page.grab()
+    await settle(lambda: "figure:proof" in panel.page._made)
+    drawn = panel.page._made["figure:proof"]
+    assert drawn.height() == 56 + 40 + 60 + 2 * 8, "another family's sheet is there, or one is missing"
+    assert drawn.pixelColor(30, 30).red() == 255
 
 
 async def test_setting_slow_formulas_does_not_hold_the_window_up(qapp, panel, monkeypatch):
