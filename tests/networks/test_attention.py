@@ -3,7 +3,7 @@
 import pytest
 import torch
 from diffusers import UNet2DModel
-from diffusers.models.attention_processor import Attention
+from diffusers.models.attention_processor import Attention, JointAttnProcessor2_0
 
 from models_backend.networks import attention
 
@@ -27,6 +27,24 @@ def test_both_ways_give_the_same_values_and_gradients(side):
         outs.append((out.detach(), given.grad, net.to_q.weight.grad))
     for one, other in zip(*outs, strict=True):
         assert torch.allclose(one, other, atol=2e-6, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("words", "norm", "last"), [(9, "rms_norm", False), (9, None, True), (200, "rms_norm", False)])
+def test_two_streams_give_the_same_values_and_gradients(words, norm, last):
+    outs = []
+    for change in (False, True):
+        torch.manual_seed(0)
+        net = Attention(32, added_kv_proj_dim=32, heads=2, dim_head=16, out_dim=32, context_pre_only=last, bias=True,
+                        processor=JointAttnProcessor2_0(), qk_norm=norm)  # fmt: skip
+        assert not change or attention.apply_to(net) == 1
+        patches = torch.randn(2, 16, 32, generator=torch.Generator().manual_seed(1)).requires_grad_()
+        said = torch.randn(2, words, 32, generator=torch.Generator().manual_seed(2)).requires_grad_()
+        out, other = net(patches, encoder_hidden_states=said)
+        (out.square().mean() + other.square().mean()).backward()
+        outs.append((out.detach(), other.detach(), patches.grad, said.grad, net.add_k_proj.weight.grad))
+    assert isinstance(net.processor, attention.JointByTokens)
+    for one, two in zip(*outs, strict=True):
+        assert torch.allclose(one, two, atol=2e-6, rtol=1e-4)
 
 
 def test_few_tokens_take_plain_products_and_many_the_fused_kernel(monkeypatch):
