@@ -61,18 +61,20 @@ class JointByTokens:
         patches, words = hidden_states, encoder_hidden_states
         if words is None or not few(patches.shape[1] + words.shape[1]):
             return self._fused(attn, patches, words, attention_mask)
-        ours = _asked(attn, patches, (attn.to_q, attn.to_k, attn.to_v), (attn.norm_q, attn.norm_k))
-        theirs = _asked(attn, words, (attn.add_q_proj, attn.add_k_proj, attn.add_v_proj), (attn.norm_added_q, attn.norm_added_k))
+        ours = _asked(patches, attn.heads, (attn.to_q, attn.to_k, attn.to_v), attn.norm_q, attn.norm_k)
+        layers = attn.add_q_proj, attn.add_k_proj, attn.add_v_proj
+        theirs = _asked(words, attn.heads, layers, attn.norm_added_q, attn.norm_added_k)
         q, k, v = (torch.cat(pair, 2) for pair in zip(ours, theirs, strict=True))
         found = (q @ k.transpose(2, 3) * q.shape[3] ** -0.5).softmax(3).to(v.dtype) @ v
         patches, words = found.transpose(1, 2).flatten(2).split([patches.shape[1], words.shape[1]], 1)
         return attn.to_out[1](attn.to_out[0](patches)), words if attn.context_pre_only else attn.to_add_out(words)
 
 
-def _asked(attn: nn.Module, x: Tensor, layers: tuple[nn.Module, ...], norms: tuple[nn.Module | None, ...]) -> list[Tensor]:
+def _asked(x: Tensor, heads: int, layers: tuple[nn.Module, ...], norm_q: nn.Module | None,
+           norm_k: nn.Module | None) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
     """Queries, keys and values (B, heads, N, D) of a stream (B, N, C)."""
-    q, k, v = (layer(x).unflatten(2, (attn.heads, -1)).transpose(1, 2) for layer in layers)
-    return [norm(y) if norm is not None else y for norm, y in zip((*norms, None), (q, k, v), strict=True)]
+    q, k, v = (layer(x).unflatten(2, (heads, -1)).transpose(1, 2) for layer in layers)
+    return norm_q(q) if norm_q else q, norm_k(k) if norm_k else k, v
 
 
 #: diffusers' processors by name, and what takes their place.
