@@ -66,8 +66,9 @@ class PixArtAlpha(InLatents, GuidedDiffusion):
                {"sampler": {"type": "dpmpp_2m"}, "steps": 20, "guidance": 4.5}, "On latents: many graphics cards"),
     )  # fmt: skip
     proofs = (
-        Proof("words", "scenes:size=32,objects=2,count=12000", "small", 18.0,
-              (Claim("relation_accuracy", ">=", 0.85, "which of the two is left of or above the other, as the words say"),)),
+        Proof("words", "scenes:size=32,objects=2,count=12000", "small", 20.0,
+              (Claim("relation_accuracy", ">=", 0.85, "which of the two is left of or above the other, as the words say"),),
+              {"network": {"patch": 2}}, {"steps": 6000}, parts={"codec": "image_codec:scenes"}),
     )  # fmt: skip
     Config, Sampling = Config, Sampling
 

@@ -65,7 +65,7 @@ class StableDiffusion(InLatents, GuidedDiffusion):
                "Minutes on a laptop, with a codec as its part"),
         Preset("paper", "As published (1.5)", {"network": {"width": 320, "multipliers": [1, 2, 4, 4], "blocks": 2,
                "attention": [64, 32, 16], "head": 40, "groups": 32}, "text": {"width": 768, "depth": 12, "heads": 12},
-               "schedule": {"type": "linear"}, "prediction": "eps"},
+               "schedule": {"type": "linear", "first": 0.00085, "last": 0.012, "root": True}, "prediction": "eps"},
                {"steps": 500_000, "batch_size": 2048, "learning_rate": 1e-4, "warmup": 10_000, "decay": {"type": "constant"},
                 "ema": 0.9999}, {"sampler": {"type": "dpmpp_2m"}, "steps": 30, "guidance": 7.5},
                "On latents of 512 px: many graphics cards"),
@@ -74,7 +74,9 @@ class StableDiffusion(InLatents, GuidedDiffusion):
         Proof("scenes", "scenes:size=32,count=12000,leave_out=1", "small", 20.0,
               (Claim("text_joint", ">=", 0.90, "shape, colour and place as the caption says"),
                Claim("text_unseen", ">=", 0.75, "the same of combinations that were never shown"),
-               Claim("text_swapped", "<=", 0.10, "another picture's caption is met by chance only")),
+               Claim("text_swapped", "<=", 0.10, "another picture's caption is met by chance only"),
+               Claim("text_joint_w4", ">=", 1.0, "guidance of 4 follows words no worse than 1", times="text_joint_w1"),
+               Claim("diversity_w4", "<=", 1.0, "and makes less varied pictures of one caption", times="diversity_w1")),
               parts={"codec": "image_codec:scenes"}),
     )  # fmt: skip
     Config, Sampling = Config, Sampling

@@ -31,6 +31,7 @@ class Linear(msgspec.Struct, frozen=True, tag="linear"):
     steps: Steps = 1000
     first: Annotated[float, Field("Beta of the first of 1000 levels", low=1e-6, high=0.1, scale="log")] = 1e-4
     last: Annotated[float, Field("Beta of the last of 1000 levels", low=1e-4, high=0.5, scale="log")] = 0.02
+    root: Annotated[bool, Field("Let the roots of beta rise along the line, as Stable Diffusion's do")] = False
 
 
 class Cosine(msgspec.Struct, frozen=True, tag="cosine"):
@@ -73,7 +74,9 @@ def betas(schedule: Linear | Cosine | Sigmoid) -> torch.Tensor:
     """The steps of the table (T,), float64."""
     if isinstance(schedule, Linear):
         scale = 1000 / schedule.steps
-        line = torch.linspace(schedule.first, schedule.last, schedule.steps, dtype=torch.float64)
+        power = 2 if schedule.root else 1
+        ends = schedule.first ** (1 / power), schedule.last ** (1 / power)
+        line = torch.linspace(*ends, schedule.steps, dtype=torch.float64) ** power
         return (scale * line).clamp(max=LARGEST_BETA)
     curve = cosine_curve if isinstance(schedule, Cosine) else sigmoid_curve
     alpha_bar = curve(schedule, torch.linspace(0, 1, schedule.steps + 1, dtype=torch.float64))

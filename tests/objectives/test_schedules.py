@@ -30,6 +30,13 @@ def test_ends_and_monotony(chosen):
     assert bool((schedules.betas(chosen) <= schedules.LARGEST_BETA).all())
 
 
+def test_rising_roots_are_the_table_of_stable_diffusion():
+    from diffusers import DDPMScheduler
+
+    wanted = DDPMScheduler(beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012).alphas_cumprod.double()
+    assert torch.allclose(schedules.alphas_bar(Linear(first=0.00085, last=0.012, root=True)), wanted, atol=2e-6)
+
+
 def test_linear_first_and_last_steps_are_those_of_the_paper():
     betas = schedules.betas(Linear())
     assert float(betas[0]) == pytest.approx(1e-4) and float(betas[-1]) == pytest.approx(0.02)
