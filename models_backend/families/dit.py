@@ -59,10 +59,10 @@ class DiT(GuidedDiffusion):
                {"sampler": {"type": "ddpm"}, "steps": 250, "guidance": 1.5}, "On latents of ImageNet: many graphics cards"),
     )  # fmt: skip
     proofs = (
-        Proof("shapes", "shapes:size=16,count=8000", "small", 14.0,
+        Proof("shapes", "shapes:size=16,count=8000", "small", 20.0,
               (Claim("class_accuracy", ">=", 0.90, "samples read as the shape and colour asked for, at guidance 3"),
                Claim("fd", "<=", 3.0, "Frechet distance, against 3 x its floor", times="fd_floor")),
-              sampling={"guidance": 3.0}),
+              {"network": {"depth": 4}}, {"steps": 7000}, {"guidance": 3.0}),
     )  # fmt: skip
     Config, Sampling = Config, Sampling
 
