@@ -171,7 +171,11 @@ def _making(add) -> None:
     for command in (sample, measure):
         command.add_argument("run", help=RUN)
         command.add_argument("--seed", type=_natural, default=0, help="the n-th item depends on the seed and n only")
-        command.add_argument("--checkpoint", default="", help="a checkpoint's name (default: the newest)")
+        command.add_argument(
+            "--checkpoint",
+            default="",
+            help="a checkpoint's name (default: the newest; @0.07 behind it: averaged to that width)",
+        )
         command.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a sampling setting")
     export = add("export", "making:export", "write a sample or a run's weights to a file")
     export.add_argument("source", help="a sample, or a run for its weights")

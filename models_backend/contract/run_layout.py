@@ -4,8 +4,8 @@ LIBRARY/
   library.json   owner.lock   index.sqlite   backups/
   datasets/<id>/   dataset.json  items.jsonl  report.json  edits.json  cache/<name>.npy + .json
   runs/<id>/       run.json  events.jsonl  worker.lock  socket  log.txt
-                   checkpoints/step-000001000/  <network>.safetensors  ema-<network>.safetensors  optimiser.safetensors
-                                                state.json  manifest.json (last)
+                   checkpoints/step-000001000/  <network>.safetensors  ema-<network>.safetensors  ema-<0 or 1>-<network>...
+                                                optimiser.safetensors  state.json  manifest.json (last)
                    previews/step-000001000.npz   derived/   proof.json  evaluation.json
   samples/<id>/    sample.json  items.npz  trace.npz
   jobs/<id>.json   trash/<id>/ (entry.json + what was moved)   cache/families.json
@@ -89,6 +89,9 @@ class CheckpointLayout:
 
     def ema(self, name: str) -> Path:
         return self.root / f"ema-{name}.safetensors"
+
+    def wide(self, name: str, place: int) -> Path:
+        return self.root / f"ema-{place}-{name}.safetensors"
 
 
 class DatasetLayout:

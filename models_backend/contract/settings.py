@@ -70,6 +70,9 @@ class TrainingSettings(msgspec.Struct, frozen=True):
     warmup: Annotated[int, Field("Steps over which the rate rises from zero", low=0, high=1_000_000)] = 100
     ema: Annotated[float, Field("Decay of the averaged weights; 0 keeps none", low=0.0, high=0.99999)] = 0.999
     ema_warmup: Annotated[bool, Field("Let the average follow quickly at first: min(decay, (1+k)/(10+k))")] = True
+    ema_power: Annotated[
+        bool, Field("Keep two more averages in checkpoints, to make one of any width afterwards (Karras 2024)")
+    ] = False
     clip: Annotated[float, Field("Largest gradient norm; 0 does not clip", low=0.0, high=1000.0)] = 1.0
     accumulate: Annotated[int, Field("Batches added up for one step", low=1, high=1024)] = 1
     precision: Annotated[

@@ -21,7 +21,7 @@ from models_backend.contract.run_layout import SampleRecord
 from models_backend.library import storage
 from models_backend.library.samples import SampleFolder, pack, read_arrays
 from models_backend.media.wire import as_array, on_the_wire
-from models_backend.networks import precision
+from models_backend.networks import averaging, precision
 from models_backend.samplers import seeding
 
 from .projection import Plane, principal_plane
@@ -198,7 +198,7 @@ def _save(library: Any, loaded: LoadedRun, run: Any, request: Decode, items: np.
     path = {"xy": request.xy, "z": z.tolist()}
     record = SampleRecord(
         library.new_id("path"), request.title or f"Path through {run.title or run.family}", run.id, run.family,
-        request.checkpoint or f"step-{loaded.step:09d}", loaded.spec.modality, len(items), MAP_SEED, plain(sampling), {},
+        averaging.named(request.checkpoint, loaded.step), loaded.spec.modality, len(items), MAP_SEED, plain(sampling), {},
         time.time(), kind="path", dataset=run.dataset, path=path, threads=torch.get_num_threads(),
     )  # fmt: skip
     return SampleFolder.create(library, record, items)

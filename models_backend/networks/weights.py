@@ -21,7 +21,7 @@ from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import CheckpointLayout, CheckpointState, RunRecord
 from models_backend.library import storage
 
-from . import layout, precision
+from . import averaging, layout, precision
 
 
 def chosen_device(name: str = "auto") -> torch.device:
@@ -120,7 +120,8 @@ def load_parts(library: Any, record: RunRecord, families: Mapping[str, type[Fami
 
 def load_run(library: Any, run: str, families: Mapping[str, type[Family]], checkpoint: str = "", device: Any = "auto",
              above: tuple[str, ...] = ()) -> LoadedRun:  # fmt: skip
-    """A run from its checkpoint (the newest good one without a name): averaged weights where it keeps them, eval mode.
+    """A run from its checkpoint (the newest good one without a name): averaged weights where it keeps them, eval mode. With
+    "@width" after the name they are averaged to that width.
 
     Raises TroubleError for a run that is gone, a damaged or missing checkpoint, a missing family or part."""
     folder = library.run(run)
@@ -128,12 +129,16 @@ def load_run(library: Any, run: str, families: Mapping[str, type[Family]], check
     device = chosen_device(device) if isinstance(device, str) else device
     parts = load_parts(library, record, families, device, above)
     member = make_family(record, families, parts)
-    kept = folder.checkpoint(checkpoint)
+    name, width = averaging.split(checkpoint)
+    kept = folder.checkpoint(name)
     nets = member.networks()
     state = storage.read_json(kept.state, CheckpointState)
     arithmetic = precision.for_sampling(state.precision, device)
     for name, net in nets.items():
-        _fill(net, kept, name)
+        if width is None:
+            _fill(net, kept, name)
+        else:
+            load_into(net, averaging.blended(kept, folder.checkpoints(), name, width), f"{record.id}/{kept.name}")
         layout.arrange(net.to(device).eval().requires_grad_(False), device, arithmetic == "fp32")
     return LoadedRun(member, nets, member.config, record.spec, device, state.step, parts, arithmetic)
 

@@ -20,7 +20,7 @@ from models_backend.contract.trace import Step, Stopped, TraceInfo
 from models_backend.data import asked_pictures
 from models_backend.library.samples import SampleFolder
 from models_backend.media.wire import as_array, on_the_wire
-from models_backend.networks import precision, weights
+from models_backend.networks import averaging, precision, weights
 
 from . import recording, seeds
 from .branching import Branch, branch_of
@@ -177,7 +177,7 @@ def _save(drawing: Drawing, items: np.ndarray, info: TraceInfo | None, trace: di
     loaded, request, run = drawing.loaded, drawing.request, drawing.record
     title = request.title or f"{run.title or run.family}, seed {request.seed}"
     record = SampleRecord(
-        library.new_id(run.family), title, run.id, run.family, request.checkpoint or f"step-{loaded.step:09d}",
+        library.new_id(run.family), title, run.id, run.family, averaging.named(request.checkpoint, loaded.step),
         loaded.spec.modality, len(items), request.seed, plain(drawing.sampling), request.conditions, time.time(),
         dataset=run.dataset, trace=info, start=msgspec.to_builtins(request.start) if request.start else None,
         threads=torch.get_num_threads(), weights_sha256=weights.digest(loaded.nets),

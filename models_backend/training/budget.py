@@ -24,7 +24,7 @@ from models_backend.networks import weights
 from . import activations, checkpoints, choices, compiling, derived, memory, randomness
 from .assembly import Assembly, assemble
 from .batches import Batches
-from .ema import Average
+from .ema import Average, averages
 from .stepping import Stepper
 
 MEGABYTE = 1 << 20
@@ -79,13 +79,13 @@ def _cost(assembled: Assembly) -> Cost:
         trial = choices.Trial(assembled.family, assembled.nets, settings, device, batches)
         chosen = choices.choose(settings, trial, settings.steps)
         choices.arranged(assembled.nets, device, chosen.precision)
-        average = Average(assembled.nets, settings.ema, settings.ema_warmup) if settings.ema > 0 else None
+        kept = averages(assembled.nets, settings)
         if settings.checkpoint_gradients:
             for net in assembled.nets.values():
                 activations.recompute(net)
         stepper = Stepper(assembled.family, assembled.nets, settings, device, chosen.precision)
-        step_s = _two_steps(stepper, batches, average, settings)
-    disk = checkpoints.bytes_of(assembled.nets, average, stepper.optimisers) * (settings.keep + 1)
+        step_s = _two_steps(stepper, batches, kept, settings)
+    disk = checkpoints.bytes_of(assembled.nets, kept, stepper.optimisers) * (settings.keep + 1)
     return Cost(step_s, peak.megabytes, (disk + _preview_bytes(assembled)) / MEGABYTE, chosen)
 
 
@@ -96,12 +96,12 @@ def _batches(assembled: Assembly) -> Batches:
                    assembled.device, rows)  # fmt: skip
 
 
-def _two_steps(stepper: Stepper, batches: Batches, average: Average | None, settings: TrainingSettings) -> float:
+def _two_steps(stepper: Stepper, batches: Batches, kept: dict[str, Average], settings: TrainingSettings) -> float:
     """Seconds of the second step; the first one fills caches."""
     for step in range(2):
         start = time.perf_counter()
         stepper.step(batches.of_step(step), settings.learning_rate, settings.clip, lambda: False)
-        if average:
+        for average in kept.values():
             average.update()
         if torch.cuda.is_available():
             torch.cuda.synchronize()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any
 
 import msgspec
 import torch
@@ -20,23 +19,25 @@ from . import optimisers
 from .ema import Average
 
 
-def files_of(nets: Mapping[str, nn.Module], average: Average | None, steppers: Mapping[str, Optimizer]) -> dict[str, bytes]:
+def files_of(nets: Mapping[str, nn.Module], averages: Mapping[str, Average],
+             steppers: Mapping[str, Optimizer]) -> dict[str, bytes]:  # fmt: skip
     """File name -> bytes: weights and buffers, averaged ones, and the optimisers' states."""
     files = {f"{name}.safetensors": weights.to_bytes(weights.tensors_of(net)) for name, net in nets.items()}
-    if average:
-        files |= {f"ema-{name}.safetensors": weights.to_bytes(weights.tensors_of(net)) for name, net in average.nets.items()}
+    for kind, average in averages.items():
+        files |= {f"{kind}-{name}.safetensors": weights.to_bytes(weights.tensors_of(net)) for name, net in average.nets.items()}
     files["optimiser.safetensors"] = weights.to_bytes(optimisers.tensors_of(steppers, nets))
     return files
 
 
-def restore(layout: CheckpointLayout, nets: Mapping[str, nn.Module], average: Average | None,
+def restore(layout: CheckpointLayout, nets: Mapping[str, nn.Module], averages: Mapping[str, Average],
             steppers: Mapping[str, Optimizer]) -> CheckpointState:  # fmt: skip
     """Puts a checkpoint's state back in place; its ``state.json``."""
     item = f"{layout.root.parent.parent.name}/{layout.name}"
     for name, net in nets.items():
         weights.load_into(net, weights.read_tensors(layout.network(name)), item)
-    for name, net in average.nets.items() if average else ():
-        weights.load_into(net, weights.read_tensors(layout.ema(name)), item)
+    for kind, average in averages.items():
+        for name, net in average.nets.items():
+            weights.load_into(net, weights.read_tensors(layout.network(f"{kind}-{name}")), item)
     optimisers.restore(steppers, nets, weights.read_tensors(layout.optimiser))
     return storage.read_json(layout.state, CheckpointState)
 
@@ -68,9 +69,9 @@ def parameters_of(nets: Mapping[str, nn.Module]) -> dict[str, int]:
     return {name: sum(p.numel() for p in net.parameters() if p.requires_grad) for name, net in nets.items()}
 
 
-def bytes_of(nets: Mapping[str, nn.Module], average: Any, steppers: Mapping[str, Optimizer]) -> int:
+def bytes_of(nets: Mapping[str, nn.Module], averages: Mapping[str, Average], steppers: Mapping[str, Optimizer]) -> int:
     """Size of a checkpoint on disk, without writing it."""
     held = [t for net in nets.values() for t in net.state_dict().values()]
-    held += [t for net in (average.nets.values() if average else ()) for t in net.state_dict().values()]
+    held += [t for average in averages.values() for net in average.nets.values() for t in net.state_dict().values()]
     held += list(optimisers.tensors_of(steppers, nets).values())
     return sum(t.numel() * t.element_size() for t in held)

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 
 import torch
 from torch import nn
+
+from models_backend.contract.settings import TrainingSettings
+from models_backend.networks import averaging
+
+#: What the files of the average that is sampled from begin with.
+PLAIN = "ema"
 
 
 def decay_at(decay: float, updates: int, warmup: bool) -> float:
@@ -14,11 +21,31 @@ def decay_at(decay: float, updates: int, warmup: bool) -> float:
     return min(decay, (1 + updates) / (10 + updates)) if warmup else decay
 
 
-class Average:
-    """An exponential moving average of networks, kept in eval mode. Buffers are copied, not averaged."""
+def exponential(decay: float, warmup: bool) -> Callable[[int], float]:
+    """The plain average's weight of the newest weights, after so many updates."""
+    return lambda updates: 1 - decay_at(decay, updates, warmup)
 
-    def __init__(self, nets: dict[str, nn.Module], decay: float, warmup: bool):
-        self.decay, self.warmup, self.updates = decay, warmup, 0
+
+def power(width: float) -> Callable[[int], float]:
+    """That of an average of a relative width (Karras 2024, eq. 1): the first update takes the weights over."""
+    gamma = averaging.gamma_of(width)
+    return lambda updates: 1 - (1 - 1 / (updates + 1)) ** (gamma + 1)
+
+
+def averages(nets: dict[str, nn.Module], settings: TrainingSettings) -> dict[str, Average]:
+    """Those that the settings ask for, by what their files' names begin with: "ema" is sampled from, the others are there to
+    make averages of any width."""
+    rules = {PLAIN: exponential(settings.ema, settings.ema_warmup)} if settings.ema > 0 else {}
+    rules |= {f"{PLAIN}-{i}": power(width) for i, width in enumerate(averaging.KEPT) if settings.ema_power}
+    return {name: Average(nets, rule) for name, rule in rules.items()}
+
+
+class Average:
+    """A moving average of networks, kept in eval mode. Buffers are copied, not averaged. ``rule``: updates so far -> the
+    newest weights' share."""
+
+    def __init__(self, nets: dict[str, nn.Module], rule: Callable[[int], float]):
+        self.rule, self.updates = rule, 0
         self.nets = {name: copy.deepcopy(net).eval().requires_grad_(False) for name, net in nets.items()}
         pairs = [(a, b) for name in nets for a, b in zip(self.nets[name].parameters(), nets[name].parameters(), strict=True)]
         self._averaged, self._weights = [a.data for a, _ in pairs], [b.data for _, b in pairs]
@@ -26,10 +53,9 @@ class Average:
 
     @torch.no_grad()
     def update(self) -> None:
-        """a <- d a + (1 - d) w."""
+        """a <- a + share (w - a)."""
         if self._averaged:
-            weight = 1 - decay_at(self.decay, self.updates, self.warmup)
-            torch._foreach_lerp_(self._averaged, self._weights, weight)
+            torch._foreach_lerp_(self._averaged, self._weights, self.rule(self.updates))
         for kept, now in self._buffers:
             kept.copy_(now)
         self.updates += 1

@@ -19,10 +19,9 @@ from models_backend.contract.trace import Stopped
 from models_backend.library import storage
 from models_backend.networks import precision, weights
 
-from . import activations, checkpoints, choices, compiling, derived, given, memory, previews, randomness, schedule
+from . import activations, checkpoints, choices, compiling, derived, ema, given, memory, previews, randomness, schedule
 from .assembly import Assembly, assemble
 from .batches import Batches
-from .ema import Average
 from .guard import Guard, NonFinite
 from .live import LiveSettings
 from .stepping import Interrupted, Overflow, Stepper
@@ -47,7 +46,7 @@ class Trainer:
         self.device = weights.chosen_device(device)
         self.step, self.total, self.paused = 0, 0, False
         self.guard = Guard()
-        self.average: Average | None = None
+        self.averages: dict[str, ema.Average] = {}
         self._stop_asked: bool | None = None  # True: after this step, False: at once
         self._failed_extras: set[str] = set()
         self._overflows = 0
@@ -91,8 +90,7 @@ class Trainer:
 
     def _build_steppers(self) -> None:
         choices.arranged(self.nets, self.device, self.choices.precision, self.choices.compile)
-        if self.settings.ema > 0:
-            self.average = Average(self.nets, self.settings.ema, self.settings.ema_warmup)
+        self.averages = ema.averages(self.nets, self.settings)
         if self.settings.checkpoint_gradients:
             for net in self.nets.values():
                 activations.recompute(net)
@@ -105,7 +103,7 @@ class Trainer:
                 then = f"The run goes on from {checkpoint.name}" if checkpoint else "The run begins anew"
                 self._tell(Trouble(f"a damaged checkpoint was passed over: {reason}", self.record.id, then))
         if checkpoint is not None:
-            state = checkpoints.restore(checkpoint, self.nets, self.average, self.stepper.optimisers)
+            state = checkpoints.restore(checkpoint, self.nets, self.averages, self.stepper.optimisers)
             checkpoints.refuse_foreign(state, self.record)
             self._resume(state)
 
@@ -115,8 +113,8 @@ class Trainer:
         self._overflows = int(kept.get("overflows", 0))
         self.stepper.scale.value = kept.get("scale", self.stepper.scale.value)
         self.stepper.scale.good = int(kept.get("scale_good", 0))
-        if self.average:
-            self.average.updates = int(kept.get("updates", 0))
+        for average in self.averages.values():
+            average.updates = int(kept.get("updates", 0))
 
     # the run ----------------------------------------------------------------------------------------------
     def run(self, between_steps: Callable[[Trainer], None] = lambda trainer: None) -> None:
@@ -173,8 +171,8 @@ class Trainer:
         return self._stop_asked is False
 
     def _keep(self, told: Any, rate: float) -> None:
-        if self.average:
-            self.average.update()
+        for average in self.averages.values():
+            average.update()
         self.guard.passed()
         self.stepper.scale.went_well()
         figures = told.figures
@@ -274,9 +272,10 @@ class Trainer:
         told = self.live.change(self.step, values)
         self._tell(Mark(self.step, told))
 
-    def loaded(self, ema: bool = True) -> LoadedRun:
+    def loaded(self, averaged: bool = True) -> LoadedRun:
         """The run as it stands, to be sampled from: averaged weights where there are any, eval mode."""
-        nets = self.average.nets if ema and self.average else {name: net.eval() for name, net in self.nets.items()}
+        kept = self.averages.get(ema.PLAIN) if averaged else None
+        nets = kept.nets if kept else {name: net.eval() for name, net in self.nets.items()}
         arithmetic = precision.for_sampling(self.choices.precision, self.device)
         return LoadedRun(
             self.family, nets, self.family.config, self.family.spec, self.device, self.step, self.family.parts, arithmetic
@@ -287,7 +286,7 @@ class Trainer:
         if not checkpoints.finite(self.nets):
             raise TroubleError(f"a weight is not a number after step {self.step}", self.record.id,
                                "Earlier checkpoints are kept", "Lower the learning rate, then resume")  # fmt: skip
-        files = checkpoints.files_of(self.nets, self.average, self.stepper.optimisers)
+        files = checkpoints.files_of(self.nets, self.averages, self.stepper.optimisers)
         layout = self.run_folder.save_checkpoint(self.step, files, self._state(), self.settings.keep)
         self._tell(Saved(self.step, str(layout.root.relative_to(self.run_folder.layout.root))))
         return layout
@@ -297,7 +296,8 @@ class Trainer:
             "skipped": self.guard.skipped, "in_a_row": self.guard.in_a_row, "overflows": self._overflows,
             "scale": self.stepper.scale.value, "scale_good": self.stepper.scale.good,
             "items": self.step * self.settings.batch_size * self.settings.accumulate,
-            "updates": self.average.updates if self.average else 0, "learning_rate": self.live.settings.learning_rate,
+            "updates": max((average.updates for average in self.averages.values()), default=0),
+            "learning_rate": self.live.settings.learning_rate,
         }  # fmt: skip
         return CheckpointState(
             self.step, self.settings.seed, checkpoints.config_hash(self.record), self.record.spec.fingerprint,

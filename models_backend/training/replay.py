@@ -61,7 +61,7 @@ def _step_of(layout: CheckpointLayout) -> int:
 
 def _compared(trainer: Trainer, newest: CheckpointLayout) -> tuple[list[str], int]:
     """Names of tensors that differ from the checkpoint's, and how many were compared."""
-    files = checkpoints.files_of(trainer.nets, trainer.average, trainer.stepper.optimisers)
+    files = checkpoints.files_of(trainer.nets, trainer.averages, trainer.stepper.optimisers)
     kept = {entry.name for entry in storage.read_json(newest.manifest, Manifest).files if entry.name.endswith(".safetensors")}
     differences = sorted(f"{name}: is in one of the two only" for name in kept ^ set(files))
     count = 0

@@ -22,6 +22,10 @@ TRACED = 16
 TOGETHER_COUNT, EACH_COUNT = 2000, 16
 
 
+#: Widths of averages that are offered of a run that kept what they are made from (see networks/averaging.py).
+WIDTHS = (0.03, 0.05, 0.07, 0.1, 0.12)
+
+
 class SampleSetup(QWidget):
     """``changed`` at every edit that changes what would be made; ``run_changed`` when another run is chosen."""
 
@@ -139,6 +143,8 @@ class SampleSetup(QWidget):
             for name in names:
                 step = name.removeprefix("step-").lstrip("0") or "0"
                 self.checkpoints.addItem(self.tr("step {0}").format(f"{int(step):,}") if step.isdigit() else name, name)
+            for width in WIDTHS if self.run.training.get("ema_power") else ():
+                self.checkpoints.addItem(self.tr("newest, averaged over {0} %").format(f"{100 * width:g}"), f"@{width:g}")
 
     # -------------------------------------------------------------------------------------------- requests
 

@@ -203,9 +203,35 @@ def classed(loaded, classes):
 # ------------------------------------------------------------------------------------------------- loading
 
 
+def test_an_average_of_any_width_is_made_of_those_that_were_kept(library_root):
+    library, dataset = opened(library_root)
+    try:
+        run = make_run(library, dataset, ema_power=True, keep=10)
+        trainer = trainer_of(library, run)
+        trainer.run()
+        narrow, wide = (load_run(library, run.id, FAMILIES, f"@{width}", "cpu") for width in (0.05, 0.10))
+        for loaded, kind in ((narrow, "ema-0"), (wide, "ema-1")):
+            kept = trainer.averages[kind].nets["net"].parameters()
+            for one, other in zip(loaded.nets["net"].parameters(), kept, strict=True):
+                assert torch.allclose(one, other, atol=1e-6)
+        between = load_run(library, run.id, FAMILIES, "step-000000012@0.07", "cpu")
+        request = Sample(run.id, 2, checkpoint="@0.07")
+        media, _ = drawing.draw(load_run(library, run.id, FAMILIES, "@0.07", "cpu"), request, library)
+        assert library.sample(media.sample).record().checkpoint == "step-000000012@0.07"
+        assert weights.digest(between.nets) not in {weights.digest(narrow.nets), weights.digest(wide.nets)}
+        with pytest.raises(TroubleError, match="no width"):
+            load_run(library, run.id, FAMILIES, "@much", "cpu")
+        plain = make_run(library, dataset)
+        trainer_of(library, plain).run()
+        with pytest.raises(TroubleError, match="kept no averages"):
+            load_run(library, plain.id, FAMILIES, "@0.07", "cpu")
+    finally:
+        library.close()
+
+
 def test_a_loaded_run_has_the_averaged_weights_bit_for_bit(place):
     _, _, loaded, trainer = place
-    assert weights.digest(loaded.nets) == weights.digest(trainer.average.nets)
+    assert weights.digest(loaded.nets) == weights.digest(trainer.averages["ema"].nets)
     assert weights.digest(loaded.nets) != weights.digest(trainer.nets)
     assert loaded.step == 12 and not any(n.training for n in loaded.nets.values())
     older = load_run(place[0], place[1].id, FAMILIES, "step-000000008", "cpu")

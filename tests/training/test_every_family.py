@@ -124,4 +124,4 @@ def test_a_run_killed_between_checkpoints_resumes_to_the_same_bits(place, key, w
     assert again.step == KILLED_AT - KILLED_AT % EVERY
     again.run()
     assert weights.digest(again.nets) == weights.digest(straight.nets)
-    assert weights.digest(again.average.nets) == weights.digest(straight.average.nets)
+    assert weights.digest(again.averages["ema"].nets) == weights.digest(straight.averages["ema"].nets)

@@ -11,8 +11,8 @@ from torch import nn
 from models_backend.contract.family import Sharing
 from models_backend.contract.messages import Budget, Levels, Metrics, Progress, TroubleError
 from models_backend.contract.settings import SGD, AdamW, Constant, Cosine, Linear, RMSprop, TrainingSettings
-from models_backend.networks import precision
-from models_backend.training import activations, choices, compiling, optimisers, randomness, schedule
+from models_backend.networks import averaging, precision
+from models_backend.training import activations, choices, compiling, ema, optimisers, randomness, schedule
 from models_backend.training.batches import Order
 from models_backend.training.budget import measure
 from models_backend.training.ema import Average, decay_at
@@ -49,7 +49,7 @@ def test_average_of_a_moving_weight_equals_the_closed_form():
     net = nn.Linear(1, 1, bias=False)
     with torch.no_grad():
         net.weight.fill_(1.0)
-    average = Average({"net": net}, 0.9, False)
+    average = Average({"net": net}, ema.exponential(0.9, False))
     for k in range(1, 6):
         with torch.no_grad():
             net.weight.fill_(1.0 + k)
@@ -68,12 +68,47 @@ def test_the_average_follows_quickly_at_first():
 
 def test_buffers_are_copied_and_the_average_stays_in_eval_mode():
     net = nn.BatchNorm1d(2)
-    average = Average({"net": net}, 0.5, True)
+    average = Average({"net": net}, ema.exponential(0.5, True))
     net(torch.randn(8, 2) + 3)
     average.update()
     kept = average.nets["net"]
     assert torch.equal(kept.running_mean, net.running_mean) and int(kept.num_batches_tracked) == 1
     assert not kept.training and not any(p.requires_grad for p in kept.parameters())
+
+
+def walk(steps, widths, at=()):
+    """Averages of the widths over weights 1, 4, 9, ..., and what each was after the steps ``at``."""
+    net = nn.Linear(1, 1, bias=False)
+    kept = {width: Average({"net": net}, ema.power(width)) for width in widths}
+    seen = {}
+    for k in range(1, steps + 1):
+        with torch.no_grad():
+            net.weight.fill_(float(k * k))
+        for average in kept.values():
+            average.update()
+        if k in at:
+            seen |= {(k, width): float(average.nets["net"].weight) for width, average in kept.items()}
+    return seen
+
+
+def test_a_power_average_has_the_published_profile():
+    for width, gamma in ((0.05, 16.97), (0.10, 6.94)):  # Karras 2024, section 3.1
+        assert averaging.gamma_of(width) == pytest.approx(gamma, abs=0.01)
+        exact = 1000**2 * (gamma + 1) / (gamma + 3)  # the mean of t^2 under t^gamma
+        assert walk(1000, [width], {1000})[1000, width] == pytest.approx(exact, rel=3e-3)
+        spread = math.sqrt((gamma + 1) / ((gamma + 2) ** 2 * (gamma + 3)))
+        assert spread == pytest.approx(width, rel=1e-3)
+
+
+@pytest.mark.parametrize("wanted", [0.05, 0.06, 0.08, 0.1, 0.12])
+def test_any_width_is_made_afterwards_of_two(wanted):
+    places = {250, 500, 750, 1000}
+    seen = walk(1000, averaging.KEPT, places)
+    steps, widths = zip(*seen, strict=True)
+    factors = averaging.mixing(steps, widths, 1000, wanted)
+    assert sum(factors) == pytest.approx(1, abs=0.02)
+    made = sum(f * v for f, v in zip(factors / sum(factors), seen.values(), strict=True))
+    assert made == pytest.approx(walk(1000, [wanted], {1000})[1000, wanted], rel=1e-2)
 
 
 # ------------------------------------------------------------------------------------------------- optimisers

@@ -29,7 +29,7 @@ def whole_state(trainer):
     """Every bit that decides what follows."""
     from models_backend.training import checkpoints
 
-    return checkpoints.files_of(trainer.nets, trainer.average, trainer.stepper.optimisers)
+    return checkpoints.files_of(trainer.nets, trainer.averages, trainer.stepper.optimisers)
 
 
 # ------------------------------------------------------------------------------------------------- resume
@@ -49,6 +49,15 @@ def test_stopped_and_resumed_ends_like_the_undisturbed_run(place, family, optimi
     last.run()
     assert whole_state(last) == whole_state(straight)
     assert run.state() == ("finished", 12)
+
+
+def test_averages_of_every_width_go_on_where_they_were(place):
+    _, straight = trained(*place, ema_power=True)
+    run = make_run(*place, ema_power=True)
+    trainer_of(place[0], run).run(lambda t: t.request_stop() if t.step == 7 else None)
+    last = trainer_of(place[0], run)
+    last.run()
+    assert list(last.averages) == ["ema", "ema-0", "ema-1"] and whole_state(last) == whole_state(straight)
 
 
 def test_killed_between_checkpoints_resumes_to_the_same_weights(place):
@@ -235,7 +244,7 @@ def test_a_step_that_is_not_a_number_is_left_out_and_counted(place):
     trainer.run()
     assert trainer.step == 12 and trainer.guard.skipped == 3 and run.state()[0] == "finished"
     assert all(torch.isfinite(p).all() for p in trainer.nets["net"].parameters())
-    assert trainer.average.updates == 9
+    assert trainer.averages["ema"].updates == 9
 
 
 def test_three_in_a_row_stop_at_the_last_good_state(place):
