@@ -29,8 +29,10 @@ from models_backend.contract.family import (
     LoadedRun,
     Sharing,
     description,
+    translates,
 )  # fmt: skip
 from models_backend.contract.fields import FieldError, FieldSpec, build, check, merged, plain
+from models_backend.contract.messages import TroubleError
 from models_backend.contract.settings import TrainingSettings
 from models_backend.contract.trace import CHANNELS, TRACE_KINDS, Stopped
 
@@ -66,8 +68,9 @@ def conditions_for(family: type[Family], spec: DataSpec, count: int, value: int 
     makers = {
         "class": lambda: torch.full((count,), value % max(1, len(spec.classes)), dtype=torch.long),
         "text": lambda: torch.from_numpy(text.tokens(captions, 20)),
-        "image": lambda: data(spec, count, 50 + value),
     }
+    if translates(family.conditions):
+        makers["image"] = lambda: data(spec, count, 50 + value)
     return {c.kind: makers[c.kind]() for c in family.conditions if c.kind in makers}
 
 
@@ -346,6 +349,22 @@ class Conformance:
             draw(member, nets, on_step=stop)
         assert len(told) == halt[0] + 1 and len(passes) == told[-1]
 
+    def test_a_kept_part_stays_and_the_rest_is_made(self, spec):
+        if spec.modality != "image" or "mask" not in {c.kind for c in self.family.conditions}:
+            pytest.skip("nothing is kept")
+        member = built(self.family, spec)
+        nets, asked, told = stirred(fresh_networks(member)), conditions_for(self.family, spec, 4), []
+        picture, mask = 0.9 * data(spec, 4, 50), torch.zeros(4, 1, *spec.shape[1:])
+        mask[..., spec.shape[2] // 2 :] = 1.0
+        made = draw(member, nets, conditions=asked | {"image": picture, "mask": mask}, on_step=told.append)
+        old, new = made.chunk(2, -1)[0], made.chunk(2, -1)[1]
+        assert torch.allclose(old, picture.chunk(2, -1)[0], atol=1e-5) and torch.equal(told[-1].channels["x"], made)
+        assert (new - picture.chunk(2, -1)[1]).abs().mean() > 0.05
+        free = draw(member, nets, conditions=asked | {"image": picture, "mask": torch.ones_like(mask)})
+        assert torch.allclose(free, draw(member, nets, conditions=asked), atol=1e-4)
+        with pytest.raises(TroubleError, match="belong together"):
+            draw(member, nets, conditions=asked | {"image": picture})
+
     def test_every_condition_changes_the_output(self, spec):
         """Captions on data that have some: where a family hears one kind at a time, it is those."""
         if not self.family.conditions:
@@ -353,7 +372,7 @@ class Conformance:
             nets = stirred(fresh_networks(member))
             free = draw(member, nets)
             assert torch.equal(free, draw(member, nets, conditions={"class": torch.ones(4, dtype=torch.long)}))
-        for condition in self.family.conditions:
+        for condition in (c for c in self.family.conditions if c.kind in conditions_for(self.family, spec, 1)):
             member = built(self.family, msgspec.structs.replace(spec, captioned=condition.kind == "text"))
             nets = stirred(fresh_networks(member))
             one = conditions_for(self.family, spec, 4, 0)

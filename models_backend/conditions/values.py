@@ -74,6 +74,13 @@ def read_images(value: Any, spec: DataSpec) -> torch.Tensor:
     return found.clamp(-1, 1)
 
 
+def read_masks(value: Any, spec: DataSpec) -> torch.Tensor:
+    """Masks (N, 1, H, W), 1 where a picture is made anew and 0 where it is kept, from pictures that are white there; None is
+    one mask that is not a number anywhere."""
+    pictures = read_images(value, spec)
+    return ((pictures + 1) / 2).mean(1, keepdim=True) if len(spec.shape) == 3 else pictures
+
+
 READERS: dict[str, Callable[[Any, DataSpec], torch.Tensor]] = {
-    "class": read_classes, "text": read_texts, "image": read_images,
+    "class": read_classes, "text": read_texts, "image": read_images, "mask": read_masks,
 }  # fmt: skip

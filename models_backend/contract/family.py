@@ -43,6 +43,12 @@ class Condition(msgspec.Struct, frozen=True):
     help: str = ""
 
 
+def translates(conditions: Iterable[Condition]) -> bool:
+    """Whether a family works on pictures that it is given as a whole; with a mask they only say what is kept."""
+    kinds = {condition.kind for condition in conditions}
+    return "image" in kinds and "mask" not in kinds
+
+
 class Part(msgspec.Struct, frozen=True):
     """Another run used as a part. ``kind`` is matched against the ``provides`` of the other run's family."""
 

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from ..conditions import text
-from ..contract.family import LoadedRun
+from ..contract.family import LoadedRun, translates
 from ..contract.fields import describe
 from ..data import asked_pictures, scenes
 from ..data.reading import Dataset
@@ -43,7 +43,7 @@ Make = Callable[[int, dict[str, Any], float | None], np.ndarray]
 def hears(loaded: LoadedRun, data: Dataset) -> str:
     """What a run is asked for: "image", "text", "class" or nothing ("")."""
     kinds = {c.kind for c in loaded.family.conditions}
-    if "image" in kinds:
+    if translates(loaded.family.conditions):
         return "image"
     if "text" in kinds and loaded.spec.captioned and len(prompts(data)):
         return "text"

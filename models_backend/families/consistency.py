@@ -16,6 +16,7 @@ from torch import Tensor
 from models_backend.contract.family import Batch, Claim, Family, LoadedRun, Loss, Part, Preset, Proof
 from models_backend.contract.fields import Field
 from models_backend.kinds.distilled import follow
+from models_backend.kinds.kept import Keeping
 from models_backend.networks import denoisers
 from models_backend.objectives import consistency, denoising, timesteps
 from models_backend.samplers import few_step, levels
@@ -79,7 +80,7 @@ TOLD = 25.0
 MEASURED, MEASURED_LEVELS = 64, 18
 
 
-class Consistency(Family):
+class Consistency(Keeping, Family):
     """Networks: "consistency", and "target", its slow average, where the way has one."""
 
     title = "Consistency model"
@@ -261,12 +262,12 @@ class Consistency(Family):
     # sampling -----------------------------------------------------------------------------------------
     def sample(self, nets, noise, conditions, sampling, on_step, generator, start=None):
         """Algorithm 1 of Song 2023. Levels tell the noise beyond the lowest, x scaled to variance 1 as elsewhere."""
-        lowest, bound = self.ends[0], self.bound()
+        lowest, finish = self.ends[0], self.finished(conditions)
 
         def jump(x: Tensor, level: levels.Level) -> Tensor:
             sigma = torch.full((len(x),), math.hypot(level.scale, lowest), device=x.device)
             end = self.jump(nets["consistency"], x / level.alpha, sigma)
-            return end if bound is None else end.clamp(-bound, bound)
+            return finish(end)
 
         times = [(1 - i / sampling.steps) ** sampling.lean for i in range(sampling.steps)]
         if start is not None:

@@ -9,7 +9,7 @@ import torch
 
 from models_backend.contract.family import Claim, Condition, Preset, Proof
 from models_backend.contract.fields import Field
-from models_backend.kinds import diffusion
+from models_backend.kinds import diffusion, kept
 from models_backend.kinds.guided import PLAIN, Ask, How, Negative, Scale
 from models_backend.kinds.guided_diffusion import GuidedDiffusion
 from models_backend.networks import dit
@@ -43,7 +43,7 @@ class DiT(GuidedDiffusion):
     summary = "A transformer that denoises"
     paper = "Peebles & Xie 2022, Scalable Diffusion Models with Transformers, arXiv:2212.09748"
     modalities = ("image",)
-    conditions = (Condition("class", 0.1, "Which class to make; unasked, any"),)
+    conditions = (Condition("class", 0.1, "Which class to make; unasked, any"), *kept.CONDITIONS)
     provides = ("conditional diffusion",)
     latents = ("noise",)
     trace = "denoise"

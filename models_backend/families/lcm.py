@@ -8,6 +8,7 @@ import msgspec
 
 from models_backend.contract.family import Claim, Condition, LoadedRun, Part, Preset, Proof
 from models_backend.contract.fields import Field
+from models_backend.kinds import kept
 from models_backend.kinds.distilled import Distilled
 from models_backend.kinds.guided import Scale
 from models_backend.kinds.latent import InLatents
@@ -42,6 +43,7 @@ class LCM(InLatents, Distilled):
     conditions = (
         Condition("class", 0.05, "Which class to make; unasked, any"),
         Condition("text", 0.05, "What to show, in words like the captions'"),
+        *kept.CONDITIONS,
     )
     uses = (Part("teacher", "guided diffusion", False, "The finished run that is distilled: its network, codec and words"),)
     provides = ("few-step",)

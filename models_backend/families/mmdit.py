@@ -9,7 +9,7 @@ import torch
 
 from models_backend.contract.family import Claim, Condition, Preset, Proof
 from models_backend.contract.fields import Field
-from models_backend.kinds import flow
+from models_backend.kinds import flow, kept
 from models_backend.kinds.guided import PLAIN, Guided, How, Negative, Scale
 from models_backend.kinds.latent import CODEC, InLatents
 from models_backend.networks import mmdit
@@ -53,6 +53,7 @@ class MMDiT(InLatents, Guided, flow.Flow):
     conditions = (
         Condition("class", 0.1, "Which class to make; unasked, any"),
         Condition("text", 0.1, "What to show, in words like the captions'"),
+        *kept.CONDITIONS,
     )
     uses = (CODEC,)
     provides = ("text to image",)

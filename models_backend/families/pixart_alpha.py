@@ -8,7 +8,7 @@ import msgspec
 
 from models_backend.contract.family import Claim, Condition, Preset, Proof
 from models_backend.contract.fields import Field
-from models_backend.kinds import diffusion
+from models_backend.kinds import diffusion, kept
 from models_backend.kinds.guided import PLAIN, How, Negative, Scale
 from models_backend.kinds.guided_diffusion import GuidedDiffusion
 from models_backend.kinds.latent import CODEC, InLatents
@@ -48,6 +48,7 @@ class PixArtAlpha(InLatents, GuidedDiffusion):
     conditions = (
         Condition("class", 0.1, "Which class to make; unasked, any"),
         Condition("text", 0.1, "What to show, in words like the captions'"),
+        *kept.CONDITIONS,
     )
     uses = (CODEC,)
     provides = ("text to image",)

@@ -17,6 +17,8 @@ from models_backend.contract.fields import Field
 from models_backend.objectives import denoising, schedules, timesteps
 from models_backend.samplers import ancestral, karras, levels, multistep
 
+from .kept import Keeping
+
 
 class DDPMSampler(msgspec.Struct, frozen=True, tag="ddpm"):
     """Ancestral sampling: fresh noise at each step (Ho 2020)."""
@@ -84,7 +86,7 @@ POINT_BOUND = 5.0
 ENCODE_STEPS = 10
 
 
-class Diffusion(Family):
+class Diffusion(Keeping, Family):
     """Networks: "denoiser", and with a learned schedule "schedule", with loss-aware timesteps "history". ``Config`` has
     the fields schedule, prediction, timesteps and weighting, ``Sampling`` those of ``Sampling`` here."""
 
@@ -167,6 +169,7 @@ class Diffusion(Family):
               sampling: Any = None) -> levels.Model:  # fmt: skip
         """What samplers ask: (x, level) -> clean item and noise."""
         schedule, bound = self.schedule(nets), POINT_BOUND if self.spec.modality == "points" else self.bound()
+        held = self.held(conditions)
 
         def ask(x: torch.Tensor, level: levels.Level) -> levels.Denoised:
             time, log_snr = (torch.full((len(x),), v, device=x.device) for v in (level.time, 2 * level.lam))
@@ -174,6 +177,9 @@ class Diffusion(Family):
             x0, eps = denoising.clean_and_noise(self.config.prediction, said, x, level.alpha, level.sigma)
             if clip and bound is not None:
                 x0 = x0.clamp(-bound, bound)
+            if held is not None:
+                x0 = held.into(x0)
+            if held is not None or (clip and bound is not None):
                 eps = denoising.noise_of(x0, x, level.alpha, level.sigma)
             return levels.Denoised(x0, eps)
 
@@ -185,11 +191,11 @@ class Diffusion(Family):
 
     def sample(self, nets, noise, conditions, sampling, on_step, generator, start=None):
         grid = levels.grid(self.schedule(nets), sampling.steps, sampling.spacing, start)
-        bound = self.bound()
+        finish = self.finished(conditions)
         run = _SAMPLERS[type(sampling.sampler)]
-        told = levels.within(on_step, bound)
+        told = levels.within(on_step, finish)
         x = run(sampling.sampler, self.model(nets, sampling.clip, conditions, sampling), noise, grid, told, generator)
-        return x if bound is None else x.clamp(-bound, bound)
+        return finish(x)
 
     # latents ------------------------------------------------------------------------------------------
     def encode(self, nets: dict[str, Any], x: torch.Tensor) -> torch.Tensor:

@@ -13,13 +13,15 @@ from models_backend.contract.family import Batch, Family, LoadedRun, Loss
 from models_backend.objectives import denoising
 from models_backend.samplers import few_step, levels
 
+from .kept import Keeping
+
 #: Standard deviation of the data and the scale of time in the boundary condition (as in the published code).
 SIGMA_DATA, TIME_SCALE = 0.5, 10_000.0
 #: Where the pseudo-Huber distance turns from square to line.
 HUBER = 0.001
 
 
-class Distilled(Family):
+class Distilled(Keeping, Family):
     """Networks: "student", the teacher's with a way to hear the guidance scale, and "target", its slow average. The part
     "teacher" is a family of ``kinds.diffusion`` and ``kinds.guided``. ``Config``: grid, decay, lowest, highest."""
 
@@ -92,13 +94,13 @@ class Distilled(Family):
     # sampling -----------------------------------------------------------------------------------------
     def sample(self, nets, noise, conditions, sampling, on_step, generator, start=None):
         scale = torch.full((len(noise),), sampling.guidance, device=noise.device)
-        bound = self.bound()
+        finish = self.finished(conditions)
 
         def jump(x: Tensor, level: levels.Level) -> Tensor:
             time = torch.full((len(x),), level.time, device=x.device)
             pair = tuple(torch.full((len(x), *[1] * (x.ndim - 1)), v, device=x.device) for v in (level.alpha, level.sigma))
             end = self.jump(nets["student"], x, time, pair, conditions, scale)
-            return end if bound is None else end.clamp(-bound, bound)
+            return finish(end)
 
         times = few_step.kept_times(sampling.steps, self.config.grid, start)
         grid = [level for level in levels.levels(self._schedule(), times) if level.time > 0]

@@ -19,6 +19,8 @@ from models_backend.objectives import denoising, paths, timesteps
 from models_backend.objectives import flow as objective
 from models_backend.samplers import adaptive, flow, levels
 
+from .kept import Keeping
+
 #: Fields of a family's Config, after its network.
 Time = Annotated[timesteps.Uniform | timesteps.LogitNormal, Field("Which times training sees most: 0 is noise, 1 is data")]
 
@@ -53,7 +55,7 @@ ENCODE_STEPS = 10
 STRAIGHTNESS = {"points": (512, 100), "image": (32, 25)}
 
 
-class Flow(Family):
+class Flow(Keeping, Family):
     """Network: "velocity". Time 0 is noise, 1 is data. ``Config`` has the fields network and time, ``Sampling`` those of
     ``Sampling`` here."""
 
@@ -101,9 +103,12 @@ class Flow(Family):
     def velocity(self, nets: dict[str, Any], conditions: dict[str, Any] | None = None, sampling: Any = None) -> flow.Velocity:
         """What solvers ask: (x, t) -> velocity, in x's own type; t is one time, or one for each item (B,)."""
 
+        held = self.held(conditions)
+
         def ask(x: torch.Tensor, t: float | torch.Tensor) -> torch.Tensor:
             told = TOLD * t if isinstance(t, torch.Tensor) else torch.full((len(x),), TOLD * t, device=x.device)
-            return self.said(nets, x, told, conditions or {}, sampling).to(x.dtype)
+            said = self.said(nets, x, told, conditions or {}, sampling).to(x.dtype)
+            return said if held is None else paths.towards(self.path, x, said, held.into, told / TOLD)
 
         return ask
 
@@ -116,11 +121,11 @@ class Flow(Family):
         return None if self.spec.modality == "points" else 1.0
 
     def sample(self, nets, noise, conditions, sampling, on_step, generator, start=None):
-        bound, solver = self.bound(), SOLVERS[sampling.solver]
+        finish, solver = self.finished(conditions), SOLVERS[sampling.solver]
         more = {"tolerance": sampling.tolerance} if sampling.solver == "dopri5" else {}
         velocity, times = self.velocity(nets, conditions, sampling), self.times(sampling, start)
-        x = solver(velocity, noise, times, levels.within(on_step, bound), partial(paths.at, self.path), **more)
-        return x if bound is None else x.clamp(-bound, bound)
+        x = solver(velocity, noise, times, levels.within(on_step, finish), partial(paths.at, self.path), **more)
+        return finish(x)
 
     # latents ------------------------------------------------------------------------------------------
     def encode(self, nets: dict[str, Any], x: torch.Tensor) -> torch.Tensor:

@@ -17,6 +17,8 @@ from torch import Tensor
 from models_backend.contract.family import Batch, DataSpec, LoadedRun, Loss, Part
 from models_backend.contract.trace import Step
 
+from . import kept
+
 CODEC = Part("codec", "image codec", True, "Work on the latents of this codec: faster, and large pictures become possible")
 
 
@@ -72,20 +74,30 @@ class InLatents:
     def losses(self, nets: dict[str, Any], batch: Batch) -> Iterator[Loss]:
         yield from super().losses(nets, replace(batch, x=self.into(batch.x)))
 
+    def held(self, conditions: dict[str, Any] | None) -> kept.Kept | None:
+        """What is kept of a given picture, in latents."""
+        held = super().held(conditions)
+        return held if held is None or self.codec is None else kept.coarse(held, self.into(held.picture))
+
     def sample(self, nets, noise, conditions, sampling, on_step, generator, start=None):
-        told = on_step if self.codec is None or on_step is None else self._decoding(on_step)
-        return self.out(super().sample(nets, noise, conditions, sampling, told, generator, start))
+        if self.codec is None:
+            return super().sample(nets, noise, conditions, sampling, on_step, generator, start)
+        held = kept.of(conditions)
+        out = self.out if held is None else lambda z: held.into(self.out(z))
+        told = on_step and _decoding(on_step, out)
+        return out(super().sample(nets, noise, conditions, sampling, told, generator, start))
 
     def encode(self, nets: dict[str, Any], x: Tensor) -> Tensor:
         return super().encode(nets, self.into(x))
 
-    def _decoding(self, on_step: Callable[[Step], None]) -> Callable[[Step], None]:
-        """Tells steps in pictures, and keeps the latent state to go on from."""
 
-        def told(step: Step) -> None:
-            on_step(Step(step.index, step.total, step.time, step.sigma, Decoded(step.channels, self.out), step.channels["x"]))
+def _decoding(on_step: Callable[[Step], None], out: Callable[[Tensor], Tensor]) -> Callable[[Step], None]:
+    """Tells steps in pictures, and keeps the latent state to go on from."""
 
-        return told
+    def told(step: Step) -> None:
+        on_step(Step(step.index, step.total, step.time, step.sigma, Decoded(step.channels, out), step.channels["x"]))
+
+    return told
 
 
 class Decoded(Mapping):

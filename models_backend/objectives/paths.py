@@ -6,6 +6,7 @@ The target of flow matching is the derivative of the path, d_alpha x_1 + d_sigma
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Annotated, ClassVar, NamedTuple
 
 import msgspec
@@ -63,6 +64,16 @@ def at(path: Path, t: float) -> tuple[float, float, float, float]:
     """The path's coefficients at one time."""
     found = coefficients(path, torch.tensor(t, dtype=torch.float64))
     return tuple(c.item() for c in found)
+
+
+def towards(path: Path, x: Tensor, velocity: Tensor, change: Callable[[Tensor], Tensor], t: Tensor) -> Tensor:
+    """The velocity (B, ...) at x_t (B, ...) and times t (B,) once the item that it leads to is changed; where no noise is left
+    it stays."""
+    alpha, sigma, d_alpha, d_sigma = coefficients(path, t.to(x).view(-1, *[1] * (x.ndim - 1)))
+    item = (sigma * velocity - d_sigma * x) / (sigma * d_alpha - d_sigma * alpha)
+    changed = change(item)
+    noise = (x - alpha * changed) / sigma.clamp(min=1e-6)
+    return torch.where(sigma > 1e-6, d_alpha * changed + d_sigma * noise, velocity)
 
 
 def point(path: Path, z: Tensor, x1: Tensor, t: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:

@@ -168,17 +168,17 @@ def finish(on_step: OnStep, grid: Sequence[Level], x: torch.Tensor, said: Denois
     return x
 
 
-def within(on_step: OnStep, bound: float | None) -> OnStep:
-    """``on_step`` that sees the finished items clamped to [-bound, bound], as the caller will return them."""
-    if on_step is None or bound is None:
-        return on_step
+def within(on_step: OnStep, finish: Callable[[torch.Tensor], torch.Tensor]) -> OnStep:
+    """``on_step`` that sees the finished items through ``finish``, as the caller will return them."""
+    if on_step is None:
+        return None
 
-    def tell_clamped(step: Step) -> None:
+    def tell_finished(step: Step) -> None:
         if step.index == step.total:
-            step.channels["x"] = step.channels["x"].clamp(-bound, bound)
+            step.channels["x"] = finish(step.channels["x"])
         on_step(step)
 
-    return tell_clamped
+    return tell_finished
 
 
 def views(level: Level, said: Denoised) -> dict[str, torch.Tensor]:

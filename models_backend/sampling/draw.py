@@ -74,8 +74,7 @@ def prepared(loaded: LoadedRun, request: Sample, library: Any, tell: Callable[[B
         raise TroubleError("at least one item must be asked for", "count")
     sampling = build(loaded.family.Sampling, merged(record.sampling, request.sampling))
     asked = request.conditions
-    if "image" in asked:
-        asked = asked | {"image": asked_pictures.opened(asked["image"], loaded.spec)}
+    asked = asked | {kind: asked_pictures.opened(asked[kind], loaded.spec) for kind in ("image", "mask") if kind in asked}
     given = Conditions(loaded.family, asked)
     return Drawing(loaded, request, record, sampling, given, branch, count, tell, cancelled, began=time.monotonic())
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from models_backend.conditions import text
-from models_backend.contract.family import Condition, Family
+from models_backend.contract.family import Condition, Family, translates
 from models_backend.data import asked_pictures
 
 from . import randomness
@@ -52,7 +52,7 @@ def _dropped(condition: Condition, draws: np.random.Generator | None, count: int
 def prompts(family: Family, data: Any) -> dict[str, Any]:
     """Plain conditions for previews: every class in turn, captions of held-out items (of training items where none are)."""
     kinds = {c.kind for c in family.conditions}
-    if "image" in kinds:
+    if translates(family.conditions):
         return asked_pictures.translations(data, PROMPTS)
     found: dict[str, Any] = {"class": "all"} if "class" in kinds and family.spec.classes else {}
     if "text" in kinds and family.spec.captioned:

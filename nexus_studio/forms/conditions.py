@@ -132,9 +132,9 @@ class FileConditionEditor(ConditionEditor):
 
 
 class ImageEditor(FileConditionEditor):
-    """A reference picture."""
+    """A picture to work on."""
 
-    title, suffixes = "Reference picture", "Pictures (*.png *.jpg *.jpeg *.webp *.bmp *.tif *.tiff)"
+    title, suffixes = "Picture", "Pictures (*.png *.jpg *.jpeg *.webp *.bmp *.tif *.tiff)"
 
 
 class MaskEditor(FileConditionEditor):
@@ -169,7 +169,8 @@ class ConditionsForm(QWidget):
 
     def __init__(self, conditions: tuple[Condition, ...], spec: DataSpec):
         super().__init__()
-        self.editors = {one.kind: CONDITION_EDITORS[one.kind](one, spec) for one in conditions}
+        fitting = [one for one in conditions if spec.modality == "image" or one.kind not in ("image", "mask")]
+        self.editors = {one.kind: CONDITION_EDITORS[one.kind](one, spec) for one in fitting}
         layout = column(spacing=6)
         for editor in self.editors.values():
             heading = label(editor.title, "label")

@@ -28,6 +28,23 @@ class Told(Family):
     conditions = (Condition("class"), Condition("text"))
 
 
+class Keeps(Family):
+    title = "Keeps"
+    conditions = (Condition("image"), Condition("mask"))
+
+
+def test_a_mask_is_read_from_a_picture_in_any_colours():
+    member = Keeps(None, DataSpec("image", (3, 2, 4)))
+    drawn = np.full((1, 3, 2, 4), -1.0)
+    drawn[..., 2:] = 1.0
+    read = Conditions(member, {"image": drawn, "mask": drawn}).batch(0, 2, "cpu")["mask"]
+    assert read.shape == (2, 1, 2, 4) and read[0, 0].tolist() == [[0, 0, 1, 1]] * 2
+    nothing = Conditions(member, {}).batch(0, 2, "cpu")
+    assert nothing["mask"].isnan().all() and nothing["mask"].shape == (2, 1, 2, 4)
+    with pytest.raises(TroubleError, match="do not fit"):
+        Conditions(member, {"mask": np.ones((1, 3, 5, 5))})
+
+
 def test_plain_values_become_rows_that_go_round():
     member = Told(None, DataSpec("image", (1, 8, 8), classes=("cat", "dog"), captioned=True))
     given = Conditions(member, {"class": "all", "text": ["one", "two", "three"]}).batch(2, 4, "cpu")
