@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import ClassVar
 
 import msgspec
@@ -35,6 +36,7 @@ from models_backend.contract.fields import FieldError, FieldSpec, build, check, 
 from models_backend.contract.messages import TroubleError
 from models_backend.contract.settings import TrainingSettings
 from models_backend.contract.trace import CHANNELS, TRACE_KINDS, Stopped
+from models_backend.training import stages
 
 SPECS = {
     "points": DataSpec("points", (2,), count=64, classes=("a", "b", "c"), fingerprint="points"),
@@ -260,6 +262,17 @@ class Conformance:
                 level, values = loss.levels
                 assert level.shape == values.shape == (8,) and level.min() >= 0 and level.max() <= 1
             loss.value.backward()
+
+    def test_smaller_pictures_train_where_every_size_fits(self, spec):
+        member = built(self.family, spec)
+        if not member.takes_side(4):
+            assert not self.family.any_size or spec.modality != "image" or member.parts
+            return
+        small = stages.at(batch(self.family, spec).x, 4, 0.0)
+        assert small.shape[1:] == (spec.shape[0], 4, 4)
+        for loss in member.losses(fresh_networks(member), replace(batch(self.family, spec), x=small)):
+            loss.value.backward()
+            assert torch.isfinite(loss.value)
 
     def test_validation_needs_no_gradient(self, spec):
         member = built(self.family, spec)

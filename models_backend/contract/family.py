@@ -204,6 +204,7 @@ class Family:
     latents: ClassVar[tuple[str, ...]] = ()
     trace: ClassVar[TraceKind] = "path"
     health: ClassVar[tuple[str, ...]] = ()
+    any_size: ClassVar[bool] = False  # whether its networks take pictures of every size that its settings fit
     Config: ClassVar[type[msgspec.Struct]]
     Sampling: ClassVar[type[msgspec.Struct]]
     presets: ClassVar[tuple[Preset, ...]] = ()
@@ -239,6 +240,13 @@ class Family:
     def problems(self) -> list[str]:
         """What forbids this config on this data, each with what would fix it; asked before any time is spent."""
         return []
+
+    def takes_side(self, side: int) -> bool:
+        """Whether its losses take pictures of that side beside the data's own, for training in stages of resolution."""
+        if not self.any_size or self.parts or self.spec.modality != "image":
+            return False
+        smaller = msgspec.structs.replace(self.spec, shape=(self.spec.shape[0], side, side))
+        return not type(self)(self.config, smaller).problems()
 
     def derive(self, nets: dict[str, Any], x: Any, generator: Any) -> dict[str, Any] | None:
         """Data computed once before training from the parts (reflow pairs, latents), row-aligned with what it

@@ -74,6 +74,10 @@ class TrainingSettings(msgspec.Struct, frozen=True):
         bool, Field("Keep two more averages in checkpoints, to make one of any width afterwards (Karras 2024)")
     ] = False
     clip: Annotated[float, Field("Largest gradient norm; 0 does not clip", low=0.0, high=1000.0)] = 1.0
+    grow_from: Annotated[
+        int, Field("Begin with pictures of this side, doubled in even stages up to their own; 0 trains on whole ones", low=0,
+                   high=4096, unit="px")
+    ] = 0  # fmt: skip
     accumulate: Annotated[int, Field("Batches added up for one step", low=1, high=1024)] = 1
     precision: Annotated[
         Literal["auto", "fp32", "bf16", "fp16"], Field("Arithmetic of forward and backward; auto takes bf16 where it is faster")

@@ -17,7 +17,7 @@ from models_backend.contract.settings import DataSettings, TrainingSettings
 from models_backend.data.reading import open_data
 from models_backend.networks import weights
 
-from . import given
+from . import given, stages
 
 
 @dataclass
@@ -39,7 +39,7 @@ def assemble(library: Any, record: RunRecord, families: Mapping[str, type[Family
     data = open_data(library, record.dataset, build(DataSettings, record.data), tell)
     refuse_changed(record, data)
     family = weights.make_family(record, families, weights.load_parts(library, record, families, device))
-    problems = family.problems() + given.problems(family, data)
+    problems = family.problems() + given.problems(family, data) + stages.problems(family, settings.grow_from)
     if problems:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         raise TroubleError(problems[0] + more, record.title or record.id, advice="Change the setting and start the run again")

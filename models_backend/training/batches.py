@@ -10,7 +10,7 @@ import torch
 from models_backend.contract.family import Batch, Family
 from models_backend.data.reading import order
 
-from . import randomness
+from . import randomness, stages
 from .given import Given
 
 
@@ -42,8 +42,8 @@ class Batches:
     """Batches of the training split, or of derived data where there are any."""
 
     def __init__(self, data: Any, family: Family, seed: int, size: int, parts: int, total: int, device: torch.device,
-                 derived: dict[str, np.ndarray] | None = None, rank: int = 0, world: int = 1):  # fmt: skip
-        self._data, self._seed, self._total = data, seed, total
+                 derived: dict[str, np.ndarray] | None = None, rank: int = 0, world: int = 1, first_side: int = 0):  # fmt: skip
+        self._data, self._seed, self._total, self._first_side = data, seed, total, first_side
         self._size, self._parts, self._rank, self._world = size, parts, rank, world
         self._device, self._derived = device, derived or {}
         rows = len(self._derived["x"]) if "x" in self._derived else data.train.count
@@ -51,6 +51,11 @@ class Batches:
         self._given = Given(family, data.train)
         self._known = "x" not in self._derived or rows == data.train.count
         self._generators = [torch.Generator(device) for _ in range(parts)]
+
+    @property
+    def last(self) -> int:
+        """The last step: its pictures are whole, and what it takes is what a run takes at most."""
+        return self._total - 1
 
     def of_step(self, step: int) -> list[Batch]:
         """The batches that are added up for a step."""
@@ -64,9 +69,9 @@ class Batches:
         x = self._derived["x"][index] if "x" in self._derived else self._take(index, step, part)
         extra = {name: self._placed(array[index]) for name, array in self._derived.items() if name != "x"}
         given = self._given.at(index if self._known else None, len(index), self._device, where, part)
-        return Batch(
-            self._placed(x), torch.from_numpy(index).to(self._device), generator, step, step / self._total, given, extra
-        )
+        progress = step / self._total
+        seen = stages.at(self._placed(x), self._first_side, progress)
+        return Batch(seen, torch.from_numpy(index).to(self._device), generator, step, progress, given, extra)
 
     def _take(self, index: np.ndarray, step: int, part: int) -> np.ndarray:
         flips = None

@@ -93,14 +93,14 @@ def _batches(assembled: Assembly) -> Batches:
     settings = assembled.settings
     rows = derived.first_chunk(assembled.family, assembled.nets, assembled.data, settings.seed, assembled.device)
     return Batches(assembled.data, assembled.family, settings.seed, settings.batch_size, settings.accumulate, settings.steps,
-                   assembled.device, rows)  # fmt: skip
+                   assembled.device, rows, first_side=settings.grow_from)  # fmt: skip
 
 
 def _two_steps(stepper: Stepper, batches: Batches, kept: dict[str, Average], settings: TrainingSettings) -> float:
     """Seconds of the second step; the first one fills caches."""
     for step in range(2):
         start = time.perf_counter()
-        stepper.step(batches.of_step(step), settings.learning_rate, settings.clip, lambda: False)
+        stepper.step(batches.of_step(max(0, batches.last - step)), settings.learning_rate, settings.clip, lambda: False)
         for average in kept.values():
             average.update()
         if torch.cuda.is_available():

@@ -53,7 +53,7 @@ class Trial:
         times = []
         for _ in range(ROUNDS + 1):
             start = time.perf_counter()
-            stepper.step(self._batches.of_step(0), 0.0, 0.0, lambda: False)
+            stepper.step(self._batches.of_step(self._batches.last), 0.0, 0.0, lambda: False)
             if self.device.type == "cuda":
                 torch.cuda.synchronize()
             times.append(time.perf_counter() - start)

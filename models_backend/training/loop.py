@@ -78,7 +78,7 @@ class Trainer:
         settings = self.settings
         rows = derived.arrays(self.family, self.nets, self.data, settings.seed, self.device, inside / "data.npz", self._tell)
         self.batches = Batches(self.data, self.family, settings.seed, settings.batch_size, settings.accumulate, self.total,
-                               self.device, rows)  # fmt: skip
+                               self.device, rows, first_side=settings.grow_from)  # fmt: skip
         self.validation = Validation(self.data, self.family, settings.seed, settings.batch_size, self.total, self.device)
         self.sampling = build(self.family.Sampling, merged({}, self.record.sampling))
 

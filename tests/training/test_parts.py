@@ -12,7 +12,7 @@ from models_backend.contract.family import Sharing
 from models_backend.contract.messages import Budget, Levels, Metrics, Progress, TroubleError
 from models_backend.contract.settings import SGD, AdamW, Constant, Cosine, Linear, RMSprop, TrainingSettings
 from models_backend.networks import averaging, precision
-from models_backend.training import activations, choices, compiling, ema, optimisers, randomness, schedule
+from models_backend.training import activations, choices, compiling, ema, optimisers, randomness, schedule, stages
 from models_backend.training.batches import Order
 from models_backend.training.budget import measure
 from models_backend.training.ema import Average, decay_at
@@ -109,6 +109,29 @@ def test_any_width_is_made_afterwards_of_two(wanted):
     assert sum(factors) == pytest.approx(1, abs=0.02)
     made = sum(f * v for f, v in zip(factors / sum(factors), seen.values(), strict=True))
     assert made == pytest.approx(walk(1000, [wanted], {1000})[1000, wanted], rel=1e-2)
+
+
+# ------------------------------------------------------------------------------------------------- stages
+
+
+def test_sides_double_in_even_stages_and_end_whole():
+    assert stages.sides(0, 32) == [32] and stages.sides(8, 32) == [8, 16, 32] and stages.sides(12, 32) == [12, 24, 32]
+    x = torch.arange(64.0).view(1, 1, 8, 8)
+    seen = [stages.at(x, 2, progress).shape[-1] for progress in (0.0, 0.33, 0.34, 0.66, 0.67, 1.0)]
+    assert seen == [2, 2, 4, 4, 8, 8]
+    assert stages.at(x, 2, 0.0)[0, 0, 0, 0] == x[0, 0, :4, :4].mean() and stages.at(x, 2, 1.0) is x
+    assert stages.at(torch.zeros(1, 3, 8, 16), 4, 0.0).shape == (1, 3, 2, 4)
+    points = torch.zeros(5, 2)
+    assert stages.at(points, 4, 0.0) is points
+
+
+def test_what_takes_one_size_only_is_refused_before_the_first_step(library_root):
+    library, dataset = opened(library_root)
+    try:
+        with pytest.raises(TroubleError, match="one size only; set it to 0"):
+            trainer_of(library, make_run(library, dataset, grow_from=4))
+    finally:
+        library.close()
 
 
 # ------------------------------------------------------------------------------------------------- optimisers

@@ -1,0 +1,40 @@
+"""Progressive resolution: training begins on small pictures and doubles their side in even stages (Karras 2018,
+arXiv:1710.10196, section 2, for networks that take every size as they are; Chen 2023, arXiv:2310.00426, section 2.5)."""
+
+from __future__ import annotations
+
+import torch
+from torch.nn import functional
+
+from models_backend.contract.family import Family
+
+
+def sides(first: int, full: int) -> list[int]:
+    """The sides of all stages: doubled from ``first``, the last one whole; ``first`` 0 is one stage."""
+    found = []
+    while 0 < first < full:
+        found.append(first)
+        first *= 2
+    return [*found, full]
+
+
+def at(x: torch.Tensor, first: int, progress: float) -> torch.Tensor:
+    """Pictures (B, C, H, W) as the stage at ``progress`` (0 to 1) sees them: means over areas, of the same proportions."""
+    if x.ndim != 4 or not first:
+        return x
+    full = max(x.shape[2:])
+    stages = sides(first, full)
+    side = stages[min(int(progress * len(stages)), len(stages) - 1)]
+    size = [max(1, round(length * side / full)) for length in x.shape[2:]]
+    return x if side == full else functional.adaptive_avg_pool2d(x, size)
+
+
+def problems(family: Family, first: int) -> list[str]:
+    """What forbids beginning with pictures of that side, with what would fix it."""
+    full = max(family.spec.shape[1:], default=0)
+    refused = [side for side in sides(first, full)[:-1] if not family.takes_side(side)]
+    if not first or (full and not refused):
+        return []
+    if family.spec.modality != "image" or not family.takes_side(full):
+        return [f"grow_from: {family.title} on these data takes items of one size only; set it to 0"]
+    return [f"grow_from: the network is too deep for pictures of {refused[0]} px; begin with {2 * refused[-1]} px"]
