@@ -79,9 +79,9 @@ class Bridge(QObject):
             return
         (on_error or self.trouble.emit)(trouble_of(task.exception()))
 
-    async def threaded(self, work: Callable[..., Any], *arguments: Any) -> Any:
-        """The result of slow file work, done on the studio's one file thread in the order asked for."""
-        return await asyncio.wrap_future(self._thread.submit(work, *arguments))
+    def threaded(self, work: Callable[..., Any], *arguments: Any) -> asyncio.Future:
+        """The result of slow file work, done on the studio's one file thread in the order asked for, which is now."""
+        return asyncio.wrap_future(self._thread.submit(work, *arguments), loop=self.loop)
 
     def notice(self, text: str) -> None:
         """Shows a plain line in the notice bar for a few seconds."""

@@ -8,13 +8,13 @@ LIBRARY/
                                                 optimiser.safetensors  state.json  manifest.json (last)
                    previews/step-000001000.npz   derived/   proof.json  evaluation.json
   samples/<id>/    sample.json  items.npz  trace.npz
-  jobs/<id>.json   trash/<id>/ (entry.json + what was moved)   cache/families.json
+  jobs/<id>.json   studies/<id>.json   trash/<id>/ (entry.json + what was moved)   cache/families.json
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -37,6 +37,7 @@ class LibraryLayout:
         self.runs = self.root / "runs"
         self.samples = self.root / "samples"
         self.jobs = self.root / "jobs"
+        self.studies = self.root / "studies"
         self.trash = self.root / "trash"
         self.cache = self.root / "cache"
 
@@ -48,6 +49,9 @@ class LibraryLayout:
 
     def sample(self, sample: str) -> SampleLayout:
         return SampleLayout(self.samples / sample)
+
+    def study(self, study: str) -> Path:
+        return self.studies / f"{study}.json"
 
 
 class RunLayout:
@@ -273,6 +277,55 @@ class JobRecord(msgspec.Struct):
     state: str = "queued"
     reason: str = ""
     held: bool = False
+
+
+class StudySide(msgspec.Struct):
+    """One of those that a study compares: a run, or one sample of a run. ``id`` is its own, ``title`` as it was then."""
+
+    id: str
+    kind: Literal["run", "sample"]
+    title: str
+
+
+class StudyItem(msgspec.Struct):
+    """What is shown of a side (its position in ``sides``): an item of a sample, the whole sample with -1 (points)."""
+
+    side: int
+    sample: str
+    item: int
+    caption: str = ""
+
+
+class StudyPair(msgspec.Struct):
+    """Two items as they stand on the screen. ``by``: what they have in common."""
+
+    left: StudyItem
+    right: StudyItem
+    by: Literal["condition and seed", "condition", "seed", "chance"]
+
+
+class StudyAnswer(msgspec.Struct):
+    """What was preferred of a pair (its position in ``pairs``)."""
+
+    pair: int
+    choice: Literal["left", "right", "tie"]
+    time: float
+
+
+class StudyRecord(msgspec.Struct):
+    """``studies/<id>.json``: a blind preference study. Pairs are fixed at the start, answers come one by one; once
+    ``ended`` (seconds since 1970) names have been seen and no answer is taken any more."""
+
+    id: str
+    title: str
+    created: float
+    modality: str
+    seed: int
+    sides: tuple[StudySide, ...]
+    pairs: tuple[StudyPair, ...]
+    answers: tuple[StudyAnswer, ...] = ()
+    ended: float = 0.0
+    format: int = FORMAT
 
 
 class TrashEntry(msgspec.Struct):

@@ -1,4 +1,5 @@
-"""Rolling backups of what is small and cannot be made again: all records (as the index has them), edits, the queue.
+"""Rolling backups of what is small and cannot be made again: all records (as the index has them), edits, the queue,
+studies.
 
 A backup is one zip in ``backups/``; the newest few are kept. Media and checkpoints are not in it."""
 
@@ -68,7 +69,7 @@ def _write_records(library: Any, archive: zipfile.ZipFile) -> None:
 
 
 def _small_files(layout: LibraryLayout) -> list[Path]:
-    named = [layout.record, *sorted(layout.jobs.glob("*.json"))]
+    named = [layout.record, *sorted(layout.jobs.glob("*.json")), *sorted(layout.studies.glob("*.json"))]
     edits = [layout.dataset(name).edits for name in folders.names(layout, "dataset")]
     return [path for path in [*named, *edits] if path.is_file()]
 

@@ -1,4 +1,4 @@
-"""What must hold inside each run, data set, sample and job: the checks that :mod:`.fsck` puts together."""
+"""What must hold inside each run, data set, sample, job and study: the checks that :mod:`.fsck` puts together."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from models_backend.contract.run_layout import (
     RunRecord,
     SampleLayout,
     SampleRecord,
+    StudyRecord,
     TrashEntry,
 )
 
@@ -150,7 +151,7 @@ def check_dataset(layout: LibraryLayout, name: str, references: References, deep
     folder = DatasetFolder(dataset)
     if dataset.report.exists():
         _tried(layout, dataset.report, lambda _: folder.report(), found)
-    edits = _tried(layout, dataset.edits, lambda _: folder.edits(), found, "edits")
+    edits = _tried(layout, dataset.edits, lambda _: folder.edits(), found, "file")
     if record is not None and items is not None:
         found += _check_items(layout, dataset, record, len(items))
         beyond = [i for i in {**edits.captions, **edits.labels} if not 0 <= i < record.count] if edits else []
@@ -231,3 +232,16 @@ def check_job(layout: LibraryLayout, name: str, references: References, deep: bo
         for run in (job.run, *job.after):
             found += references.check(f"jobs/{name}.json", "run", run, "run")
     yield from found
+
+
+def check_studies(layout: LibraryLayout, references: References) -> Iterator[Finding]:
+    """Every study, and the samples of the pairs that are still to be judged."""
+    for path in sorted(layout.studies.glob("[!.]*.json")):
+        found: list[Finding] = []
+        study = _tried(layout, path, lambda path: storage.read_json(path, StudyRecord), found, "file")
+        if study is not None and not study.ended:
+            answered = {answer.pair for answer in study.answers}
+            waiting = [pair for place, pair in enumerate(study.pairs) if place not in answered]
+            for name in sorted({item.sample for pair in waiting for item in (pair.left, pair.right)}):
+                found += references.check(shown(layout, path), "sample", name, "sample")
+        yield from found

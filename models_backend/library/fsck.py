@@ -66,14 +66,15 @@ def _findings(layout: LibraryLayout, deep: bool, owner: int | None) -> Iterator[
     for kind, check in _CHECKS.items():
         for name in sorted(known[kind]):
             yield from check(layout, name, checking.References(known, gone), deep)
+    yield from checking.check_studies(layout, checking.References(known, gone))
     yield from _trash(layout)
     yield from _leftovers(layout)
     yield from _index(layout, owner)
 
 
 def _leftovers(layout: LibraryLayout) -> Iterator[Finding]:
-    homes = [layout.root, layout.trash, layout.cache, layout.backups, *(folders.home(layout, k) for k in folders.RECORDS)]
-    for folder in [*homes, *inner_folders(layout)]:
+    homes = [layout.root, layout.trash, layout.cache, layout.backups, layout.studies]
+    for folder in [*homes, *(folders.home(layout, kind) for kind in folders.RECORDS), *inner_folders(layout)]:
         for path in storage.leftovers(folder):
             yield Finding("note", checking.shown(layout, path), "left over by a writer that died", "sweep")
 

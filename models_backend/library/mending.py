@@ -89,7 +89,8 @@ def _copies(layout: LibraryLayout, kind: str, name: str) -> Any:
             log.warning("%s", error.trouble)
 
 
-def _restore_edits(layout: LibraryLayout, path: Path) -> bool:
+def _restore_file(layout: LibraryLayout, path: Path) -> bool:
+    """A small file as the newest backup that has it; gone where none has."""
     _keep_copy(layout, path)
     for archive in backup.backups(layout):
         data = backup.file_in(archive, path.relative_to(layout.root).as_posix())
@@ -131,6 +132,6 @@ def _entry(layout: LibraryLayout, path: Path) -> Path:
 
 
 _MENDERS = {
-    "sweep": _sweep, "tail": _cut_tail, "events": _renumber, "record": _restore_record, "edits": _restore_edits,
+    "sweep": _sweep, "tail": _cut_tail, "events": _renumber, "record": _restore_record, "file": _restore_file,
     "cache": _discard_cache, "trash": _to_trash,
 }  # fmt: skip

@@ -21,7 +21,7 @@ from .trouble import explain
 
 _OURS = ("library.json", "owner.lock", "exports.jsonl", "socket", "cache", "backups")
 _WRITTEN = {"run": ("checkpoints", "previews", "derived"), "dataset": ("cache",), "sample": ()}
-_HOMES = ("datasets", "runs", "samples", "jobs", "trash")
+_HOMES = ("datasets", "runs", "samples", "jobs", "studies", "trash")
 
 
 class LibraryRecord(msgspec.Struct):
@@ -68,7 +68,7 @@ def _ours(name: str) -> bool:
 
 def prepare_folders(layout: LibraryLayout) -> None:
     """Make what a library consists of, and remove what dead writers left beside the folders."""
-    homes = (layout.datasets, layout.runs, layout.samples, layout.jobs, layout.trash, layout.cache, layout.backups)
+    homes = [getattr(layout, name) for name in (*_HOMES, "cache", "backups")]
     for home in homes:
         storage.make_folder(home)
     if not layout.record.exists():

@@ -30,26 +30,30 @@ def delete(library: Any, kind: str, name: str) -> TrashEntry:
         raise TroubleError(f"there is no such {_WORDS.get(kind, kind)}", name, advice="It may have been deleted already")
     if kind == "run" and (pid := holder(RunLayout(source).worker_lock)) is not None:
         raise TroubleError(f"the run is being trained by process {pid}", name, "Nothing was deleted", "Stop it first")
-    entry = _entry(layout, kind, name)
-    with explained("it cannot be moved to the trash", name, "It stays where it was"):
-        with storage.new_folder(layout.trash / entry.id) as folder:
-            storage.write_json(folder / "entry.json", entry)
-        with noticed(lambda: library.notice(kind, name)):
-            storage.replace(source, content(layout, entry))
-    return entry
+    with noticed(lambda: library.notice(kind, name)):
+        return put_away(layout, kind, _title(layout, kind, name), source)
 
 
 _WORDS = {"dataset": "data set"}
 
 
-def _entry(layout: LibraryLayout, kind: str, name: str) -> TrashEntry:
+def _title(layout: LibraryLayout, kind: str, name: str) -> str:
     try:
-        title = folders.read(layout, kind, name).title
+        return folders.read(layout, kind, name).title
     except TroubleError:
-        title = name  # a damaged record can be deleted too
+        return name  # a damaged record can be deleted too
+
+
+def put_away(layout: LibraryLayout, kind: str, title: str, source: Path) -> TrashEntry:
+    """Move a folder or file of the library to the trash."""
     now = time.time()
-    entry = f"{time.strftime('%Y%m%d-%H%M%S', time.localtime(now))}-{secrets.token_hex(3)}"
-    return TrashEntry(entry, kind, title, f"{folders.home(layout, kind).name}/{name}", now)
+    name = f"{time.strftime('%Y%m%d-%H%M%S', time.localtime(now))}-{secrets.token_hex(3)}"
+    entry = TrashEntry(name, kind, title, source.relative_to(layout.root).as_posix(), now)
+    with explained("it cannot be moved to the trash", title, "It stays where it was"):
+        with storage.new_folder(layout.trash / entry.id) as folder:
+            storage.write_json(folder / "entry.json", entry)
+        storage.replace(source, content(layout, entry))
+    return entry
 
 
 def content(layout: LibraryLayout, entry: TrashEntry) -> Path:

@@ -1,8 +1,8 @@
-"""Gallery: everything made, newest first; filter, star, tag, compare, reproduce, export, delete with undo."""
+"""Gallery: everything made, newest first; filter, star, tag, compare, judge blindly, reproduce, export, delete with undo."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QStackedWidget, QVBoxLayout, QWidget
@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QStackedWidget, QVBoxLayou
 from models_backend.contract.messages import Sample, TroubleError
 from models_backend.contract.run_layout import SampleRecord
 
+from .. import theme
 from ..commands import Command
 from ..pieces import EmptyState, Header, button, chip_button, label
 from ..state.session import Session
@@ -18,6 +19,9 @@ from ..viewers.image_view import ImageView
 from .gallery_detail import SampleDetail
 from .gallery_tiles import SIDE_PX, Tiles
 from .workspace import Workspace, scrolled
+
+if TYPE_CHECKING:
+    from .gallery_study import StudyView
 
 
 class GalleryPanel(Workspace):
@@ -31,6 +35,7 @@ class GalleryPanel(Workspace):
         self.grid = ImageGrid(tile_px=150, hint=self.tr("Nothing fits this filter"))
         self.detail = SampleDetail(session)
         self._compare = Comparison()
+        self.study: StudyView | None = None
         self._timer = QTimer(self, singleShot=True, interval=200)
         self.set_central(self._build())
         self.add_dock("detail", self.tr("Chosen"), scrolled(self.detail), Qt.DockWidgetArea.RightDockWidgetArea, width=340)
@@ -42,6 +47,7 @@ class GalleryPanel(Workspace):
         self.search.setPlaceholderText(self.tr("Filter by title, tag, model, data set"))
         self.search.setAccessibleName(self.tr("Filter"))
         self.search.setClearButtonEnabled(True)
+        self.search.setMinimumWidth(theme.px(230))
         self.search.setMaximumWidth(320)
         self.starred = chip_button(self.tr("★ starred"))
         self.films = chip_button(self.tr("paths"))
@@ -50,6 +56,9 @@ class GalleryPanel(Workspace):
         self.compare_button = button(self.tr("Compare two"), on_click=self.compare)
         self.compare_button.setEnabled(False)
         self.header.corner.addWidget(self.compare_button)
+        self.study_button = button(self.tr("Blind study…"), on_click=self.blind_study)
+        self.study_button.setToolTip(self.tr("Pairs of two runs without names: which is better, and how sure is it?"))
+        self.header.corner.addWidget(self.study_button)
         self.stack = QStackedWidget()
         empty = EmptyState(
             "gallery", self.tr("Everything you make lands here"),
@@ -98,11 +107,14 @@ class GalleryPanel(Workspace):
             self.grid.set_current(index, select=True)
 
     def commands(self) -> list[Command]:
-        chosen = lambda: self._chosen() is not None  # noqa: E731
+        chosen = lambda: self._chosen() is not None and not self._judging()  # noqa: E731
         return [
             Command("gallery.star", self.tr("Star or unstar"), self._star, "Gallery", "Ctrl+B", enabled=chosen),
             Command("gallery.compare", self.tr("Compare two samples"), self.compare, "Gallery",
-                    enabled=lambda: len(self.grid.selection()) == 2),
+                    enabled=lambda: len(self.grid.selection()) == 2 and not self._judging()),
+            Command("gallery.study", self.tr("Blind study…"), self.blind_study, "Gallery", icon="compare",
+                    enabled=lambda: self.session.bridge.library is not None and not self._judging(),
+                    keywords="preference elo judge runs blind test"),
             Command("gallery.reproduce", self.tr("Reproduce the chosen sample"), self.detail.reproduce.emit, "Gallery",
                     enabled=chosen),
             Command("gallery.delete", self.tr("Delete the chosen samples"), self.delete, "Gallery", "Del", enabled=chosen),
@@ -249,6 +261,21 @@ class GalleryPanel(Workspace):
     def end_comparison(self) -> None:
         """Back to the grid."""
         self.stack.setCurrentIndex(1)
+
+    # --------------------------------------------------------------------------------------- blind studies
+
+    def blind_study(self) -> None:
+        """Opens a blind study of the runs whose samples are selected."""
+        if self.study is None:
+            from .gallery_study import StudyView
+
+            self.study = StudyView(self.session, self)
+            self.study.closed.connect(self.grid.setFocus)
+        records = [self.tiles.record(i) for i in self.grid.selection()]
+        self.study.open([record for record in records if record is not None])
+
+    def _judging(self) -> bool:
+        return self.study is not None and self.study.isVisible()
 
 
 def difference(old: Any, new: Any) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QImage, QPainter, QPen
@@ -22,9 +24,10 @@ class ImageView(QWidget):
     zoomed = Signal(float)
     probed = Signal(int, int, str)
 
-    def __init__(self, parent: QWidget | None = None, hint: str = ""):
+    def __init__(self, parent: QWidget | None = None, hint: str = "", exact: bool = False):
+        """``exact``: fitted pictures grow by whole factors of screen pixels only, every pixel as hard as it is."""
         super().__init__(parent)
-        self.hint, self.caption = hint, ""
+        self.hint, self.caption, self._exact = hint, "", exact
         self._image, self._second = QImage(), QImage()
         self._zoom, self._offset = 0.0, QPointF()
         self._drag: QPointF | None = None
@@ -84,7 +87,9 @@ class ImageView(QWidget):
         if self._image.isNull():
             return 1.0
         room = self._room()
-        return max(1e-3, min(room.width() / self._image.width(), room.height() / self._image.height()))
+        zoom = max(1e-3, min(room.width() / self._image.width(), room.height() / self._image.height()))
+        ratio = self.devicePixelRatioF()
+        return math.floor(zoom * ratio) / ratio if self._exact and zoom * ratio >= 1 else zoom
 
     def _room(self) -> QRectF:
         return QRectF(self.rect()).adjusted(0, 0, 0, -20 if self.caption else 0)
@@ -93,7 +98,8 @@ class ImageView(QWidget):
         zoom = self.zoom()
         width, height = self._image.width() * zoom, self._image.height() * zoom
         middle = self._room().center() + self._offset
-        return QRectF(middle.x() - width / 2, middle.y() - height / 2, width, height)
+        left, top = middle.x() - width / 2, middle.y() - height / 2
+        return QRectF(round(left), round(top), width, height) if self._exact else QRectF(left, top, width, height)
 
     def paintEvent(self, event) -> None:
         painter = QPainter(self)
@@ -102,8 +108,8 @@ class ImageView(QWidget):
             return
         target = self._target()
         painter.setClipRect(self._room())
-        if self._zoom:
-            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, self._zoom < 1)
+        if self._zoom or self._exact:
+            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, self.zoom() < 1)
             painter.drawImage(target, self._image)
         else:
             paint.draw_rounded(painter, self._image, target, 8)

@@ -90,12 +90,14 @@ class PlaneView(ItemsView):
 class Shown:
     """How one modality is shown. ``set_of``: a view of many items; ``single``: a view of one; ``together``: items make one
     picture (points) rather than one each; ``picture(items, side_px)``: a QImage of one item (pictures) or of all (points);
-    ``frames(values, bounds)``: a recorded trace channel (T, B, *shape), float, item ``index`` -> uint8 (T, H, W, C)."""
+    ``pair(one, other, side_px)``: two items as QImages at one scale; ``frames(values, bounds)``: a recorded trace channel
+    (T, B, *shape), float, item ``index`` -> uint8 (T, H, W, C)."""
 
     set_of: Callable[..., ItemsView]
     single: Callable[..., QWidget]
     together: bool
     picture: Callable[[np.ndarray, int], QImage]
+    pair: Callable[[np.ndarray, np.ndarray, int], tuple[QImage, QImage]]
     frames: Callable[[np.ndarray, int], np.ndarray]
 
 
@@ -105,6 +107,15 @@ def _image_picture(items: np.ndarray, side_px: int) -> QImage:
 
 def _points_picture(items: np.ndarray, side_px: int) -> QImage:
     return to_image(thumbnail(items, side_px))
+
+
+def _image_pair(one: np.ndarray, other: np.ndarray, side_px: int) -> tuple[QImage, QImage]:
+    return to_image(one), to_image(other)
+
+
+def _points_pair(one: np.ndarray, other: np.ndarray, side_px: int) -> tuple[QImage, QImage]:
+    bounds = bounds_of(np.concatenate([one, other])[:, :2])
+    return to_image(thumbnail(one, side_px, bounds)), to_image(thumbnail(other, side_px, bounds))
 
 
 def _image_frames(values: np.ndarray, index: int) -> np.ndarray:
@@ -119,8 +130,8 @@ def _points_frames(values: np.ndarray, index: int, side_px: int = 72) -> np.ndar
 
 
 SHOWN: dict[str, Shown] = {
-    "image": Shown(PicturesView, ImageView, False, _image_picture, _image_frames),
-    "points": Shown(PlaneView, PointsView, True, _points_picture, _points_frames),
+    "image": Shown(PicturesView, ImageView, False, _image_picture, _image_pair, _image_frames),
+    "points": Shown(PlaneView, PointsView, True, _points_picture, _points_pair, _points_frames),
 }
 
 
