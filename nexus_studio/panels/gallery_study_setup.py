@@ -7,6 +7,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QCheckBox, QWidget
@@ -18,8 +20,11 @@ from ..state.session import Session
 from ..viewers.modality import SHOWN, shown
 from .workspace import scrolled
 
+if TYPE_CHECKING:
+    from models_backend.library.pairing import Offer
+
 PAIRS = 40
-SAMPLES_A_RUN = 200
+SAMPLES_A_RUN = 60
 RUNS_OFFERED = 30
 WORDS = {
     "condition and seed": "made from the same condition and seed", "condition": "made for the same condition",
@@ -29,14 +34,23 @@ WORDS = {
 
 @dataclass
 class Candidate:
-    """A run (or one sample of a run) with the samples that stand for it."""
+    """A run (or one sample of a run) with the samples that stand for it. ``classes``: names of the run's labels."""
 
     side: StudySide
     records: list[SampleRecord]
+    classes: Sequence[str] = ()
 
     @property
     def modality(self) -> str:
         return self.records[0].modality
+
+    @cached_property
+    def offers(self) -> list[Offer]:
+        """What may be shown of it."""
+        from models_backend.library import pairing
+
+        together = shown(self.modality).together
+        return [offer for record in self.records for offer in pairing.offers(record, together, self.classes)]
 
 
 class StudySetup(QWidget):
@@ -92,10 +106,10 @@ class StudySetup(QWidget):
         self._fill([], set())
         runs = list(dict.fromkeys(record.run for record in selected))
         if len(selected) > 1 and len(runs) == 1:
-            found = [Candidate(StudySide(record.id, "sample", record.title), [record]) for record in selected]
+            found = [self._candidate(StudySide(record.id, "sample", record.title), [record]) for record in selected]
         else:
             own = {run: [record for record in selected if record.run == run] for run in runs if len(runs) > 1}
-            found = [Candidate(self._side(run), records) for run, records in own.items()]
+            found = [self._candidate(self._side(run), records) for run, records in own.items()]
             others = [run for run in runs if run not in own]
             others += [record.id for record in self._session.runs.records if record.id not in runs]
             found += await self._with_samples(others)
@@ -108,7 +122,7 @@ class StudySetup(QWidget):
         if all(side.kind == "run" for side in sides):
             found = await self._with_samples([side.id for side in sides])
         else:
-            found = [Candidate(side, [await self._session.samples.record(side.id)]) for side in sides]
+            found = [self._candidate(side, [await self._session.samples.record(side.id)]) for side in sides]
         self._fill(found, {side.id for side in sides})
         await self.load_earlier()
 
@@ -119,7 +133,7 @@ class StudySetup(QWidget):
         for run in runs:
             records = await self._session.samples.page(0, SAMPLES_A_RUN, Filter(run=run, kind="sample"))
             if records and records[0].modality in SHOWN:
-                found.append(Candidate(self._side(run), records))
+                found.append(self._candidate(self._side(run), records))
             if len(found) == RUNS_OFFERED:
                 break
         return found
@@ -127,6 +141,10 @@ class StudySetup(QWidget):
     def _side(self, run: str) -> StudySide:
         record = self._session.runs.get(run)
         return StudySide(run, "run", record.title if record else run)
+
+    def _candidate(self, side: StudySide, records: list[SampleRecord]) -> Candidate:
+        run = self._session.runs.get(records[0].run)
+        return Candidate(side, records, run.spec.classes if run else ())
 
     def _fill(self, found: list[Candidate], checked: set[str]) -> None:
         self.candidates, self._seed = _told_apart(found), secrets.randbelow(2**31)
@@ -163,14 +181,7 @@ class StudySetup(QWidget):
     def _pairs(self) -> tuple:
         from models_backend.library import pairing
 
-        def classes(run: str) -> Sequence[str]:
-            record = self._session.runs.get(run)
-            return record.spec.classes if record else ()
-
-        chosen = self.chosen()
-        together = shown(chosen[0].modality).together
-        sides = [[o for record in c.records for o in pairing.offers(record, together, classes(record.run))] for c in chosen]
-        return pairing.draw(sides, self.count.value(), self._seed)
+        return pairing.draw([one.offers for one in self.chosen()], self.count.value(), self._seed)
 
     def _refresh(self) -> None:
         why_not = self.why_not()
