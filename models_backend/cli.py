@@ -134,6 +134,7 @@ BUILT_IN = "digits, shapes, scenes:objects=2, points:density=moons"
 DATA = "a data set, a folder to import, or one that is built in: " + BUILT_IN
 RUN = "a run's id, the unique start of one, or its title"
 SET = "change a setting (repeatable), for example --set steps=500 --set network.channels=64"
+FEATURES = "a pretrained vision model on this machine (CLIP, DINOv2, SigLIP, ViT, InceptionV3): measure by its features too"
 CONDITION = "what to make (repeatable; several of one kind go round), for example class=3, class=all, 'text=a red circle'"
 
 
@@ -168,6 +169,7 @@ def _making(add) -> None:
     sample.add_argument("--title", default="", help="name of the sample")
     measure = add("evaluate", "making:evaluate", "measure a run on held-out data")
     measure.add_argument("--n", type=_positive, default=1000, help="how many items to make")
+    measure.add_argument("--features", default="", metavar="FOLDER", help=FEATURES)
     for command in (sample, measure):
         command.add_argument("run", help=RUN)
         command.add_argument("--seed", type=_natural, default=0, help="the n-th item depends on the seed and n only")

@@ -146,6 +146,8 @@ def test_samples_figures_and_files_of_a_run(run, tmp_path):
     assert drawn["files"][0] == str(tmp_path / "out" / "samples.png") and Path(drawn["files"][0]).exists()
     figures = {line["measure"]: line["value"] for line in run("evaluate", made, "--n", 50) if line["kind"] == "result"}
     assert figures == {"coverage": 0.95, "count": 50.0}
+    told = [line["value"] for line in run("evaluate", made, "--features", "clip") if line.get("measure") == "fd_clip"]
+    assert told == [1.0], "the worker stands in another folder: it is told the whole path"
     weights = last(run("export", made, "--to", "safetensors", "--out", tmp_path / "w.safetensors"), "done")["file"]
     assert Path(weights).read_text() == "safetensors"
     assert "exported as safetensors" in run("export", made, "--to", "png", status=1)[-1]["what"]

@@ -148,7 +148,8 @@ async def evaluate(options: argparse.Namespace, reporter: Reporter) -> int:
     async with session(options, reporter) as now:
         record = found("run", now.library.runs(), options.run)
         sampling = await sampling_of(now, record, options.set)
-        request = Evaluate(record.id, options.n, options.seed, sampling, options.checkpoint)
+        features = str(Path(options.features).expanduser().absolute()) if options.features else ""
+        request = Evaluate(record.id, options.n, options.seed, sampling, options.checkpoint, features)
         figures = await called(now, request, f"measuring {record.title}")
     for name, value in sorted(figures.items()):
         reporter.result(f"{name:28} {value:.5g}", measure=name, value=value, run=record.id)

@@ -268,13 +268,15 @@ class Budget(msgspec.Struct, tag="budget"):
 
 
 class Evaluate(msgspec.Struct, tag="evaluate"):
-    """Measure a run on held-out data -> dict of measure -> float."""
+    """Measure a run on held-out data -> dict of measure -> float. ``features``: the folder of a pretrained vision model, for
+    its measures beside the built-in ones."""
 
     run: str
     count: int = 1000
     seed: int = 0
     sampling: dict[str, Any] = {}
     checkpoint: str = ""
+    features: str = ""
 
 
 class ProveResume(msgspec.Struct, tag="prove_resume"):

@@ -7,6 +7,11 @@ of ``FEW`` and ``straightness`` where sampling takes steps; ``reconstruction_acc
 reconstruction_ssim`` and ``log_likelihood ppca_nats ppca_gap`` where the model knows them; those of ``following`` for
 conditional runs; ``mig sap dci dci_completeness dci_informativeness`` of latents on data with known factors; the family's
 own diagnostics; ``health_<monitor>``: 0 ok, 1 warn, 2 bad.
+
+With a pretrained model also, under the model's name (``clip`` for one): ``fd_clip fd_floor_clip kid_clip kid_floor_clip
+precision_clip recall_clip density_clip coverage_clip``, ``class_diversity_clip`` of runs that are asked for classes,
+``reconstruction_distance_clip`` (1 - cos) where the run reconstructs; by a whole CLIP of runs that are asked for captions,
+``clip_score`` and ``clip_score_real``, that of the pictures that the captions belong to.
 """
 
 from __future__ import annotations
@@ -20,16 +25,18 @@ import torch
 
 from ..contract.family import Family, LoadedRun
 from ..contract.fields import build, describe, merged, plain
-from ..contract.messages import Event, Metrics, Progress
+from ..contract.messages import Event, Metrics, Progress, TroubleError
 from ..contract.trace import TraceInfo
 from ..data.densities import MIXTURES
 from ..data.reading import Dataset, Split, pictures_to_float
-from . import disentanglement, following, likeness, measures
+from . import disentanglement, following, likeness, measures, pretrained
 from .features import Features, labelled, reader
 from .health import History, judge
 
 #: Items for the measures that cost the square of their number, and for the family's diagnostics.
 SQUARE, DIAGNOSED, TRACED = 2000, 1000, 64
+#: Reconstructions that a pretrained model looks at.
+LOOKED_AT = 500
 #: Training items whose latents are set beside their known factors.
 CODED = 4000
 #: Steps at which few-step sampling is measured.
@@ -49,10 +56,13 @@ class Draw(Protocol):
 
 
 def evaluate(library: object, loaded: LoadedRun, data: Dataset, count: int, seed: int, sampling: dict[str, Any], draw: Draw,
-             history: History | None = None, tell: Callable[[Progress], None] | None = None) -> dict[str, float]:  # fmt: skip
+             history: History | None = None, tell: Callable[[Progress], None] | None = None,
+             features: str = "") -> dict[str, float]:  # fmt: skip
     """All measures that apply, finite ones only. ``sampling``: plain changes to the family's defaults; ``history``: the
-    run's figures (see ``history_of``), for its health. Raises Stopped if ``draw`` does."""
+    run's figures (see ``history_of``), for its health; ``features``: the folder of a pretrained model, for its measures too.
+    Raises Stopped if ``draw`` does, and TroubleError for features that cannot be used, before anything is made."""
     say = _teller(tell)
+    seen_by = _opened(features, data, loaded.device, tell) if features else None
     say(0, f"making {count} items")
     steps = "steps" in {f.name for f in describe(type(loaded.family).Sampling).fields}
     given = following.asked(loaded, data)
@@ -62,10 +72,12 @@ def evaluate(library: object, loaded: LoadedRun, data: Dataset, count: int, seed
     measure = _of_points if data.spec.modality == "points" else _of_pictures
     few = {n: _array(draw(count, seed, {**sampling, "steps": n}, 0, given)[0]) for n in (FEW if steps else ())}
     found |= measure(data, _array(made), few, seed, tell)
+    if seen_by is not None:
+        found |= _of_features(seen_by, loaded, data, _array(made), seed)
     if given and data.spec.modality == "image":
         found |= following.measured(loaded, data, lambda: reader(data), _array(made), _maker(draw, seed, sampling), seed)
     say(2, "asking the model itself")
-    found = _of_model(loaded, data, sampling, seed, history) | found  # what was measured on the items stands
+    found = _of_model(loaded, data, sampling, seed, history, seen_by) | found  # what was measured on the items stands
     say(3, "done")
     return {name: float(value) for name, value in found.items() if math.isfinite(value)}
 
@@ -181,18 +193,55 @@ def _of_classes(features: Features, made: np.ndarray, held_out: np.ndarray) -> d
             "sure_real": measures.sure(truly)}  # fmt: skip
 
 
+# ------------------------------------------------------------------------------------------------ pretrained features
+
+
+def _opened(folder: str, data: Dataset, device: torch.device, tell: Any) -> pretrained.Pretrained:
+    if data.spec.modality != "image":
+        what = f"features are of pictures, and this run makes {data.spec.modality}"
+        raise TroubleError(what, folder, advice="Measure it without them")
+    return pretrained.opened(folder, device, tell)
+
+
+def _of_features(features: pretrained.Pretrained, loaded: LoadedRun, data: Dataset, made: np.ndarray,
+                 seed: int) -> dict[str, float]:  # fmt: skip
+    """What the data set's reader measures, by a pretrained model; floors from as many training items as were made."""
+    picks = np.random.default_rng(seed)
+    held_out = np.sort(picks.permutation(data.validation.count)[: min(len(made), SQUARE)])
+    train = picks.permutation(data.train.count)[: max(len(made), len(held_out))]
+    real, other, seen = features(data.validation.take(held_out)), features(data.train.take(train)), features(made)
+    found = {"fd": mean_frechet(real, seen), "fd_floor": mean_frechet(real, other),
+             "kid": likeness.kernel_distance(real, seen), "kid_floor": likeness.kernel_distance(real, other)}  # fmt: skip
+    found |= _manifold(real, seen[: len(real)])
+    heard = following.hears(loaded, data)
+    if heard == "class" and labelled(data):
+        labels = data.validation.labels[held_out]
+        within = measures.spread_within(seen, following.in_turn(loaded, data, len(seen)))
+        found["class_diversity"] = within / max(measures.spread_within(real[labels >= 0], labels[labels >= 0]), 1e-12)
+    named = {f"{name}_{features.name}": value for name, value in found.items()}
+    return named | (_of_words(features, data, seen) if heard == "text" and features.say else {})
+
+
+def _of_words(features: pretrained.Pretrained, data: Dataset, seen: np.ndarray) -> dict[str, float]:
+    """How items (their features, N) made of the prompts in turn go with them, and how the prompts' own pictures do."""
+    prompts = following.prompts(data)
+    words = features.words([data.validation.captions[i] for i in prompts])
+    return {"clip_score": likeness.clip_score(seen, words[np.arange(len(seen)) % len(words)]),
+            "clip_score_real": likeness.clip_score(features(data.validation.take(prompts)), words)}  # fmt: skip
+
+
 # ------------------------------------------------------------------------------------------------ the model itself
 
 
-def _of_model(loaded: LoadedRun, data: Dataset, sampling: dict[str, Any], seed: int,
-              history: History | None) -> dict[str, float]:  # fmt: skip
+def _of_model(loaded: LoadedRun, data: Dataset, sampling: dict[str, Any], seed: int, history: History | None,
+              seen_by: pretrained.Pretrained | None) -> dict[str, float]:  # fmt: skip
     """The family's diagnostics on held-out items, its reconstructions, and its health."""
     held_out = some(data.validation, DIAGNOSED, seed)
     generator = torch.Generator(device=loaded.device).manual_seed(seed)
     with torch.no_grad():
         told = loaded.family.diagnostics(loaded.nets, torch.from_numpy(held_out).to(loaded.device), generator)
     found = {k: v for k, v in told.items() if isinstance(v, (int, float))}
-    found |= _reconstructions(loaded, data, sampling, seed)
+    found |= _reconstructions(loaded, data, sampling, seed, seen_by)
     found |= _disentanglement(loaded, data, seed)
     found |= _likelihood(loaded, data, held_out, seed)
     if history is not None:
@@ -240,7 +289,8 @@ def _encodes(family: Family) -> bool:
     return "z" in family.latents and type(family).encode is not Family.encode
 
 
-def _reconstructions(loaded: LoadedRun, data: Dataset, sampling: dict[str, Any], seed: int) -> dict[str, float]:
+def _reconstructions(loaded: LoadedRun, data: Dataset, sampling: dict[str, Any], seed: int,
+                     seen_by: pretrained.Pretrained | None) -> dict[str, float]:  # fmt: skip
     """Held-out items through encode and decode, where the family's latent has both."""
     family = loaded.family
     if not _encodes(family):
@@ -254,6 +304,9 @@ def _reconstructions(loaded: LoadedRun, data: Dataset, sampling: dict[str, Any],
     found = {"reconstruction_psnr": measures.psnr(x, again)}
     if data.spec.modality == "image":
         found["reconstruction_ssim"] = likeness.similarity(x, again)
+    if seen_by is not None:
+        pair = seen_by(x[:LOOKED_AT]), seen_by(again[:LOOKED_AT])
+        found[f"reconstruction_distance_{seen_by.name}"] = likeness.feature_distance(*pair)
     if data.spec.modality == "image" and labelled(data):
         found["reconstruction_accuracy"] = measures.accuracy(reader(data).probabilities(again), data.validation.labels[index])
     return found

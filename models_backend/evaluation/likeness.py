@@ -1,4 +1,5 @@
-"""Measures of pictures whose arithmetic torchmetrics keeps: kernel distance, Inception-style score, structural similarity.
+"""Measures of pictures whose arithmetic torchmetrics keeps (kernel distance, structural similarity), Inception-style score, and
+cosines of embeddings.
 
 Pictures are (N, C, H, W) in [-1, 1], features and probabilities rows. torchmetrics is imported where it is used: it takes
 two seconds.
@@ -34,6 +35,21 @@ def inception_score(probabilities: Rows) -> float:
     p = np.clip(np.asarray(probabilities, np.float64), 1e-12, 1)
     divergence = (p * (np.log(p) - np.log(p.mean(0)))).sum(1)
     return float(np.exp(divergence.mean()))
+
+
+def clip_score(pictures: Rows, captions: Rows) -> float:
+    """CLIPScore (Hessel 2021, arXiv:2104.08718, section 3) of embeddings paired row by row: mean of max(100 cos, 0)."""
+    return float(np.maximum(100 * _cosines(pictures, captions), 0).mean())
+
+
+def feature_distance(a: Rows, b: Rows) -> float:
+    """Mean of 1 - cos of features paired row by row: 0 to 2."""
+    return float((1 - _cosines(a, b)).mean())
+
+
+def _cosines(a: Rows, b: Rows) -> Rows:
+    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    return (a * b).sum(1) / np.maximum(np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1), 1e-12)
 
 
 def similarity(a: Rows, b: Rows) -> float:

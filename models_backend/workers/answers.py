@@ -156,7 +156,7 @@ class Answers:
         history = history_of(run.events())
         figures = evaluate(
             self._library, loaded, self._data(request.run), request.count, request.seed, request.sampling, made, history,
-            pending.tell,
+            pending.tell, request.features,
         )  # fmt: skip
         storage.write_json(run.layout.evaluation, {"figures": figures, "step": loaded.step, **msgspec.to_builtins(request)})
         return figures
