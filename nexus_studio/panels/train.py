@@ -245,6 +245,11 @@ class TrainPanel(Workspace):
         count = TOGETHER_NOW if self.samples.together else SAMPLES_NOW
         self._with_run(lambda run: self.actions_of_runs.sample_now(run, count))
 
+    def evaluate(self) -> None:
+        """Measures of the chosen run on held-out data."""
+        self.curves.choose("measures")
+        self.curves.measures.measure()
+
     def _show_sampled(self, run: str, step: int, media: object) -> None:
         if self._view is not None and run == self._view.id:
             self.samples.add_now(step, media)
@@ -273,6 +278,8 @@ class TrainPanel(Workspace):
             Command("run.sample_now", self.tr("Sample the run now"), self.sample_now, "Run", "", "sample", there),
             Command("run.prove", self.tr("Prove that resuming is exact"), lambda: self._with_run(actions.prove_resume), "Run",
                     "", "check", there),
+            Command("run.evaluate", self.tr("Measure the run on held-out data"), self.evaluate, "Run", "", "health",
+                    lambda: there() and bool(self._view.checkpoints)),
             Command("run.again", self.tr("Set up a run like the chosen one"),
                     lambda: self._with_run(self.setup.take_run), "Run", "", "copy", there),
             Command("run.measure", self.tr("Measure the budget"), self._measure, "Run", "", "clock"),

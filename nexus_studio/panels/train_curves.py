@@ -1,4 +1,5 @@
-"""The plots of a run: loss, networks, noise level, gradients, learning rate, throughput; other runs laid over or subtracted."""
+"""The plots of a run: loss, networks, noise level, gradients, learning rate, throughput; other runs laid over or subtracted;
+and its measures."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from ..plots.curves import Curves
 from ..plots.histogram import Histogram
 from ..state.run_view import RunView
 from ..state.session import Session
+from .train_measures import RunMeasures
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ PLOTS = (
     Plot("lr", "Learning rate", ("lr", "lr/"), "learning rate"),
     Plot("rate", "Throughput", ("rate",), "items a second", log=False),
     Plot("more", "More", (), "", log=False),
+    Plot("measures", "Measures", (), ""),
 )
 TITLES = {"loss": "train", "validation": "validation", "lr": "learning rate", "rate": "items/s"}
 
@@ -55,7 +58,7 @@ def difference(steps: np.ndarray, values: np.ndarray, base: tuple[np.ndarray, np
 
 
 class RunCurves(QWidget):
-    """Tabs over one plot. Tabs without figures are not there."""
+    """Tabs over one plot. Tabs without figures are not there; the last one measures the run."""
 
     def __init__(self, session: Session):
         super().__init__()
@@ -76,9 +79,10 @@ class RunCurves(QWidget):
         self.curves.header.title.hide()
         self.levels = Histogram(x_label=self.tr("noise level, clean to noise"), hint=self.tr("No figures by noise level yet."))
         self.levels.setContentsMargins(12, 0, 12, 0)
+        self.measures = RunMeasures(session)
         self.pages = QStackedWidget()
-        self.pages.addWidget(self.curves)
-        self.pages.addWidget(self.levels)
+        for page in (self.curves, self.levels, self.measures):
+            self.pages.addWidget(page)
         self._lay_out()
         self.tabs.currentChanged.connect(lambda _: self._change_tab())
         self.subtract.toggled.connect(lambda _: self.refresh())
@@ -132,16 +136,18 @@ class RunCurves(QWidget):
         """Bring the plot up to date with the run."""
         self._refresh_tabs()
         others = self._others()
-        self.subtract.setVisible(bool(others))
-        self.pages.setCurrentWidget(self.levels if self.plot.key == "levels" else self.curves)
+        page = {"levels": self.levels, "measures": self.measures}.get(self.plot.key, self.curves)
+        self.subtract.setVisible(bool(others) and page is self.curves)
+        self.pages.setCurrentWidget(page)
+        self.measures.show_run(self._view)
         if self._view is None:
             self.curves.clear()
             self.levels.set_bars(np.empty(0))
             return
-        if self.plot.key == "levels":
+        if page is self.levels:
             self.levels.set_bars(np.array(self._view.levels.losses if self._view.levels else [], dtype=np.float64))
-            return
-        self._draw(others)
+        elif page is self.curves:
+            self._draw(others)
 
     def _others(self) -> list[RunView]:
         views = [self._session.runs.view(run) for run in self._over if self._view is None or run != self._view.id]
@@ -149,7 +155,7 @@ class RunCurves(QWidget):
 
     def _refresh_tabs(self) -> None:
         names = self._view.names if self._view else []
-        wanted = [p for p in PLOTS if chosen(p, names) or p.key == "loss" or self._has_levels(p)]
+        wanted = [p for p in PLOTS if chosen(p, names) or p.key == "loss" or self._has_levels(p) or self._can_measure(p)]
         known = [self.tabs.tabData(place) for place in range(self.tabs.count())]
         if known == [plot.key for plot in wanted]:
             return
@@ -164,6 +170,9 @@ class RunCurves(QWidget):
 
     def _has_levels(self, plot: Plot) -> bool:
         return plot.key == "levels" and self._view is not None and self._view.levels is not None
+
+    def _can_measure(self, plot: Plot) -> bool:
+        return plot.key == "measures" and self._view is not None
 
     def _draw(self, others: list[RunView]) -> None:
         plot, view = self.plot, self._view

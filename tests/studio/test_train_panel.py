@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 import shiboken6
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QLabel
 from scripted import ScriptedEngine
 
 from models_backend.contract.messages import (
     Budget,
     BudgetReport,
+    Evaluate,
     Health,
     HealthLine,
     Mark,
@@ -24,11 +25,13 @@ from models_backend.contract.messages import (
     State,
     TroubleError,
 )
+from models_backend.library import storage
 from nexus_studio import theme
 from nexus_studio.bridge import Bridge
 from nexus_studio.panels.train import TrainPanel, described
 from nexus_studio.panels.train_cards import HealthCard
 from nexus_studio.panels.train_curves import chosen, difference
+from nexus_studio.panels.train_measures import RunMeasures
 from nexus_studio.panels.train_models import ModelsModel
 from nexus_studio.panels.train_samples import read_preview
 from nexus_studio.state.preferences import Preferences
@@ -330,14 +333,56 @@ async def test_tabs_are_there_for_the_figures_that_are(stand):
     tabs = stand.panel.curves.tabs
     await settle(lambda: tabs.count() > 2)
     keys = [tabs.tabData(n) for n in range(tabs.count())]
-    assert keys == ["loss", "levels", "grad", "lr", "rate"]
+    assert keys == ["loss", "levels", "grad", "lr", "rate", "measures"]
     stand.panel.curves.choose("levels")
     assert np.isfinite(stand.panel.curves.levels.heights()).sum() == 16
     stand.panel.curves.choose("grad")
     assert stand.panel.curves.curves.names() == ["grad/net"]
     stand.engine.tell(stand.run("duel-03").id, Metrics(1260, {"loss/critic": -0.5, "loss/maker": 1.0, "skipped": 0.0}))
-    await settle(lambda: tabs.count() == 7)
-    assert [tabs.tabData(n) for n in range(7)][1] == "networks" and tabs.tabData(6) == "more"
+    await settle(lambda: tabs.count() == 8)
+    assert tabs.tabData(1) == "networks" and tabs.tabData(6) == "more"
+
+
+def texts(widget):
+    return [label.text() for label in widget.findChildren(QLabel)]
+
+
+async def test_a_run_is_measured_with_the_chosen_features_which_are_remembered(stand):
+    found = {"fd": 21.5, "fd_floor": 6.8, "sure": 0.9, "health_loss_trend": 0.0, "fd_clip": 3.25, "fd_floor_clip": 1.75}
+    stand.engine.answers[Evaluate] = lambda request: found
+    await stand.choose("denoiser-small")
+    stand.panel.curves.choose("measures")
+    measures = stand.panel.curves.measures
+    measures.features._take("/models/clip")
+    measures.button.click()
+    await settle(lambda: measures.found)
+    request = stand.asked(Evaluate)[0][1]
+    assert (request.run, request.features) == (stand.run("denoiser-small").id, "/models/clip")
+    assert stand.session.preferences.get("measure/features") == "/models/clip"
+    assert RunMeasures(stand.session).folder() == "/models/clip"
+    left, right = (measures.area.widget().layout().itemAt(place).widget() for place in (0, 1))
+    assert texts(left) == ["own reader", "CLIP", "Frechet distance", "21.5", "3.25", "floor: real items", "6.8", "1.75"]
+    assert texts(right) == ["sure", "0.9"] and "step 2,000" in measures.note.whole()
+    assert not stand.session.jobs.activities and measures.button.isEnabled()
+
+
+async def test_what_was_measured_before_is_shown_and_a_failure_stays_in_the_page(stand):
+    run = stand.run("flow-points")
+    kept = {"figures": {"w2": 0.2, "w2_floor": 0.17}, "step": 400, "count": 1000}
+    storage.make_folder(stand.engine.library.layout.run(run.id).root)
+    storage.write_json(stand.engine.library.layout.run(run.id).evaluation, kept)
+    stand.session.preferences.set("measure/features", "/models/clip")
+    await stand.choose("flow-points")
+    stand.panel.curves.choose("measures")
+    measures = stand.panel.curves.measures
+    await settle(lambda: measures.found == kept["figures"])
+    assert "step 400" in measures.note.whole() and not measures.features.isVisible()
+    stand.engine.failures[Evaluate] = TroubleError("there is no room", advice="Free some")
+    measures.button.click()
+    await settle(lambda: measures.words.isVisible())
+    assert stand.asked(Evaluate)[0][1].features == "", "points are not looked at by a vision model"
+    assert "Free some" in measures.words.text() and measures.found == kept["figures"] and not stand.troubles
+    assert measures.note.whole().endswith("step 400") and measures.button.isEnabled()
 
 
 def test_series_belong_to_the_first_tab_that_claims_them():

@@ -1,0 +1,191 @@
+"""The measures of a run on held-out data, and beside them those by the features of a pretrained model in a folder."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QGridLayout, QWidget
+
+from models_backend.contract.fields import FieldSpec
+from models_backend.contract.messages import Evaluate
+
+from .. import figures, pieces, theme
+from ..forms.editors import PathEditor
+from ..state.run_view import RunView
+from ..state.session import Session
+from .workspace import scrolled
+
+KEPT = "measure/features"
+FEATURES = FieldSpec("features", "path", "Features", "A pretrained vision model, to measure by its features too", path="folder")
+#: What stands on the left, in this order; all else on the right by its name.
+FIRST = {
+    "fd": "Frechet distance", "fd_floor": "floor: real items", "kid": "Kernel distance", "kid_floor": "floor: real items",
+    "precision": "Precision", "recall": "Recall", "density": "Density", "coverage": "Coverage",
+    "class_diversity": "Variety within a class", "reconstruction_distance": "Distance of reconstructions",
+    "clip_score": "CLIP score", "clip_score_real": "of real pictures", "w2": "W2", "w2_floor": "floor: real items",
+    "w1": "W1", "w1_floor": "floor: real items",
+}  # fmt: skip
+
+
+def lines(found: dict[str, float]) -> tuple[list[str], dict[str, dict[str, float]]]:
+    """The pretrained models in an evaluation's figures; and measure -> model ("" for the built-in) -> figure."""
+    models = [name.removeprefix("fd_floor_") for name in found if name.startswith("fd_floor_")]
+    table: dict[str, dict[str, float]] = {}
+    for name, value in found.items():
+        if not name.startswith("health_"):  # those stand on their own card, in words
+            model = next((model for model in models if name.endswith(f"_{model}")), "")
+            table.setdefault(name.removesuffix(f"_{model}") if model else name, {})[model] = value
+    return models, table
+
+
+class RunMeasures(QWidget):
+    """Measures the chosen run when asked to, and shows what was measured last."""
+
+    def __init__(self, session: Session):
+        super().__init__()
+        self._session = session
+        self._view: RunView | None = None
+        self._task: asyncio.Task | None = None
+        self.found: dict[str, float] = {}
+        self.told = ""
+        self.features = PathEditor(FEATURES)
+        self.features.set_value(session.preferences.get(KEPT, ""))
+        self.features.field.setPlaceholderText(self.tr("a folder with CLIP, DINOv2, … (optional)"))
+        self.features.name_parts(self.tr("Folder of features"), self.tr(FEATURES.help))
+        self.features.setToolTip(self.tr(FEATURES.help))
+        self.features.changed.connect(lambda: session.preferences.set(KEPT, self.folder() or None))
+        self.button = pieces.button(self.tr("Measure"), "primary", self.measure)
+        self.note = pieces.ElidedLabel()
+        self.words = pieces.label("", "error", wrap=True)
+        self.area = scrolled(QWidget())
+        self._lay_out()
+        self._show_figures({}, "")
+
+    def _lay_out(self) -> None:
+        self.label = pieces.label(self.tr("Features"))
+        line = pieces.row(self.label, self.features, self.button, self.note, spacing=8, margins=(12, 8, 12, 4))
+        line.setStretch(1, 3)
+        line.setStretch(3, 2)
+        self.words.setContentsMargins(12, 0, 12, 0)
+        whole = pieces.column(line, self.words, self.area, spacing=4)
+        whole.setStretch(2, 1)
+        self.setLayout(whole)
+
+    def folder(self) -> str:
+        """The folder of features; "" for none."""
+        return self.features.value().strip()
+
+    # ------------------------------------------------------------------------------------------------ the run
+
+    def show_run(self, view: RunView | None) -> None:
+        """Show another run, or the same one further on."""
+        if view is not self._view:
+            self._view = view
+            self._say("")
+            self._show_figures({}, "")
+            if view is not None:
+                self._session.bridge.spawn(self._read(view))
+        pictures = view is None or view.record.spec.modality == "image"
+        self.label.setVisible(pictures)
+        self.features.setVisible(pictures)
+        self._show_button()
+
+    async def _read(self, view: RunView) -> None:
+        """What was measured of the run before."""
+        kept = await self._session.bridge.threaded(_kept, view.folder.layout.evaluation)
+        if view is self._view and kept and not self.found:
+            self._show_figures(kept["figures"], self._told(kept["count"], kept["step"]))
+
+    def _told(self, count: int, step: int) -> str:
+        return self.tr("{0} items · step {1}").format(f"{count:,}", f"{step:,}")
+
+    def _show_button(self) -> None:
+        ready = self._view is not None and bool(self._view.checkpoints)
+        self.button.setEnabled(ready and self._task is None)
+        self.button.setToolTip(
+            self.tr("Make items and hold them against held-out data") if ready else self.tr("The run has no checkpoint yet")
+        )
+
+    # ------------------------------------------------------------------------------------------------ measuring
+
+    def measure(self) -> None:
+        """Measure the chosen run now; the built-in measures, and those by the features where a folder is chosen."""
+        if self._view is not None and self._task is None:
+            self._say("")
+            self.note.set_whole(self.tr("measuring…"))
+            self._task = self._session.bridge.spawn(self._measure(self._view), lambda trouble: self._say(str(trouble)))
+            self._show_button()
+
+    async def _measure(self, view: RunView) -> None:
+        features = self.folder() if view.record.spec.modality == "image" else ""
+        request = Evaluate(view.id, sampling=view.record.sampling, features=features)
+        step = view.checkpoints[-1].step
+        activity = self._session.jobs.begin(self.tr("Measuring {0}").format(view.record.title), self._task.cancel)
+        try:
+            found = await self._session.bridge.engine.call(request, activity.tell)
+        finally:
+            self._session.jobs.end(activity)
+            self._task = None
+            self.note.set_whole(self.told)
+            self._show_button()
+        if view is self._view:
+            self._show_figures(found, self._told(request.count, step))
+
+    def _say(self, text: str) -> None:
+        self.words.setText(text)
+        self.words.setVisible(bool(text))
+
+    # ------------------------------------------------------------------------------------------------ showing
+
+    def _show_figures(self, found: dict[str, float], told: str) -> None:
+        self.found, self.told = found, told
+        self.note.set_whole(told)
+        table = QWidget()
+        table.setAutoFillBackground(False)
+        table.setLayout(pieces.row(spacing=24, margins=(12, 4, 12, 8)))
+        for part in self._tables(found) if found else [self._hint()]:
+            table.layout().addWidget(part, 1, Qt.AlignmentFlag.AlignTop)
+        self.area.setWidget(table)  # the one before is deleted
+
+    def _hint(self) -> QWidget:
+        hint = self.tr("Not measured yet: items are made and held against data that the run has never seen.")
+        return pieces.label(hint, "hint", wrap=True)
+
+    def _tables(self, found: dict[str, float]) -> list[QWidget]:
+        models, table = lines(found)
+        first = {name: table[name] for name in FIRST if name in table}
+        others = {name: table[name] for name in sorted(table) if name not in FIRST}
+        return [self._grid(first, ["", *models]), self._grid(others, [""])]
+
+    def _grid(self, part: dict[str, dict[str, float]], columns: list[str]) -> QWidget:
+        """Names on the left, a column of figures for the built-in measures and for each model."""
+        made = QWidget()
+        grid = QGridLayout(made)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setVerticalSpacing(5)
+        grid.setHorizontalSpacing(12)
+        grid.setColumnStretch(0, 1)
+        right = Qt.AlignmentFlag.AlignRight
+        if len(columns) > 1:
+            for place, model in enumerate(columns, 1):
+                grid.addWidget(pieces.label(model.upper() or self.tr("own reader"), "hint"), 0, place, right)
+        for line, (name, row) in enumerate(part.items(), 1):
+            title = self.tr(FIRST.get(name, name.replace("_", " ")))
+            label = pieces.label(title, "hint" if name.endswith(("_floor", "_real")) else "label")
+            label.setContentsMargins(12 if name in FIRST and name.endswith(("_floor", "_real")) else 0, 0, 0, 0)
+            label.setToolTip(name)
+            grid.addWidget(label, line, 0)
+            for place, model in enumerate(columns, 1):
+                figure = pieces.label(figures.short(row[model]) if model in row else "", "mono")
+                figure.setMinimumWidth(theme.px(56))
+                figure.setAlignment(right)
+                grid.addWidget(figure, line, place)
+        return made
+
+
+def _kept(path: Any) -> dict[str, Any]:
+    from models_backend.library import storage
+
+    return storage.read_json(path) if path.exists() else {}
