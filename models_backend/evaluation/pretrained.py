@@ -64,10 +64,10 @@ class Pretrained:
         return np.concatenate(parts)
 
     def _prepared(self, items: NDArray[np.floating]) -> torch.Tensor:
-        x = torch.from_numpy(np.ascontiguousarray(items, np.float32)).to(self.device).clamp(-1, 1) / 2 + 0.5
+        x = torch.from_numpy(np.ascontiguousarray(items, np.float32)).clamp(-1, 1) / 2 + 0.5
         x = F.interpolate(x, self.size, mode="bicubic", antialias=True).clamp(0, 1).expand(-1, 3, -1, -1)
-        mean, std = (torch.tensor(told, device=self.device)[:, None, None] for told in (self.mean, self.std))
-        return (x - mean) / std
+        mean, std = (torch.tensor(told)[:, None, None] for told in (self.mean, self.std))
+        return ((x - mean) / std).to(self.device)
 
 
 def opened(path: str, device: torch.device, tell: Callable[[Progress], None] | None = None) -> Pretrained:
@@ -77,10 +77,11 @@ def opened(path: str, device: torch.device, tell: Callable[[Progress], None] | N
         raise TroubleError("there is no such folder of features", path, advice=WANTED)
     script = _script(where)
     made = _of_script(script, device, tell) if script else _of_folder(where, device, tell)
-    with _read("the model cannot look at a picture", path):
-        found = made(np.zeros((1, 3, 32, 32), np.float32))
-    if found.ndim != 2 or len(found) != 1 or not np.isfinite(found).all():
-        raise TroubleError(f"the model gives no row of numbers for a picture, but {found.shape}", path, advice=WANTED)
+    with _read("the model cannot look at a picture", path), torch.no_grad():
+        found = made.encode(made._prepared(np.zeros((1, 3, 32, 32), np.float32)))
+        shape, finite = tuple(found.shape), bool(found.isfinite().all())
+    if len(shape) != 2 or shape[0] != 1 or not finite:
+        raise TroubleError(f"the model gives no row of numbers for a picture, but {shape}", path, advice=WANTED)
     return made
 
 
