@@ -161,14 +161,12 @@ def _of_pictures(data: Dataset, made: np.ndarray, few: dict[int, np.ndarray], se
     features = reader(data, tell)
     held_out = some(data.validation, SQUARE, seed)
     train = some(data.train, max(8 * SQUARE, len(held_out)), seed)
-    real = features(held_out)
-    found = {"fd": mean_frechet(real, features(made)), "fd_floor": mean_frechet(real, features(train)),
+    real, of_made = features(held_out), features(made)
+    of_train = np.random.default_rng(seed).permutation(features(train))  # ``some`` keeps the data set's order: by class, often
+    found = {"fd": mean_frechet(real, of_made), "fd_floor": mean_frechet(real, of_train),
+             "kid": likeness.kernel_distance(real, of_made), "kid_floor": likeness.kernel_distance(real, of_train),
              "near_copies": measures.near_copies(made, train, held_out)}  # fmt: skip
-    found |= {
-        "kid": likeness.kernel_distance(real, features(made)),
-        "kid_floor": likeness.kernel_distance(real, features(train)),
-    }
-    found |= _manifold(real, features(made[: len(real)]))
+    found |= _manifold(real, of_made[: len(real)])
     found |= {f"fd_{steps}step": mean_frechet(real, features(items)) for steps, items in few.items()}
     return found | (_of_classes(features, made, held_out) if labelled(data) else {})
 
