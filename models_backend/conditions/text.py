@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,8 @@ PAD, BEGIN, OFFSET = 0, 1, 2
 VOCABULARY = 256 + OFFSET
 #: Bytes of the longest caption that is read.
 LONGEST = 255
+#: A prompt's token may weigh more or less than 1: its weight less 1, in millionths, stands above its byte.
+ABOVE, MILLION = 512, 1_000_000
 
 
 def tokens(captions: Sequence[str], length: int = 0) -> np.ndarray:
@@ -27,7 +30,18 @@ def tokens(captions: Sequence[str], length: int = 0) -> np.ndarray:
     return made
 
 
+def weigh(row: np.ndarray, weights: Sequence[float]) -> None:
+    """Gives the bytes of one row of tokens (L,) their weights, in place."""
+    row[1 : len(weights) + 1] += ABOVE * np.rint((np.asarray(weights) - 1) * MILLION).astype(np.int64)
+
+
+def split(tokens: Any) -> tuple[Any, Any]:
+    """Tokens of any shape, an array or a tensor, as plain tokens and their weights."""
+    return tokens % ABOVE, 1 + (tokens // ABOVE) / MILLION
+
+
 def text(row: np.ndarray) -> str:
-    """The caption of one row of tokens (L,)."""
-    said = row[row >= OFFSET] - OFFSET
+    """The caption of one row of tokens (L,), without its weights."""
+    said = row % ABOVE
+    said = said[said >= OFFSET] - OFFSET
     return bytes(said.astype(np.uint8)).decode(errors="replace")

@@ -11,7 +11,7 @@ import torch
 from models_backend.contract.family import DataSpec, Family
 from models_backend.contract.messages import TroubleError
 
-from . import text
+from . import prompts
 
 
 class Conditions:
@@ -52,12 +52,13 @@ def _class(value: Any, spec: DataSpec) -> int:
 
 
 def read_texts(value: Any, spec: DataSpec) -> torch.Tensor:
-    """A caption or several as tokens (N, L) int64 (see ``text``); None is the null caption. TroubleError for one too long."""
+    """A prompt or several as tokens (N, L) int64 (see ``prompts``); None is the null caption. TroubleError for one that is too
+    long or written badly."""
     captions = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value]
     try:
-        return torch.from_numpy(text.tokens([str(caption or "") for caption in captions or [""]]))
+        return torch.from_numpy(prompts.tokens([str(caption or "") for caption in captions or [""]]))
     except ValueError as error:
-        raise TroubleError(str(error), "text", advice="write a shorter prompt") from error
+        raise TroubleError(str(error), "text", advice="mend the prompt") from error
 
 
 def read_images(value: Any, spec: DataSpec) -> torch.Tensor:

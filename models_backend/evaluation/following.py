@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from ..conditions import text
+from ..conditions.prompts import escaped
 from ..contract.family import LoadedRun, translates
 from ..contract.fields import describe
 from ..data import asked_pictures, scenes
@@ -56,7 +57,7 @@ def asked(loaded: LoadedRun, data: Dataset) -> dict[str, Any]:
     if kind == "image":
         return asked_pictures.translations(data, PROMPTS)
     if kind == "text":
-        return {"text": [data.validation.captions[i] for i in prompts(data)]}
+        return {"text": [escaped(data.validation.captions[i]) for i in prompts(data)]}
     return {"class": [int(i) for i in shown(loaded, data)]} if kind else {}
 
 
@@ -176,7 +177,7 @@ def _of_text(data: Dataset, made: np.ndarray, make: Make) -> dict[str, float]:
 
 def _along_text(data: Dataset, features: Features, make: Make, seed: int) -> dict[str, float]:
     """The curve of guidance on captions: several items of each of a few prompts at every scale."""
-    captions = [data.validation.captions[i] for i in prompts(data)[: PROMPTS // OF_ONE]]
+    captions = [escaped(data.validation.captions[i]) for i in prompts(data)[: PROMPTS // OF_ONE]]
     which, real, found = np.repeat(np.arange(len(captions)), OF_ONE), spread_of_real(data, features, seed), {}
     for scale in SCALES:
         made = make(len(which), {"text": [captions[i] for i in which]}, scale)

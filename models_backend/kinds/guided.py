@@ -17,7 +17,7 @@ from models_backend.samplers import guidance
 #: Fields of a family's Sampling: guidance, guided, negative.
 Scale, How = guidance.Scale, Annotated[guidance.Guidance, Field("How guidance is done")]
 PLAIN = guidance.PLAIN
-Negative = Annotated[str, Field("What not to show; for data with captions")]
+Negative = Annotated[str, Field("What not to show, for data with captions; weights as in the prompt")]
 
 #: (x (B, *shape), what it is told) -> what the network says of it
 Ask = Callable[[Tensor, dict[str, Tensor]], Tensor]

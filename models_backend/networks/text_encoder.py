@@ -33,10 +33,21 @@ class TextEncoder(nn.Module):
     def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         length = self.length or int((tokens != text.PAD).sum(1).max())
         tokens = nn.functional.pad(tokens[:, :length], (0, max(0, length - tokens.shape[1])))
+        tokens, weights = text.split(tokens)
         real = tokens != text.PAD
         said = self.model(input_ids=tokens, attention_mask=real.long()).last_hidden_state
         said = said * real.to(said.dtype)[..., None]
+        if not self.training and bool((weights != 1).any()):
+            said = weighed(said, real, weights)
         return said, real, said.sum(1) / real.sum(1, keepdim=True).to(said.dtype)
+
+
+def weighed(said: Tensor, real: Tensor, weights: Tensor) -> Tensor:
+    """Embeddings (B, L, width), zero where ``real`` (B, L) is not, times the weights (B, L) of their tokens, each item's mean
+    over everything as it was. (AUTOMATIC1111's prompts restore it by a factor; a layer norm may leave it next to zero.)"""
+    heavy = said * weights.to(said.dtype)[..., None]
+    moved = (said - heavy).sum((1, 2)) / (real.sum(1) * said.shape[-1])
+    return heavy + (moved[:, None] * real)[..., None].to(said.dtype)
 
 
 def _clip(config: TextTransformer) -> nn.Module:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from models_backend.conditions import prompts as writing
 from models_backend.conditions import text
 from models_backend.contract.family import Condition, Family, translates
 from models_backend.data import asked_pictures
@@ -57,7 +58,8 @@ def prompts(family: Family, data: Any) -> dict[str, Any]:
     found: dict[str, Any] = {"class": "all"} if "class" in kinds and family.spec.classes else {}
     if "text" in kinds and family.spec.captioned:
         split = data.validation if data.validation.count else data.train
-        found["text"] = list(dict.fromkeys(caption for caption in split.captions if caption))[:PROMPTS] or None
+        said = list(dict.fromkeys(caption for caption in split.captions if caption))[:PROMPTS]
+        found["text"] = [writing.escaped(caption) for caption in said] or None
     return found
 
 

@@ -63,6 +63,10 @@ class TextConditionEditor(ConditionEditor):
     """A few lines of text."""
 
     title = "Text"
+    how = (
+        "(red:1.4) counts 1.4 times, (red) 1.1 times, [red] 1 / 1.1 times; brackets nest.\n"
+        "A bracket as it stands is written \\( or \\["
+    )
 
     def __init__(self, condition: Condition, spec: DataSpec):
         super().__init__(condition, spec)
@@ -71,6 +75,7 @@ class TextConditionEditor(ConditionEditor):
         self.field.setTabChangesFocus(True)
         self.field.setAccessibleName(self.title)
         self.field.setPlaceholderText(condition.help)
+        self.field.setToolTip(self.how)
         self.field.textChanged.connect(self.changed)
         self.setLayout(column(self.field))
 
@@ -86,7 +91,7 @@ class TextConditionEditor(ConditionEditor):
 class PhonemesEditor(TextConditionEditor):
     """Phonemes as text."""
 
-    title = "Phonemes"
+    title, how = "Phonemes", ""
 
 
 class FileConditionEditor(ConditionEditor):
