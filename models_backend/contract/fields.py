@@ -192,8 +192,10 @@ def defaults(spec: FieldSpec) -> Any:
 
 
 def variant_of(spec: FieldSpec, value: Any) -> FieldSpec | None:
-    """The variant of a choice that a plain value names, or None."""
-    tag = value.get("type") if isinstance(value, dict) else None
+    """The variant of a choice that a plain value names, or None. A group of fields that names none is its default's: it may be
+    older than the choice."""
+    usual = spec.default.get("type") if isinstance(spec.default, dict) else None
+    tag = value.get("type", usual) if isinstance(value, dict) else None
     return next((v for v in spec.variants if v.name == tag), None)
 
 
@@ -296,10 +298,23 @@ _CHECKS = {
 
 def build(settings: type, values: dict[str, Any]) -> Any:
     """The typed struct for plain values. Raises FieldError with every problem."""
-    problems = check(describe(settings), values)
+    spec = describe(settings)
+    problems = check(spec, values)
     if problems:
         raise FieldError(problems)
-    return msgspec.convert(values, settings, strict=False)
+    return msgspec.convert(_named(spec, values), settings, strict=False)
+
+
+def _named(spec: FieldSpec, value: Any) -> Any:
+    """A plain value that has been checked, with the type of every choice in it."""
+    if spec.kind not in ("group", "choice", "list") or value is None:
+        return value
+    if spec.kind == "list":
+        return [_named(spec.item, one) for one in value]
+    group = spec if spec.kind == "group" else variant_of(spec, value)
+    fields = {field.name: field for field in group.fields}
+    inside = {name: _named(fields[name], one) if name in fields else one for name, one in value.items()}
+    return inside if group is spec else {"type": group.name, **inside}
 
 
 def plain(settings: msgspec.Struct) -> dict[str, Any]:

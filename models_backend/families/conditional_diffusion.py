@@ -12,7 +12,7 @@ from models_backend.kinds import diffusion, kept
 from models_backend.kinds.guided import PLAIN, How, Negative, Scale
 from models_backend.kinds.guided_diffusion import GuidedDiffusion
 from models_backend.networks import conditional, denoisers
-from models_backend.networks.text_encoder import TextTransformer
+from models_backend.networks.text_encoder import TextReader, TextTransformer
 from models_backend.objectives import denoising, schedules, timesteps
 
 
@@ -21,7 +21,7 @@ class Config(msgspec.Struct, frozen=True):
 
     network: Annotated[denoisers.Network, Field("The network that denoises")] = denoisers.Automatic()
     hearing: Annotated[conditional.Hearing, Field("How the network of pictures hears the condition")] = conditional.Added()
-    text: Annotated[TextTransformer, Field("Reads captions, where the data have them")] = TextTransformer()
+    text: Annotated[TextReader, Field("Reads captions, where the data have them")] = TextTransformer()
     schedule: diffusion.Schedule = schedules.Cosine()
     prediction: diffusion.Prediction = "v"
     timesteps: diffusion.Timesteps = timesteps.Uniform()

@@ -13,7 +13,7 @@ from models_backend.kinds import flow, kept
 from models_backend.kinds.guided import PLAIN, Guided, How, Negative, Scale
 from models_backend.kinds.latent import CODEC, InLatents
 from models_backend.networks import mmdit
-from models_backend.networks.text_encoder import TextTransformer
+from models_backend.networks.text_encoder import TextReader, TextTransformer
 from models_backend.objectives import timesteps
 
 
@@ -21,7 +21,7 @@ class Config(msgspec.Struct, frozen=True):
     """What is learned, and at which times."""
 
     network: Annotated[mmdit.MMDiT, Field("The transformer that tells the velocity")] = mmdit.MMDiT(patch=4)
-    text: Annotated[TextTransformer, Field("Reads captions, where the data have them")] = TextTransformer()
+    text: Annotated[TextReader, Field("Reads captions, where the data have them")] = TextTransformer()
     time: flow.Time = timesteps.LogitNormal()
 
 

@@ -13,7 +13,7 @@ from models_backend.kinds.guided import PLAIN, How, Negative, Scale
 from models_backend.kinds.guided_diffusion import GuidedDiffusion
 from models_backend.kinds.latent import CODEC, InLatents
 from models_backend.networks import pixart
-from models_backend.networks.text_encoder import TextTransformer
+from models_backend.networks.text_encoder import TextReader, TextTransformer
 from models_backend.objectives import denoising, schedules, timesteps
 
 
@@ -21,7 +21,7 @@ class Config(msgspec.Struct, frozen=True):
     """What is learned, and from which noise."""
 
     network: Annotated[pixart.PixArt, Field("The transformer that denoises")] = pixart.PixArt(patch=4)
-    text: Annotated[TextTransformer, Field("Reads captions, where the data have them")] = TextTransformer()
+    text: Annotated[TextReader, Field("Reads captions, where the data have them")] = TextTransformer()
     schedule: diffusion.Schedule = schedules.Cosine()
     prediction: diffusion.Prediction = "v"
     timesteps: diffusion.Timesteps = timesteps.Uniform()

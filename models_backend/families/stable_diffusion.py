@@ -13,7 +13,7 @@ from models_backend.kinds.guided import PLAIN, How, Negative, Scale
 from models_backend.kinds.guided_diffusion import GuidedDiffusion
 from models_backend.kinds.latent import CODEC, InLatents
 from models_backend.networks import conditional, denoisers
-from models_backend.networks.text_encoder import TextTransformer
+from models_backend.networks.text_encoder import TextReader, TextTransformer
 from models_backend.networks.unet import UNet
 from models_backend.objectives import denoising, schedules, timesteps
 
@@ -24,7 +24,7 @@ class Config(msgspec.Struct, frozen=True):
     network: Annotated[UNet, Field("The U-Net that denoises; it attends to the words at the sides it attends at")] = UNet(
         64, [1, 2], 1, [4]
     )
-    text: Annotated[TextTransformer, Field("Reads captions, where the data have them")] = TextTransformer()
+    text: Annotated[TextReader, Field("Reads captions, where the data have them")] = TextTransformer()
     schedule: diffusion.Schedule = schedules.Cosine()
     prediction: diffusion.Prediction = "v"
     timesteps: diffusion.Timesteps = timesteps.Uniform()

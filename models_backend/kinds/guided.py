@@ -11,6 +11,7 @@ from torch import Tensor
 from models_backend.conditions.values import read_texts
 from models_backend.contract.family import Condition, DataSpec
 from models_backend.contract.fields import Field
+from models_backend.networks import frozen_text
 from models_backend.networks.conditional import kinds_of
 from models_backend.samplers import guidance
 
@@ -42,7 +43,7 @@ class Guided:
             return [f"the data have nothing that this family could be told; {fixes}, or choose {otherwise}"]
         if self.told == ("class",) and len(self.spec.classes) < 2:
             return [f"the data have one class only; {fixes}, or choose {otherwise}"]
-        return []
+        return frozen_text.problems(getattr(self.config, "text", None)) if "text" in self.told else []
 
     def given(self, conditions: dict[str, Any], x: Tensor) -> dict[str, Tensor]:
         """What the network is told of each item of x (B, ...); what is not asked is the null condition."""

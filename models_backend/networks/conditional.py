@@ -10,11 +10,11 @@ from torch import Tensor, nn
 
 from models_backend.contract.family import DataSpec
 
-from . import denoisers
+from . import denoisers, text_encoder
 from .embeddings import sinusoidal
 from .padding import to_multiple
 from .points import PointMLP, PointNetwork
-from .text_encoder import TextEncoder, TextTransformer
+from .text_encoder import TextReader
 from .unet import ImageNetwork, UNet
 
 
@@ -37,11 +37,11 @@ class Embedding(nn.Module):
     """Conditions -> tokens (B, L, width), whether a token is one (B, L), and their mean (B, width). A class is one token, the
     null class the last row of its table."""
 
-    def __init__(self, spec: DataSpec, kinds: tuple[str, ...], reader: TextTransformer, kind: str = "clip", length: int = 0):
+    def __init__(self, spec: DataSpec, kinds: tuple[str, ...], reader: TextReader, kind: str = "clip", length: int = 0):
         super().__init__()
-        self.width = reader.width
-        self.table = nn.Embedding(len(spec.classes) + 1, reader.width) if "class" in kinds else None
-        self.text = TextEncoder(reader, kind, length) if "text" in kinds else None
+        self.text = text_encoder.make(reader, kind, length) if "text" in kinds else None
+        self.width = self.text.width if self.text is not None else reader.width
+        self.table = nn.Embedding(len(spec.classes) + 1, self.width) if "class" in kinds else None
 
     def forward(self, given: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         parts = []
@@ -64,18 +64,19 @@ def kinds_of(spec: DataSpec) -> tuple[str, ...]:
 class ConditionalNetwork(nn.Module):
     """(x (B, *shape), times (B,) on a scale of 1000, conditions) -> like x."""
 
-    def __init__(self, network: denoisers.Network, spec: DataSpec, hearing: Hearing, reader: TextTransformer,
+    def __init__(self, network: denoisers.Network, spec: DataSpec, hearing: Hearing, reader: TextReader,
                  kinds: tuple[str, ...]):  # fmt: skip
         super().__init__()
         self.kinds, chosen = kinds, denoisers.resolved(network, spec)
         self.embedding = Embedding(spec, kinds, reader)
+        width = self.embedding.width
         self.scale: ScaleEmbedding | None = None
         if isinstance(chosen, PointMLP):
-            self.net: nn.Module = ConditionalPoints(chosen, spec.shape[0], reader.width)
+            self.net: nn.Module = ConditionalPoints(chosen, spec.shape[0], width)
         elif isinstance(hearing, CrossAttention):
-            self.net = AttendingImages(chosen, spec.shape[0], spec.shape[-1], reader.width)
+            self.net = AttendingImages(chosen, spec.shape[0], spec.shape[-1], width)
         else:
-            self.net = ToldImages(chosen, spec.shape[0], spec.shape[-1], reader.width)
+            self.net = ToldImages(chosen, spec.shape[0], spec.shape[-1], width)
 
     def hear_scale(self) -> None:
         """From now on a guidance scale is heard, too: ``given["scale"]`` (B,). At first it changes nothing."""
@@ -146,7 +147,7 @@ class AttendingImages(ImageNetwork):
         return to_multiple(x, self.multiple, ask)
 
 
-def make(network: denoisers.Network, spec: DataSpec, hearing: Hearing, reader: TextTransformer,
+def make(network: denoisers.Network, spec: DataSpec, hearing: Hearing, reader: TextReader,
          kinds: tuple[str, ...]) -> nn.Module:  # fmt: skip
     """A fresh network that hears the conditions ``kinds``."""
     return ConditionalNetwork(network, spec, hearing, reader, kinds)

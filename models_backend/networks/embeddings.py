@@ -1,11 +1,11 @@
-"""Embeddings of noise level or flow time."""
+"""Embeddings of noise level or flow time, and the weights of a prompt on those of its words."""
 
 from __future__ import annotations
 
 import math
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 def sinusoidal(time: torch.Tensor, size: int, longest: float = 10_000.0) -> torch.Tensor:
@@ -26,3 +26,11 @@ class TimeEmbedding(nn.Module):
 
     def forward(self, time: torch.Tensor) -> torch.Tensor:
         return self.net(sinusoidal(time, self.frequencies))
+
+
+def weighed(said: Tensor, real: Tensor, weights: Tensor) -> Tensor:
+    """Embeddings (B, L, width), zero where ``real`` (B, L) is not, times the weights (B, L) of their tokens, each item's mean
+    over everything as it was. (AUTOMATIC1111's prompts restore it by a factor; a layer norm may leave it next to zero.)"""
+    heavy = said * weights.to(said.dtype)[..., None]
+    moved = (said - heavy).sum((1, 2)) / (real.sum(1) * said.shape[-1])
+    return heavy + (moved[:, None] * real)[..., None].to(said.dtype)

@@ -13,7 +13,7 @@ from models_backend.contract.fields import Field
 from .conditional import Embedding
 from .dit import DiT, problems
 from .padding import to_multiple
-from .text_encoder import TextTransformer
+from .text_encoder import TextReader
 
 __all__ = ["MMDiT", "MMDiTNetwork", "problems"]
 
@@ -21,13 +21,13 @@ __all__ = ["MMDiT", "MMDiTNetwork", "problems"]
 class MMDiT(DiT, frozen=True):
     """Two streams of transformer blocks with one attention over both."""
 
-    context: Annotated[int, Field("Bytes of a caption that are read", low=8, high=255)] = 80
+    context: Annotated[int, Field("Bytes of a caption that are read by what is trained along", low=8, high=255)] = 80
 
 
 class MMDiTNetwork(nn.Module):
     """(x (B, C, H, W), times (B,) on a scale of 1000, conditions) -> (B, C, H, W). Modulations and output start at zero."""
 
-    def __init__(self, config: MMDiT, spec: DataSpec, reader: TextTransformer, kinds: tuple[str, ...]):
+    def __init__(self, config: MMDiT, spec: DataSpec, reader: TextReader, kinds: tuple[str, ...]):
         super().__init__()
         from diffusers import SD3Transformer2DModel  # takes seconds to import: only where a network is really made
 
@@ -38,7 +38,8 @@ class MMDiTNetwork(nn.Module):
         self.transformer = SD3Transformer2DModel(
             num_attention_heads=config.heads, attention_head_dim=config.width // config.heads, in_channels=channels,
             out_channels=channels, num_layers=config.depth, sample_size=side, patch_size=config.patch,
-            joint_attention_dim=reader.width, caption_projection_dim=config.width, pooled_projection_dim=reader.width,
+            joint_attention_dim=self.embedding.width, caption_projection_dim=config.width,
+            pooled_projection_dim=self.embedding.width,
             pos_embed_max_size=side // config.patch, qk_norm="rms_norm",
         )  # fmt: skip
         start_at_zero(self.transformer)

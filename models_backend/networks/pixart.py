@@ -13,7 +13,7 @@ from models_backend.contract.fields import Field
 from .conditional import Embedding
 from .dit import DiT, problems
 from .padding import to_multiple
-from .text_encoder import TextTransformer
+from .text_encoder import TextReader
 
 __all__ = ["PixArt", "PixArtNetwork", "problems"]
 
@@ -28,7 +28,7 @@ class PixArtNetwork(nn.Module):
     """(x (B, C, H, W), times (B,) on a scale of 1000, conditions) -> (B, C, H, W). The output starts at zero and nothing is
     heard of the words at first (section 2.3)."""
 
-    def __init__(self, config: PixArt, spec: DataSpec, reader: TextTransformer, kinds: tuple[str, ...]):
+    def __init__(self, config: PixArt, spec: DataSpec, reader: TextReader, kinds: tuple[str, ...]):
         super().__init__()
         from diffusers import PixArtTransformer2DModel  # takes seconds to import: only where a network is really made
 
@@ -38,7 +38,7 @@ class PixArtNetwork(nn.Module):
         self.transformer = PixArtTransformer2DModel(
             num_attention_heads=config.heads, attention_head_dim=config.width // config.heads, in_channels=channels,
             out_channels=channels, num_layers=config.depth, sample_size=side + -side % config.patch,
-            patch_size=config.patch, cross_attention_dim=config.width, caption_channels=reader.width,
+            patch_size=config.patch, cross_attention_dim=config.width, caption_channels=self.embedding.width,
             use_additional_conditions=False,
         )  # fmt: skip
         start(self.transformer)

@@ -1,8 +1,8 @@
-"""transformers' text encoders on bytes, small enough to be trained together with what they steer."""
+"""transformers' text encoders on bytes, small enough to be trained together with what they steer; or one from a folder."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 from torch import Tensor, nn
@@ -10,13 +10,22 @@ from torch import Tensor, nn
 from models_backend.conditions import text
 from models_backend.contract.fields import Field
 
+from .embeddings import weighed
+from .frozen_text import FrozenEncoder, FrozenText
 
-class TextTransformer(msgspec.Struct, frozen=True):
+
+class TextTransformer(msgspec.Struct, frozen=True, tag="trained"):
     """Reads captions byte by byte; trained with the model."""
+
+    title: ClassVar[str] = "Trained along, on bytes"
 
     width: Annotated[int, Field("Channels of a token; a multiple of its heads", low=16, high=2048, step=16)] = 64
     depth: Annotated[int, Field("Transformer layers", low=1, high=48)] = 2
     heads: Annotated[int, Field("Attention heads", low=1, high=64)] = 4
+
+
+#: What reads captions.
+TextReader = TextTransformer | FrozenText
 
 
 class TextEncoder(nn.Module):
@@ -27,7 +36,7 @@ class TextEncoder(nn.Module):
 
     def __init__(self, config: TextTransformer, kind: Literal["clip", "t5"] = "clip", length: int = 0):
         super().__init__()
-        self.length = length
+        self.width, self.length = config.width, length
         self.model = _clip(config) if kind == "clip" else _t5(config)
 
     def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -42,12 +51,9 @@ class TextEncoder(nn.Module):
         return said, real, said.sum(1) / real.sum(1, keepdim=True).to(said.dtype)
 
 
-def weighed(said: Tensor, real: Tensor, weights: Tensor) -> Tensor:
-    """Embeddings (B, L, width), zero where ``real`` (B, L) is not, times the weights (B, L) of their tokens, each item's mean
-    over everything as it was. (AUTOMATIC1111's prompts restore it by a factor; a layer norm may leave it next to zero.)"""
-    heavy = said * weights.to(said.dtype)[..., None]
-    moved = (said - heavy).sum((1, 2)) / (real.sum(1) * said.shape[-1])
-    return heavy + (moved[:, None] * real)[..., None].to(said.dtype)
+def make(reader: TextReader, kind: Literal["clip", "t5"] = "clip", length: int = 0) -> TextEncoder | FrozenEncoder:
+    """What reads captions. ``kind`` and ``length``, in bytes, are of one that is trained."""
+    return FrozenEncoder(reader, length > 0) if isinstance(reader, FrozenText) else TextEncoder(reader, kind, length)
 
 
 def _clip(config: TextTransformer) -> nn.Module:

@@ -19,7 +19,7 @@ from models_backend.contract.messages import Budget, BudgetReport
 from models_backend.contract.run_layout import RunRecord
 from models_backend.contract.settings import DataSettings, TrainingSettings
 from models_backend.data.reading import open_data
-from models_backend.networks import weights
+from models_backend.networks import frozen_text, weights
 
 from . import activations, checkpoints, choices, compiling, derived, memory, randomness
 from .assembly import Assembly, assemble
@@ -92,15 +92,25 @@ def _cost(assembled: Assembly) -> Cost:
 def _batches(assembled: Assembly) -> Batches:
     settings = assembled.settings
     rows = derived.first_chunk(assembled.family, assembled.nets, assembled.data, settings.seed, assembled.device)
-    return Batches(assembled.data, assembled.family, settings.seed, settings.batch_size, settings.accumulate, settings.steps,
-                   assembled.device, rows, first_side=settings.grow_from)  # fmt: skip
+    batches = Batches(assembled.data, assembled.family, settings.seed, settings.batch_size, settings.accumulate, settings.steps,
+                      assembled.device, rows, first_side=settings.grow_from)  # fmt: skip
+    for encoder in frozen_text.frozen_in(assembled.nets)[:1]:  # of a run all captions are read before the first step
+        for step in _measured(batches):
+            for batch in batches.of_step(step):
+                encoder(batch.conditions["text"])
+    return batches
+
+
+def _measured(batches: Batches) -> tuple[int, int]:
+    """The steps that are measured: the last ones, whose pictures are whole."""
+    return max(0, batches.last - 1), batches.last
 
 
 def _two_steps(stepper: Stepper, batches: Batches, kept: dict[str, Average], settings: TrainingSettings) -> float:
     """Seconds of the second step; the first one fills caches."""
-    for step in range(2):
+    for step in _measured(batches):
         start = time.perf_counter()
-        stepper.step(batches.of_step(max(0, batches.last - step)), settings.learning_rate, settings.clip, lambda: False)
+        stepper.step(batches.of_step(step), settings.learning_rate, settings.clip, lambda: False)
         for average in kept.values():
             average.update()
         if torch.cuda.is_available():

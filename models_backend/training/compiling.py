@@ -8,6 +8,8 @@ import shutil
 import torch
 from torch import nn
 
+from models_backend.networks.frozen_text import frozen_in
+
 log = logging.getLogger(__name__)
 
 #: What compiling saves of a step's time, and what it costs, on the machines that were measured: used before it is tried.
@@ -37,6 +39,8 @@ def repays(nets: dict[str, nn.Module], device: torch.device, steps: int, step_s:
 def compile_all(nets: dict[str, nn.Module]) -> None:
     """Compiles every network in place; the first call of each does the work."""
     torch._dynamo.config.suppress_errors = True
+    for encoder in frozen_in(nets):
+        encoder.forward = torch.compiler.disable(encoder.forward)
     for net in nets.values():
         if next(net.parameters(), None) is not None:
             net.compile(dynamic=False)

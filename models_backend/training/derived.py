@@ -1,4 +1,5 @@
-"""Data that a family computes once from its parts before training (latents, reflow pairs), kept in the run's folder."""
+"""Data that are computed once before training (latents, reflow pairs, what a frozen text encoder says of captions), kept in
+the run's folder."""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ from models_backend.contract.family import Family
 from models_backend.contract.messages import Progress
 from models_backend.library import storage
 from models_backend.library.samples import pack, read_arrays
+from models_backend.networks import frozen_text
 
 from . import randomness
 
@@ -54,3 +56,32 @@ def _chunk(
     with torch.no_grad():
         made = family.derive(nets, x, generator)
     return {name: torch.as_tensor(value).cpu().numpy() for name, value in (made or {}).items()}
+
+
+# ------------------------------------------------------------------------------------------------ captions
+
+
+def captions(nets: dict[str, Any], data: Any, device: torch.device, folder: Path, tell: Callable[[Progress], None]) -> None:
+    """What the networks' frozen text encoder says of every caption of the data, and of none. Made once, then read from
+    ``folder``: a step reads no text, and goes on with the very same numbers."""
+    for encoder in frozen_text.frozen_in(nets)[:1]:
+        path = folder / f"captions-{encoder.key.hex()[:16]}.npz"
+        known = _unpacked(read_arrays(path)) if path.exists() else {}
+        missing = sorted({"", *data.train.captions, *data.validation.captions} - set(known))
+        for count, caption in enumerate(missing):
+            known[caption] = encoder.reading.read(caption, device)
+            if count % CHUNK == 0:
+                tell(Progress(count, len(missing), "reading the captions"))
+        if missing:
+            storage.write_bytes(path, pack(_packed(known)))
+        encoder.reading.learn(known)
+
+
+def _packed(known: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    counts = np.array([len(one) for one in known.values()])
+    return {"captions": np.array(list(known)), "counts": counts, "said": np.concatenate(list(known.values()))}
+
+
+def _unpacked(kept: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    rows = np.split(kept["said"], np.cumsum(kept["counts"])[:-1])
+    return dict(zip(kept["captions"].tolist(), rows, strict=True))

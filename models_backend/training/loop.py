@@ -77,6 +77,7 @@ class Trainer:
     def _gather_batches(self, assembled: Assembly, inside: Any) -> None:
         settings = self.settings
         rows = derived.arrays(self.family, self.nets, self.data, settings.seed, self.device, inside / "data.npz", self._tell)
+        derived.captions(self.nets, self.data, self.device, inside, self._tell)
         self.batches = Batches(self.data, self.family, settings.seed, settings.batch_size, settings.accumulate, self.total,
                                self.device, rows, first_side=settings.grow_from)  # fmt: skip
         self.validation = Validation(self.data, self.family, settings.seed, settings.batch_size, self.total, self.device)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import frozen_folders
 import msgspec
 import pytest
+import small_families
 import torch
 from conformance import SPECS, Conformance, batch, conditions_for, draw, fresh_networks, seeded, stirred, train
 
 from models_backend.contract.family import DataSpec
 from models_backend.contract.fields import build, merged, plain
+from models_backend.contract.messages import Budget, TroubleError
 from models_backend.families.conditional_diffusion import ConditionalDiffusion, Config, Sampling
+from models_backend.networks import frozen_text, weights
 from models_backend.samplers import guidance
+from models_backend.training.budget import measure
 
 CAPTIONED = msgspec.structs.replace(SPECS["image"], captioned=True)
 
@@ -42,6 +47,43 @@ def test_bytes_that_fill_up_say_nothing():
     given = {"text": conditions_for(ConditionalDiffusion, CAPTIONED, 4)["text"]}
     longer = {"text": torch.nn.functional.pad(given["text"], (0, 9))}
     assert torch.allclose(draw(family, nets, conditions=given), draw(family, nets, conditions=longer), atol=1e-5)
+
+
+def test_a_frozen_text_encoder_reads_captions_once_and_a_run_resumes_to_the_same_bits(library_root, tmp_path, monkeypatch):
+    monkeypatch.setitem(small_families.FAMILIES, "told", ConditionalDiffusion)
+    library, dataset = small_families.opened(library_root, "shapes:size=16,count=320")
+    where, _ = frozen_folders.folder(tmp_path / "clip")
+    tiny = merged(plain(member(CAPTIONED).config), {"text": {"type": "frozen", "folder": where}})
+    asked, read = [], frozen_text.Reading.read
+    monkeypatch.setattr(frozen_text.Reading, "read", lambda *a: asked.append(a[1]) or read(*a))
+
+    def trainer(run=None):
+        frozen_text._reading.cache_clear()  # as in a process of its own
+        run = run or small_families.make_run(library, dataset, "told", tiny, {"resolution": 8}, steps=5, checkpoint_every=2)
+        return small_families.trainer_of(library, run)
+
+    straight = trainer()
+    captions = {"", *straight.data.train.captions, *straight.data.validation.captions}
+    assert sorted(asked) == sorted(captions)
+    straight.run()
+    cut = trainer()
+    for _ in range(3):
+        cut.advance()
+    cut.request_stop()
+    cut.run()
+    asked.clear()
+    again = trainer(cut.run_folder)
+    assert again.step == 3
+    again.run()
+    assert asked == [] and weights.digest(again.nets) == weights.digest(straight.nets)
+    assert [k for k in again.nets["denoiser"].state_dict() if k.startswith("embedding.")] == ["embedding.text.identity"]
+    report = measure(library, Budget("told", dataset.id, tiny, straight.record.training, {"resolution": 8}),
+                     small_families.FAMILIES)  # fmt: skip
+    assert report.step_ms > 0
+    frozen_folders.folder(tmp_path / "clip", seed=1)
+    with pytest.raises(TroubleError, match="not the one that the run was trained with"):
+        weights.load_run(library, cut.run_folder.record().id, small_families.FAMILIES, device="cpu")
+    library.close()
 
 
 class Perfect(torch.nn.Module):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import frozen_folders
 import msgspec
 import pytest
 import torch
@@ -67,6 +68,18 @@ def test_a_sample_does_not_depend_on_the_captions_beside_it():
     net = stirred(fresh_networks(member()))["velocity"]
     alone, beside = said(net, ["red", "red"])[0], said(net, ["red", "a longer caption"])[0]
     assert torch.allclose(alone, beside, atol=1e-5)
+
+
+def test_a_frozen_text_encoder_is_heard_and_filled_up_to_one_length(tmp_path):
+    where, _ = frozen_folders.folder(tmp_path, "T5EncoderModel")
+    text_of = {"text": {"type": "frozen", "folder": where, "length": 9}}
+    family = MMDiT(build(Config, merged(plain(member().config), text_of)), CAPTIONED)
+    net = stirred(fresh_networks(family))["velocity"]
+    red, blue = said(net, ["red", "blue square"])
+    assert not torch.allclose(red, blue, atol=1e-4) and torch.allclose(red, said(net, ["red"])[0], atol=1e-5)
+    assert family.problems() == []
+    without = MMDiT(build(Config, merged(plain(member().config), {"text": {"type": "frozen"}})), CAPTIONED)
+    assert [problem for problem in without.problems() if problem.startswith("text: no folder")]
 
 
 def test_word_order_is_heard_and_every_parameter_learns_from_captions():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import frozen_folders
 import msgspec
 import torch
 from conformance import SPECS, Conformance, fresh_networks, seeded, train
@@ -50,6 +51,14 @@ def test_the_output_is_zero_and_no_word_is_heard_at_first():
 def test_word_order_is_heard():
     one, other = said(shaken(member()), ["a red circle left of a blue square", "a blue circle left of a red square"])
     assert not torch.allclose(one, other, atol=1e-4)
+
+
+def test_the_words_of_a_frozen_text_encoder_are_heard(tmp_path):
+    where, _ = frozen_folders.folder(tmp_path, "T5ForConditionalGeneration")
+    config = merged(plain(member().config), {"text": {"type": "frozen", "folder": where}})
+    net = shaken(PixArtAlpha(build(Config, config), CAPTIONED))
+    one, other, alone = *said(net, ["a red circle left", "a left circle red"]), said(net, ["a red circle left"])[0]
+    assert not torch.allclose(one, other, atol=1e-4) and torch.allclose(one, alone, atol=1e-5)
 
 
 def test_the_pooled_baseline_attends_to_one_vector():

@@ -167,6 +167,12 @@ def test_variants_are_found_by_their_tag():
     assert variant_of(field("schedule"), "cosine") is None
 
 
+def test_a_choice_that_names_no_variant_is_its_defaults():
+    assert variant_of(field("schedule"), {"start": 0.5}).name == "linear"
+    assert build(Settings, {"schedule": {"start": 0.5}}).schedule == Linear(0.5)
+    assert check(SPEC, {"schedule": {"start": 2.0}})[0].field == "config.schedule.start"
+
+
 def test_merging_replaces_a_choice_whose_type_changes():
     old = {"a": 1, "s": {"type": "linear", "start": 1, "end": 2}, "g": {"x": 1, "y": 2}}
     assert merged(old, {"s": {"start": 5}}) == {**old, "s": {"type": "linear", "start": 5, "end": 2}}
