@@ -30,7 +30,7 @@ PIECES, PIECE = 16, 1 << 16
 class FrozenText(msgspec.Struct, frozen=True, tag="frozen"):
     """A CLIP or T5 from a folder, as it is; captions are read once, before the first step."""
 
-    title: ClassVar[str] = "CLIP or T5 from a folder"
+    title: ClassVar[str] = "CLIP or T5"
     #: Of a class's vector, where the data have no captions.
     width: ClassVar[int] = 64
     folder: Annotated[str, Field("Folder of transformers: config.json, tokenizer.json, safetensors", path="folder")] = ""
@@ -196,6 +196,10 @@ def _config(folder: str) -> Any:
 
 def _model(folder: str) -> nn.Module:
     """The folder's text encoder in full precision and eval mode. TroubleError where its files are damaged or not all there."""
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()  # of a whole CLIP it would list every weight that is left out; what is missing is told below
+    logging.disable_progress_bar()
     again = "Fetch its files again"
     try:
         made, told = _classes(Path(folder))[1].from_pretrained(

@@ -17,7 +17,7 @@ from .frozen_text import FrozenEncoder, FrozenText
 class TextTransformer(msgspec.Struct, frozen=True, tag="trained"):
     """Reads captions byte by byte; trained with the model."""
 
-    title: ClassVar[str] = "Trained along, on bytes"
+    title: ClassVar[str] = "Trained along"
 
     width: Annotated[int, Field("Channels of a token; a multiple of its heads", low=16, high=2048, step=16)] = 64
     depth: Annotated[int, Field("Transformer layers", low=1, high=48)] = 2

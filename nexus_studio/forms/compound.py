@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from PySide6.QtWidgets import QCheckBox, QGridLayout, QLineEdit, QSizePolicy, QWidget
+from PySide6.QtWidgets import QCheckBox, QComboBox, QGridLayout, QLineEdit, QSizePolicy, QWidget
 
 from models_backend.contract.fields import FieldSpec, defaults, relevant, variant_of
 
@@ -144,6 +144,8 @@ class ChoiceEditor(Editor):
     def __init__(self, spec: FieldSpec, runs: Runs = no_runs):
         super().__init__(spec, runs)
         self.box = Pick()
+        self.box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.box.setMinimumContentsLength(6)
         self.box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         if spec.optional:
             self.box.addItem(self.tr("none"), None)
