@@ -57,11 +57,11 @@ class LCM(InLatents, Distilled):
                "learning_rate": 8e-6, "decay": {"type": "constant"}}, {"guidance": 8.0}, "On Stable Diffusion: 32 A100 hours"),
     )  # fmt: skip
     proofs = (
-        Proof("scenes", "scenes:size=32,count=12000,leave_out=1", "small", 12.0,
+        Proof("scenes", "scenes:size=32,count=12000,leave_out=1", "small", 20.0,
               (Claim("text_joint", ">=", 0.95, "4 jumps follow words as the teacher's 30 steps, against .95 of it",
                      times="teacher/text_joint"),
                Claim("fd_2step", "<=", 1.5, "2 jumps, against 1.5 x the teacher's Frechet distance", times="teacher/fd")),
-              parts={"teacher": "stable_diffusion:scenes"}),
+              training={"steps": 1500}, count=500, parts={"teacher": "stable_diffusion:scenes"}),
     )  # fmt: skip
     Config, Sampling = Config, Sampling
     encode = Distilled.encode  # a jump has no way back

@@ -78,7 +78,7 @@ class StableDiffusion(InLatents, GuidedDiffusion):
                Claim("text_swapped", "<=", 0.10, "another picture's caption is met by chance only"),
                Claim("text_joint_w4", ">=", 1.0, "guidance of 4 follows words no worse than 1", times="text_joint_w1"),
                Claim("diversity_w4", "<=", 1.0, "and makes less varied pictures of one caption", times="diversity_w1")),
-              parts={"codec": "image_codec:scenes"}),
+              training={"steps": 3000}, count=500, parts={"codec": "image_codec:scenes"}),
     )  # fmt: skip
     Config, Sampling = Config, Sampling
 
