@@ -62,7 +62,7 @@ class DiT(GuidedDiffusion):
         Proof("shapes", "shapes:size=16,count=8000", "small", 20.0,
               (Claim("class_accuracy", ">=", 0.90, "samples read as the shape and colour asked for, at guidance 3"),
                Claim("fd", "<=", 3.0, "Frechet distance, against 3 x its floor", times="fd_floor")),
-              {"network": {"depth": 4}}, {"steps": 7000}, {"guidance": 3.0}),
+              {"network": {"depth": 4}}, {"steps": 5500}, {"guidance": 3.0}),
     )  # fmt: skip
     Config, Sampling = Config, Sampling
 

@@ -66,12 +66,12 @@ class VAEGAN(variational.Variational):
                note="Larsen 2016 on faces of 64 px"),
     )  # fmt: skip
     proofs = (
-        Proof("digits", "digits", "small", 5.0, (
+        Proof("digits", "digits", "small", 8.0, (
             Claim("sure", ">=", 0.75, "prior samples of which the reader is sure"),
             Claim("least_class", ">=", 0.03, "rarest class among prior samples"),
             Claim("reconstruction_accuracy", ">=", 0.9, "held-out digits still read as themselves through the latent"),
             Claim("active_units", ">=", 6, "latent dimensions in use"),
-        )),
+        ), {"pixels": 0.5}),
     )  # fmt: skip
 
     def networks(self) -> dict[str, Any]:

@@ -110,7 +110,7 @@ class WGAN(kind.Adversarial):
             Claim("w2", ">=", 1.5, "W2 of weight clipping in as many steps, against the penalty's: it is weaker", "before/w2"),
             Claim("critic_slope", "<=", 0.5, "its critic's slope is far from one: the estimate has no unit"),
         ), RING | {"constraint": {"type": "clipping", "bound": 0.01}}, RING_TRAINING, count=2000, after="ring"),
-        Proof("digits", "digits", "small", 8.0, (
+        Proof("digits", "digits", "small", 12.0, (
             Claim("classifier_accuracy", ">=", 0.97, "classifier on held-out real digits"),
             Claim("sure", ">=", 0.8, "digits of which the classifier is sure (p > .9)"),
             Claim("least_class", ">=", 0.03, "rarest class"),
@@ -118,7 +118,7 @@ class WGAN(kind.Adversarial):
             Claim("fd", "<=", 4.0, "Frechet distance, against its floor", "fd_floor"),
         ), {"latent": 24, "generator": {"type": "conv", "width": 24, "depth": 1},
             "critic": {"type": "conv", "width": 24, "depth": 0}, "critic_rate": 2.0, "critic_steps": 2, "beta2": 0.99},
-            {"steps": 5000, "batch_size": 64, "learning_rate": 1e-3, "ema": 0.998, "threads": 1}),
+            {"steps": 7000, "batch_size": 64, "learning_rate": 1e-3, "ema": 0.998, "threads": 1}),
     )  # fmt: skip
 
     def judge_network(self) -> Any:
