@@ -53,8 +53,8 @@ def latent_scale(evidence: Evidence) -> HealthLine:
     text = f"held-out latents have standard deviation {width:.2f} at the stored scale"
     if 0.9 <= width <= 1.1:
         return HealthLine("latent_scale", "ok", text)
-    longer = Remedy("Train a run twice as long: the latents still move", training=longer(evidence))
-    return HealthLine("latent_scale", "warn" if 0.5 <= width <= 2.0 else "bad", f"{text}, not 1", longer)
+    remedy = Remedy("Train a run twice as long: the latents still move", training=longer(evidence))
+    return HealthLine("latent_scale", "warn" if 0.5 <= width <= 2.0 else "bad", f"{text}, not 1", remedy)
 
 
 @monitor

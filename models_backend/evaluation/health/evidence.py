@@ -72,5 +72,6 @@ def slower(evidence: Evidence, factor: float = 3.0) -> Remedy | None:
 
 
 def longer(evidence: Evidence) -> dict[str, Any]:
+    """Training settings of a run of twice the steps."""
     steps = evidence.training.get("steps")
     return {"steps": 2 * int(steps)} if steps else {}
