@@ -110,7 +110,7 @@ class Consistency(Keeping, Family):
               config={"way": {"type": "ict", "last": 80}},
               training={"steps": 2500, "batch_size": 128, "learning_rate": 2e-3, "preview_every": 1250,
                         "validate_every": 500, "checkpoint_every": 1250}, count=2000),
-        Proof("digits", "digits", "small", 10.0,
+        Proof("digits", "digits", "small", 15.0,
               (Claim("fd_2step", "<=", 1.5, "2 jumps, against 1.5 x the teacher's Frechet distance", times="teacher/fd"),
                Claim("fd_2step", "<=", 1.0, "2 jumps are no worse than 1", times="fd_1step"),
                Claim("sure", ">=", 0.85, "samples of which the reader is sure")),
