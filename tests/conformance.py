@@ -20,9 +20,11 @@ import safetensors.torch
 import torch
 
 from models_backend.conditions import text
+from models_backend.conditions.values import read_attributes
 from models_backend.contract.family import (
     GROUPS,
     MODALITIES,
+    Attribute,
     Batch,
     DataSpec,
     Family,
@@ -71,6 +73,8 @@ def conditions_for(family: type[Family], spec: DataSpec, count: int, value: int 
         "class": lambda: torch.full((count,), value % max(1, len(spec.classes)), dtype=torch.long),
         "text": lambda: torch.from_numpy(text.tokens(captions, 20)),
     }
+    if spec.attributes:
+        makers["attributes"] = lambda: read_attributes({spec.attributes[0].name: value % 2}, spec).expand(count, -1)
     if translates(family.conditions):
         makers["image"] = lambda: data(spec, count, 50 + value)
     return {c.kind: makers[c.kind]() for c in family.conditions if c.kind in makers}
@@ -385,8 +389,12 @@ class Conformance:
             nets = stirred(fresh_networks(member))
             free = draw(member, nets)
             assert torch.equal(free, draw(member, nets, conditions={"class": torch.ones(4, dtype=torch.long)}))
-        for condition in (c for c in self.family.conditions if c.kind in conditions_for(self.family, spec, 1)):
-            member = built(self.family, msgspec.structs.replace(spec, captioned=condition.kind == "text"))
+        for condition in self.family.conditions:
+            known = (Attribute("size"), Attribute("age", 0, 90)) if condition.kind == "attributes" else ()
+            spec = msgspec.structs.replace(spec, captioned=condition.kind == "text", attributes=known)
+            if condition.kind not in conditions_for(self.family, spec, 1):
+                continue
+            member = built(self.family, spec)
             nets = stirred(fresh_networks(member))
             one = conditions_for(self.family, spec, 4, 0)
             other = one | {condition.kind: conditions_for(self.family, spec, 4, 1)[condition.kind]}

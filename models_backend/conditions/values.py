@@ -82,6 +82,37 @@ def read_masks(value: Any, spec: DataSpec) -> torch.Tensor:
     return ((pictures + 1) / 2).mean(1, keepdim=True) if len(spec.shape) == 3 else pictures
 
 
+def attribute_rows(values: np.ndarray, spec: DataSpec) -> np.ndarray:
+    """Attributes (N, A) in their own units, NaN where unknown -> float32 (N, 2 A): on a scale of -1 to 1, then which are known.
+    Zeros say that nothing is."""
+    low, high = (np.array([getattr(a, end) for a in spec.attributes], np.float32) for end in ("low", "high"))
+    known = np.isfinite(values)
+    scaled = np.clip(2 * (np.where(known, values, low) - low) / (high - low) - 1, -2, 2)
+    return np.concatenate([np.where(known, scaled, 0.0), known], 1).astype(np.float32)
+
+
+def read_attributes(value: Any, spec: DataSpec) -> torch.Tensor:
+    """Attributes by name ({"smiling": 1}, or "smiling=1, age=30") or a list of such as (N, 2 A); unknown where not named."""
+    asked = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value]
+    rows = [_attributes(one, spec) for one in asked or [None]]
+    return torch.from_numpy(attribute_rows(np.array(rows, np.float32).reshape(len(rows), len(spec.attributes)), spec))
+
+
+def _attributes(value: Any, spec: DataSpec) -> list[float]:
+    names = [attribute.name for attribute in spec.attributes]
+    if isinstance(value, str):
+        value = dict(part.partition("=")[::2] for part in value.split(",") if part.strip())
+    row = [np.nan] * len(names)
+    for name, number in (value or {}).items():
+        if name.strip() not in names:
+            raise TroubleError("there is no such attribute", name.strip(), advice="choose one of " + ", ".join(names[:8]))
+        try:
+            row[names.index(name.strip())] = float(number)
+        except (TypeError, ValueError) as error:
+            raise TroubleError("an attribute is a number", f"{name.strip()}: {number}", advice="for example 1") from error
+    return row
+
+
 READERS: dict[str, Callable[[Any, DataSpec], torch.Tensor]] = {
-    "class": read_classes, "text": read_texts, "image": read_images, "mask": read_masks,
+    "class": read_classes, "attributes": read_attributes, "text": read_texts, "image": read_images, "mask": read_masks,
 }  # fmt: skip

@@ -19,9 +19,17 @@ from .fields import FieldSpec, describe
 from .trace import Step, TraceKind
 
 MODALITIES = ("points", "image", "audio", "video")
-CONDITION_KINDS = ("class", "text", "phonemes", "image", "audio", "melody", "mask")
+CONDITION_KINDS = ("class", "attributes", "text", "phonemes", "image", "audio", "melody", "mask")
 GROUPS = ("Diffusion", "Flow", "Few-step", "Adversarial", "Autoencoders", "Speech & music", "Video", "Parts")
 Modality = Literal["points", "image", "audio", "video"]
+
+
+class Attribute(msgspec.Struct, frozen=True):
+    """A number that is known of items, from ``low`` to ``high``: a share, an age, 0 or 1."""
+
+    name: str
+    low: float = 0.0
+    high: float = 1.0
 
 
 class DataSpec(msgspec.Struct, frozen=True):
@@ -33,12 +41,13 @@ class DataSpec(msgspec.Struct, frozen=True):
     classes: tuple[str, ...] = ()
     captioned: bool = False
     fingerprint: str = ""
+    attributes: tuple[Attribute, ...] = ()
 
 
 class Condition(msgspec.Struct, frozen=True):
     """A declared condition: its kind, and the probability with which training drops it (for guidance)."""
 
-    kind: Literal["class", "text", "phonemes", "image", "audio", "melody", "mask"]
+    kind: Literal["class", "attributes", "text", "phonemes", "image", "audio", "melody", "mask"]
     drop: float = 0.0
     help: str = ""
 

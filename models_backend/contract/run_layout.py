@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from .family import DataSpec
+from .family import Attribute, DataSpec
 from .trace import TraceInfo
 
 FORMAT = 1
@@ -175,7 +175,8 @@ class Manifest(msgspec.Struct):
 class Item(msgspec.Struct, omit_defaults=True):
     """A line of ``items.jsonl``. ``source``: path as imported ("archive.zip!/a/b.png" inside archives); ``split``:
     "train" or "validation" by content hash; ``duplicate_of``: position of the first item of its group, or -1;
-    ``exact``: it is a byte or pixel copy rather than a look-alike. ``width`` and ``height`` after rotation."""
+    ``exact``: it is a byte or pixel copy rather than a look-alike. ``width`` and ``height`` after rotation. ``attributes``:
+    as the record names them, None where nobody said; empty where nothing is known."""
 
     source: str
     sha256: str = ""
@@ -186,6 +187,7 @@ class Item(msgspec.Struct, omit_defaults=True):
     split: str = "train"
     duplicate_of: int = -1
     exact: bool = False
+    attributes: tuple[float | None, ...] = ()
 
 
 class Unreadable(msgspec.Struct):
@@ -217,8 +219,8 @@ class DoctorReport(msgspec.Struct):
 
 
 class DatasetRecord(msgspec.Struct):
-    """``dataset.json``. ``id`` is the first 16 hex digits of the fingerprint (sha256 over items' content hashes and
-    labels, in order). ``builtin``: the name of a built-in data set and its options, else ""."""
+    """``dataset.json``. ``id`` is the first 16 hex digits of the fingerprint (sha256 over items' content hashes,
+    labels and attributes, in order). ``builtin``: the name of a built-in data set and its options, else ""."""
 
     id: str
     title: str
@@ -233,6 +235,7 @@ class DatasetRecord(msgspec.Struct):
     roots: tuple[str, ...] = ()
     created: float = 0.0
     shape: tuple[int, ...] = ()
+    attributes: tuple[Attribute, ...] = ()
     format: int = FORMAT
 
 

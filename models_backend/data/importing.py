@@ -108,7 +108,7 @@ def _write(root: Path, paths: Sequence[str | Path], title: str, settings: DataSe
     unreadable = tuple(sorted((*found.unreadable, *intake.bad()), key=lambda line: line.source))
     if not good:
         raise recording.nothing_imported(paths, unreadable, found)
-    classes, items = recording.items_of(intake, good, words)
+    classes, attributes, items = recording.items_of(intake, good, words)
     intake.watch.begin("Comparing pictures", 0)
     answers = [intake.answers[p] for p in good]
     looks = np.array([answer.look for answer in answers], np.uint64)
@@ -117,7 +117,7 @@ def _write(root: Path, paths: Sequence[str | Path], title: str, settings: DataSe
     folder.assign_splits(items)
     intake.watch.count(0)
     report = recording.report_of(intake, items, classes, unreadable, words)
-    record = recording.record_of(paths, title, items, classes, answers)
+    record = recording.record_of(paths, title, items, classes, attributes, answers)
     report.took_s = round(time.perf_counter() - started, 3)
     record = folder.write_dataset(root, record, items, report, lambda path: _write_caches(path, record, settings, intake, good))
     return record, report

@@ -1,19 +1,23 @@
 """Labels and captions of pictures: from the folders they lie in, text files beside them, and metadata tables.
 
 A table (``metadata.jsonl``, ``metadata.csv``) names its pictures in ``file_name``, relative to its own folder; ``text`` or
-``caption`` is the caption, ``label`` or ``class`` the class. It wins over side files, and those over folder names.
+``caption`` is the caption, ``label`` or ``class`` the class. It wins over side files, and those over folder names. Other
+columns that hold nothing but numbers (or true and false) are attributes.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import math
 import os
 import posixpath
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
+
+from models_backend.contract.family import Attribute
 
 from .archives import Refused
 from .sources import Source
@@ -27,15 +31,21 @@ _CAPTION_FIELDS, _LABEL_FIELDS, _FILE_FIELDS = (
     ("file_name", "filename", "file"),
 )
 
+_NO_ATTRIBUTES = frozenset((*_CAPTION_FIELDS, *_LABEL_FIELDS, *_FILE_FIELDS, "id", "index", "width", "height"))
+#: Columns beyond this are left out.
+MOST_ATTRIBUTES = 256
+
 Place = tuple[str, str]  # (archive or "", path of the file in it)
 
 
 @dataclass
 class Words:
-    """What is said of pictures: captions and labels by place, and notes of what could not be understood."""
+    """What is said of pictures: captions and labels by place, other columns of tables, and notes of what could not be
+    understood."""
 
     captions: dict[Place, str] = field(default_factory=dict)
     labels: dict[Place, str] = field(default_factory=dict)
+    columns: dict[str, dict[Place, object]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
 
@@ -123,7 +133,35 @@ def read_table(source: Source, data: bytes, words: Words) -> set[Place]:
             words.captions[place] = caption
         if label:
             words.labels[place] = label
+        for key, value in row.items():
+            column = str(key).strip()
+            if key is not None and column.lower() not in _NO_ATTRIBUTES and value not in (None, ""):
+                words.columns.setdefault(column, {})[place] = value
     return named
+
+
+def attributes_of(words: Words, places: Sequence[Place]) -> tuple[tuple[Attribute, ...], list[tuple[float | None, ...]]]:
+    """The attributes that tables tell of pictures, and each picture's values. A column that holds anything but numbers, or the
+    same one everywhere, is none."""
+    found, rows = [], []
+    for name, column in words.columns.items():
+        values = [_number(column[place]) if place in column else None for place in places]
+        told = [value for value in values if value is not None]
+        if told and min(told) < max(told) and not any(_number(column[p]) is None for p in places if p in column):
+            found.append(Attribute(name[:80], min(told), max(told)))
+            rows.append(values)
+    return tuple(found[:MOST_ATTRIBUTES]), list(zip(*rows[:MOST_ATTRIBUTES], strict=True)) if found else [()] * len(places)
+
+
+def _number(value: object) -> float | None:
+    """What a table says as a number; None where it is none."""
+    if isinstance(value, str) and value.strip().lower() in ("true", "false"):
+        return float(value.strip().lower() == "true")
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _jsonl(text: str) -> Iterator[tuple[int, dict | None]]:

@@ -37,6 +37,7 @@ class Split:
         self.count = len(positions)
         self.labels = np.array([items[i].label for i in positions], np.int64)
         self.captions = [items[i].caption for i in positions]
+        self.attributes = np.array([items[i].attributes for i in positions], np.float32)  # None becomes NaN
         self._array, self._to_float, self._flip = array, to_float, flip
 
     def take(self, indices: Sequence[int] | np.ndarray, generator: np.random.Generator | None = None) -> np.ndarray:
@@ -70,8 +71,9 @@ class Dataset:
         self.std = np.array(record.options.get("std", [1.0] * width) if points else [1.0], np.float32)
         shape = tuple(array.shape[1:]) if points else (array.shape[3], *array.shape[1:3])
         self.spec = DataSpec(
-            record.modality, shape, record.count, record.classes, any(i.caption for i in items), stored.fingerprint()
-        )
+            record.modality, shape, record.count, record.classes, any(i.caption for i in items), stored.fingerprint(),
+            record.attributes,
+        )  # fmt: skip
         to_float = self.standardised if points else pictures_to_float
         where = np.array([item.split == "validation" for item in items], bool)
         flip = settings.flip and not points

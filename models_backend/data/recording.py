@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from models_backend.contract.family import Attribute
 from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import DatasetRecord, DoctorReport, Item, Unreadable
 from models_backend.library.datasets import fingerprint
@@ -20,7 +21,10 @@ from .sources import Found, as_text
 NOTES = 50
 
 
-def items_of(intake: Intake, good: Sequence[int], words: labels.Words) -> tuple[tuple[str, ...], list[Item]]:
+def items_of(
+    intake: Intake, good: Sequence[int], words: labels.Words
+) -> tuple[tuple[str, ...], tuple[Attribute, ...], list[Item]]:
+    """Classes, attributes and items of the pictures that can be used."""
     pictures = [intake.found.pictures[p] for p in good]
     names = [
         words.labels.get(labels.place_of(source), by_folder)
@@ -28,12 +32,14 @@ def items_of(intake: Intake, good: Sequence[int], words: labels.Words) -> tuple[
     ]
     classes = tuple(sorted(set(names) - {""}, key=_in_numeric_order))
     number = {name: i for i, name in enumerate(classes)}
+    attributes, known = labels.attributes_of(words, [labels.place_of(source) for source in pictures])
     items = []
-    for position, source, name in zip(good, pictures, names):
+    for position, source, name, values in zip(good, pictures, names, known):
         place, answer = labels.place_of(source), intake.answers[position]
         caption = words.captions.get(place) or words.captions.get(labels.stem(place), "")
-        items.append(Item(source.name, intake.hashes[position], number.get(name, -1), caption, answer.width, answer.height))
-    return classes, items
+        items.append(Item(source.name, intake.hashes[position], number.get(name, -1), caption, answer.width, answer.height,
+                          attributes=values))  # fmt: skip
+    return classes, attributes, items
 
 
 def _in_numeric_order(name: str) -> tuple[int, int, str]:
@@ -41,7 +47,7 @@ def _in_numeric_order(name: str) -> tuple[int, int, str]:
 
 
 def record_of(paths: Sequence[str | Path], title: str, items: list[Item], classes: tuple[str, ...],
-            answers: Sequence[Decoded]) -> DatasetRecord:  # fmt: skip
+            attributes: tuple[Attribute, ...], answers: Sequence[Decoded]) -> DatasetRecord:  # fmt: skip
     mark = fingerprint(items)
     channels = 1 if all(answer.grey for answer in answers) else 3
     sizes = {(item.height, item.width) for item in items}
@@ -49,7 +55,7 @@ def record_of(paths: Sequence[str | Path], title: str, items: list[Item], classe
     roots = tuple(_root_text(path) for path in paths)
     return DatasetRecord(
         mark[:16], title or _title(roots), "image", mark, len(items), classes, any(item.caption for item in items),
-        channels, roots=roots, created=time.time(), shape=shape,
+        channels, roots=roots, created=time.time(), shape=shape, attributes=attributes,
     )  # fmt: skip
 
 

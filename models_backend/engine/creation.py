@@ -56,7 +56,8 @@ def data_spec(dataset: DatasetRecord, data: dict[str, Any]) -> DataSpec:
     if dataset.modality == "image":
         channels = {"grey": 1, "rgb": 3}.get(data["channels"], dataset.channels)
         shape = (channels, data["resolution"], data["resolution"])
-    return DataSpec(dataset.modality, shape, dataset.count, dataset.classes, dataset.captioned, dataset.fingerprint)
+    return DataSpec(dataset.modality, shape, dataset.count, dataset.classes, dataset.captioned, dataset.fingerprint,
+                    dataset.attributes)  # fmt: skip
 
 
 def check_modality(family: FamilyDescription, dataset: DatasetRecord) -> None:

@@ -43,6 +43,7 @@ class LCM(InLatents, Distilled):
     conditions = (
         Condition("class", 0.05, "Which class to make; unasked, any"),
         Condition("text", 0.05, "What to show, in words like the captions'"),
+        Condition("attributes", 0.05, "What is known of it in numbers; what is not asked is left open"),
         *kept.CONDITIONS,
     )
     uses = (Part("teacher", "guided diffusion", False, "The finished run that is distilled: its network, codec and words"),)

@@ -32,7 +32,8 @@ class Guided:
 
     @property
     def told(self) -> tuple[str, ...]:
-        """The kinds of condition that this run's network hears: captions where the data have them, else classes."""
+        """The kinds of condition that this run's network hears: captions where the data have them, else classes; and
+        attributes."""
         return kinds_of(self.spec)
 
     def condition_problems(self, otherwise: str) -> list[str]:
@@ -47,10 +48,11 @@ class Guided:
 
     def given(self, conditions: dict[str, Any], x: Tensor) -> dict[str, Tensor]:
         """What the network is told of each item of x (B, ...); what is not asked is the null condition."""
-        rows = {"class": (len(x),), "text": (len(x), 1)}
+        rows = {"class": (len(x),), "text": (len(x), 1), "attributes": (len(x), 2 * len(self.spec.attributes))}
         asked = {kind: conditions[kind] for kind in self.told if kind in conditions}
         lacking = [kind for kind in self.told if kind not in asked]
-        missing = {kind: torch.zeros(rows[kind], dtype=torch.long, device=x.device) for kind in lacking}
+        kinds = {"attributes": torch.float32}
+        missing = {kind: torch.zeros(rows[kind], dtype=kinds.get(kind, torch.long), device=x.device) for kind in lacking}
         return asked | guidance.null_of(missing, len(self.spec.classes))
 
     def pushed(self, ask: Ask, x: Tensor, conditions: dict[str, Any], scale: Tensor) -> Tensor:

@@ -194,10 +194,11 @@ def read_items(path: Path) -> list[Item]:
 
 
 def fingerprint(items: Iterable[Item]) -> str:
-    """sha256 over the items' content hashes and labels, in order; its first 16 hex digits are the data set's id."""
+    """sha256 over the items' content hashes, labels and attributes, in order; its first 16 hex digits are the data set's id."""
     digest = hashlib.sha256()
     for item in items:
-        digest.update(f"{item.sha256}:{item.label}\n".encode())
+        known = f":{item.attributes}" if item.attributes else ""
+        digest.update(f"{item.sha256}:{item.label}{known}\n".encode())
     return digest.hexdigest()
 
 

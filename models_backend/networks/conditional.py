@@ -35,19 +35,21 @@ Hearing = Added | CrossAttention
 
 class Embedding(nn.Module):
     """Conditions -> tokens (B, L, width), whether a token is one (B, L), and their mean (B, width). A class is one token, the
-    null class the last row of its table."""
+    null class the last row of its table; all attributes together are one."""
 
     def __init__(self, spec: DataSpec, kinds: tuple[str, ...], reader: TextReader, kind: str = "clip", length: int = 0):
         super().__init__()
         self.text = text_encoder.make(reader, kind, length) if "text" in kinds else None
         self.width = self.text.width if self.text is not None else reader.width
         self.table = nn.Embedding(len(spec.classes) + 1, self.width) if "class" in kinds else None
+        self.attributes = nn.Linear(2 * len(spec.attributes), self.width) if "attributes" in kinds else None
 
     def forward(self, given: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         parts = []
         if self.table is not None:
-            row = self.table(given["class"])
-            parts.append((row[:, None], torch.ones(len(row), 1, dtype=torch.bool, device=row.device), row))
+            parts.append(_one_token(self.table(given["class"])))
+        if self.attributes is not None:
+            parts.append(_one_token(self.attributes(given["attributes"])))
         if self.text is not None:
             parts.append(self.text(given["text"]))
         if len(parts) == 1:
@@ -56,9 +58,14 @@ class Embedding(nn.Module):
         return torch.cat([t.to(tokens[-1].dtype) for t in tokens], 1), torch.cat(real, 1), sum(mean)
 
 
+def _one_token(row: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    return row[:, None], torch.ones(len(row), 1, dtype=torch.bool, device=row.device), row
+
+
 def kinds_of(spec: DataSpec) -> tuple[str, ...]:
-    """What the data can tell a network of an item: captions where there are any, else classes."""
-    return ("text",) if spec.captioned else ("class",) if spec.classes else ()
+    """What the data can tell a network of an item: captions where there are any, else classes; and attributes."""
+    kinds = ("text",) if spec.captioned else ("class",) if spec.classes else ()
+    return (*kinds, "attributes") if spec.attributes else kinds
 
 
 class ConditionalNetwork(nn.Module):

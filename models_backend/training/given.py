@@ -1,4 +1,4 @@
-"""The conditions of training items: classes and captions as tensors, dropped as guidance wants it; what is wrong with them."""
+"""The conditions of training items as tensors, dropped as guidance wants it; what is wrong with them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from models_backend.conditions import prompts as writing
-from models_backend.conditions import text
+from models_backend.conditions import text, values
 from models_backend.contract.family import Condition, Family, translates
 from models_backend.data import asked_pictures
 
@@ -23,10 +23,12 @@ class Given:
 
     def __init__(self, family: Family, split: Any):
         declared = {c.kind: c for c in family.conditions}
-        self._null = len(family.spec.classes)
+        self._null, self._names = len(family.spec.classes), family.spec.attributes
         self._label: Condition | None = declared.get("class") if family.spec.classes else None
         self._text: Condition | None = declared.get("text") if family.spec.captioned else None
+        self._attributes: Condition | None = declared.get("attributes") if family.spec.attributes else None
         self._labels = split.labels
+        self._known = values.attribute_rows(split.attributes, family.spec) if self._attributes else None
         self._tokens = text.tokens(split.captions) if self._text else None
 
     def at(self, index: np.ndarray | None, count: int, device: torch.device,
@@ -39,10 +41,20 @@ class Given:
         if self._label is not None:
             labels = self._labels[index] if index is not None else np.full(count, -1)
             found["class"] = np.where((labels < 0) | _dropped(self._label, draws, count), self._null, labels).astype(np.int64)
+        if self._attributes is not None:
+            rows = self._known[index] if index is not None else np.zeros((count, 2 * len(self._names)), np.float32)
+            found["attributes"] = np.where(self._lost(draws, count), np.float32(0), rows)
         if self._text is not None:
             rows = self._tokens[index] if index is not None else np.repeat(text.tokens([""]), count, 0)
             found["text"] = np.where(_dropped(self._text, draws, count)[:, None], text.tokens([""], rows.shape[1]), rows)
         return {kind: torch.from_numpy(rows).to(device) for kind, rows in found.items()}
+
+    def _lost(self, draws: np.random.Generator | None, count: int) -> np.ndarray:
+        """Which attributes are lost (count, 2 A): all of an item's, and single ones of others, so that any few can be asked."""
+        whole = _dropped(self._attributes, draws, count)[:, None]
+        shape = (count, len(self._names))
+        single = draws.random(shape) < self._attributes.drop if draws is not None else np.zeros(shape, bool)
+        return np.tile(whole | single, 2)
 
 
 def _dropped(condition: Condition, draws: np.random.Generator | None, count: int) -> np.ndarray:
@@ -60,6 +72,11 @@ def prompts(family: Family, data: Any) -> dict[str, Any]:
         split = data.validation if data.validation.count else data.train
         said = list(dict.fromkeys(caption for caption in split.captions if caption))[:PROMPTS]
         found["text"] = [writing.escaped(caption) for caption in said] or None
+    if "attributes" in kinds and family.spec.attributes and not found:
+        split = data.validation if data.validation.count else data.train
+        names = [attribute.name for attribute in family.spec.attributes]
+        rows = split.attributes[:PROMPTS]
+        found["attributes"] = [{n: float(v) for n, v in zip(names, row, strict=True) if np.isfinite(v)} for row in rows]
     return found
 
 

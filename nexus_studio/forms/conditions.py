@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QFileDialog, QLineEdit, QPlainTextEdit, QSizePolicy, QWidget
+from PySide6.QtWidgets import QDoubleSpinBox, QFileDialog, QFormLayout, QLineEdit, QPlainTextEdit, QSizePolicy, QWidget
 
 from models_backend.contract.family import Condition, DataSpec
 
@@ -57,6 +57,40 @@ class ClassEditor(ConditionEditor):
         self.box.blockSignals(True)
         self.box.setCurrentIndex(max(0, self.box.findData(value)))
         self.box.blockSignals(False)
+
+
+class AttributesEditor(ConditionEditor):
+    """Numbers by name; below its lowest value an attribute is left open. Values: {name: number}, None."""
+
+    title = "Attributes"
+
+    def __init__(self, condition: Condition, spec: DataSpec):
+        super().__init__(condition, spec)
+        self.boxes: dict[str, QDoubleSpinBox] = {}
+        lines = QFormLayout()
+        lines.setContentsMargins(0, 0, 0, 0)
+        for attribute in spec.attributes:
+            box, step = QDoubleSpinBox(), (attribute.high - attribute.low) / 20
+            box.setDecimals(0 if attribute.high - attribute.low >= 20 else 2)
+            box.setRange(attribute.low - step, attribute.high)
+            box.setSingleStep(step)
+            box.setSpecialValueText(self.tr("any"))
+            box.lineEdit().setTextMargins(6, 0, 0, 0)  # as in pieces.spin_box
+            box.setAccessibleName(attribute.name)
+            box.setValue(box.minimum())
+            box.valueChanged.connect(lambda _value: self.changed.emit())
+            self.boxes[attribute.name] = box
+            lines.addRow(attribute.name, box)
+        self.setLayout(lines)
+
+    def value(self) -> dict[str, float] | None:
+        return {name: box.value() for name, box in self.boxes.items() if box.value() > box.minimum()} or None
+
+    def set_value(self, value: Any) -> None:
+        for name, box in self.boxes.items():
+            box.blockSignals(True)
+            box.setValue((value or {}).get(name, box.minimum()))
+            box.blockSignals(False)
 
 
 class TextConditionEditor(ConditionEditor):
@@ -162,8 +196,8 @@ class MelodyEditor(FileConditionEditor):
 
 #: condition kind -> its editor: the same names as contract.family.CONDITION_KINDS
 CONDITION_EDITORS: dict[str, type[ConditionEditor]] = {
-    "class": ClassEditor, "text": TextConditionEditor, "phonemes": PhonemesEditor, "image": ImageEditor,
-    "audio": AudioEditor, "melody": MelodyEditor, "mask": MaskEditor,
+    "class": ClassEditor, "attributes": AttributesEditor, "text": TextConditionEditor, "phonemes": PhonemesEditor,
+    "image": ImageEditor, "audio": AudioEditor, "melody": MelodyEditor, "mask": MaskEditor,
 }  # fmt: skip
 
 
@@ -174,7 +208,9 @@ class ConditionsForm(QWidget):
 
     def __init__(self, conditions: tuple[Condition, ...], spec: DataSpec):
         super().__init__()
-        fitting = [one for one in conditions if spec.modality == "image" or one.kind not in ("image", "mask")]
+        pointless = {"attributes"} if not spec.attributes else set()
+        pointless |= {"image", "mask"} if spec.modality != "image" else set()
+        fitting = [one for one in conditions if one.kind not in pointless]
         self.editors = {one.kind: CONDITION_EDITORS[one.kind](one, spec) for one in fitting}
         layout = column(spacing=6)
         for editor in self.editors.values():

@@ -1,12 +1,15 @@
 """Captions as bytes: there and back in any language, and the one that is too long is named."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from models_backend.conditions import text
 from models_backend.conditions.values import Conditions
-from models_backend.contract.family import Condition, DataSpec, Family
+from models_backend.contract.family import Attribute, Condition, DataSpec, Family
 from models_backend.contract.messages import TroubleError
+from models_backend.training import given
 
 SAID = ["a small red circle", "", "Grüße aus 東京 🎨"]
 
@@ -26,6 +29,34 @@ def test_a_caption_that_is_too_long_is_named():
 class Told(Family):
     title = "Told"
     conditions = (Condition("class"), Condition("text"))
+
+
+class Knows(Family):
+    title = "Knows"
+    conditions = (Condition("attributes"),)
+
+
+def test_attributes_are_scaled_and_what_is_not_named_is_open():
+    member = Knows(None, DataSpec("points", (2,), attributes=(Attribute("smiling"), Attribute("age", 20, 60))))
+    given = Conditions(member, {"attributes": ["smiling=1, age=30", {"age": 60}, None]}).batch(0, 3, "cpu")["attributes"]
+    assert given.tolist() == [[1, -0.5, 1, 1], [0, 1, 0, 1], [0, 0, 0, 0]]
+    assert Conditions(member, {}).batch(0, 1, "cpu")["attributes"].tolist() == [[0, 0, 0, 0]]
+    with pytest.raises(TroubleError, match="no such attribute"):
+        Conditions(member, {"attributes": "height=2"})
+    with pytest.raises(TroubleError, match="is a number"):
+        Conditions(member, {"attributes": "age=old"})
+
+
+def test_training_loses_whole_items_and_single_attributes():
+    member = Knows(None, DataSpec("points", (2,), attributes=(Attribute("a"), Attribute("b"))))
+    member.conditions = (Condition("attributes", 0.2),)
+    split = SimpleNamespace(labels=None, attributes=np.ones((5000, 2), np.float32))
+    seen = given.Given(member, split).at(np.arange(5000), 5000, "cpu", (0, 1, 0))["attributes"].numpy()
+    assert set(map(tuple, seen)) == {(1, 1, 1, 1), (1, 0, 1, 0), (0, 1, 0, 1), (0, 0, 0, 0)}
+    assert abs((seen[:, 2] == 0).mean() - (1 - 0.8 * 0.8)) < 0.02
+    calm = given.Given(member, split).at(np.arange(3), 3, "cpu")["attributes"]
+    assert calm.tolist() == [[1, 1, 1, 1]] * 3
+    assert given.Given(member, split).at(None, 2, "cpu")["attributes"].tolist() == [[0, 0, 0, 0]] * 2
 
 
 class Keeps(Family):

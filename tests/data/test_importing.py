@@ -11,6 +11,7 @@ import pytest
 from bad_files import encoded, make_bad, make_good, picture
 from PIL import Image
 
+from models_backend.contract.family import Attribute
 from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import LibraryLayout
 from models_backend.contract.settings import DataSettings
@@ -229,6 +230,22 @@ def test_captions_from_a_csv_with_commas_and_newlines(library_root, tmp_path):
     (tmp_path / "metadata.csv").write_text('file_name,text\n00000.jpg,"a, b\nand ""c"""\n00001.jpg,plain\n')
     items, _, _ = imported(library_root, tmp_path)
     assert [item.caption for item in items] == ['a, b\nand "c"', "plain"]
+
+
+def test_other_columns_of_numbers_are_attributes(library_root, tmp_path):
+    make_good(tmp_path, 4)
+    head = "file_name,text,smiling,age,name,same,id\n"
+    table = head + "00000.jpg,a,true,30,Ann,1,5\n00001.jpg,b,False,60,3,1,6\n00002.jpg,c,1,,Bo,1,7\n"
+    (tmp_path / "metadata.csv").write_text(table)
+    items, _, record = imported(library_root, tmp_path)
+    assert record.attributes == (Attribute("smiling", 0, 1), Attribute("age", 30, 60))
+    assert [item.attributes for item in items] == [(1, 30), (0, 60), (1, None), (None, None)]
+    data = open_data(library_root, record.id, DataSettings(resolution=16))
+    assert data.spec.attributes == record.attributes
+    known = np.concatenate([data.train.attributes, data.validation.attributes])
+    assert known.shape == (4, 2) and np.isnan(known).sum() == 3
+    (tmp_path / "metadata.csv").write_text(table.replace("true,30", "true,31"))
+    assert imported(library_root, tmp_path)[2].fingerprint != record.fingerprint, "other numbers are other data"
 
 
 # ------------------------------------------------------------------------------------------------ names and accidents

@@ -7,7 +7,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLineEdit
 from scripted import scripted_families
 
-from models_backend.contract.family import CONDITION_KINDS, Condition, DataSpec
+from models_backend.contract.family import CONDITION_KINDS, Attribute, Condition, DataSpec
 from models_backend.contract.fields import FIELD_KINDS, FieldSpec, Problem, defaults, describe, merged
 from models_backend.contract.settings import DataSettings, TrainingSettings
 from nexus_studio.forms.compound import EDITORS
@@ -227,3 +227,15 @@ def test_a_list_of_groups_adds_and_takes_out(qtbot):
     assert form.values() == {"blocks": [{"size": 2}, {"size": 3}]} and form.valid
     editor._remove(editor._editors[0])
     assert form.values() == {"blocks": [{"size": 3}]}
+
+
+def test_attributes_are_asked_by_name_and_left_open_below_their_lowest(qapp):
+    known = (Attribute("smiling"), Attribute("age", 20, 60))
+    told = (Condition("attributes"), Condition("mask"))
+    form = ConditionsForm(told, DataSpec("image", (3, 8, 8), attributes=known))
+    assert form.values() == {} and form.editors["attributes"].boxes["age"].text() == "any"
+    form.editors["attributes"].boxes["age"].setValue(40)
+    assert form.values() == {"attributes": {"age": 40}}
+    form.set_values({"attributes": {"smiling": 0}})
+    assert form.values() == {"attributes": {"smiling": 0}}
+    assert not ConditionsForm(told, DataSpec("points", (2,))).editors, "points have no masks, and nothing is known of these"
