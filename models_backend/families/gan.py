@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar
 
 import msgspec
 import torch
 from torch import Tensor
 
-from ..contract.family import Batch, Claim, Preset, Proof
+from ..contract.family import Batch, Claim, Loss, Preset, Proof
 from ..contract.fields import Field
 from ..kinds import adversarial as kind
 from ..kinds.adversarial import R1, Sampling
-from ..networks.bodies import Auto
+from ..networks import growing
+from ..networks.bodies import Auto, growing_problems
 from ..networks.critic import Discriminator
 from ..objectives import adversarial
 from ..objectives.adversarial import NonSaturating
@@ -40,6 +43,18 @@ class Unrolled(msgspec.Struct, frozen=True, tag="unrolled"):
     rate: Annotated[float, Field("Rate of these steps", low=1e-5, high=10.0, scale="log")] = 0.1
 
 
+class Whole(msgspec.Struct, frozen=True, tag="whole"):
+    """They have their full size from the first step."""
+
+
+class Growing(msgspec.Struct, frozen=True, tag="growing"):
+    """They begin small, and both networks grow with them (Karras et al. 2018)."""
+
+    first: Annotated[int, Field("Side to begin with; 0 takes the smallest that becomes the whole by doubling", low=0, high=2048,
+                                unit="px")] = 0  # fmt: skip
+    fading: Annotated[float, Field("Share of each stage in which its new level fades in", low=0.01, high=0.9)] = 0.5
+
+
 class Config(msgspec.Struct, frozen=True):
     """A generator against a discriminator."""
 
@@ -59,6 +74,7 @@ class Config(msgspec.Struct, frozen=True):
                                          "(Salimans et al. 2016)", low=0, high=256)] = 0  # fmt: skip
     batch_spread: Annotated[bool, Field("Show the discriminator how much a batch varies, against lost modes "
                                         "(Karras et al. 2018)")] = False  # fmt: skip
+    growing: Annotated[Whole | Growing, Field("How large pictures are while the networks train, in even stages")] = Whole()
     shifts: kind.Shifts = False
     discriminator_rate: kind.DiscriminatorRate = 1.0
     beta1: kind.Beta1 = 0.0
@@ -128,10 +144,51 @@ class GAN(kind.Contest):
             {"steps": 6000, "batch_size": 64, "learning_rate": 2e-3}),
     )  # fmt: skip
 
+    # networks -----------------------------------------------------------------------------------------
+    def generator_network(self) -> Any:
+        return self.generator_body(doublings=self.doublings)
+
     def judge_network(self) -> Any:
         c = self.config
         return Discriminator(c.discriminator, self.spec.shape, c.spectral_norm, c.batch_spread, attention=c.attention,
-                             kernels=c.batch_likeness)  # fmt: skip
+                             kernels=c.batch_likeness, doublings=self.doublings)  # fmt: skip
+
+    def problems(self) -> list[str]:
+        c, found = self.config, super().problems()
+        if isinstance(c.growing, Growing):
+            bodies = {"generator": c.generator, "discriminator": c.discriminator}
+            found += growing_problems(bodies, self.spec.shape, c.growing.first)
+        return found
+
+    # growing ------------------------------------------------------------------------------------------
+    @property
+    def doublings(self) -> int:
+        """How often the side of pictures doubles while the networks train."""
+        chosen = self.config.growing
+        grows = isinstance(chosen, Growing) and self.spec.modality == "image"
+        return growing.doublings(chosen.first, self.spec.shape) if grows else 0
+
+    def losses(self, nets: dict[str, Any], batch: Batch) -> Iterator[Loss]:
+        if not self.doublings:
+            yield from super().losses(nets, batch)
+            return
+        if torch.is_grad_enabled():
+            doubled = growing.doubled_at(batch.progress, self.doublings, self.config.growing.fading)
+            for net in nets.values():
+                growing.grow(net, doubled)
+        side = max(self.spec.shape[1:]) >> nets["generator"].body.stage.levels()[-1]
+        for loss in super().losses(nets, replace(batch, x=self.seen(nets, batch.x))):
+            loss.figures["side"] = float(side)
+            yield loss
+
+    def seen(self, nets: dict[str, Any], x: Tensor) -> Tensor:
+        """Real items, no sharper than the generator can make them by now."""
+        return nets["generator"].body.stage.seen(x) if self.doublings else x
+
+    def diagnostics(self, nets: dict[str, Any], x: Tensor, generator: Any) -> dict[str, Any]:
+        return super().diagnostics(nets, self.seen(nets, x), generator)
+
+    # the game -----------------------------------------------------------------------------------------
 
     def fooling(self, nets: dict[str, Any], made: Tensor, batch: Batch) -> Tensor:
         goal, judge = self.config.goal, nets["discriminator"]

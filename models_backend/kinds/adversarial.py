@@ -89,11 +89,12 @@ class Adversarial(Family):
         """A fresh network from items to scores."""
         raise NotImplementedError
 
-    def generator_body(self, told: int = 0) -> Generator:
-        """The network of ``Config.generator`` from latents, and ``told`` numbers beside them, to items."""
+    def generator_body(self, told: int = 0, doublings: int = 0) -> Generator:
+        """The network of ``Config.generator`` from latents, and ``told`` numbers beside them, to items; their side doubles
+        so often while it trains."""
         c = self.config
         bounded = self.spec.modality == "image"
-        return Generator(c.generator, c.latent + told, self.spec.shape, c.generator_norm, bounded, c.attention)
+        return Generator(c.generator, c.latent + told, self.spec.shape, c.generator_norm, bounded, c.attention, doublings)
 
     def problems(self) -> list[str]:
         bodies: dict[str, Body] = {"generator": self.config.generator, self.judge: getattr(self.config, self.judge)}

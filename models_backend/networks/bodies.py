@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, ClassVar
 
 import msgspec
@@ -11,6 +12,7 @@ from torch import nn
 from ..contract.fields import Field
 from .convolutional import ConvDecoder, ConvEncoder, Norm, pyramid
 from .dense import Perceptron, Wrap, unchanged
+from .growing import GrowingDecoder, GrowingEncoder, beginnings
 
 
 class Auto(msgspec.Struct, frozen=True, tag="auto"):
@@ -63,20 +65,42 @@ def attention_problems(body: Body, shape: tuple[int, ...], side: int, name: str)
     return [] if side in sides else [f"attention: the {name} has no maps of side {side}; choose one of {known}, or 0"]
 
 
+def growing_problems(bodies: dict[str, Body], shape: tuple[int, ...], first: int) -> list[str]:
+    """Why these bodies cannot grow to items of this shape from pictures of side ``first`` (0: as small as can be)."""
+    if len(shape) != 3:
+        return ["growing: only pictures can double in side; turn it off for points"]
+    for name, body in bodies.items():
+        if not isinstance(settled(body, shape), Conv):
+            return [f"growing: the {name} has no maps that could double; choose convolutions, or turn growing off"]
+    known = beginnings(*shape[1:])
+    size = " x ".join(str(side) for side in shape[1:])
+    if not known:
+        return [f"growing: pictures of {size} px are no doubling of smaller ones; choose a resolution that is, such as 32, "
+                "or turn growing off"]  # fmt: skip
+    if first and first not in known:
+        fitting = ", ".join(str(side) for side in sorted(known))
+        return [f"growing: no doublings of {first} px end at {size} px; begin with one of {fitting}, or with 0"]
+    return []
+
+
 def encoder(body: Body, shape: tuple[int, ...], out: int, norm: Norm = "group",
             activation: Callable[[], nn.Module] = nn.SiLU, wrap: Wrap = unchanged,
-            attention: int = 0) -> nn.Module:  # fmt: skip
-    """Items (B, *shape) -> vectors (B, out). Of the norms a perceptron knows layer norm only."""
+            attention: int = 0, doublings: int = 0) -> nn.Module:  # fmt: skip
+    """Items (B, *shape) -> vectors (B, out). Of the norms a perceptron knows layer norm only. ``doublings``: how often the
+    side of pictures doubles while the network trains."""
     body = settled(body, shape)
     if isinstance(body, Conv):
-        return ConvEncoder(shape, out, body.width, body.depth, norm, activation, wrap, attention)
+        kind = partial(GrowingEncoder, doublings=doublings) if doublings else ConvEncoder
+        return kind(shape, out, body.width, body.depth, norm, activation, wrap, attention)
     return Perceptron(shape, (out,), body.width, body.depth, activation, wrap, norm == "layer")
 
 
 def decoder(body: Body, latent: int, shape: tuple[int, ...], norm: Norm = "group",
-            activation: Callable[[], nn.Module] = nn.SiLU, attention: int = 0) -> nn.Module:  # fmt: skip
-    """Vectors (B, latent) -> items (B, *shape), unbounded."""
+            activation: Callable[[], nn.Module] = nn.SiLU, attention: int = 0,
+            doublings: int = 0) -> nn.Module:  # fmt: skip
+    """Vectors (B, latent) -> items (B, *shape), unbounded. ``doublings``: as those of ``encoder``."""
     body = settled(body, shape)
     if isinstance(body, Conv):
-        return ConvDecoder(latent, shape, body.width, body.depth, norm, activation, attention)
+        kind = partial(GrowingDecoder, doublings=doublings) if doublings else ConvDecoder
+        return kind(latent, shape, body.width, body.depth, norm, activation, attention)
     return Perceptron((latent,), shape, body.width, body.depth, activation)

@@ -19,9 +19,10 @@ LEAK = 0.2
 class Generator(nn.Module):
     """Latents (B, L) -> items (B, *shape); pictures end in tanh, points are unbounded."""
 
-    def __init__(self, body: Body, latent: int, shape: tuple[int, ...], norm: Norm, bounded: bool, attention: int = 0):
+    def __init__(self, body: Body, latent: int, shape: tuple[int, ...], norm: Norm, bounded: bool, attention: int = 0,
+                 doublings: int = 0):  # fmt: skip
         super().__init__()
-        self.body = decoder(body, latent, shape, norm, partial(nn.LeakyReLU, LEAK), attention)
+        self.body = decoder(body, latent, shape, norm, partial(nn.LeakyReLU, LEAK), attention, doublings)
         self.bounded = bounded
 
     def forward(self, z: Tensor) -> Tensor:
@@ -34,10 +35,10 @@ class Discriminator(nn.Module):
     judged by itself, so that penalties on its slope mean what they say. ``offset``: whether all scores may be moved alike."""
 
     def __init__(self, body: Body, shape: tuple[int, ...], bound: bool = False, spread: bool = False, norm: Norm = "none",
-                 offset: bool = True, attention: int = 0, kernels: int = 0):  # fmt: skip
+                 offset: bool = True, attention: int = 0, kernels: int = 0, doublings: int = 0):  # fmt: skip
         super().__init__()
         wrap = spectral_norm if bound else unchanged
-        self.features = encoder(body, shape, FEATURES, norm, partial(nn.LeakyReLU, LEAK), wrap, attention)
+        self.features = encoder(body, shape, FEATURES, norm, partial(nn.LeakyReLU, LEAK), wrap, attention, doublings)
         self.spread, width = spread, FEATURES + int(spread) + kernels
         self.likeness = Likeness(FEATURES, kernels) if kernels else None
         self.last = nn.Sequential(nn.LeakyReLU(LEAK), wrap(nn.Linear(width, 1, bias=offset)))

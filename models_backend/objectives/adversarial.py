@@ -167,7 +167,8 @@ def unrolled(
     # Metz et al. 2017 (arXiv:1611.02163), eq. 4 to 7
     names, weights = zip(*judge.named_parameters(), strict=True)
     for _ in range(steps):
-        gradients = torch.autograd.grad(loss(_with(judge, names, weights)), weights, create_graph=True)
+        now = loss(_with(judge, names, weights))
+        gradients = torch.autograd.grad(now, weights, create_graph=True, allow_unused=True, materialize_grads=True)
         weights = tuple(w - rate * g for w, g in zip(weights, gradients, strict=True))
     return _with(judge, names, weights)
 

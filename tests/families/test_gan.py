@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import msgspec
 import pytest
+import small_families
 import torch
 from conformance import Conformance, batch, built, data, draw, fresh_networks, seeded
 
@@ -10,6 +14,7 @@ from models_backend.contract.family import Batch, DataSpec
 from models_backend.contract.fields import build
 from models_backend.contract.messages import TroubleError
 from models_backend.families.gan import GAN, Config
+from models_backend.networks import growing, weights
 from models_backend.networks.critic import Likeness
 from models_backend.networks.self_attention import SelfAttention
 
@@ -24,6 +29,22 @@ def make(spec: DataSpec, **config) -> GAN:
 
 class TestGAN(Conformance):
     key, family = "gan", GAN
+
+
+class Grown(GAN):
+    """A GAN that grows."""
+
+    modalities = ("image",)
+    presets = tuple(msgspec.structs.replace(p, config=p.config | {"growing": {"type": "growing"}}) for p in GAN.presets)
+
+
+class TestGrowing(Conformance):
+    key, family = "gan", Grown
+    gradient_steps = 10  # to nine tenths of the run: every level is reached
+
+    @pytest.mark.parametrize("odd", [DataSpec("image", (3, 12, 20)), DataSpec("image", (2, 14, 14))], ids=str)
+    def test_batch_of_one_and_odd_sizes(self, odd):
+        super().test_batch_of_one_and_odd_sizes(odd)
 
 
 def test_discriminator_comes_first_and_its_loss_leaves_the_generator_alone():
@@ -90,15 +111,18 @@ OPTIONS = (
     {"batch_likeness": 4}, {"goal": {"type": "feature_matching"}}, {"goal": {"type": "feature_matching", "fooling": 0.5}},
     {"opponent": UNROLLED}, {"opponent": UNROLLED, "spectral_norm": True, "shifts": True}, {"attention": 4}, {"attention": 8},
 )  # fmt: skip
+GROWING = {"growing": {"type": "growing"}}
 
 
+@pytest.mark.parametrize("grows", [{}, GROWING], ids=["whole", "growing"])
 @pytest.mark.parametrize("extra", OPTIONS, ids=lambda extra: "-".join(extra))
-def test_every_option_trains(extra):
-    member = make(PICTURES, **extra)
+def test_every_option_trains(extra, grows):
+    member = make(PICTURES, **extra, **grows)
     nets = fresh_networks(member)
-    for loss in member.losses(nets, batch(GAN, PICTURES)):
-        loss.value.backward()
-        assert torch.isfinite(loss.value)
+    for progress in (0.1, 0.6, 0.9) if grows else (0.1,):
+        for loss in member.losses(nets, replace(batch(GAN, PICTURES), progress=progress)):
+            loss.value.backward()
+            assert torch.isfinite(loss.value)
     assert draw(member, nets).shape == (4, 1, 8, 8)
 
 
@@ -224,3 +248,80 @@ def test_attention_begins_as_the_identity_and_then_hears_the_whole_picture():
         layer.share.fill_(1.0)
     (slope,) = torch.autograd.grad(layer(h)[0, :, 0, 0].sum(), h)
     assert (slope[0].abs().sum(0) > 0).all() and slope[1].abs().sum() == 0
+
+
+# ------------------------------------------------------------------------------------------------ growing
+
+
+def side_of(pictures: torch.Tensor) -> int:
+    """The smallest side that the pictures (B, C, H, W) can be shrunk to without loss."""
+
+    def lost(level: int) -> float:
+        return (growing.enlarged(growing.reduced(pictures, level), level) - pictures).abs().max().item()
+
+    return pictures.shape[-1] >> max(level for level in range(4) if lost(level) < 1e-6)
+
+
+def test_the_stage_follows_progress_alone_and_is_told_to_the_curve_and_to_samples():
+    member = make(DataSpec("image", (1, 16, 16)), **GROWING)
+    nets = fresh_networks(member)
+    for progress, side in ((0.99, 16), (0.0, 4), (0.4, 8), (0.6, 8), (0.8, 16)):
+        told = list(member.losses(nets, replace(batch(GAN, member.spec), progress=progress)))
+        assert all(loss.figures["side"] == side for loss in told)
+        assert side_of(draw(member, nets)) == side
+    with torch.no_grad():
+        list(member.losses(nets, replace(batch(GAN, member.spec), progress=0.0)))
+    assert side_of(draw(member, nets)) == 16
+
+
+def test_real_pictures_are_judged_as_the_stage_shows_them():
+    """The discriminator's loss on pictures is that on their coarse versions, until the networks have grown beyond them."""
+    member = make(PICTURES, penalty={"type": "none"}, **GROWING)
+    nets = fresh_networks(member)
+
+    def loss(progress: float, coarse: bool) -> float:
+        given = replace(batch(GAN, PICTURES), progress=progress)
+        x = growing.enlarged(growing.reduced(given.x, 1), 1) if coarse else given.x
+        return next(member.losses(nets, replace(given, x=x))).value.item()
+
+    assert loss(0.2, True) == pytest.approx(loss(0.2, False), abs=1e-6)
+    assert loss(0.9, True) != pytest.approx(loss(0.9, False), abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    "spec, config, words",
+    [(POINTS, {}, "turn it off for points"), (DataSpec("image", (1, 9, 9)), {}, "9 x 9 px"),
+     (DataSpec("image", (1, 28, 28)), {"first": 4}, "begin with one of 7, 14, or with 0"),
+     (PICTURES, {"generator": {"type": "mlp"}}, "the generator has no maps")],
+    ids=["points", "odd", "first", "mlp"],
+)  # fmt: skip
+def test_what_cannot_grow_is_one_problem_that_says_what_would(spec, config, words):
+    chosen = {"type": "growing", **({"first": config.pop("first")} if "first" in config else {})}
+    (problem,) = make(spec, growing=chosen, **config).problems()
+    assert problem.startswith("growing: ") and words in problem
+    assert make(DataSpec("image", (1, 28, 28)), growing={"type": "growing", "first": 7}).problems() == []
+
+
+def test_a_growing_run_killed_while_a_level_fades_in_resumes_to_the_same_bits(library_root, monkeypatch):
+    monkeypatch.setitem(small_families.FAMILIES, "gan", GAN)
+    library, dataset = small_families.opened(library_root, "shapes:size=16,count=40")
+    small = {"type": "conv", "width": 8, "depth": 0}
+    config = {"latent": 4, "generator": small, "discriminator": small, **GROWING}
+
+    def run():
+        return small_families.make_run(library, dataset, "gan", config, {"resolution": 16}, batch_size=4)
+
+    straight = small_families.trainer_of(library, run())
+    straight.run()
+    stopped = run()
+    first = small_families.trainer_of(library, stopped)
+    first.run(lambda trainer: trainer.request_stop() if trainer.step == 6 else None)
+    generator = first.averages["ema"].nets["generator"].body.stage
+    assert generator.levels() == [2, 1] and torch.equal(generator.grown, first.nets["generator"].body.stage.grown)
+    again = small_families.trainer_of(library, stopped)
+    assert again.averages["ema"].nets["generator"].body.stage.levels() == [2, 1]
+    again.run()
+    assert weights.digest(again.nets) == weights.digest(straight.nets)
+    assert weights.digest(again.averages["ema"].nets) == weights.digest(straight.averages["ema"].nets)
+    assert again.nets["generator"].body.stage.levels() == [0]
+    library.close()
