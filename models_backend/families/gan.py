@@ -48,7 +48,7 @@ class Whole(msgspec.Struct, frozen=True, tag="whole"):
 
 
 class Growing(msgspec.Struct, frozen=True, tag="growing"):
-    """They begin small, and both networks grow with them (Karras et al. 2018)."""
+    """They begin small and double in even stages, and both networks grow with them (Karras et al. 2018)."""
 
     first: Annotated[int, Field("Side to begin with; 0 takes the smallest that becomes the whole by doubling", low=0, high=2048,
                                 unit="px")] = 0  # fmt: skip
@@ -74,7 +74,7 @@ class Config(msgspec.Struct, frozen=True):
                                          "(Salimans et al. 2016)", low=0, high=256)] = 0  # fmt: skip
     batch_spread: Annotated[bool, Field("Show the discriminator how much a batch varies, against lost modes "
                                         "(Karras et al. 2018)")] = False  # fmt: skip
-    growing: Annotated[Whole | Growing, Field("How large pictures are while the networks train, in even stages")] = Whole()
+    growing: Annotated[Whole | Growing, Field("How large pictures are while the networks train")] = Whole()
     shifts: kind.Shifts = False
     discriminator_rate: kind.DiscriminatorRate = 1.0
     beta1: kind.Beta1 = 0.0
