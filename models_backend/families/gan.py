@@ -50,7 +50,7 @@ class Whole(msgspec.Struct, frozen=True, tag="whole"):
 class Growing(msgspec.Struct, frozen=True, tag="growing"):
     """They begin small and double in even stages, and both networks grow with them (Karras et al. 2018)."""
 
-    first: Annotated[int, Field("Side to begin with; 0 takes the smallest that becomes the whole by doubling", low=0, high=2048,
+    first: Annotated[int, Field("Side to begin with; 0 takes the smallest that becomes the whole by doubling", low=0, high=256,
                                 unit="px")] = 0  # fmt: skip
     fading: Annotated[float, Field("Share of each stage in which its new level fades in", low=0.01, high=0.9)] = 0.5
 
