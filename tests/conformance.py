@@ -16,7 +16,6 @@ from typing import ClassVar
 
 import msgspec
 import pytest
-import safetensors.torch
 import torch
 
 from models_backend.conditions import text
@@ -38,6 +37,7 @@ from models_backend.contract.fields import FieldError, FieldSpec, build, check, 
 from models_backend.contract.messages import TroubleError
 from models_backend.contract.settings import TrainingSettings
 from models_backend.contract.trace import CHANNELS, TRACE_KINDS, Stopped
+from models_backend.networks import weights
 from models_backend.training import stages
 
 SPECS = {
@@ -404,10 +404,10 @@ class Conformance:
         member = built(self.family, spec)
         nets = fresh_networks(member)
         train(member, nets, 2)
-        files = {n: safetensors.torch.save({k: v.contiguous() for k, v in net.state_dict().items()}) for n, net in nets.items()}
+        files = {name: weights.to_bytes(weights.tensors_of(net)) for name, net in nets.items()}
         again = fresh_networks(member, seed=99)
         for name, net in again.items():
-            net.load_state_dict(safetensors.torch.load(files[name]))
+            net.load_state_dict(weights.read_bytes(files[name], name))
         for net in (*nets.values(), *again.values()):
             net.eval()
         assert torch.equal(draw(member, nets), draw(member, again))

@@ -52,8 +52,10 @@ class DiTNetwork(nn.Module):
             out_channels=channels, num_layers=config.depth, sample_size=side + -side % config.patch,
             patch_size=config.patch, num_embeds_ada_norm=ROWS,
         )  # fmt: skip
+        told = self.transformer.transformer_blocks[0].norm1.emb
+        told.class_embedder.dropout_prob = 0.0  # items are dropped by who trains
         for block in self.transformer.transformer_blocks:
-            block.norm1.emb.class_embedder.dropout_prob = 0.0  # each block would drop other items than the rest
+            block.norm1.emb = told  # one embedding of time and class, as published; diffusers gives each block its own
         start_at_zero(self.transformer)
 
     def forward(self, x: Tensor, time: Tensor, classes: Tensor) -> Tensor:

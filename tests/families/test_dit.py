@@ -77,15 +77,20 @@ def test_what_does_not_fit_is_named(spec, changes, words):
     assert words in problem
 
 
-def test_weights_load_into_the_librarys_own_class(tmp_path):
+def test_time_and_class_are_embedded_once_for_all_blocks():
+    blocks = fresh_networks(member())["denoiser"].transformer.transformer_blocks
+    assert len(blocks) > 1 and all(block.norm1.emb is blocks[0].norm1.emb for block in blocks)
+
+
+def test_weights_load_into_the_librarys_own_class():
     from diffusers import DiTTransformer2DModel
 
     net = fresh_networks(member())["denoiser"].eval()
     with torch.no_grad():
         for parameter in net.parameters():
             parameter += 0.05 * torch.randn(parameter.shape, generator=seeded(1))
-    net.transformer.save_pretrained(tmp_path)
-    again = DiTTransformer2DModel.from_pretrained(tmp_path).eval()
+    again = DiTTransformer2DModel.from_config(net.transformer.config).eval()
+    again.load_state_dict(weights.read_bytes(weights.to_bytes(weights.tensors_of(net.transformer)), "DiT"))
     x, time, classes = torch.randn(2, 1, 8, 8, generator=seeded()), torch.tensor([10.0, 700.0]), torch.tensor([0, 1])
     with torch.no_grad():
         assert torch.equal(again(x, time, classes, return_dict=False)[0], asked(net, x, time, classes))
