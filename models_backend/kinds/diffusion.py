@@ -7,14 +7,14 @@ A family's file subclasses ``Diffusion``, declares itself, and makes its network
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 import torch
 
 from models_backend.contract.family import Batch, Family, Loss, Sharing
 from models_backend.contract.fields import Field
-from models_backend.objectives import denoising, schedules, timesteps
+from models_backend.objectives import denoising, schedules, step_variance, timesteps
 from models_backend.samplers import ancestral, karras, levels, multistep
 
 from .kept import Keeping
@@ -24,7 +24,10 @@ class DDPMSampler(msgspec.Struct, frozen=True, tag="ddpm"):
     """Ancestral sampling: fresh noise at each step (Ho 2020)."""
 
     title: ClassVar[str] = "DDPM"
-    variance: Annotated[Literal["small", "large"], Field("Of the fresh noise: the posterior's or the forward step's")] = "small"
+    variance: Annotated[
+        ancestral.Variance,
+        Field("Of the fresh noise: the posterior's, the forward step's, or what the network tells (where it tells one)"),
+    ] = "small"
 
 
 class DDIMSampler(msgspec.Struct, frozen=True, tag="ddim"):
@@ -110,6 +113,11 @@ class Diffusion(Keeping, Family):
         """What the network says of x (B, *shape) at times ``told`` (B,); with ``sampling`` as its guidance wants it."""
         return nets["denoiser"](x, told)
 
+    def spoken(self, nets: dict[str, Any], x: torch.Tensor, told: torch.Tensor, conditions: dict[str, Any],
+               sampling: Any = None) -> tuple[torch.Tensor, torch.Tensor | None]:  # fmt: skip
+        """As ``said``, and the variance of a step that the network tells beside it, like x in [-1, 1]; None for none."""
+        return self.said(nets, x, told, conditions, sampling), None
+
     def sharing(self, network: str) -> Sharing:
         return Sharing(rate=self.config.schedule.rate) if network == "schedule" else Sharing()
 
@@ -122,14 +130,17 @@ class Diffusion(Keeping, Family):
         schedule, learned = self.schedule(nets), "schedule" in nets and torch.is_grad_enabled()
         time, importance = self._draw_times(nets, batch, schedule)
         log_snr = schedule.log_snr(time).detach().float().requires_grad_(learned)
-        error = self._noise_error(nets, batch, schedule.condition(time, log_snr), log_snr)
+        error, bits = self._errors(nets, batch, schedule, time, log_snr)
         weight = self._weight(log_snr)
         each = weight * error
         if "history" in nets and nets["history"].training and torch.is_grad_enabled():
             nets["history"].note(time, each.detach())
         scale = torch.ones_like(each[0]).detach().requires_grad_(learned)
-        value = (each * importance).mean() * scale
-        yield Loss("denoiser", value, levels=(time.float(), each.detach()))
+        # L_hybrid of Nichol & Dhariwal 2021, eq. 16, where the network tells a variance
+        whole = each if bits is None else each + step_variance.SHARE * bits
+        value = (whole * importance).mean() * scale
+        figures = {} if bits is None else {"vlb_bits": (bits * importance).detach().mean()}
+        yield Loss("denoiser", value, figures, levels=(time.float(), each.detach()))
         if log_snr.grad is not None:
             # what the trainer's backward left: undo the batch mean, the weights and the trainer's loss scale
             factor = scale.grad / value.detach() / len(each) * (weight * importance)
@@ -152,14 +163,20 @@ class Diffusion(Keeping, Family):
         expected = timesteps.expected_noise_error(self.config.timesteps.spread, log_snr)
         return timesteps.mixed(self._weight(log_snr) * expected, self.config.timesteps.floor)
 
-    def _noise_error(self, nets, batch: Batch, condition, log_snr) -> torch.Tensor:
-        """|eps - eps_hat|^2 of each item (B,), a mean over its dimensions, whatever the network predicts."""
-        x0, kind = batch.x, self.config.prediction
+    def _errors(self, nets, batch: Batch, schedule, time, log_snr) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """|eps - eps_hat|^2 of each item (B,), a mean over its dimensions, whatever the network predicts; beside it L_vlb (B,)
+        of the variance that it tells, None where it tells none."""
+        x0, kind, condition = batch.x, self.config.prediction, schedule.condition(time, log_snr)
         eps = denoising.normal_like(x0, batch.generator)
         alpha, sigma = denoising.alpha_sigma(log_snr, x0)
-        said = self.said(nets, denoising.q_sample(x0, eps, alpha, sigma), condition.to(x0), batch.conditions)
+        x = denoising.q_sample(x0, eps, alpha, sigma)
+        said, variance = self.spoken(nets, x, condition.to(x0), batch.conditions)
         error = denoising.squared_error(said, denoising.target(kind, x0, eps, alpha, sigma))
-        return error * denoising.noise_error_per(kind, log_snr)
+        error = error * denoising.noise_error_per(kind, log_snr)
+        if variance is None:
+            return error, None
+        clean, _ = denoising.clean_and_noise(kind, said.detach(), x, alpha, sigma)
+        return error, step_variance.bits(schedule, time, x0, clean, variance)
 
     def _weight(self, log_snr: torch.Tensor) -> torch.Tensor:
         """Weights (B,) of |eps - eps_hat|^2, detached."""
@@ -175,15 +192,15 @@ class Diffusion(Keeping, Family):
 
         def ask(x: torch.Tensor, level: levels.Level) -> levels.Denoised:
             time, log_snr = (torch.full((len(x),), v, device=x.device) for v in (level.time, 2 * level.lam))
-            said = self.said(nets, x, schedule.condition(time, log_snr), conditions or {}, sampling).to(x.dtype)
-            x0, eps = denoising.clean_and_noise(self.config.prediction, said, x, level.alpha, level.sigma)
+            said, variance = self.spoken(nets, x, schedule.condition(time, log_snr), conditions or {}, sampling)
+            x0, eps = denoising.clean_and_noise(self.config.prediction, said.to(x.dtype), x, level.alpha, level.sigma)
             if clip and bound is not None:
                 x0 = x0.clamp(-bound, bound)
             if held is not None:
                 x0 = held.into(x0)
             if held is not None or (clip and bound is not None):
                 eps = denoising.noise_of(x0, x, level.alpha, level.sigma)
-            return levels.Denoised(x0, eps)
+            return levels.Denoised(x0, eps, None if variance is None else variance.to(x.dtype))
 
         return ask
 
@@ -218,8 +235,8 @@ class Diffusion(Keeping, Family):
         schedule = self.schedule(nets)
         (level,) = levels.levels(schedule, [max(time, 1 / schedule.steps)])
         rate = -float(schedule.slope(torch.tensor([level.time], dtype=torch.float64)).detach())
-        x0, eps = self.model(nets, sampling.clip)(x, level)
-        return -0.5 * rate * level.alpha * level.sigma * (level.alpha * eps - level.sigma * x0)
+        said = self.model(nets, sampling.clip)(x, level)
+        return -0.5 * rate * level.alpha * level.sigma * (level.alpha * said.eps - level.sigma * said.x0)
 
 
 _SAMPLERS: dict[type, Callable[..., torch.Tensor]] = {

@@ -11,11 +11,14 @@ import torch
 from .levels import Denoised, Level, Model, OnStep, finish, tell
 from .noise import Generators, fresh
 
+Variance = Literal["small", "large", "learned"]
+
 
 def ddpm(model: Model, x: torch.Tensor, grid: Sequence[Level], on_step: OnStep = None, *,
-         generator: Generators = None, variance: Literal["small", "large"] = "small") -> torch.Tensor:  # fmt: skip
-    """Ancestral sampling: draws x_s from q(x_s | x_t, x_0 = predicted x_0). ``variance``: the posterior's (small) or
-    that of the forward step (large). Items from x ~ N(0, I) at ``grid[0]``."""
+         generator: Generators = None, variance: Variance = "small") -> torch.Tensor:  # fmt: skip
+    """Ancestral sampling: draws x_s from q(x_s | x_t, x_0 = predicted x_0). ``variance``: the posterior's (small), that of
+    the forward step (large), or what the model tells (learned; small where it tells none). Items from x ~ N(0, I) at
+    ``grid[0]``."""
     said: Denoised | None = None
     for i in range(len(grid) - 1):
         t, s = grid[i], grid[i + 1]
@@ -26,9 +29,17 @@ def ddpm(model: Model, x: torch.Tensor, grid: Sequence[Level], on_step: OnStep =
         # Ho 2020, eq. 7: mean of q(x_s | x_t, x_0)
         x = (s.alpha * beta / t.sigma**2) * said.x0 + (math.sqrt(step) * s.sigma**2 / t.sigma**2) * x
         if s.sigma > 0:
-            var = beta * s.sigma**2 / t.sigma**2 if variance == "small" else beta
-            x = x + math.sqrt(max(var, 1e-20)) * fresh(x, generator)
+            small = beta * s.sigma**2 / t.sigma**2
+            told = said.variance if variance == "learned" else None
+            std = math.sqrt(max(beta if variance == "large" else small, 1e-20)) if told is None else told_std(told, small, beta)
+            x = x + std * fresh(x, generator)
     return finish(on_step, grid, x, said)
+
+
+def told_std(told: torch.Tensor, small: float, large: float) -> torch.Tensor:
+    """Std of a step's noise between those variances, log variances in proportion (Nichol & Dhariwal 2021, eq. 15)."""
+    low, high = math.log(max(small, 1e-20)), math.log(max(large, 1e-20))
+    return (0.5 * (low + (told + 1) / 2 * (high - low))).exp()
 
 
 def ddim(model: Model, x: torch.Tensor, grid: Sequence[Level], on_step: OnStep = None, *,

@@ -43,10 +43,12 @@ CLEAN = Level(0.0, 1.0, 0.0)
 
 
 class Denoised(NamedTuple):
-    """A model's word on x at a level: the clean item and the noise, with x = alpha x0 + sigma eps."""
+    """A model's word on x at a level: the clean item and the noise, with x = alpha x0 + sigma eps. ``variance``, where it tells
+    one: like x, -1 for a step's posterior's to 1 for the forward step's."""
 
     x0: torch.Tensor
     eps: torch.Tensor
+    variance: torch.Tensor | None = None
 
 
 Model = Callable[[torch.Tensor, Level], Denoised]
@@ -183,6 +185,6 @@ def within(on_step: OnStep, finish: Callable[[torch.Tensor], torch.Tensor]) -> O
 
 def views(level: Level, said: Denoised) -> dict[str, torch.Tensor]:
     """The same prediction as clean item, noise, velocity v = alpha eps - sigma x0, and score = -eps / sigma."""
-    x0, eps = said
+    x0, eps = said.x0, said.eps
     velocity = level.alpha * eps - level.sigma * x0
     return {"x0": x0, "eps": eps, "v": velocity, "score": -eps / max(level.sigma, 1e-8)}

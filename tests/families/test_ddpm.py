@@ -135,7 +135,7 @@ def test_the_learned_schedule_takes_its_gradient_from_the_denoisers_own_pass():
     b, plan = batch(DDPM, SPECS["points"]), nets["schedule"]
     time, _ = family._draw_times(nets, b, plan)
     log_snr = plan.log_snr(time)
-    error = family._noise_error(nets, b, plan.condition(time, log_snr), log_snr)
+    error, _ = family._errors(nets, b, plan, time, log_snr)
     squared = (-0.5 * plan.slope(time) * error).square()
     wanted = torch.autograd.grad(squared.mean() / squared.mean().detach(), list(plan.parameters()))
     for a, exact in zip(found, wanted, strict=True):

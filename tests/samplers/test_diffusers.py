@@ -26,7 +26,7 @@ def noise() -> torch.Tensor:
     return torch.randn(3, 1, 4, 4, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
 
 
-def ours(sampler, spacing: str, table: str = "linear", **options) -> list[torch.Tensor]:
+def ours(sampler, spacing: str, table: str = "linear", model=model, **options) -> list[torch.Tensor]:
     """The states at every step, x_T first and items last."""
     states: list[torch.Tensor] = []
     grid = levels.grid(schedules.tabulated(TABLES[table]), STEPS, spacing)
@@ -61,6 +61,33 @@ def test_ddpm(table, spacing):
     scheduler = DDPMScheduler(beta_schedule=table, clip_sample=False, timestep_spacing=spacing)
     wanted = theirs(scheduler, generator=generator())
     assert_same(ours(ancestral.ddpm, spacing, table, generator=generator()), wanted)
+
+
+def told(x: torch.Tensor, index: float) -> torch.Tensor:
+    """A variance in [-1, 1] that differs from place to place."""
+    return torch.sin(3 * x + index / 100)
+
+
+def telling(x: torch.Tensor, level: levels.Level) -> levels.Denoised:
+    """As ``model``, within the range of pictures, with a variance beside it."""
+    said = model(x, level)
+    return levels.Denoised(said.x0.clamp(-1, 1), said.eps, told(x, level.time * 1000 - 1))
+
+
+@pytest.mark.parametrize("table", ["linear", "squaredcos_cap_v2"])
+@pytest.mark.parametrize("spacing", ["trailing", "leading"])
+def test_ddpm_with_a_learned_variance(table, spacing):
+    """With trailing steps diffusers puts noise on the finished items too: there the last state is left out."""
+    from diffusers import DDPMScheduler
+
+    scheduler = DDPMScheduler(beta_schedule=table, variance_type="learned_range", timestep_spacing=spacing)
+    both = lambda scheduler, x, t: torch.cat([network(x, float(t)), told(x, float(t))], 1)  # noqa: E731
+    generator = lambda: torch.Generator().manual_seed(9)  # noqa: E731
+    last = STEPS if spacing == "trailing" else STEPS + 1
+    wanted = theirs(scheduler, both, generator=generator())[:last]
+    assert_same(ours(ancestral.ddpm, spacing, table, telling, generator=generator(), variance="learned")[:last], wanted)
+    fixed = ours(ancestral.ddpm, spacing, table, telling, generator=generator())
+    assert float((fixed[STEPS - 1] - wanted[STEPS - 1]).abs().max()) > 0.1
 
 
 @pytest.mark.parametrize("table", ["linear", "squaredcos_cap_v2"])
