@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
 
 import msgspec
 import torch
@@ -22,6 +23,10 @@ class Config(msgspec.Struct, frozen=True):
     network: Annotated[dit.DiT, Field("The transformer that denoises")] = dit.DiT()
     schedule: diffusion.Schedule = schedules.Cosine()
     prediction: diffusion.Prediction = "v"
+    variance: Annotated[
+        Literal["fixed", "learned"],
+        Field("Of the noise of DDPM sampling: the schedule's, or told by the network for each pixel"),
+    ] = "fixed"
     timesteps: diffusion.Timesteps = timesteps.Uniform()
     weighting: diffusion.Weighting = denoising.Unweighted()
 
@@ -54,9 +59,10 @@ class DiT(GuidedDiffusion):
         Preset("small", "Small", {}, {"steps": 6000, "batch_size": 64, "learning_rate": 1e-3}, {"steps": 30},
                "Minutes on a laptop"),
         Preset("paper", "As published (XL/2)", {"network": {"width": 1152, "depth": 28, "heads": 16, "patch": 2},
-               "schedule": {"type": "linear"}, "prediction": "eps"},
+               "schedule": {"type": "linear"}, "prediction": "eps", "variance": "learned"},
                {"steps": 7_000_000, "batch_size": 256, "learning_rate": 1e-4, "decay": {"type": "constant"}, "ema": 0.9999},
-               {"sampler": {"type": "ddpm"}, "steps": 250, "guidance": 1.5}, "On latents of ImageNet: many graphics cards"),
+               {"sampler": {"type": "ddpm", "variance": "learned"}, "steps": 250, "guidance": 1.5},
+               "On latents of ImageNet: many graphics cards"),
     )  # fmt: skip
     proofs = (
         Proof("shapes", "shapes:size=16,count=8000", "small", 20.0,
@@ -71,13 +77,34 @@ class DiT(GuidedDiffusion):
         return ("class",) if self.spec.classes else ()
 
     def denoiser(self) -> Any:
-        return dit.DiTNetwork(self.config.network, self.spec)
+        return dit.DiTNetwork(self.config.network, self.spec, self.config.variance == "learned")
 
     def problems(self) -> list[str]:
         found = dit.problems(self.config.network, min(self.spec.shape[-2:]))
         if len(self.spec.classes) > dit.ROWS:
             found.append(f"the data have {len(self.spec.classes)} classes, DiT's table has {dit.ROWS} rows; merge some")
+        if self.config.variance == "learned" and isinstance(self.config.schedule, schedules.Learned):
+            found.append("variance: a learned schedule has no fixed steps whose variance could be learned; take fixed, or "
+                         "another schedule")  # fmt: skip
         return found + self.condition_problems("DDPM")
 
-    def asking(self, nets: dict[str, Any], told: torch.Tensor) -> Ask:
-        return lambda x, given: nets["denoiser"](x, told.repeat(len(x) // len(told)), given["class"])
+    def spoken(self, nets, x, told, conditions, sampling=None):
+        """Guidance moves the prediction in all its channels; the variance is that of the pass with the class, the first."""
+        heard: list[torch.Tensor] = []
+        ask = self.asking(nets, told, heard.append)
+        said = self.steered(ask, x, conditions, sampling, 1 - float(told[0]) / 1000)
+        return said, heard[0][: len(x)] if heard else None
+
+    def asking(self, nets: dict[str, Any], told: torch.Tensor, hear: Callable[[torch.Tensor], None] | None = None) -> Ask:
+        """Where a variance is learned, ``hear`` is called with it, and the prediction alone is said."""
+
+        def ask(x: torch.Tensor, given: dict[str, torch.Tensor]) -> torch.Tensor:
+            said = nets["denoiser"](x, told.repeat(len(x) // len(told)), given["class"])
+            if self.config.variance == "fixed":
+                return said
+            said, variance = said.chunk(2, 1)
+            if hear is not None:
+                hear(variance)
+            return said
+
+        return ask

@@ -38,10 +38,11 @@ def problems(config: DiT, side: int) -> list[str]:
 
 
 class DiTNetwork(nn.Module):
-    """(x (B, C, H, W), times (B,) on a scale of 1000, classes (B,)) -> (B, C, H, W). The output starts at zero, and each
-    block as the identity. The null class is row ``ROWS``."""
+    """(x (B, C, H, W), times (B,) on a scale of 1000, classes (B,)) -> (B, C, H, W), or with a variance (B, 2 C, H, W): what it
+    predicts, then what it tells of a step's variance. The output starts at zero, and each block as the identity. The null
+    class is row ``ROWS``."""
 
-    def __init__(self, config: DiT, spec: DataSpec):
+    def __init__(self, config: DiT, spec: DataSpec, variance: bool = False):
         super().__init__()
         from diffusers import DiTTransformer2DModel  # takes seconds to import: only where a network is really made
 
@@ -49,8 +50,8 @@ class DiTNetwork(nn.Module):
         self.patch, self.classes = config.patch, len(spec.classes)
         self.transformer = DiTTransformer2DModel(
             num_attention_heads=config.heads, attention_head_dim=config.width // config.heads, in_channels=channels,
-            out_channels=channels, num_layers=config.depth, sample_size=side + -side % config.patch,
-            patch_size=config.patch, num_embeds_ada_norm=ROWS,
+            out_channels=channels * (2 if variance else 1), num_layers=config.depth, patch_size=config.patch,
+            sample_size=side + -side % config.patch, num_embeds_ada_norm=ROWS,
         )  # fmt: skip
         told = self.transformer.transformer_blocks[0].norm1.emb
         told.class_embedder.dropout_prob = 0.0  # items are dropped by who trains

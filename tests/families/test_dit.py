@@ -2,24 +2,49 @@
 
 from __future__ import annotations
 
+import math
+
+import msgspec
 import pytest
 import torch
-from conformance import SPECS, Conformance, conditions_for, fresh_networks, seeded
+from conformance import SPECS, Conformance, batch, conditions_for, fresh_networks, seeded, stirred, train
 
 from models_backend.contract.family import DataSpec
 from models_backend.contract.fields import build, merged, plain
-from models_backend.families.dit import Config, DiT
+from models_backend.families.dit import Config, DiT, Sampling
+from models_backend.networks import weights
 from models_backend.networks.dit import ROWS
+from models_backend.objectives import step_variance
 
 
-def member(spec: DataSpec = SPECS["image"], **changes) -> DiT:
-    """The tiny preset with changes to its network."""
+def member(spec: DataSpec = SPECS["image"], config: dict | None = None, **changes) -> DiT:
+    """The tiny preset with changes to its network, and to the rest of its config."""
     tiny = next(p for p in DiT.presets if p.name == "tiny")
-    return DiT(build(Config, merged(merged(plain(Config()), tiny.config), {"network": changes})), spec)
+    return DiT(build(Config, merged(merged(plain(Config()), tiny.config), {"network": changes, **(config or {})})), spec)
 
 
 class TestDiT(Conformance):
     key, family = "dit", DiT
+
+
+LEARNED = {"variance": "learned"}
+
+
+class Learned(DiT):
+    """DiT whose preset "tiny" learns the variance of its steps and samples with it."""
+
+    presets = tuple(
+        msgspec.structs.replace(
+            p, config=p.config | LEARNED, sampling=p.sampling | {"sampler": {"type": "ddpm", "variance": "learned"}}
+        )
+        if p.name == "tiny"
+        else p
+        for p in DiT.presets
+    )
+
+
+class TestLearnedVariance(Conformance):
+    key, family = "dit", Learned
 
 
 def asked(net, x, time, classes):
@@ -63,6 +88,92 @@ def test_sides_that_are_no_multiple_of_the_patch_are_padded_and_cropped():
     assert asked(net, torch.zeros(2, 3, 10, 10), torch.zeros(2), torch.zeros(2, dtype=torch.long)).shape == (2, 3, 10, 10)
 
 
+# ------------------------------------------------------------------------------------------------ learned variance
+
+
+def final_rows(net, variance: bool) -> torch.Tensor:
+    """Which rows (p p 2C) of the last layer make the variance, or the prediction."""
+    channels = net.transformer.out_channels
+    return (torch.arange(net.transformer.proj_out_2.out_features) % channels >= channels // 2) == variance
+
+
+def test_the_bound_teaches_the_variance_and_leaves_the_prediction_alone(monkeypatch):
+    family, gradients = member(config=LEARNED), []
+    for share in (0.001, 0.0):
+        monkeypatch.setattr(step_variance, "SHARE", share)
+        net = stirred(fresh_networks(family))["denoiser"]
+        (loss,) = family.losses({"denoiser": net}, batch(DiT, SPECS["image"]))
+        loss.value.backward()
+        gradients.append(net.transformer.proj_out_2.weight.grad)
+        assert float(loss.figures["vlb_bits"]) > 0
+    prediction, variance = final_rows(net, False), final_rows(net, True)
+    assert torch.allclose(gradients[0][prediction], gradients[1][prediction], rtol=1e-5) and gradients[0][prediction].any()
+    assert gradients[0][variance].any(1).all() and not gradients[1][variance].any()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"prediction": "eps", "schedule": {"type": "linear"}, "weighting": {"type": "min_snr"}},
+        {"prediction": "x0", "timesteps": {"type": "loss_aware"}},
+        {"schedule": {"type": "sigmoid"}, "timesteps": {"type": "importance"}, "weighting": {"type": "min_snr"}},
+        {"timesteps": {"type": "logit_normal"}},
+    ],
+)
+def test_a_learned_variance_trains_with_every_choice(changes):
+    family = member(config=LEARNED | changes)
+    nets = fresh_networks(family)
+    assert all(math.isfinite(v) for v in train(family, nets, 3))
+
+
+def test_only_the_ancestral_sampler_hears_the_variance():
+    family = member(config=LEARNED)
+    nets, noise = stirred(fresh_networks(family)), torch.randn(2, 1, 8, 8, generator=seeded())
+
+    def drawn(sampler):
+        settings = build(Sampling, {"sampler": sampler, "steps": 4})
+        with torch.no_grad():
+            return family.sample(nets, noise, {}, settings, None, seeded(1))
+
+    others = [{"type": kind} for kind in ("ddim", "dpmpp_2m", "euler", "heun", "unipc", "ddpm")]
+    learned = {"type": "ddpm", "variance": "learned"}
+    before = [drawn(sampler) for sampler in (*others, learned)]
+    layer = nets["denoiser"].transformer.proj_out_2
+    with torch.no_grad():
+        layer.bias[final_rows(nets["denoiser"], True)] += 0.7
+    after = [drawn(sampler) for sampler in (*others, learned)]
+    assert all(torch.equal(a, b) for a, b in zip(before[:-1], after[:-1], strict=True))
+    assert not torch.equal(before[-1], after[-1])
+
+
+def test_guidance_moves_the_prediction_and_the_variance_is_that_of_the_class():
+    family = member(config=LEARNED)
+    nets, x = stirred(fresh_networks(family)), torch.randn(3, 1, 8, 8, generator=seeded())
+    time, classes = torch.full((3,), 400.0), torch.tensor([0, 1, 2])
+    with_it, without = (asked(nets["denoiser"], x, time, rows) for rows in (classes, torch.full((3,), 3)))
+    with torch.no_grad():
+        said, variance = family.spoken(nets, x, time, {"class": classes}, Sampling(guidance=3.0))
+    assert torch.allclose(said, (without + 3 * (with_it - without))[:, :1], atol=1e-5)
+    assert torch.allclose(variance, with_it[:, 1:], atol=1e-6) and not torch.allclose(variance, without[:, 1:], atol=1e-4)
+
+
+def test_without_a_learned_variance_the_sampler_falls_back_to_the_posteriors():
+    family = member()
+    nets, noise = stirred(fresh_networks(family)), torch.randn(2, 1, 8, 8, generator=seeded())
+    settings = [build(Sampling, {"sampler": {"type": "ddpm", "variance": v}, "steps": 4}) for v in ("learned", "small")]
+    with torch.no_grad():
+        one, other = (family.sample(nets, noise, {}, s, None, seeded(1)) for s in settings)
+    assert torch.equal(one, other)
+
+
+# ------------------------------------------------------------------------------------------------ bad input
+
+
+def test_a_learned_schedule_has_no_steps_for_a_learned_variance():
+    (problem,) = member(config=LEARNED | {"schedule": {"type": "learned"}}).problems()
+    assert problem.startswith("variance:") and "take fixed" in problem
+
+
 @pytest.mark.parametrize(
     ("spec", "changes", "words"),
     [
@@ -82,10 +193,11 @@ def test_time_and_class_are_embedded_once_for_all_blocks():
     assert len(blocks) > 1 and all(block.norm1.emb is blocks[0].norm1.emb for block in blocks)
 
 
-def test_weights_load_into_the_librarys_own_class():
+@pytest.mark.parametrize("variance", ["fixed", "learned"])
+def test_weights_load_into_the_librarys_own_class(variance):
     from diffusers import DiTTransformer2DModel
 
-    net = fresh_networks(member())["denoiser"].eval()
+    net = fresh_networks(member(config={"variance": variance}))["denoiser"].eval()
     with torch.no_grad():
         for parameter in net.parameters():
             parameter += 0.05 * torch.randn(parameter.shape, generator=seeded(1))
@@ -93,5 +205,6 @@ def test_weights_load_into_the_librarys_own_class():
     again.load_state_dict(weights.read_bytes(weights.to_bytes(weights.tensors_of(net.transformer)), "DiT"))
     x, time, classes = torch.randn(2, 1, 8, 8, generator=seeded()), torch.tensor([10.0, 700.0]), torch.tensor([0, 1])
     with torch.no_grad():
-        assert torch.equal(again(x, time, classes, return_dict=False)[0], asked(net, x, time, classes))
+        made = again(x, time, classes, return_dict=False)[0]
+    assert torch.equal(made, asked(net, x, time, classes)) and made.shape[1] == (2 if variance == "learned" else 1)
     assert conditions_for(DiT, SPECS["image"], 2)["class"].tolist() == [0, 0]
