@@ -33,6 +33,14 @@ def test_any_side_fits(side):
     assert net(x, torch.tensor([1.0, 500.0])).shape == x.shape
 
 
+def test_the_first_stage_of_a_deep_network_fits():
+    spec = image_spec(32)
+    net = stir(denoisers.make(denoisers.Automatic("tiny"), spec))
+    deep = stir(ImageNetwork(UNet(16, [1, 1, 1, 1], blocks=1, attention=[]), 1, 32))
+    for x in (torch.randn(2, 1, 4, 4), torch.randn(2, 1, 3, 5)):
+        assert net(x, torch.ones(2)).shape == deep(x, torch.ones(2)).shape == x.shape
+
+
 @pytest.mark.parametrize("net", [ImageNetwork(SMALL, 1, 8), PointNetwork(PointMLP(16, 2), 2)], ids=["unet", "mlp"])
 def test_output_is_exactly_zero_at_first(net):
     x = torch.randn(3, *((1, 8, 8) if isinstance(net, ImageNetwork) else (2,)))
