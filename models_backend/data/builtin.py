@@ -238,4 +238,4 @@ def _report(made: Made, items: list[Item], took_s: float) -> DoctorReport:
 def _arrays(made: Made) -> dict[str, np.ndarray]:
     if made.modality == "points":
         return {"points": made.content, **made.arrays}
-    return {"native": made.content, "thumbs": geometry.fitted(made.content, folder.THUMB), **made.arrays}
+    return {"native": made.content, "thumbs": geometry.fitted(made.content, (folder.THUMB, folder.THUMB)), **made.arrays}

@@ -1,4 +1,4 @@
-"""The cache of a data set for one (resolution, channels, crop): a uint8 array that training maps into memory.
+"""The cache of a data set for one (size, channels, crop): a uint8 array that training maps into memory.
 
 It is built in shards (each written whole through storage, so that a killed build goes on where it was) and then
 joined into ``cache/<name>.npy``. See ``folder`` for the names. Shards lie in ``cache/<name>.parts/<start>.npy``.
@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from models_backend.contract.messages import TroubleError
-from models_backend.contract.run_layout import DatasetLayout, DatasetRecord
+from models_backend.contract.run_layout import DatasetRecord
 from models_backend.contract.settings import DataSettings
 from models_backend.library import storage
 
 from . import folder, geometry
+from .decoded import Target
 from .folder import CacheEntry
 from .watch import Watch
 
@@ -24,6 +26,28 @@ SHARD = 2048
 
 #: (start, stop) -> uint8 (stop - start, H, W, C): rows of the cache made from the sources
 Rows = Callable[[int, int], np.ndarray]
+
+
+class Cut(NamedTuple):
+    """What an array holds: the pictures at the positions ``rows`` (N,) of the data, in rising order, as ``target`` and
+    ``channels`` say."""
+
+    name: str
+    rows: np.ndarray
+    target: Target
+    channels: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(N, H, W, C)."""
+        width, height = self.target.size
+        return len(self.rows), height, width, self.channels
+
+
+def squares(record: DatasetRecord, settings: DataSettings) -> Cut:
+    """All pictures as squares of one side."""
+    target = Target(settings.resolution, settings.crop)
+    return Cut(cache_name(record, settings), np.arange(record.count), target, channels_of(record, settings))
 
 
 def channels_of(record: DatasetRecord, settings: DataSettings) -> int:
@@ -35,6 +59,11 @@ def cache_name(record: DatasetRecord, settings: DataSettings) -> str:
     """The name of the array that these settings need."""
     if settings.resolution == folder.THUMB and settings.crop == "centre" and channels_of(record, settings) == record.channels:
         return "thumbs"
+    return full_name(record, settings)
+
+
+def full_name(record: DatasetRecord, settings: DataSettings) -> str:
+    """Side, colours and crop in one word."""
     return f"{settings.resolution}-{'grey' if channels_of(record, settings) == 1 else 'rgb'}-{settings.crop}"
 
 
@@ -51,25 +80,19 @@ def open_array(cache: Path, name: str) -> np.ndarray | None:
     return np.memmap(path, np.dtype(entry.dtype), "r", entry.offset, tuple(entry.shape))
 
 
-def standing(layout: DatasetLayout, record: DatasetRecord, settings: DataSettings) -> np.ndarray | None:
-    """The array for these settings, mapped read-only, or None where it is not built yet."""
-    return open_array(layout.cache, cache_name(record, settings))
-
-
-def build(layout: DatasetLayout, record: DatasetRecord, settings: DataSettings, rows: Rows, watch: Watch) -> np.ndarray:
-    """Builds the array for these settings from ``rows`` and maps it read-only.
+def build(cache: Path, cut: Cut, rows: Rows, watch: Watch) -> np.ndarray:
+    """Builds the array of a cut from ``rows`` and maps it read-only.
 
     Raises Cancelled (finished shards stay, and the next call goes on from them), and whatever ``rows`` raises."""
-    name = cache_name(record, settings)
-    shape = (record.count, settings.resolution, settings.resolution, channels_of(record, settings))
-    parts = layout.cache / f"{name}.parts"
+    name, shape, count = cut.name, cut.shape, len(cut.rows)
+    parts = cache / f"{name}.parts"
     storage.make_folder(parts)
-    watch.begin(f"Preparing pictures at {settings.resolution} px", record.count)
-    for start in range(0, record.count, SHARD):
-        _shard(parts, start, min(start + SHARD, record.count), shape[1:], rows, watch)
-    _join(layout.cache, name, parts, shape)
+    watch.begin(f"Preparing pictures at {cut.target}", count)
+    for start in range(0, count, SHARD):
+        _shard(parts, start, min(start + SHARD, count), shape[1:], rows, watch)
+    _join(cache, name, parts, shape)
     storage.remove_folder(parts)
-    made = open_array(layout.cache, name)
+    made = open_array(cache, name)
     if made is None:
         raise TroubleError("the cache that was just written cannot be read", name, advice="check the disk, then try again")
     return made
@@ -93,15 +116,14 @@ def _join(cache: Path, name: str, parts: Path, shape: tuple[int, ...]) -> None:
     folder.write_array(cache, name, np.dtype(np.uint8), shape, pieces)
 
 
-def native_rows(layout: DatasetLayout, record: DatasetRecord, settings: DataSettings) -> Rows | None:
+def native_rows(cache: Path, cut: Cut) -> Rows | None:
     """Rows resampled from a built-in set's own pictures; None where the set has none."""
-    native = open_array(layout.cache, "native")
+    native = open_array(cache, "native")
     if native is None:
         return None
-    channels = channels_of(record, settings)
 
     def rows(start: int, stop: int) -> np.ndarray:
-        pictures = geometry.recoloured(np.asarray(native[start:stop]), channels)
-        return geometry.fitted(pictures, settings.resolution, settings.crop)
+        pictures = geometry.recoloured(np.asarray(native[cut.rows[start:stop]]), cut.channels)
+        return geometry.fitted(pictures, cut.target.size, cut.target.crop)
 
     return rows

@@ -7,10 +7,25 @@ import msgspec
 
 
 class Target(msgspec.Struct, frozen=True):
-    """An array to make: (side, side, 3) uint8."""
+    """An array to make: (height, side, 3) uint8; as high as wide where no height is given."""
 
     side: int
     crop: str = "centre"
+    height: int = 0
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in px."""
+        return self.side, self.height or self.side
+
+    @property
+    def bytes(self) -> int:
+        """Of the array."""
+        return 3 * self.size[0] * self.size[1]
+
+    def __str__(self) -> str:
+        width, height = self.size
+        return f"{width} px" if width == height else f"{width} × {height} px"
 
 
 class Decoded(msgspec.Struct):

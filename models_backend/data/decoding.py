@@ -63,7 +63,7 @@ def _decode(data: bytes, header: Header, targets: list[Target], complaints: Comp
     first = seen[factors[0] if factors else next(iter(seen))]
     if reduces and not header.plain:
         full = _turned(full, first)
-    arrays = [geometry.fit(seen[f], t.side, t.crop) for f, t in zip(factors, targets)]
+    arrays = [geometry.fit(seen[f], t.size, t.crop) for f, t in zip(factors, targets)]
     found = Decoded("", "", header.format, *full, alpha=alpha, arrays=[np.ascontiguousarray(a).tobytes() for a in arrays])
     if looks:
         _describe(found, first, header)
@@ -99,10 +99,12 @@ _REDUCED = {1: cv2.IMREAD_COLOR, 2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_RE
 
 
 def _factor(header: Header, target: Target) -> int:
-    """The largest reduction that libjpeg can do while decoding which still leaves the target's side."""
-    sides = (header.width, header.height)
-    side = max(sides) if target.crop == "pad" else min(sides)
-    return next((f for f in (8, 4, 2) if side // f >= target.side and min(sides) >= f), 1)
+    """The largest reduction that libjpeg can do while decoding which still leaves the target's size."""
+    sides, wanted = (header.width, header.height), target.size
+    if not header.plain:
+        wanted = (max(wanted), max(wanted))  # it may yet be turned
+    enough = any if target.crop == "pad" else all
+    return next((f for f in (8, 4, 2) if enough(s // f >= w for s, w in zip(sides, wanted)) and min(sides) >= f), 1)
 
 
 def _jpeg(data: bytes, factor: int) -> np.ndarray:

@@ -1,7 +1,7 @@
-"""How a picture of any shape becomes a square of one side: numpy and OpenCV only, so that the decoder child can use it.
+"""How a picture of any shape becomes one of a given size: numpy and OpenCV only, so that the decoder child can use it.
 
-Shrinking averages over the area (no aliasing), enlarging is bicubic. "centre" cuts the largest central square, "pad"
-shows the whole picture on black bars, "stretch" ignores the aspect.
+Shrinking averages over the area (no aliasing), enlarging is bicubic. "centre" cuts the largest central piece of the wanted
+proportions, "pad" shows the whole picture on black bars, "stretch" ignores the aspect. Sizes are (width, height) in px.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from __future__ import annotations
 import numpy as np
 
 
-def fit(picture: np.ndarray, side: int, crop: str) -> np.ndarray:
-    """A picture (H, W) or (H, W, 3) uint8 as (side, side[, 3])."""
+def fit(picture: np.ndarray, size: tuple[int, int], crop: str) -> np.ndarray:
+    """A picture (H, W) or (H, W, 3) uint8 as (height, width[, 3])."""
     if crop == "pad":
-        return _padded(picture, side)
+        return _padded(picture, *size)
     if crop == "centre":
-        picture = _central(picture)
-    return resized(picture, side, side)
+        picture = _central(picture, *size)
+    return resized(picture, *size)
 
 
 def resized(picture: np.ndarray, width: int, height: int) -> np.ndarray:
@@ -29,21 +29,22 @@ def resized(picture: np.ndarray, width: int, height: int) -> np.ndarray:
     return cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
 
 
-def _central(picture: np.ndarray) -> np.ndarray:
-    height, width = picture.shape[:2]
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    return picture[top : top + side, left : left + side]
+def _central(picture: np.ndarray, width: int, height: int) -> np.ndarray:
+    old_height, old_width = picture.shape[:2]
+    scale = min(old_width / width, old_height / height)
+    wide, high = max(1, round(width * scale)), max(1, round(height * scale))
+    top, left = (old_height - high) // 2, (old_width - wide) // 2
+    return picture[top : top + high, left : left + wide]
 
 
-def _padded(picture: np.ndarray, side: int) -> np.ndarray:
-    height, width = picture.shape[:2]
-    scale = side / max(height, width)
-    inner = resized(picture, max(1, round(width * scale)), max(1, round(height * scale)))
-    square = np.zeros((side, side, *picture.shape[2:]), np.uint8)
-    top, left = (side - inner.shape[0]) // 2, (side - inner.shape[1]) // 2
-    square[top : top + inner.shape[0], left : left + inner.shape[1]] = inner
-    return square
+def _padded(picture: np.ndarray, width: int, height: int) -> np.ndarray:
+    old_height, old_width = picture.shape[:2]
+    scale = min(width / old_width, height / old_height)
+    inner = resized(picture, max(1, round(old_width * scale)), max(1, round(old_height * scale)))
+    whole = np.zeros((height, width, *picture.shape[2:]), np.uint8)
+    top, left = (height - inner.shape[0]) // 2, (width - inner.shape[1]) // 2
+    whole[top : top + inner.shape[0], left : left + inner.shape[1]] = inner
+    return whole
 
 
 def recoloured(pictures: np.ndarray, channels: int) -> np.ndarray:
@@ -56,10 +57,10 @@ def recoloured(pictures: np.ndarray, channels: int) -> np.ndarray:
     return np.round(luma).astype(np.uint8)[..., None]
 
 
-def fitted(pictures: np.ndarray, side: int, crop: str = "centre") -> np.ndarray:
-    """A batch (N, H, W, C) uint8 as (N, side, side, C)."""
-    channels = pictures.shape[-1]
-    if pictures.shape[1:3] == (side, side):
+def fitted(pictures: np.ndarray, size: tuple[int, int], crop: str = "centre") -> np.ndarray:
+    """A batch (N, H, W, C) uint8 as (N, height, width, C)."""
+    channels, (width, height) = pictures.shape[-1], size
+    if pictures.shape[1:3] == (height, width):
         return pictures
-    squares = [fit(p[..., 0] if channels == 1 else p, side, crop) for p in pictures]
-    return np.stack(squares).reshape(len(pictures), side, side, channels)
+    made = [fit(p[..., 0] if channels == 1 else p, size, crop) for p in pictures]
+    return np.stack(made).reshape(len(pictures), height, width, channels)

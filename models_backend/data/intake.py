@@ -31,7 +31,7 @@ class Spool:
 
     @property
     def row_bytes(self) -> int:
-        return 3 * self.target.side**2
+        return self.target.bytes
 
     def put(self, first: int, rows: Sequence[bytes]) -> None:
         """Rows of consecutive positions; b"" leaves a gap."""

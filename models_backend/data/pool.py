@@ -277,7 +277,7 @@ def _next(shared: Iterator[Any], lock: threading.Lock) -> Any | None:
 
 def _checked(answer: Decoded, targets: list[Target]) -> Decoded:
     """An answer whose arrays do not have the asked size cannot be ours."""
-    if not answer.code and [len(a) for a in answer.arrays] != [3 * t.side * t.side for t in targets]:
+    if not answer.code and [len(a) for a in answer.arrays] != [t.bytes for t in targets]:
         raise ChildGone()
     return answer
 

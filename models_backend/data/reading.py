@@ -44,8 +44,7 @@ class Split:
         """Items at ``indices`` (B,) of this split as float32. With a generator and ``flip`` set, mirrored at random."""
         taken = self._array[self.positions[np.asarray(indices, np.int64)]]
         if self._flip and generator is not None:
-            mirrored = generator.random(len(taken)) < 0.5
-            taken[mirrored] = taken[mirrored][:, :, ::-1]
+            mirror_some(taken, generator)
         return self._to_float(taken)
 
     def raw(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
@@ -100,6 +99,12 @@ class Dataset:
         return {name: values for name, values in self.factors().items() if drawn is None or name in drawn}
 
 
+def mirror_some(pictures: np.ndarray, generator: np.random.Generator) -> None:
+    """Mirrors each of the pictures (B, H, W, C) left to right in place, or not: as the generator wants it."""
+    mirrored = generator.random(len(pictures)) < 0.5
+    pictures[mirrored] = pictures[mirrored][:, :, ::-1]
+
+
 def pictures_to_float(pictures: np.ndarray) -> np.ndarray:
     """uint8 (B, H, W, C) -> float32 (B, C, H, W) in [-1, 1]."""
     moved = np.ascontiguousarray(np.moveaxis(pictures, -1, 1))
@@ -129,19 +134,21 @@ def open_data(
         if array is None:
             raise TroubleError("the stored points are damaged", record.title, advice="make or import the data set again")
         return Dataset(stored, record, items, array, settings)
-    array = cache.standing(layout, record, settings)
-    if array is None:
-        with explained("the pictures cannot be prepared", record.title, "what is cached already is kept"):
-            array = _built(layout, record, items, settings, Watch(tell, cancelled))
+    array = prepared(layout, record, items, cache.squares(record, settings), Watch(tell, cancelled))
     return Dataset(stored, record, items, array, settings)
 
 
-def _built(layout: DatasetLayout, record: DatasetRecord, items: list[Item], settings: DataSettings, watch: Watch) -> np.ndarray:
-    native = cache.native_rows(layout, record, settings)
-    if native is not None:
-        return cache.build(layout, record, settings, native, watch)
-    with SourceRows(record, items, settings) as rows:
-        return cache.build(layout, record, settings, rows, watch)
+def prepared(layout: DatasetLayout, record: DatasetRecord, items: list[Item], cut: cache.Cut, watch: Watch) -> np.ndarray:
+    """The array of a cut, mapped read-only; built first where it does not stand yet. Raises as ``open_data``."""
+    standing = cache.open_array(layout.cache, cut.name)
+    if standing is not None:
+        return standing
+    with explained("the pictures cannot be prepared", record.title, "what is cached already is kept"):
+        native = cache.native_rows(layout.cache, cut)
+        if native is not None:
+            return cache.build(layout.cache, cut, native, watch)
+        with SourceRows(items, cut) as rows:
+            return cache.build(layout.cache, cut, rows, watch)
 
 
 def default_settings(record: DatasetRecord) -> DataSettings:

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from models_backend.contract.messages import TroubleError
-from models_backend.contract.run_layout import DatasetRecord, Item
-from models_backend.contract.settings import DataSettings
+from models_backend.contract.run_layout import Item
 
-from . import cache, geometry
+from . import geometry
 from .archives import Refused
-from .decoded import Decoded, Target
+from .cache import Cut
+from .decoded import Decoded
 from .intake import BATCH
 from .opening import Opener, source_of
 from .pool import Pool
@@ -22,13 +22,13 @@ _KEPT = "what is cached already is kept, at the sizes it was cached for"
 
 
 class SourceRows:
-    """Callable (start, stop) -> uint8 (stop - start, side, side, C); a context manager that owns its decoders.
+    """Callable (start, stop) -> uint8 (stop - start, H, W, C): rows of a cut of ``items``, all that a data set has; a context
+    manager that owns its decoders.
 
     Raises TroubleError that names the source where one is gone, has changed, or cannot be decoded any more."""
 
-    def __init__(self, record: DatasetRecord, items: list[Item], settings: DataSettings):
-        self._items, self._channels = items, cache.channels_of(record, settings)
-        self._target = Target(settings.resolution, settings.crop)
+    def __init__(self, items: list[Item], cut: Cut):
+        self._items, self._cut = [items[position] for position in cut.rows], cut
 
     def __enter__(self) -> SourceRows:
         self._pool, self._opener = Pool(), Opener()
@@ -39,15 +39,15 @@ class SourceRows:
         self._pool.__exit__(*details)
 
     def __call__(self, start: int, stop: int) -> np.ndarray:
-        side = self._target.side
-        rows = np.empty((stop - start, side, side, self._channels), np.uint8)
+        _, height, width, channels = self._cut.shape
+        rows = np.empty((stop - start, height, width, channels), np.uint8)
 
         def take(batch: range, answers: list[Decoded]) -> None:
             for position, answer in zip(batch, answers):
-                picture = np.frombuffer(self._good(position, answer), np.uint8).reshape(1, side, side, 3)
-                rows[position - start] = geometry.recoloured(picture, self._channels)[0]
+                picture = np.frombuffer(self._good(position, answer), np.uint8).reshape(1, height, width, 3)
+                rows[position - start] = geometry.recoloured(picture, channels)[0]
 
-        self._pool.run(_batches(start, stop), self._load, [self._target], take, looks=False)
+        self._pool.run(_batches(start, stop), self._load, [self._cut.target], take, looks=False)
         return rows
 
     def _load(self, batch: range) -> list[bytes]:
@@ -58,7 +58,7 @@ class SourceRows:
             data = self._opener.read(source_of(item.source))
         except Refused as refused:
             raise TroubleError(
-                f"this source is needed to show the pictures at {self._target.side} px, but {refused.reason}",
+                f"this source is needed to show the pictures at {self._cut.target}, but {refused.reason}",
                 item.source, _KEPT, "put it back, import the data again, or use a size that is cached",
             ) from refused  # fmt: skip
         if hashlib.sha256(data).hexdigest() != item.sha256:
