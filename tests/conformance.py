@@ -278,6 +278,17 @@ class Conformance:
             loss.value.backward()
             assert torch.isfinite(loss.value)
 
+    def test_wide_and_high_pictures_train_where_every_shape_fits(self, spec):
+        member = built(self.family, spec)
+        for size in ((16, 8), (8, 16)):
+            if not member.takes_size(*size):
+                assert not self.family.any_shape or spec.modality != "image" or member.parts
+                continue
+            x = torch.nn.functional.interpolate(batch(self.family, spec).x, size[::-1])
+            for loss in member.losses(fresh_networks(member), replace(batch(self.family, spec), x=x)):
+                loss.value.backward()
+                assert torch.isfinite(loss.value)
+
     def test_validation_needs_no_gradient(self, spec):
         member = built(self.family, spec)
         nets = fresh_networks(member)

@@ -214,6 +214,7 @@ class Family:
     trace: ClassVar[TraceKind] = "path"
     health: ClassVar[tuple[str, ...]] = ()
     any_size: ClassVar[bool] = False  # whether its networks take pictures of every size that its settings fit
+    any_shape: ClassVar[bool] = False  # whether such pictures may be wider than high, or higher than wide
     Config: ClassVar[type[msgspec.Struct]]
     Sampling: ClassVar[type[msgspec.Struct]]
     presets: ClassVar[tuple[Preset, ...]] = ()
@@ -252,10 +253,14 @@ class Family:
 
     def takes_side(self, side: int) -> bool:
         """Whether its losses take pictures of that side beside the data's own, for training in stages of resolution."""
-        if not self.any_size or self.parts or self.spec.modality != "image":
+        return self.takes_size(side, side)
+
+    def takes_size(self, width: int, height: int) -> bool:
+        """Whether its losses take pictures of that width and height beside the data's own."""
+        if not self.any_size or self.parts or self.spec.modality != "image" or (width != height and not self.any_shape):
             return False
-        smaller = msgspec.structs.replace(self.spec, shape=(self.spec.shape[0], side, side))
-        return not type(self)(self.config, smaller).problems()
+        other = msgspec.structs.replace(self.spec, shape=(self.spec.shape[0], height, width))
+        return not type(self)(self.config, other).problems()
 
     def derive(self, nets: dict[str, Any], x: Any, generator: Any) -> dict[str, Any] | None:
         """Data computed once before training from the parts (reflow pairs, latents), row-aligned with what it

@@ -16,6 +16,10 @@ class DataSettings(msgspec.Struct, frozen=True):
     channels: Annotated[Literal["auto", "grey", "rgb"], Field("Colour channels; auto asks the data")] = "auto"
     crop: Annotated[Literal["centre", "pad", "stretch"], Field("How other shapes become square")] = "centre"
     flip: Annotated[bool, Field("Mirror pictures left to right at random")] = False
+    buckets: Annotated[
+        int, Field("Shapes of about the same area that training sorts pictures into by their proportions; 0 makes all square",
+                   low=0, high=7)
+    ] = 0  # fmt: skip
 
 
 class Constant(msgspec.Struct, frozen=True, tag="constant"):

@@ -4,6 +4,8 @@
 complete and is never read. Names:
 
 * ``<resolution>-<grey|rgb>-<crop>``: uint8 (N, H, W, C), C 1 or 3, row n is item n of ``items.jsonl``
+* ``<resolution>-<grey|rgb>-<crop>-of-<buckets>-<width>x<height>``: uint8 (N, H, W, C), the items whose proportions are
+  nearest to that shape of so many (see ``buckets``), in the order of ``items.jsonl``
 * ``thumbs``: uint8 (N, 64, 64, C), what the window shows; there from the import on. It also stands for
   ``64-<grey|rgb>-centre`` in the data's own colours
 * ``native``: a built-in set's own pictures, uint8 (N, H, W, C)

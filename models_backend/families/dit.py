@@ -52,6 +52,7 @@ class DiT(GuidedDiffusion):
     provides = ("conditional diffusion",)
     latents = ("noise",)
     trace = "denoise"
+    any_shape = False  # diffusers puts the patches together as a square
     health = ("noise_levels",)
     presets = (
         Preset("tiny", "Tiny", {"network": {"width": 32, "depth": 2, "heads": 2}}, {"steps": 60, "batch_size": 16, "warmup": 5},

@@ -60,6 +60,7 @@ class MMDiT(InLatents, Guided, flow.Flow):
     provides = ("text to image",)
     latents = ("noise",)
     trace = "denoise"
+    any_shape = False  # diffusers' table of places, kept with the weights, is as large as the data's own square
     health = ("noise_levels",)
     presets = (
         Preset("tiny", "Tiny", {"network": {"width": 32, "depth": 2, "heads": 2, "patch": 2, "context": 24},

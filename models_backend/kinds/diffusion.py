@@ -93,7 +93,7 @@ class Diffusion(Keeping, Family):
     """Networks: "denoiser", and with a learned schedule "schedule", with loss-aware timesteps "history". ``Config`` has
     the fields schedule, prediction, timesteps and weighting, ``Sampling`` those of ``Sampling`` here."""
 
-    any_size = True
+    any_size = any_shape = True
 
     # networks -----------------------------------------------------------------------------------------
     def networks(self) -> dict[str, Any]:

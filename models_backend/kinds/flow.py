@@ -59,7 +59,7 @@ class Flow(Keeping, Family):
     """Network: "velocity". Time 0 is noise, 1 is data. ``Config`` has the fields network and time, ``Sampling`` those of
     ``Sampling`` here."""
 
-    any_size = True
+    any_size = any_shape = True
 
     # networks -----------------------------------------------------------------------------------------
     def networks(self) -> dict[str, Any]:

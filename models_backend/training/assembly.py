@@ -14,6 +14,7 @@ from models_backend.contract.fields import build
 from models_backend.contract.messages import Progress, TroubleError
 from models_backend.contract.run_layout import RunRecord
 from models_backend.contract.settings import DataSettings, TrainingSettings
+from models_backend.data.buckets import Buckets, open_buckets, shapes
 from models_backend.data.reading import open_data
 from models_backend.networks import weights
 
@@ -27,6 +28,7 @@ class Assembly:
     record: RunRecord
     settings: TrainingSettings
     data: Any
+    buckets: Buckets | None
     family: Family
     nets: dict[str, nn.Module]
     device: torch.device
@@ -40,10 +42,12 @@ def assemble(library: Any, record: RunRecord, families: Mapping[str, type[Family
     refuse_changed(record, data)
     family = weights.make_family(record, families, weights.load_parts(library, record, families, device))
     problems = family.problems() + given.problems(family, data) + stages.problems(family, settings.grow_from)
+    problems += stages.shape_problems(family, shapes(data.settings), settings.grow_from)
     if problems:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         raise TroubleError(problems[0] + more, record.title or record.id, advice="Change the setting and start the run again")
-    return Assembly(record, settings, data, family, seeded_networks(family, settings.seed, device), device)
+    buckets = open_buckets(data, tell)
+    return Assembly(record, settings, data, buckets, family, seeded_networks(family, settings.seed, device), device)
 
 
 def refuse_changed(record: RunRecord, data: Any) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
 from models_backend.contract.family import Batch, Family
+from models_backend.data.buckets import Buckets
 from models_backend.data.reading import order
 
 from . import randomness, stages
@@ -38,16 +40,55 @@ class Order:
         return self._epochs[epoch]
 
 
+class BucketOrder:
+    """An endless row of batches of ``size`` items, each of one bucket. ``members``: the positions (N,) of those in each.
+
+    Every item comes up once an epoch, but for the rest of a bucket that fills no batch: it is carried over into the next."""
+
+    def __init__(self, seed: int, members: Sequence[np.ndarray], size: int):
+        self._members, self._size = members, size
+        self._counts = np.array([len(bucket) for bucket in members])
+        self._seeds = [randomness.stream(seed, number, 0, randomness.BUCKETS) for number in range(len(members) + 1)]
+        self._rows = [Order(one, len(bucket)) for one, bucket in zip(self._seeds, members)]
+
+    def items(self, start: int, stop: int) -> np.ndarray:
+        """Positions (stop - start,) in the training split of one batch; ``start`` is a multiple of ``size``."""
+        batch = start // self._size
+        epoch = self._epoch_of(batch)
+        before, turns = self._before(epoch), self._turns(epoch)
+        place = batch - before.sum()
+        bucket = turns[place]
+        first = (before[bucket] + np.count_nonzero(turns[:place] == bucket)) * self._size
+        return self._members[bucket][self._rows[bucket].items(first, first + stop - start)]
+
+    def _before(self, epoch: int) -> np.ndarray:
+        """Batches of each bucket before that epoch."""
+        return epoch * self._counts // self._size
+
+    def _epoch_of(self, batch: int) -> int:
+        epoch = batch * self._size // int(self._counts.sum())
+        while self._before(epoch + 1).sum() <= batch:
+            epoch += 1
+        return epoch
+
+    def _turns(self, epoch: int) -> np.ndarray:
+        """Which bucket each batch of an epoch comes from."""
+        turns = np.repeat(np.arange(len(self._counts)), self._before(epoch + 1) - self._before(epoch))
+        return turns[order(self._seeds[-1], epoch, len(turns))]
+
+
 class Batches:
     """Batches of the training split, or of derived data where there are any."""
 
     def __init__(self, data: Any, family: Family, seed: int, size: int, parts: int, total: int, device: torch.device,
-                 derived: dict[str, np.ndarray] | None = None, rank: int = 0, world: int = 1, first_side: int = 0):  # fmt: skip
+                 derived: dict[str, np.ndarray] | None = None, rank: int = 0, world: int = 1, first_side: int = 0,
+                 buckets: Buckets | None = None):  # fmt: skip
         self._data, self._seed, self._total, self._first_side = data, seed, total, first_side
+        self._buckets, self._full = buckets, data.settings.resolution if buckets else 0
         self._size, self._parts, self._rank, self._world = size, parts, rank, world
         self._device, self._derived = device, derived or {}
         rows = len(self._derived["x"]) if "x" in self._derived else data.train.count
-        self._order = Order(seed, rows)
+        self._order = BucketOrder(seed, buckets.members, size) if buckets else Order(seed, rows)
         self._given = Given(family, data.train)
         self._known = "x" not in self._derived or rows == data.train.count
         self._generators = [torch.Generator(device) for _ in range(parts)]
@@ -70,14 +111,14 @@ class Batches:
         extra = {name: self._placed(array[index]) for name, array in self._derived.items() if name != "x"}
         given = self._given.at(index if self._known else None, len(index), self._device, where, part)
         progress = step / self._total
-        seen = stages.at(self._placed(x), self._first_side, progress)
+        seen = stages.at(self._placed(x), self._first_side, progress, self._full)
         return Batch(seen, torch.from_numpy(index).to(self._device), generator, step, progress, given, extra)
 
     def _take(self, index: np.ndarray, step: int, part: int) -> np.ndarray:
         flips = None
         if self._data.settings.flip:
             flips = randomness.numpy_generator(self._seed, step, self._rank, randomness.FLIPS, part)
-        return self._data.train.take(index, flips)
+        return (self._buckets or self._data.train).take(index, flips)
 
     def _placed(self, array: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self._device)

@@ -93,7 +93,7 @@ def _batches(assembled: Assembly) -> Batches:
     settings = assembled.settings
     rows = derived.first_chunk(assembled.family, assembled.nets, assembled.data, settings.seed, assembled.device)
     batches = Batches(assembled.data, assembled.family, settings.seed, settings.batch_size, settings.accumulate, settings.steps,
-                      assembled.device, rows, first_side=settings.grow_from)  # fmt: skip
+                      assembled.device, rows, first_side=settings.grow_from, buckets=assembled.buckets)  # fmt: skip
     for encoder in frozen_text.frozen_in(assembled.nets)[:1]:  # of a run all captions are read before the first step
         for step in _measured(batches):
             for batch in batches.of_step(step):

@@ -79,7 +79,7 @@ class Trainer:
         rows = derived.arrays(self.family, self.nets, self.data, settings.seed, self.device, inside / "data.npz", self._tell)
         derived.captions(self.nets, self.data, self.device, inside, self._tell)
         self.batches = Batches(self.data, self.family, settings.seed, settings.batch_size, settings.accumulate, self.total,
-                               self.device, rows, first_side=settings.grow_from)  # fmt: skip
+                               self.device, rows, first_side=settings.grow_from, buckets=assembled.buckets)  # fmt: skip
         self.validation = Validation(self.data, self.family, settings.seed, settings.batch_size, self.total, self.device)
         self.sampling = build(self.family.Sampling, merged({}, self.record.sampling))
 

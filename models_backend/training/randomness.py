@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 #: purposes, so that no two draws share a stream
-NOISE, FLIPS, DROPS, LAYERS, VALIDATION, DERIVED = range(6)
+NOISE, FLIPS, DROPS, LAYERS, VALIDATION, DERIVED, BUCKETS = range(7)
 
 
 def stream(seed: int, step: int, rank: int = 0, purpose: int = NOISE, part: int = 0) -> int:
