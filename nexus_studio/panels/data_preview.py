@@ -94,6 +94,8 @@ class ModelView(QWidget):
         words = [f"{side} × {side}", "grey" if grey else "rgb"]
         if not exact and (side > THUMB or values["crop"] != "centre"):
             words.append(f"from centred {THUMB} px thumbnails until a run has cached this")
+        elif values["buckets"] > 1:
+            words.append(f"in training up to {values['buckets']} shapes")
         self.note.emit(" · ".join(words))
 
 

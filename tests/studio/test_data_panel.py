@@ -194,7 +194,11 @@ async def test_what_the_model_sees_follows_the_settings_and_they_are_kept(qapp, 
         view.form.changed.emit()
         await settle(lambda: view.images[1].width() == 16)
         assert view.images[1] == first.mirrored(True, False)
-        assert panel.docks["data.preview"].heading.hint.text() == "16 × 16 · rgb"
+        said = panel.docks["data.preview"].heading.hint
+        assert said.text() == "16 × 16 · rgb"
+        view.form.set_values({"resolution": 16, "buckets": 3})
+        view.form.changed.emit()
+        await settle(lambda: said.text() == "16 × 16 · rgb · in training up to 3 shapes")
 
 
 async def test_points_are_drawn_in_the_plane(qapp, tmp_path):
