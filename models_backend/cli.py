@@ -193,6 +193,7 @@ def _checking(add) -> None:
     proof = add("proof", "proving:proof", "train a family on built-in data and hold its claims")
     proof.add_argument("family")
     proof.add_argument("--only", default="", metavar="NAME", help="one proof of several")
+    proof.add_argument("--again", action="store_true", help="measure the newest run of each again instead of training one")
     replay = add("prove-resume", "proving:prove_resume", "replay steps of a run and compare bit by bit")
     replay.add_argument("run", help=RUN)
     replay.add_argument("--steps", type=_natural, default=0, help="how many (default: between the last two checkpoints)")

@@ -165,7 +165,11 @@ def test_conditions_are_written_kind_is_value_and_several_go_round():
 
 
 def test_a_proof_trains_measures_and_holds_its_claims(run, library_root):
+    assert "no finished run" in run("proof", "toy", "--only", "holds", "--again", status=1)[-1]["what"]
     assert last(run("proof", "toy", "--only", "holds"), "done")["passed"]
+    runs = set((library_root / "runs").iterdir())
+    assert last(run("proof", "toy", "--only", "holds", "--again"), "done")["passed"]
+    assert set((library_root / "runs").iterdir()) == runs, "it was trained once more"
     lines = run("proof", "toy", status=1)
     held = {line["proof"]: line["held"] for line in lines if "held" in line}
     assert held == {"holds": True, "fails": False} and not last(lines, "done")["passed"]

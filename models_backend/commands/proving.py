@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from models_backend.contract.family import FamilyDescription, Proof
 from models_backend.contract.messages import Evaluate, ProveResume, TroubleError
 from models_backend.contract.run_layout import RunRecord
+from models_backend.engine import creation
 from models_backend.engine.terminal import Reporter, duration
 
 from .bringing import data_of
@@ -32,7 +33,7 @@ async def proof(options: argparse.Namespace, reporter: Reporter) -> int:
         family = await now.engine.family(options.family)
         if not family.proofs:
             raise TroubleError("this family declares no proof", family.key)
-        results = await _prove(now, family, options.only, reporter)
+        results = await _prove(now, family, options.only, reporter, options.again)
     for result in results:
         for claim in result.claims:
             reporter.result(
@@ -48,11 +49,13 @@ async def proof(options: argparse.Namespace, reporter: Reporter) -> int:
     return 0 if passed else 1
 
 
-async def _prove(now: Session, family: FamilyDescription, only: str, reporter: Reporter) -> list[ProofResult]:
+async def _prove(
+    now: Session, family: FamilyDescription, only: str, reporter: Reporter, again: bool = False
+) -> list[ProofResult]:
     from models_backend.evaluation.proof import Workshop, prove
 
     workshop = Workshop(
-        train=lambda wanted, parts: _train(now, family.key, wanted, parts),
+        train=lambda wanted, parts: (_trained if again else _train)(now, family, wanted, parts),
         measure=lambda run, wanted: _measure(now, run, wanted),
         other=lambda name: _other(now, name, reporter),
         tell=reporter.note,
@@ -80,12 +83,28 @@ def _kept(now: Session, run: RunRecord) -> ProofResult | None:
     return storage.read_json(path, ProofResult) if path.exists() else None
 
 
-async def _train(now: Session, key: str, wanted: Proof, parts: dict[str, str]) -> object:
+async def _trained(now: Session, family: FamilyDescription, wanted: Proof, parts: dict[str, str]) -> object:
+    """The newest finished run that was trained as this proof says, to be measured again."""
     from models_backend.evaluation.proof import Trained
 
-    dataset = await data_of(now, wanted.dataset)
+    dataset, training = await data_of(now, wanted.dataset), {"preview_count": SHOWN} | wanted.training
+    wish = creation.Wish(family, dataset, wanted.preset, wanted.config, training, {}, parts, wanted.sampling)
+    record = next((r for r in now.library.runs() if creation.same_training(r, wish)
+                   and now.library.run(r.id).state()[0] == "finished"), None)  # fmt: skip
+    if record is None:
+        raise TroubleError("no finished run was trained as this proof says", f"{family.key}, {wanted.name}",
+                           advice="leave out --again, and one is")  # fmt: skip
+    folder = now.library.run(record.id)
+    times = [event.time for event in folder.events()]
+    return Trained(record.id, folder.layout, _parameters(now, record), folder.state()[1], times[-1] - times[0])
+
+
+async def _train(now: Session, family: FamilyDescription, wanted: Proof, parts: dict[str, str]) -> object:
+    from models_backend.evaluation.proof import Trained
+
+    dataset, training = await data_of(now, wanted.dataset), {"preview_count": SHOWN} | wanted.training
     record = await now.engine.create_run(
-        key, dataset.id, wanted.preset, config=wanted.config, training={"preview_count": SHOWN} | wanted.training, parts=parts,
+        family.key, dataset.id, wanted.preset, config=wanted.config, training=training, parts=parts,
         sampling=wanted.sampling, title=f"proof {wanted.name}",
     )  # fmt: skip
     state = await train_to_end(now, record)

@@ -114,6 +114,14 @@ class Wish(msgspec.Struct):
     title: str = ""
 
 
+def same_training(record: RunRecord, wish: Wish) -> bool:
+    """Whether a run was trained as the wish says; how it is sampled is left aside."""
+    if record.family != wish.family.key or record.dataset != wish.dataset.id:
+        return False
+    wanted = record_of(wish, record.id)
+    return all(getattr(record, name) == getattr(wanted, name) for name in ("config", "training", "data", "parts"))
+
+
 def record_of(wish: Wish, run_id: str) -> RunRecord:
     """The run's record. Raises FieldError or TroubleError, naming the field or the item."""
     check_modality(wish.family, wish.dataset)

@@ -61,12 +61,13 @@ class ProofResult(msgspec.Struct):
 
 @dataclass
 class Trained:
-    """What the caller's training gives back."""
+    """What the caller's training gives back. ``took_s``: what it took, where it was not done now."""
 
     run: str
     layout: RunLayout
     parameters: int = 0
     steps: int = 0
+    took_s: float = 0.0
 
 
 @dataclass
@@ -112,12 +113,14 @@ async def _one(key: str, description: FamilyDescription, proof: Proof, before: P
     others = {part: await workshop.other(name) for part, name in proof.parts.items()}
     started = time.monotonic()
     trained = await workshop.train(proof, _parts(description, before) | {part: other.run for part, other in others.items()})
+    took = trained.took_s or time.monotonic() - started
+    measuring = time.monotonic()
     figures = await workshop.measure(trained.run, proof)
     known = figures | ({BEFORE + k: v for k, v in before.figures.items()} if before else {})
     known |= {f"{part}/{k}": v for part, other in others.items() for k, v in other.figures.items()}
     result = ProofResult(
         key, proof.name, proof.dataset, proof.preset, trained.run, tuple(settle(c, known) for c in proof.claims), known,
-        time.monotonic() - started, proof.minutes, trained.parameters, trained.steps,
+        took + time.monotonic() - measuring, proof.minutes, trained.parameters, trained.steps,
         datetime.now(UTC).isoformat(timespec="seconds"),
     )  # fmt: skip
     storage.write_json(trained.layout.proof, result)
