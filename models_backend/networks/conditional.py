@@ -21,7 +21,7 @@ from .unet import ImageNetwork, UNet
 class Added(msgspec.Struct, frozen=True, tag="added"):
     """One vector for the whole condition, added to the time's: adaptive normalisation where the network has it."""
 
-    title: ClassVar[str] = "Added to the time"
+    title: ClassVar[str] = "Added to time"
 
 
 class CrossAttention(msgspec.Struct, frozen=True, tag="cross_attention"):

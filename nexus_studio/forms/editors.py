@@ -6,13 +6,27 @@ from collections.abc import Callable
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QCheckBox, QComboBox, QFileDialog, QLineEdit, QSizePolicy, QSlider, QWidget
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QFileDialog,
+    QLineEdit,
+    QSizePolicy,
+    QSlider,
+    QStyle,
+    QStyleOptionComboBox,
+    QStylePainter,
+    QWidget,
+)
 
 from models_backend.contract.fields import FieldSpec
 
 from .. import theme
 from ..pieces import icon_button, label, row, set_look
 from .numbers import TICKS, parsed, scale_of, shown
+
+#: What the style sheet keeps free beside the text of a drop-down list: its padding, the arrow and the frame.
+PICK_MARGINS = 56
 
 #: kind of part -> [(run id, title)]: the runs that a run field offers
 Runs = Callable[[str], list[tuple[str, str]]]
@@ -55,7 +69,8 @@ class Editor(QWidget):
 
 
 class Pick(QComboBox):
-    """A drop-down list that the wheel does not change in passing: without the focus the form scrolls instead."""
+    """A drop-down list that the wheel does not change in passing: without the focus the form scrolls instead. A choice that is
+    too long for it ends in an ellipsis."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -63,6 +78,18 @@ class Pick(QComboBox):
 
     def wheelEvent(self, event) -> None:
         super().wheelEvent(event) if self.hasFocus() else event.ignore()
+
+    def shown_text(self) -> str:
+        """The chosen text as far as there is room for it."""
+        room = self.width() - theme.px(PICK_MARGINS)
+        return self.fontMetrics().elidedText(self.currentText(), Qt.TextElideMode.ElideRight, room)
+
+    def paintEvent(self, event) -> None:
+        painter, option = QStylePainter(self), QStyleOptionComboBox()
+        self.initStyleOption(option)
+        option.currentText = self.shown_text()
+        painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
+        painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
 
 
 class Slide(QSlider):

@@ -12,6 +12,7 @@ from models_backend.contract.fields import FIELD_KINDS, FieldSpec, Problem, defa
 from models_backend.contract.settings import DataSettings, TrainingSettings
 from nexus_studio.forms.compound import EDITORS
 from nexus_studio.forms.conditions import CONDITION_EDITORS, ConditionsForm
+from nexus_studio.forms.editors import Pick
 from nexus_studio.forms.form import SettingsForm, help_text
 from nexus_studio.forms.numbers import TICKS, Scale, parsed, shown
 
@@ -227,6 +228,16 @@ def test_a_list_of_groups_adds_and_takes_out(qtbot):
     assert form.values() == {"blocks": [{"size": 2}, {"size": 3}]} and form.valid
     editor._remove(editor._editors[0])
     assert form.values() == {"blocks": [{"size": 3}]}
+
+
+def test_a_choice_too_long_for_its_box_ends_in_an_ellipsis(qapp):
+    box = Pick()
+    box.addItems(["v", "Added to the time, and to everything else"])
+    box.resize(150, 28)
+    assert box.shown_text() == "v"
+    box.setCurrentIndex(1)
+    assert box.shown_text().startswith("Added") and box.shown_text().endswith("…")
+    assert not box.grab().isNull()
 
 
 def test_attributes_are_asked_by_name_and_left_open_below_their_lowest(qapp):
