@@ -35,8 +35,12 @@ class Conditions:
 def read_classes(value: Any, spec: DataSpec) -> torch.Tensor:
     """A class by name or number, several, or "all" in turn, as (N,) int64; None is the null class, the row after the last."""
     value = range(len(spec.classes)) if value == "all" and "all" not in spec.classes else value
-    values = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value]
-    return torch.tensor([_class(one, spec) for one in values or [None]], dtype=torch.long)
+    return torch.tensor([_class(one, spec) for one in _several(value)], dtype=torch.long)
+
+
+def _several(value: Any) -> list[Any]:
+    """One value, or those of a list; nothing is one that is not said."""
+    return (list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value]) or [None]
 
 
 def _class(value: Any, spec: DataSpec) -> int:
@@ -54,9 +58,8 @@ def _class(value: Any, spec: DataSpec) -> int:
 def read_texts(value: Any, spec: DataSpec) -> torch.Tensor:
     """A prompt or several as tokens (N, L) int64 (see ``prompts``); None is the null caption. TroubleError for one that is too
     long or written badly."""
-    captions = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value]
     try:
-        return torch.from_numpy(prompts.tokens([str(caption or "") for caption in captions or [""]]))
+        return torch.from_numpy(prompts.tokens([str(caption or "") for caption in _several(value)]))
     except ValueError as error:
         raise TroubleError(str(error), "text", advice="mend the prompt") from error
 
@@ -93,8 +96,7 @@ def attribute_rows(values: np.ndarray, spec: DataSpec) -> np.ndarray:
 
 def read_attributes(value: Any, spec: DataSpec) -> torch.Tensor:
     """Attributes by name ({"smiling": 1}, or "smiling=1, age=30") or a list of such as (N, 2 A); unknown where not named."""
-    asked = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value]
-    rows = [_attributes(one, spec) for one in asked or [None]]
+    rows = [_attributes(one, spec) for one in _several(value)]
     return torch.from_numpy(attribute_rows(np.array(rows, np.float32).reshape(len(rows), len(spec.attributes)), spec))
 
 

@@ -88,6 +88,11 @@ class CheckpointLayout:
         self.manifest = self.root / "manifest.json"
         self.optimiser = self.root / "optimiser.safetensors"
 
+    @property
+    def step(self) -> int:
+        """The step that its name tells."""
+        return int(self.name.removeprefix("step-"))
+
     def network(self, name: str) -> Path:
         return self.root / f"{name}.safetensors"
 

@@ -74,7 +74,7 @@ def blended(
         raise TroubleError("this run kept no averages from which others could be made", newest.root.parent.parent.name,
                            advice="Train with ema_power on, or take the checkpoint without a width")  # fmt: skip
     places = [(layout, i) for layout in kept for i in range(len(KEPT))]
-    factors = mixing([int(p.name[-9:]) for p, _ in places], [KEPT[i] for _, i in places], int(newest.name[-9:]), width)
+    factors = mixing([layout.step for layout, _ in places], [KEPT[i] for _, i in places], newest.step, width)
     made: dict[str, torch.Tensor] = {}
     for (layout, i), factor in zip(places, factors / factors.sum(), strict=True):
         for name, value in read_tensors(layout.wide(network, i)).items():

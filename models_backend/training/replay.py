@@ -41,22 +41,18 @@ def prove_resume(library: Any, run: str, families: Mapping[str, type[Family]], s
     if len(good) < 2:
         raise TroubleError("two checkpoints are needed to prove that resume is exact", run, advice="Train it further")
     newest = good[0]
-    before = next((layout for layout in good[1:] if _step_of(newest) - _step_of(layout) >= steps), good[-1])
+    before = next((layout for layout in good[1:] if newest.step - layout.step >= steps), good[-1])
     record = folder.record()
     if record.family not in families:
         raise TroubleError(f"the family {record.family!r} is not installed", run, advice="Put the family's file back")
     trainer = Trainer(library, folder, families[record.family], families, device)
     trainer.prepare(before)
-    first, last = trainer.step, _step_of(newest)
+    first, last = trainer.step, newest.step
     while trainer.step < last:
         trainer.advance()
         tell(Progress(trainer.step - first, last - first, "replaying"))
     differences, tensors = _compared(trainer, newest)
     return ReplayReport(run, before.name, newest.name, last - first, not differences, tensors, differences[:20])
-
-
-def _step_of(layout: CheckpointLayout) -> int:
-    return int(layout.name.removeprefix("step-"))
 
 
 def _compared(trainer: Trainer, newest: CheckpointLayout) -> tuple[list[str], int]:

@@ -208,10 +208,10 @@ class LearnPanel(Workspace):
         guide = await threaded(learn_page.read, key)
         for latex, inline in dict.fromkeys(guide.formulas.values()):
             await threaded(learn_page.formula_svg, latex, inline)
+        sheets = await threaded(lambda: [QImage(str(path)) for path in learn_page.sheets(key)])
         if key != self.family:
             return
         self.stack.setCurrentWidget(self.page)
-        sheets = [QImage(str(path)) for path in learn_page.sheets(key)]
         self.page.show_guide(guide, learn_figures.Material(proof=sheets))
         self.sections.blockSignals(True)
         self.sections.clear()
