@@ -87,16 +87,16 @@ class ConditionalNetwork(nn.Module):
 
     def hear_scale(self) -> None:
         """From now on a guidance scale is heard, too: ``given["scale"]`` (B,). At first it changes nothing."""
-        self.scale = ScaleEmbedding(self.embedding.width)
+        if isinstance(self.net, AttendingImages):
+            self.net.hear_scale()
+        else:
+            self.scale = ScaleEmbedding(self.embedding.width)
 
     def forward(self, x: Tensor, time: Tensor, given: dict[str, Tensor]) -> Tensor:
         tokens, real, mean = self.embedding({kind: given[kind] for kind in self.kinds})
         if self.scale is not None:
-            said = self.scale(given["scale"]).to(mean.dtype)
-            mean = mean + said
-            tokens = torch.cat([tokens, said[:, None]], 1)
-            real = torch.cat([real, torch.ones_like(real[:, :1])], 1)
-        return self.net(x, time, tokens, real, mean)
+            mean = mean + self.scale(given["scale"]).to(mean.dtype)
+        return self.net(x, time, tokens, real, mean, given.get("scale"))
 
     def enable_gradient_checkpointing(self) -> None:
         """Recompute activations in the backward pass."""
@@ -104,18 +104,21 @@ class ConditionalNetwork(nn.Module):
             self.net.enable_gradient_checkpointing()
 
 
+#: Sines and cosines of a guidance scale (diffusers' LCM has as many).
+OF_SCALE = 256
+
+
 class ScaleEmbedding(nn.Module):
     """Guidance scales (B,) -> (B, width); zero at first (Luo 2023, section 4.2; Meng 2023)."""
 
-    def __init__(self, width: int, frequencies: int = 64):
+    def __init__(self, width: int):
         super().__init__()
-        self.frequencies = frequencies
-        self.net = nn.Sequential(nn.Linear(frequencies, width), nn.SiLU(), nn.Linear(width, width))
+        self.net = nn.Sequential(nn.Linear(OF_SCALE, width), nn.SiLU(), nn.Linear(width, width))
         nn.init.zeros_(self.net[-1].weight)
         nn.init.zeros_(self.net[-1].bias)
 
     def forward(self, scale: Tensor) -> Tensor:
-        return self.net(sinusoidal(1000 * scale, self.frequencies))
+        return self.net(sinusoidal(1000 * scale, OF_SCALE))
 
 
 class ConditionalPoints(PointNetwork):
@@ -125,7 +128,8 @@ class ConditionalPoints(PointNetwork):
         super().__init__(config, dimensions)
         self.told = nn.Linear(width, config.width)
 
-    def forward(self, x: Tensor, time: Tensor, tokens: Tensor, real: Tensor, mean: Tensor) -> Tensor:
+    def forward(self, x: Tensor, time: Tensor, tokens: Tensor, real: Tensor, mean: Tensor,
+                scale: Tensor | None = None) -> Tensor:  # fmt: skip
         return self.walk(x, self.time(time) + self.told(mean))
 
 
@@ -136,7 +140,8 @@ class ToldImages(ImageNetwork):
         super().__init__(config, channels, side, class_embed_type="identity")
         self.told = nn.Linear(width, 4 * config.width * config.multipliers[0])
 
-    def forward(self, x: Tensor, time: Tensor, tokens: Tensor, real: Tensor, mean: Tensor) -> Tensor:
+    def forward(self, x: Tensor, time: Tensor, tokens: Tensor, real: Tensor, mean: Tensor,
+                scale: Tensor | None = None) -> Tensor:  # fmt: skip
         vector = self.told(mean)
         return to_multiple(x, self.multiple, lambda x: self.unet(x, time, class_labels=vector, return_dict=False)[0])
 
@@ -147,9 +152,19 @@ class AttendingImages(ImageNetwork):
     def __init__(self, config: UNet, channels: int, side: int, width: int):
         super().__init__(config, channels, side, width=width)
 
-    def forward(self, x: Tensor, time: Tensor, tokens: Tensor, real: Tensor, mean: Tensor) -> Tensor:
+    def hear_scale(self) -> None:
+        """A guidance scale is added to the time's sinusoids, as in diffusers' own LCM; at first it changes nothing."""
+        time = self.unet.time_embedding
+        time.cond_proj = nn.Linear(OF_SCALE, time.linear_1.in_features, bias=False)
+        nn.init.zeros_(time.cond_proj.weight)
+        self.unet.register_to_config(time_cond_proj_dim=OF_SCALE)
+
+    def forward(self, x: Tensor, time: Tensor, tokens: Tensor, real: Tensor, mean: Tensor,
+                scale: Tensor | None = None) -> Tensor:  # fmt: skip
+        said = None if scale is None else sinusoidal(1000 * scale, OF_SCALE).to(x.dtype)
+
         def ask(x: Tensor) -> Tensor:
-            return self.unet(x, time, tokens, encoder_attention_mask=real, return_dict=False)[0]
+            return self.unet(x, time, tokens, timestep_cond=said, encoder_attention_mask=real, return_dict=False)[0]
 
         return to_multiple(x, self.multiple, ask)
 
