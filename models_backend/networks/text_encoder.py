@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, ClassVar, Literal
 
 import msgspec
+import torch
 from torch import Tensor, nn
 
 from models_backend.conditions import text
@@ -32,7 +33,8 @@ class TextEncoder(nn.Module):
     """Tokens (B, L) of ``conditions.text`` -> (B, M, width), whether a token is one (B, M), and their mean (B, width).
 
     ``kind``: "clip" reads from left to right (CLIPTextModel), "t5" in both directions (T5EncoderModel). M is the longest
-    caption of the batch, or ``length`` for networks that attend to what fills up, too: those tokens are zero then."""
+    caption of the batch (L on a graphics card and where compiled), or ``length`` for networks that attend to what fills up,
+    too: those tokens are zero then."""
 
     def __init__(self, config: TextTransformer, kind: Literal["clip", "t5"] = "clip", length: int = 0):
         super().__init__()
@@ -40,13 +42,14 @@ class TextEncoder(nn.Module):
         self.model = _clip(config) if kind == "clip" else _t5(config)
 
     def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        length = self.length or int((tokens != text.PAD).sum(1).max())
+        fixed = tokens.is_cuda or torch.compiler.is_compiling()  # one shape for all batches, and no wait for the device
+        length = self.length or (tokens.shape[1] if fixed else int((tokens != text.PAD).sum(1).max()))
         tokens = nn.functional.pad(tokens[:, :length], (0, max(0, length - tokens.shape[1])))
         tokens, weights = text.split(tokens)
         real = tokens != text.PAD
         said = self.model(input_ids=tokens, attention_mask=real.long()).last_hidden_state
         said = said * real.to(said.dtype)[..., None]
-        if not self.training and bool((weights != 1).any()):
+        if not self.training and (fixed or bool((weights != 1).any())):
             said = weighed(said, real, weights)
         return said, real, said.sum(1) / real.sum(1, keepdim=True).to(said.dtype)
 

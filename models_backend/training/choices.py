@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 import statistics
 import time
 from pathlib import Path
@@ -16,21 +17,25 @@ from models_backend.contract.settings import TrainingSettings
 from models_backend.library import storage
 from models_backend.networks import layout, precision
 
-from . import compiling
+from . import compiling, randomness
 from .batches import Batches
 from .stepping import Stepper
+
+log = logging.getLogger(__name__)
 
 MARGIN = 0.9  # bf16 must take less than this share of fp32's time
 ROUNDS = 3
 
 
 class Choices(msgspec.Struct):
-    """``derived/choices.json``. ``step_s``: a whole step as measured, 0 where none was."""
+    """``derived/choices.json``. ``step_s``: a whole step as measured, 0 where none was. ``strict``: every kernel of the run
+    has a repeatable form, and no other is let in."""
 
     precision: str
     compile: bool
     threads: int
     step_s: float = 0.0
+    strict: bool = False
 
 
 def recall(path: Path) -> Choices | None:
@@ -59,6 +64,22 @@ class Trial:
             times.append(time.perf_counter() - start)
         return statistics.median(times[1:])
 
+    def repeats(self, arithmetic: str) -> bool:
+        """Whether a step can be taken with repeatable kernels only; on a CPU all are."""
+        if self.device.type != "cuda":
+            return False
+        randomness.be_strict(True)
+        try:
+            self.seconds(arithmetic)
+        except RuntimeError as error:
+            if "deterministic" not in str(error):
+                raise
+            log.warning("the run will not resume to the bit: %s", str(error).splitlines()[0])
+            return False
+        finally:
+            randomness.be_strict(False)
+        return True
+
 
 def choose(settings: TrainingSettings, trial: Trial, steps: int) -> Choices:
     """Decides what the settings leave open; measures only where the answer is not known beforehand."""
@@ -69,7 +90,8 @@ def choose(settings: TrainingSettings, trial: Trial, steps: int) -> Choices:
     if settings.compile == "auto" and compiling.possible(trial.device):
         took = took or trial.seconds(chosen)
         wanted = compiling.repays(trial.nets, trial.device, steps, took)
-    return Choices(chosen, wanted and compiling.possible(trial.device), torch.get_num_threads(), took)
+    wanted = wanted and compiling.possible(trial.device)
+    return Choices(chosen, wanted, torch.get_num_threads(), took, trial.repeats(chosen))
 
 
 def arranged(nets: dict[str, nn.Module], device: torch.device, arithmetic: str, compiled: bool = False) -> dict[str, nn.Module]:

@@ -68,10 +68,11 @@ class Trainer:
         self.live = LiveSettings(self.settings, inside / "live.json")
         self._gather_batches(assembled, inside)
         self.choices = kept or self._choose(inside, threads)
+        randomness.be_strict(self.choices.strict)
         self._build_steppers()
         self._return_to(checkpoint)
         if self.choices.compile:
-            compiling.compile_all(self.nets)
+            compiling.compile_all(self.nets, self.device)
         self.teller = Teller(self._tell, self.total, self.settings.batch_size * self.settings.accumulate)
 
     def _gather_batches(self, assembled: Assembly, inside: Any) -> None:
@@ -143,6 +144,8 @@ class Trainer:
 
     def advance(self) -> bool:
         """One step, and nothing beside it. False: it was left undone because a stop at once was asked for."""
+        if self.choices.compile:
+            compiling.next_step(self.device)
         self.live.enter(self.step)
         now = self.live.settings
         randomness.reseed_layers(now.seed, self.step, 0, self.device)

@@ -52,3 +52,8 @@ def be_deterministic(threads: int) -> int:
     if threads > 0 and threads != torch.get_num_threads():
         torch.set_num_threads(threads)
     return torch.get_num_threads()
+
+
+def be_strict(strict: bool) -> None:
+    """Whether a kernel without a repeatable form is an error. On graphics cards attention is only repeatable where it is."""
+    torch.use_deterministic_algorithms(True, warn_only=not strict)

@@ -2,6 +2,7 @@
 
 start: first paint and memory of the window.      ui: gaps of its event loop while a run trains.
 train: the trainer against the plain diffusers loop.  sample: sampling against diffusers' pipeline of the network.
+Both on the best device; on a graphics card training is also told as a share of what its matrix products reach in bf16.
 """
 
 from __future__ import annotations
@@ -26,7 +27,11 @@ from models_backend.engine.terminal import Reporter
 
 #: The small U-Net of the comparisons: (width, multipliers) at 32 px, attention at 8 px.
 NETWORK = {"type": "unet", "width": 64, "multipliers": [1, 2, 2], "blocks": 2, "attention": [8], "head": 32, "groups": 8}
-SIZE, BATCH, SAMPLES, SAMPLE_STEPS = 32, 16, 16, 20
+SIZE, BATCH, SAMPLE_STEPS = 32, 16, 20
+#: Steps that are timed together, by device: a graphics card needs more of them to be told from its clock.
+STEPS_A_ROUND = {"cpu": 4, "cuda": 40}
+#: Side of the square matrix product that tells a card's bf16 peak.
+PEAK_SIDE = 8192
 GUIDANCE = 3.0
 #: network -> (name of its struct, its config, the size of its pictures)
 NETWORKS = {"unet": ("UNet", NETWORK, SIZE), "dit": ("DiT", {"width": 128, "depth": 6, "heads": 4, "patch": 2}, 32)}
@@ -39,6 +44,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--seconds", type=float, default=0.0, help="start, ui: how long to look on (8, 300)")
     parser.add_argument("--rounds", type=int, default=5, help="train, sample: rounds, both sides in each")
     parser.add_argument("--network", choices=tuple(NETWORKS), default="unet", help="train, sample: whose speed")
+    parser.add_argument("--batch", type=int, default=BATCH, help=f"train, sample: items at once ({BATCH})")
     parser.add_argument("--compile", action="store_true", help="train, sample: also with torch.compile")
     parser.add_argument("--library", help="not used: benches work in a library of their own")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
@@ -109,7 +115,7 @@ async def _run(library: Any, family: str, network: str, training: dict[str, Any]
     engine = Engine(library, schedule=False)
     _, config, size = NETWORKS[network]
     dataset = await engine.make_builtin(f"shapes:size={size},count=2000")
-    settings = {"batch_size": BATCH, "steps": 100_000, "validate_every": 0, "preview_every": 0, "learning_rate": 1e-4}
+    settings = {"steps": 100_000, "validate_every": 0, "preview_every": 0, "learning_rate": 1e-4}
     record = await engine.create_run(
         family, dataset.id, "small", config={"network": config}, training=settings | training, data={"resolution": size}
     )
@@ -149,14 +155,44 @@ def _train(options: argparse.Namespace, scratch: Path, reporter: Reporter) -> No
     from models_backend.workers.peers import plain_training
 
     reporter.note("preparing both sides")
-    trainer = _trainer(scratch, options.network)
-    plain = plain_training(_plain(trainer), _pictures(trainer), BATCH, 1e-4)
+    trainer = _trainer(scratch, options.network, batch_size=options.batch)
+    plain = plain_training(_plain(trainer), _pictures(trainer), options.batch, 1e-4)
     sides: dict[str, Callable[[], Any]] = {"plain diffusers loop": lambda: next(plain), "studio": trainer.advance}
     if options.compile:
         reporter.note("compiling: the first step takes a minute or two")
-        sides["studio, compiled"] = _trainer(scratch, options.network, compile="on").advance
+        sides["studio, compiled"] = _trainer(scratch, options.network, batch_size=options.batch, compile="on").advance
     reporter.note(f"arithmetic chosen: {trainer.choices.precision}, {trainer.choices.threads} threads")
-    _compare("train", sides, options.rounds, 4, reporter, precision=trainer.choices.precision)
+    many = STEPS_A_ROUND.get(trainer.device.type, STEPS_A_ROUND["cpu"])
+    took = _compare("train", sides, options.rounds, many, reporter, trainer.device, precision=trainer.choices.precision)
+    if trainer.device.type == "cuda":
+        _tell_share(trainer, took, reporter)
+
+
+def _tell_share(trainer: Any, took: dict[str, float], reporter: Reporter) -> None:
+    """The arithmetic of a training step over its time, as a share of the card's largest rate in bf16."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with FlopCounterMode(display=False) as counter:
+        trainer.advance()
+    peak = _peak(trainer.device)
+    for name, seconds in took.items():
+        share = counter.get_total_flops() / seconds / peak
+        text = f"{name}: {share:.1%} of {peak / 1e12:.0f} TFLOP/s, this card's bf16 peak"
+        reporter.result(text, bench="train", side=name, share=share, peak=peak, flops=counter.get_total_flops())
+
+
+def _peak(device: Any) -> float:
+    """Operations a second of a large matrix product in bf16: the median of a few."""
+    import torch
+
+    a, b = (torch.randn(PEAK_SIDE, PEAK_SIDE, device=device, dtype=torch.bfloat16) for _ in range(2))
+    times = []
+    for _ in range(8):
+        begun = time.perf_counter()
+        _ = a @ b
+        torch.cuda.synchronize(device)
+        times.append(time.perf_counter() - begun)
+    return 2 * PEAK_SIDE**3 / statistics.median(times[2:])
 
 
 def _sample(options: argparse.Namespace, scratch: Path, reporter: Reporter) -> None:
@@ -169,29 +205,35 @@ def _sample(options: argparse.Namespace, scratch: Path, reporter: Reporter) -> N
     trainer.save()
     told = {"class": "all"} if any(c.kind == "class" for c in trainer.family.conditions) else {}
     sampling = {"sampler": {"type": "ddim"}, "steps": SAMPLE_STEPS} | ({"guidance": GUIDANCE} if told else {})
-    request = Sample(trainer.record.id, SAMPLES, sampling=sampling, conditions=told, save=False)
+    request = Sample(trainer.record.id, options.batch, sampling=sampling, conditions=told, save=False)
     loaded = trainer.loaded()
-    peer, plain = plain_sampling(_plain(trainer), SAMPLES, SAMPLE_STEPS, GUIDANCE)
+    peer, plain = plain_sampling(_plain(trainer).to(trainer.device), options.batch, SAMPLE_STEPS, GUIDANCE)
     sides = {peer: plain, "studio": lambda: draw(loaded, request, trainer.library)}
     if options.compile:
         from models_backend.training import compiling
 
         compiled = _trainer(scratch, options.network)
         compiled.save()
-        compiling.compile_all(compiled.loaded().nets)
+        compiling.compile_all(compiled.loaded().nets, compiled.device)
         same = msgspec.structs.replace(request, run=compiled.record.id)
         sides["studio, compiled"] = lambda: draw(compiled.loaded(), same, compiled.library)
-    _compare("sample", sides, options.rounds, 1, reporter)
+    _compare("sample", sides, options.rounds, 1, reporter, trainer.device)
 
 
-def _compare(bench: str, sides: dict[str, Callable[[], Any]], rounds: int, times: int, reporter: Reporter, **more: Any) -> None:
-    """Times every side in turn, round after round, after one round to warm up; tells medians and ratios to the first."""
+def _compare(bench: str, sides: dict[str, Callable[[], Any]], rounds: int, times: int, reporter: Reporter, device: Any,
+             **more: Any) -> dict[str, float]:  # fmt: skip
+    """Times every side in turn, round after round, after one round to warm up; tells medians and ratios to the first.
+    The medians, seconds."""
+    import torch
+
     took: dict[str, list[float]] = {name: [] for name in sides}
     for number in range(rounds + 1):
         for name, act in sides.items():
             begun = time.perf_counter()
             for _ in range(times):
                 act()
+            if device.type == "cuda":
+                torch.cuda.synchronize(device)
             if number:
                 took[name].append((time.perf_counter() - begun) / times)
     medians = {name: statistics.median(values) for name, values in took.items()}
@@ -200,6 +242,7 @@ def _compare(bench: str, sides: dict[str, Callable[[], Any]], rounds: int, times
         ratio = medians[peer] / seconds
         reporter.result(f"{name}: {seconds * 1000:.1f} ms, {ratio:.2f} x", bench=bench, side=name, ms=seconds * 1000,
                         ratio=ratio, peer=peer, rounds=rounds, **more)  # fmt: skip
+    return medians
 
 
 _BENCHES = {"start": _start, "ui": _ui, "train": _train, "sample": _sample}

@@ -45,7 +45,7 @@ def plain_training(unet: nn.Module, pictures: np.ndarray, batch_size: int, learn
     told = classes > 0
 
     def ask(x: torch.Tensor, times: torch.Tensor) -> torch.Tensor:
-        return (unet(x, times, torch.randint(0, classes, (len(x),))) if told else unet(x, times)).sample
+        return (unet(x, times, torch.randint(0, classes, (len(x),), device=x.device)) if told else unet(x, times)).sample
 
     while True:
         for clean in loader:
@@ -93,9 +93,9 @@ def plain_dit(net: nn.Module, count: int, steps: int, guidance: float) -> torch.
 
     scheduler, side = DDIMScheduler(num_train_timesteps=1000), net.config.sample_size
     scheduler.set_timesteps(steps)
-    x = torch.randn(count, net.config.in_channels, side, side, generator=torch.manual_seed(0))
+    x = torch.randn(count, net.config.in_channels, side, side, generator=torch.manual_seed(0)).to(net.device)
     null = net.config.num_embeds_ada_norm
-    classes = torch.cat([torch.arange(count) % null, torch.full((count,), null)])
+    classes = torch.cat([torch.arange(count) % null, torch.full((count,), null)]).to(net.device)
     for time in scheduler.timesteps:
         both = torch.cat([x, x])
         with_it, without = net(both, time.expand(len(both)), classes).sample.chunk(2)

@@ -1,4 +1,5 @@
-"""Every family that there is: killed between two checkpoints it resumes to the same bits, with and without its parts."""
+"""Every family that there is: killed between two checkpoints it resumes to the same bits, with and without its parts; on the
+CPU, and on a graphics card where there is one."""
 
 from __future__ import annotations
 
@@ -31,9 +32,9 @@ def silent(body: object) -> None:
 class Place:
     """A library in which runs of any family can be made."""
 
-    def __init__(self, root):
+    def __init__(self, root, device):
         self.library, _ = opened(root)
-        self._runs = 0
+        self._device, self._runs = device, 0
 
     def record(self, key: str, dataset: str, parts: dict[str, str]) -> RunRecord:
         """A run of the tiny preset."""
@@ -51,7 +52,7 @@ class Place:
         )  # fmt: skip
 
     def trainer(self, key: str, run: str) -> Trainer:
-        trainer = Trainer(self.library, self.library.run(run), families()[key], families(), device="cpu", tell=silent)
+        trainer = Trainer(self.library, self.library.run(run), families()[key], families(), device=self._device, tell=silent)
         trainer.prepare()
         return trainer
 
@@ -78,9 +79,9 @@ class Place:
         return found
 
 
-@pytest.fixture
-def place(library_root):
-    made = Place(library_root)
+@pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def place(library_root, request):
+    made = Place(library_root, request.param)
     yield made
     made.library.close()
 
