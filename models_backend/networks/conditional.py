@@ -14,6 +14,7 @@ from . import denoisers, text_encoder
 from .embeddings import sinusoidal
 from .padding import to_multiple
 from .points import PointMLP, PointNetwork
+from .remembered import Remembered
 from .text_encoder import TextReader
 from .unet import ImageNetwork, UNet
 
@@ -35,7 +36,7 @@ Hearing = Added | CrossAttention
 
 class Embedding(nn.Module):
     """Conditions -> tokens (B, L, width), whether a token is one (B, L), and their mean (B, width). A class is one token, the
-    null class the last row of its table; all attributes together are one."""
+    null class the last row of its table; all attributes together are one. What is asked again is not read again."""
 
     def __init__(self, spec: DataSpec, kinds: tuple[str, ...], reader: TextReader, kind: str = "clip", length: int = 0):
         super().__init__()
@@ -43,8 +44,12 @@ class Embedding(nn.Module):
         self.width = self.text.width if self.text is not None else reader.width
         self.table = nn.Embedding(len(spec.classes) + 1, self.width) if "class" in kinds else None
         self.attributes = nn.Linear(2 * len(spec.attributes), self.width) if "attributes" in kinds else None
+        self._remembered = Remembered()
 
     def forward(self, given: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        return self._remembered.ask(self, given, self._read)
+
+    def _read(self, given: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         parts = []
         if self.table is not None:
             parts.append(_one_token(self.table(given["class"])))
