@@ -70,7 +70,8 @@ class PixArtAlpha(InLatents, GuidedDiffusion):
     proofs = (
         Proof("words", "scenes:size=32,objects=2,count=12000", "small", 20.0,
               (Claim("relation_accuracy", ">=", 0.85, "which of the two is left of or above the other, as the words say"),),
-              training={"steps": 5500, "batch_size": 32}, count=500),
+              {"network": {"depth": 5}}, {"steps": 5400, "batch_size": 32, "validate_every": 900, "preview_every": 900},
+              count=500),
     )  # fmt: skip
     Config, Sampling = Config, Sampling
 
