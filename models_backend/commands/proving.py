@@ -87,8 +87,7 @@ async def _trained(now: Session, family: FamilyDescription, wanted: Proof, parts
     """The newest finished run that was trained as this proof says, to be measured again."""
     from models_backend.evaluation.proof import Trained
 
-    dataset, training = await data_of(now, wanted.dataset), {"preview_count": SHOWN} | wanted.training
-    wish = creation.Wish(family, dataset, wanted.preset, wanted.config, training, {}, parts, wanted.sampling)
+    wish = await _wish(now, family, wanted, parts)
     record = next((r for r in now.library.runs() if creation.same_training(r, wish)
                    and now.library.run(r.id).state()[0] == "finished"), None)  # fmt: skip
     if record is None:
@@ -99,13 +98,19 @@ async def _trained(now: Session, family: FamilyDescription, wanted: Proof, parts
     return Trained(record.id, folder.layout, _parameters(now, record), folder.state()[1], times[-1] - times[0])
 
 
+async def _wish(now: Session, family: FamilyDescription, wanted: Proof, parts: dict[str, str]) -> creation.Wish:
+    """What this proof trains."""
+    dataset, training = await data_of(now, wanted.dataset), {"preview_count": SHOWN} | wanted.training
+    return creation.Wish(family, dataset, wanted.preset, wanted.config, training, {}, parts, wanted.sampling)
+
+
 async def _train(now: Session, family: FamilyDescription, wanted: Proof, parts: dict[str, str]) -> object:
     from models_backend.evaluation.proof import Trained
 
-    dataset, training = await data_of(now, wanted.dataset), {"preview_count": SHOWN} | wanted.training
+    wish = await _wish(now, family, wanted, parts)
     record = await now.engine.create_run(
-        family.key, dataset.id, wanted.preset, config=wanted.config, training=training, parts=parts,
-        sampling=wanted.sampling, title=f"proof {wanted.name}",
+        family.key, wish.dataset.id, wish.preset, config=wish.config, training=wish.training, parts=wish.parts,
+        sampling=wish.sampling, title=f"proof {wanted.name}",
     )  # fmt: skip
     state = await train_to_end(now, record)
     if state is None:
