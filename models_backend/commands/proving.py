@@ -79,7 +79,7 @@ def _kept(now: Session, run: RunRecord) -> ProofResult | None:
     from models_backend.evaluation.proof import ProofResult
     from models_backend.library import storage
 
-    path = now.library.run(run.id).layout.proof
+    path = now.library.layout.run(run.id).proof  # a run whose folder is damaged has none, and stops no other
     return storage.read_json(path, ProofResult) if path.exists() else None
 
 

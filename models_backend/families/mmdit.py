@@ -81,8 +81,8 @@ class MMDiT(InLatents, Guided, flow.Flow):
                Claim("text_joint_w0", "<=", 0.10, "unheard words are met by chance only"),
                Claim("text_joint_w4", ">=", 1.0, "guidance of 4 follows words no worse than 1", times="text_joint_w1"),
                Claim("diversity_w4", "<=", 1.0, "and makes less varied pictures of one caption", times="diversity_w1")),
-              {"network": {"patch": 2, "depth": 4, "context": 56}},
-              {"steps": 6600, "batch_size": 32, "validate_every": 600, "preview_every": 600}, count=500,
+              {"network": {"patch": 2, "depth": 4, "context": 56}, "time": {"type": "logit_normal", "mean": -1.0, "std": 1.3}},
+              {"steps": 4200, "validate_every": 600, "preview_every": 600}, count=500,
               parts={"codec": "image_codec:scenes"}),
     )  # fmt: skip
     Config, Sampling = Config, Sampling
