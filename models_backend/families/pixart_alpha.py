@@ -68,10 +68,10 @@ class PixArtAlpha(InLatents, GuidedDiffusion):
                {"sampler": {"type": "dpmpp_2m"}, "steps": 20, "guidance": 4.5}, "On latents: many graphics cards"),
     )  # fmt: skip
     proofs = (
-        Proof("words", "scenes:size=32,objects=2,count=12000", "small", 20.0,
+        Proof("words", "scenes:size=16,objects=2,count=12000", "small", 20.0,
               (Claim("relation_accuracy", ">=", 0.85, "which of the two is left of or above the other, as the words say"),),
-              {"network": {"depth": 5}}, {"steps": 5400, "batch_size": 32, "validate_every": 900, "preview_every": 900},
-              count=500),
+              {"network": {"patch": 2, "depth": 4}, "timesteps": {"type": "logit_normal", "mean": 1.5, "std": 1.5}},
+              {"steps": 4200, "learning_rate": 2e-3, "warmup": 200, "validate_every": 600, "preview_every": 600}, count=500),
     )  # fmt: skip
     Config, Sampling = Config, Sampling
 
