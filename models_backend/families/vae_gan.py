@@ -71,7 +71,7 @@ class VAEGAN(variational.Variational):
             Claim("least_class", ">=", 0.03, "rarest class among prior samples"),
             Claim("reconstruction_accuracy", ">=", 0.9, "held-out digits still read as themselves through the latent"),
             Claim("active_units", ">=", 6, "latent dimensions in use"),
-        ), {"pixels": 0.5}),
+        ), {"latent": 10, "pixels": 0.5, "beta": 2.5}),
     )  # fmt: skip
 
     def networks(self) -> dict[str, Any]:
