@@ -145,12 +145,16 @@ def test_the_default_place_follows_the_system(monkeypatch, tmp_path):
 # ---------------------------------------------------------------------------------------------------- ids
 
 
-def test_ids_say_when_and_what_and_are_new(library):
+def test_ids_say_when_and_what_and_are_new(library, monkeypatch):
     name = library.new_id("Größe & Co: ../x")
     assert re.fullmatch(r"\d{8}-\d{4}-gr-e-co-x-[0-9a-f]{4}", name)
     assert "item" in library.new_id("///")
-    assert len({library.new_id("run") for _ in range(50)}) == 50
     assert len(library.new_id("x" * 300)) < 64
+    drawn = iter(["0000", "0000", "0001"])
+    monkeypatch.setattr("models_backend.library.library.secrets.token_hex", lambda size: next(drawn))
+    monkeypatch.setattr("models_backend.library.library.time.strftime", lambda form: "20260102-0304")
+    library.layout.run(library.new_id("run")).root.mkdir(parents=True)
+    assert library.new_id("run") == "20260102-0304-run-0001"  # the first is taken
 
 
 @pytest.mark.parametrize("name", ["../x", "", ".hidden", "a/b", "a\nb", "x" * 200])
