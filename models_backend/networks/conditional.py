@@ -113,6 +113,11 @@ class ConditionalNetwork(nn.Module):
 OF_SCALE = 256
 
 
+def of_scale(scale: Tensor) -> Tensor:
+    """What networks are told of guidance scales (B,): (B, OF_SCALE)."""
+    return sinusoidal(1000 * scale, OF_SCALE)
+
+
 class ScaleEmbedding(nn.Module):
     """Guidance scales (B,) -> (B, width); zero at first (Luo 2023, section 4.2; Meng 2023)."""
 
@@ -123,7 +128,7 @@ class ScaleEmbedding(nn.Module):
         nn.init.zeros_(self.net[-1].bias)
 
     def forward(self, scale: Tensor) -> Tensor:
-        return self.net(sinusoidal(1000 * scale, OF_SCALE))
+        return self.net(of_scale(scale))
 
 
 class ConditionalPoints(PointNetwork):
@@ -166,7 +171,7 @@ class AttendingImages(ImageNetwork):
 
     def forward(self, x: Tensor, time: Tensor, tokens: Tensor, real: Tensor, mean: Tensor,
                 scale: Tensor | None = None) -> Tensor:  # fmt: skip
-        said = None if scale is None else sinusoidal(1000 * scale, OF_SCALE).to(x.dtype)
+        said = None if scale is None else of_scale(scale).to(x.dtype)
 
         def ask(x: Tensor) -> Tensor:
             return self.unet(x, time, tokens, timestep_cond=said, encoder_attention_mask=real, return_dict=False)[0]

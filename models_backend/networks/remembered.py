@@ -31,8 +31,9 @@ class Remembered:
         return Remembered()
 
     def ask(self, net: nn.Module, given: dict[str, Tensor], read: Callable[[dict[str, Tensor]], Any]) -> Any:
-        """``read(given)``, remembered where nothing is learned from it."""
-        if net.training or torch.is_grad_enabled() or any(value.device.type != "cpu" for value in given.values()):
+        """``read(given)``, remembered where nothing is learned from it and nothing is compiled."""
+        learning = net.training or torch.is_grad_enabled() or torch.compiler.is_compiling()
+        if learning or any(value.device.type != "cpu" for value in given.values()):
             self._said.clear()
             return read(given)
         state = (torch.is_autocast_enabled("cpu"), torch.get_autocast_dtype("cpu"), *(p._version for p in net.parameters()))

@@ -38,6 +38,12 @@ def chosen_device(name: str = "auto") -> torch.device:
     return device
 
 
+def wait_for(device: torch.device) -> None:
+    """Returns once a graphics card has done what it was given, so that a clock can be read."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
 def tensors_of(module: nn.Module) -> dict[str, torch.Tensor]:
     """A module's state as separate contiguous tensors on the CPU; tied weights appear under each of their names."""
     state, seen = {}, set()

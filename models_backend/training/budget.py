@@ -84,7 +84,8 @@ def _cost(assembled: Assembly) -> Cost:
             for net in assembled.nets.values():
                 activations.recompute(net)
         stepper = Stepper(assembled.family, assembled.nets, settings, device, chosen.precision)
-        step_s = _two_steps(stepper, batches, kept, settings)
+        with randomness.strictly(chosen.strict):
+            step_s = _two_steps(stepper, batches, kept, settings, device)
     disk = checkpoints.bytes_of(assembled.nets, kept, stepper.optimisers) * (settings.keep + 1)
     return Cost(step_s, peak.megabytes, (disk + _preview_bytes(assembled)) / MEGABYTE, chosen)
 
@@ -106,15 +107,15 @@ def _measured(batches: Batches) -> tuple[int, int]:
     return max(0, batches.last - 1), batches.last
 
 
-def _two_steps(stepper: Stepper, batches: Batches, kept: dict[str, Average], settings: TrainingSettings) -> float:
+def _two_steps(stepper: Stepper, batches: Batches, kept: dict[str, Average], settings: TrainingSettings,
+               device: torch.device) -> float:  # fmt: skip
     """Seconds of the second step; the first one fills caches."""
     for step in _measured(batches):
         start = time.perf_counter()
         stepper.step(batches.of_step(step), settings.learning_rate, settings.clip, lambda: False)
         for average in kept.values():
             average.update()
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()
+        weights.wait_for(device)
         took = time.perf_counter() - start
     return took
 

@@ -15,7 +15,7 @@ from torch import nn
 from models_backend.contract.family import Family
 from models_backend.contract.settings import TrainingSettings
 from models_backend.library import storage
-from models_backend.networks import layout, precision
+from models_backend.networks import layout, precision, weights
 
 from . import compiling, randomness
 from .batches import Batches
@@ -28,7 +28,7 @@ ROUNDS = 3
 
 
 class Choices(msgspec.Struct):
-    """``derived/choices.json``. ``step_s``: a whole step as measured, 0 where none was. ``strict``: every kernel of the run
+    """``derived/choices.json``. ``step_s``: a whole step as measured, 0 where none was. ``strict``: every kernel of a step
     has a repeatable form, and no other is let in."""
 
     precision: str
@@ -59,8 +59,7 @@ class Trial:
         for _ in range(ROUNDS + 1):
             start = time.perf_counter()
             stepper.step(self._batches.of_step(self._batches.last), 0.0, 0.0, lambda: False)
-            if self.device.type == "cuda":
-                torch.cuda.synchronize()
+            weights.wait_for(self.device)
             times.append(time.perf_counter() - start)
         return statistics.median(times[1:])
 
@@ -68,16 +67,14 @@ class Trial:
         """Whether a step can be taken with repeatable kernels only; on a CPU all are."""
         if self.device.type != "cuda":
             return False
-        randomness.be_strict(True)
         try:
-            self.seconds(arithmetic)
+            with randomness.strictly(True):
+                self.seconds(arithmetic)
         except RuntimeError as error:
             if "deterministic" not in str(error):
                 raise
             log.warning("the run will not resume to the bit: %s", str(error).splitlines()[0])
             return False
-        finally:
-            randomness.be_strict(False)
         return True
 
 

@@ -68,7 +68,6 @@ class Trainer:
         self.live = LiveSettings(self.settings, inside / "live.json")
         self._gather_batches(assembled, inside)
         self.choices = kept or self._choose(inside, threads)
-        randomness.be_strict(self.choices.strict)
         self._build_steppers()
         self._return_to(checkpoint)
         if self.choices.compile:
@@ -151,7 +150,8 @@ class Trainer:
         randomness.reseed_layers(now.seed, self.step, 0, self.device)
         rate = now.learning_rate * schedule.factor(now, self.step)
         try:
-            told = self.stepper.step(self.batches.of_step(self.step), rate, now.clip, self._at_once)
+            with randomness.strictly(self.choices.strict):
+                told = self.stepper.step(self.batches.of_step(self.step), rate, now.clip, self._at_once)
         except (NonFinite, Overflow) as error:
             self._leave_out(error)
         else:

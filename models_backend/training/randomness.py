@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import struct
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -54,6 +56,15 @@ def be_deterministic(threads: int) -> int:
     return torch.get_num_threads()
 
 
-def be_strict(strict: bool) -> None:
-    """Whether a kernel without a repeatable form is an error. On graphics cards attention is only repeatable where it is."""
-    torch.use_deterministic_algorithms(True, warn_only=not strict)
+@contextlib.contextmanager
+def strictly(strict: bool) -> Iterator[None]:
+    """Where ``strict``, a kernel without a repeatable form is an error inside. On graphics cards attention is only repeatable
+    where it is."""
+    if not strict:
+        yield
+        return
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(True, warn_only=True)

@@ -185,12 +185,14 @@ def _peak(device: Any) -> float:
     """Operations a second of a large matrix product in bf16: the median of a few."""
     import torch
 
+    from models_backend.networks.weights import wait_for
+
     a, b = (torch.randn(PEAK_SIDE, PEAK_SIDE, device=device, dtype=torch.bfloat16) for _ in range(2))
     times = []
     for _ in range(8):
         begun = time.perf_counter()
         _ = a @ b
-        torch.cuda.synchronize(device)
+        wait_for(device)
         times.append(time.perf_counter() - begun)
     return 2 * PEAK_SIDE**3 / statistics.median(times[2:])
 
@@ -224,7 +226,7 @@ def _compare(bench: str, sides: dict[str, Callable[[], Any]], rounds: int, times
              **more: Any) -> dict[str, float]:  # fmt: skip
     """Times every side in turn, round after round, after one round to warm up; tells medians and ratios to the first.
     The medians, seconds."""
-    import torch
+    from models_backend.networks.weights import wait_for
 
     took: dict[str, list[float]] = {name: [] for name in sides}
     for number in range(rounds + 1):
@@ -232,8 +234,7 @@ def _compare(bench: str, sides: dict[str, Callable[[], Any]], rounds: int, times
             begun = time.perf_counter()
             for _ in range(times):
                 act()
-            if device.type == "cuda":
-                torch.cuda.synchronize(device)
+            wait_for(device)
             if number:
                 took[name].append((time.perf_counter() - begun) / times)
     medians = {name: statistics.median(values) for name, values in took.items()}

@@ -11,6 +11,9 @@ from halving_codec import halving
 from models_backend.contract.family import DataSpec, LoadedRun
 from models_backend.families.conditional_diffusion import ConditionalDiffusion
 from models_backend.families.lcm import LCM, Config, Sampling
+from models_backend.networks import conditional
+from models_backend.networks.text_encoder import TextTransformer
+from models_backend.networks.unet import UNet
 from models_backend.samplers.few_step import kept_times
 
 
@@ -45,6 +48,27 @@ def test_the_student_begins_as_the_teacher_whatever_the_scale():
             assert torch.allclose(
                 student(x, time, given | {"scale": torch.full((4,), scale)}), teacher(x, time, given), atol=1e-6
             )
+
+
+def test_a_unet_that_attends_to_words_hears_the_scale_in_its_time_and_not_at_first():
+    spec = DataSpec("image", (3, 8, 8), captioned=True)
+    unet = UNet(width=8, multipliers=[1, 2], blocks=1, attention=[4], head=8, groups=4)
+    net = stirred({"net": conditional.make(unet, spec, conditional.CrossAttention(), TextTransformer(16, 1, 2), ("text",))})[
+        "net"
+    ]
+    x, time, given = (
+        torch.randn(2, 3, 8, 8, generator=seeded()),
+        torch.full((2,), 300.0),
+        {"text": torch.tensor([[1, 9], [1, 7]])},
+    )
+    with torch.no_grad():
+        before = net.eval()(x, time, given)
+        net.hear_scale()
+        low, high = (given | {"scale": torch.full((2,), scale)} for scale in (0.0, 7.0))
+        assert torch.equal(net(x, time, high), before)
+        torch.nn.init.normal_(net.net.unet.time_embedding.cond_proj.weight, generator=seeded())
+        assert not torch.allclose(net(x, time, low), net(x, time, high), atol=1e-3)
+    assert net.net.unet.config.time_cond_proj_dim == conditional.OF_SCALE
 
 
 def test_the_target_follows_the_student_in_training_only():
