@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from torch import Tensor, nn
 
@@ -21,6 +21,7 @@ __all__ = ["MMDiT", "MMDiTNetwork", "problems"]
 class MMDiT(DiT, frozen=True):
     """Two streams of transformer blocks with one attention over both."""
 
+    title: ClassVar[str] = "MMDiT"
     context: Annotated[int, Field("Bytes of a caption that are read by what is trained along", low=8, high=255)] = 80
 
 

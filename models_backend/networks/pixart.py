@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,7 @@ __all__ = ["PixArt", "PixArtNetwork", "problems"]
 class PixArt(DiT, frozen=True):
     """A transformer on patches that attends to the words; one modulation by time for all blocks (adaLN-single)."""
 
+    title: ClassVar[str] = "PixArt"
     pooled: Annotated[bool, Field("Tell the mean of the words only: word order is lost. To see that it matters")] = False
 
 
