@@ -88,8 +88,9 @@ class TrainingSettings(msgspec.Struct, frozen=True):
     ] = "auto"
     checkpoint_gradients: Annotated[bool, Field("Recompute activations in the backward pass: less memory, more time")] = False
     compile: Annotated[
-        Literal["auto", "off", "on"], Field("torch.compile; auto uses it only where the remaining steps repay it")
-    ] = "off"
+        Literal["auto", "off", "on"],
+        Field("torch.compile; auto uses it after the first preview, where the remaining steps repay it"),
+    ] = "auto"
     seed: Annotated[int, Field("Seed of weights, order of data and noise", low=0, high=2**31 - 1)] = 0
     threads: Annotated[int, Field("CPU threads; 0 takes every core", low=0, high=1024)] = 0
     validate_every: Annotated[int, Field("Steps between validation losses; 0 never", low=0, high=1_000_000)] = 200

@@ -80,9 +80,10 @@ class ConditionalDiffusion(GuidedDiffusion):
                Claim("text_joint_w0", "<=", 0.10, "unheard words are met by chance only"),
                Claim("text_joint_w2", ">=", 1.0, "guidance of 2 follows words no worse than 1", times="text_joint_w1"),
                Claim("diversity_w2", "<=", 1.0, "and makes less varied pictures of one caption", times="diversity_w1")),
-              {"network": {"type": "unet", "width": 32, "multipliers": [1, 2, 3], "blocks": 1, "attention": []},
-               "hearing": {"type": "cross_attention"}, "timesteps": {"type": "logit_normal", "mean": 1.5, "std": 1.5}},
-              {"steps": 2100, "validate_every": 700, "preview_every": 700},
+              {"network": {"type": "unet", "width": 16, "multipliers": [1, 2, 4, 8], "blocks": 1, "attention": [],
+                           "scale_shift": True},
+               "timesteps": {"type": "logit_normal", "mean": 2.0, "std": 1.5}},
+              {"steps": 4000, "learning_rate": 2e-3, "warmup": 200, "validate_every": 800, "preview_every": 400},
               {"sampler": {"type": "dpmpp_2m"}, "steps": 15}, count=500),
     )  # fmt: skip
     Config, Sampling = Config, Sampling

@@ -195,7 +195,10 @@ def _compile_note(assembled: Assembly, cost: Cost) -> list[str]:
         return []
     wait = compiling.cost_s(assembled.nets)
     if cost.chosen.compile:
-        return [f"compiling will take about {wait:.0f} s before the first step"]
+        at = cost.chosen.compile_at
+        return [f"compiling will take about {wait:.0f} s " + (f"after {at:,} steps" if at else "before the first step")]
+    if not compiling.gain(assembled.nets, assembled.device):
+        return ["not compiled: on this device only where that is asked for"]
     return [f"not compiled: about {wait:.0f} s of compiling would not be won back"]
 
 

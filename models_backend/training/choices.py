@@ -29,13 +29,14 @@ ROUNDS = 3
 
 class Choices(msgspec.Struct):
     """``derived/choices.json``. ``step_s``: a whole step as measured, 0 where none was. ``strict``: every kernel of a step
-    has a repeatable form, and no other is let in."""
+    has a repeatable form, and no other is let in. ``compile_at``: the step from which on compiled networks are trained."""
 
     precision: str
     compile: bool
     threads: int
     step_s: float = 0.0
     strict: bool = False
+    compile_at: int = 0
 
 
 def recall(path: Path) -> Choices | None:
@@ -79,16 +80,21 @@ class Trial:
 
 
 def choose(settings: TrainingSettings, trial: Trial, steps: int) -> Choices:
-    """Decides what the settings leave open; measures only where the answer is not known beforehand."""
+    """Decides what the settings leave open; measures only where the answer is not known beforehand. What is compiled unasked
+    is compiled after the first preview, for which nobody should wait longer."""
     chosen, took = settings.precision, 0.0
     if chosen == "auto":
         chosen, took = _arithmetic(trial)
-    wanted = settings.compile == "on"
-    if settings.compile == "auto" and compiling.possible(trial.device):
-        took = took or trial.seconds(chosen)
-        wanted = compiling.repays(trial.nets, trial.device, steps, took)
-    wanted = wanted and compiling.possible(trial.device)
-    return Choices(chosen, wanted, torch.get_num_threads(), took, trial.repeats(chosen))
+    possible, wanted, first = compiling.possible(trial.device), settings.compile == "on", 0
+    if settings.compile == "auto" and possible and _may_repay(settings, trial, steps):
+        took, first = took or trial.seconds(chosen), settings.preview_every
+        wanted = compiling.repays(trial.nets, trial.device, steps - first, took)
+    return Choices(chosen, wanted and possible, torch.get_num_threads(), took, trial.repeats(chosen), first if wanted else 0)
+
+
+def _may_repay(settings: TrainingSettings, trial: Trial, steps: int) -> bool:
+    """Whether it is worth measuring a step for: pictures that grow come in several shapes, each to be compiled for."""
+    return steps > settings.preview_every and not settings.grow_from and compiling.gain(trial.nets, trial.device) > 0
 
 
 def arranged(nets: dict[str, nn.Module], device: torch.device, arithmetic: str, compiled: bool = False) -> dict[str, nn.Module]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from models_backend.contract.family import Family, LoadedRun
 from models_backend.contract.fields import build, merged
-from models_backend.contract.messages import Body, Mark, Saved, State, Trouble, TroubleError
+from models_backend.contract.messages import Body, Mark, Progress, Saved, State, Trouble, TroubleError
 from models_backend.contract.run_layout import CheckpointLayout, CheckpointState
 from models_backend.contract.trace import Stopped
 from models_backend.library import storage
@@ -45,6 +45,7 @@ class Trainer:
         self._families = {**families, self.record.family: family_class}
         self.device = weights.chosen_device(device)
         self.step, self.total, self.paused = 0, 0, False
+        self._compiled = False
         self.guard = Guard()
         self.averages: dict[str, ema.Average] = {}
         self._stop_asked: bool | None = None  # True: after this step, False: at once
@@ -70,8 +71,6 @@ class Trainer:
         self.choices = kept or self._choose(inside, threads)
         self._build_steppers()
         self._return_to(checkpoint)
-        if self.choices.compile:
-            compiling.compile_all(self.nets, self.device)
         self.teller = Teller(self._tell, self.total, self.settings.batch_size * self.settings.accumulate)
 
     def _gather_batches(self, assembled: Assembly, inside: Any) -> None:
@@ -143,8 +142,8 @@ class Trainer:
 
     def advance(self) -> bool:
         """One step, and nothing beside it. False: it was left undone because a stop at once was asked for."""
-        if self.choices.compile:
-            compiling.next_step(self.device)
+        if self.choices.compile and self.step >= self.choices.compile_at:
+            self._compile()
         self.live.enter(self.step)
         now = self.live.settings
         randomness.reseed_layers(now.seed, self.step, 0, self.device)
@@ -159,12 +158,24 @@ class Trainer:
         self.step += 1
         return True
 
+    def _compile(self) -> None:
+        """Before a step of compiled networks, the first of which takes long."""
+        if not self._compiled:
+            self._compiled = True
+            self._tell(Progress(self.step, self.total, "compiling"))
+            compiling.compile_all(self.nets, self.device)
+        compiling.next_step(self.device)
+
     def _advance(self) -> bool:
+        first = not self._compiled
+        begun = time.monotonic()
         try:
             self.advance()
         except Interrupted as left:
             self._undone = not left.clean
             return False
+        if first and self._compiled:
+            self.teller.rested(time.monotonic() - begun)
         if self.guard.exhausted:
             self._give_up()
         return True

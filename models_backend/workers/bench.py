@@ -20,8 +20,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from models_backend.contract.messages import TroubleError
 from models_backend.engine.terminal import Reporter
 
@@ -45,7 +43,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--rounds", type=int, default=5, help="train, sample: rounds, both sides in each")
     parser.add_argument("--network", choices=tuple(NETWORKS), default="unet", help="train, sample: whose speed")
     parser.add_argument("--batch", type=int, default=BATCH, help=f"train, sample: items at once ({BATCH})")
-    parser.add_argument("--compile", action="store_true", help="train, sample: also with torch.compile")
+    parser.add_argument("--compile", action="store_true", help="train: also with torch.compile, where it is not chosen anyway")
     parser.add_argument("--library", help="not used: benches work in a library of their own")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     options = parser.parse_args(argv)
@@ -158,10 +156,12 @@ def _train(options: argparse.Namespace, scratch: Path, reporter: Reporter) -> No
     trainer = _trainer(scratch, options.network, batch_size=options.batch)
     plain = plain_training(_plain(trainer), _pictures(trainer), options.batch, 1e-4)
     sides: dict[str, Callable[[], Any]] = {"plain diffusers loop": lambda: next(plain), "studio": trainer.advance}
-    if options.compile:
-        reporter.note("compiling: the first step takes a minute or two")
+    if trainer.choices.compile:
+        sides["studio, not compiled"] = _trainer(scratch, options.network, batch_size=options.batch, compile="off").advance
+    elif options.compile:
         sides["studio, compiled"] = _trainer(scratch, options.network, batch_size=options.batch, compile="on").advance
-    reporter.note(f"arithmetic chosen: {trainer.choices.precision}, {trainer.choices.threads} threads")
+    how = ", compiled: the first step takes a minute or two" if trainer.choices.compile else ""
+    reporter.note(f"arithmetic chosen: {trainer.choices.precision}, {trainer.choices.threads} threads{how}")
     many = STEPS_A_ROUND.get(trainer.device.type, STEPS_A_ROUND["cpu"])
     took = _compare("train", sides, options.rounds, many, reporter, trainer.device, precision=trainer.choices.precision)
     if trainer.device.type == "cuda":
@@ -211,14 +211,6 @@ def _sample(options: argparse.Namespace, scratch: Path, reporter: Reporter) -> N
     loaded = trainer.loaded()
     peer, plain = plain_sampling(_plain(trainer).to(trainer.device), options.batch, SAMPLE_STEPS, GUIDANCE)
     sides = {peer: plain, "studio": lambda: draw(loaded, request, trainer.library)}
-    if options.compile:
-        from models_backend.training import compiling
-
-        compiled = _trainer(scratch, options.network)
-        compiled.save()
-        compiling.compile_all(compiled.loaded().nets, compiled.device)
-        same = msgspec.structs.replace(request, run=compiled.record.id)
-        sides["studio, compiled"] = lambda: draw(compiled.loaded(), same, compiled.library)
     _compare("sample", sides, options.rounds, 1, reporter, trainer.device)
 
 

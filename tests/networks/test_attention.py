@@ -29,6 +29,23 @@ def test_both_ways_give_the_same_values_and_gradients(side):
         assert torch.allclose(one, other, atol=2e-6, rtol=1e-4)
 
 
+@pytest.mark.parametrize(("bias", "norm"), [(True, None), (False, None), (True, "layer_norm")])
+def test_a_transformers_attention_gives_the_same_values_and_gradients(bias, norm):
+    outs = []
+    for change in (False, True):
+        torch.manual_seed(0)
+        net = Attention(32, heads=2, dim_head=16, bias=bias, qk_norm=norm)
+        assert not change or attention.apply_to(net) == 1
+        x = torch.randn(3, 24, 32, generator=torch.Generator().manual_seed(1)).requires_grad_()
+        out = net(x)
+        out.square().mean().backward()
+        outs.append((out.detach(), x.grad, net.to_q.weight.grad, net.to_k.weight.grad, net.to_v.weight.grad))
+        if bias:
+            outs[-1] += (net.to_v.bias.grad,)
+    for one, two in zip(*outs, strict=True):
+        assert torch.allclose(one, two, atol=2e-6, rtol=1e-4)
+
+
 @pytest.mark.parametrize(("words", "norm", "last"), [(9, "rms_norm", False), (9, None, True), (200, "rms_norm", False)])
 def test_two_streams_give_the_same_values_and_gradients(words, norm, last):
     outs = []

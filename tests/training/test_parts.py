@@ -242,6 +242,18 @@ def test_compile_is_used_only_where_the_steps_repay_it(monkeypatch):
     settings = TrainingSettings(precision="fp32", compile="auto")
     assert not choices.choose(settings, _Clocked(fp32=0.5), 20).compile
     assert choices.choose(settings, _Clocked(fp32=0.5), 10_000).compile
+    # not before the first preview, and not at all where pictures grow: each side would be compiled for
+    assert choices.choose(settings, _Clocked(fp32=0.5), 10_000).compile_at == settings.preview_every
+    assert choices.choose(TrainingSettings(precision="fp32", compile="on"), _Clocked(), 10).compile_at == 0
+    growing = TrainingSettings(precision="fp32", compile="auto", grow_from=8)
+    assert not choices.choose(growing, _Clocked(), 10_000).compile
+
+
+def test_linear_layers_gain_most_from_compiling_and_graphics_cards_are_not_compiled_for_unasked():
+    dense, conv = {"net": nn.Linear(64, 64)}, {"net": nn.Conv2d(64, 64, 3)}
+    cpu = torch.device("cpu")
+    assert compiling.gain(dense, cpu) > 3 * compiling.gain(conv, cpu) > 0
+    assert compiling.gain(dense, torch.device("cuda")) == 0
 
 
 @pytest.mark.parametrize("arithmetic", ["bf16", "fp16"])

@@ -5,11 +5,13 @@ import math
 import pytest
 import torch
 from small_families import FAMILIES, Denoiser, Duel, make_run, opened, trained, trainer_of
+from torch._dynamo.utils import counters
 
 from models_backend.contract.fields import FieldError
-from models_backend.contract.messages import Mark, Metrics, Preview, Saved, State, Trouble, TroubleError
+from models_backend.contract.messages import Mark, Metrics, Preview, Progress, Saved, State, Trouble, TroubleError
 from models_backend.library.samples import read_arrays
 from models_backend.networks import weights
+from models_backend.training import compiling
 from models_backend.training.replay import prove_resume
 from models_backend.training.stepping import Told
 
@@ -49,6 +51,32 @@ def test_stopped_and_resumed_ends_like_the_undisturbed_run(place, family, optimi
     last.run()
     assert whole_state(last) == whole_state(straight)
     assert run.state() == ("finished", 12)
+
+
+@pytest.mark.skipif(not compiling.possible(torch.device("cpu")), reason="needs a C++ compiler")
+def test_compiled_after_the_first_preview_and_resumed_to_the_same_weights(place, monkeypatch):
+    monkeypatch.setattr(compiling, "repays", lambda *figures: True)
+    settings = {"compile": "auto", "preview_every": 4, "checkpoint_every": 3, "keep": 5}
+    heard = []
+    counters["stats"].clear()
+    straight = trainer_of(place[0], make_run(*place, **settings), heard.append)
+    straight.run()
+    assert counters["stats"]["unique_graphs"] == 1  # one shape, and it was not given up
+    assert [body.done for body in heard if isinstance(body, Progress) and body.what == "compiling"] == [4]
+    net = straight.nets["net"]
+    assert net._compiled_call_impl is not None
+    run = make_run(*place, **settings)
+    for until in (3, 7):
+        trainer_of(place[0], run).run(lambda t, until=until: t.request_stop() if t.step == until else None)
+    last = trainer_of(place[0], run)
+    last.run()
+    assert last.choices.compile_at == 4 and whole_state(last) == whole_state(straight)
+    assert prove_resume(place[0], run.id, FAMILIES, steps=9).identical
+    x = torch.randn(5, 2)
+    with torch.no_grad():
+        compiled = net.eval()(x, torch.full((5,), 100.0))
+        net._compiled_call_impl = None
+        assert torch.equal(compiled, net(x, torch.full((5,), 100.0)))  # what is measured is not compiled
 
 
 def test_averages_of_every_width_go_on_where_they_were(place):
