@@ -23,8 +23,8 @@ from models_backend.networks.frozen_text import frozen_in
 log = logging.getLogger(__name__)
 
 #: What compiling saves of a step's time on a CPU, of networks of linear layers and of others, and what it costs: used before it
-#: is tried. Measured on 2 cores: DiT 22 %, PixArt 39 %, U-Nets 16 and 31 %, in 50 to 95 s. Graphics cards are not compiled for unless that is asked for (a DiT on an H100: 50 ms eager, 10 ms
-#: recorded; the recording has changed since and was not tried there).
+#: is tried. Measured on 2 cores: DiT 22 %, PixArt 39 %, U-Nets 16 and 31 %, in 50 to 95 s. Graphics cards are not compiled for
+#: unless that is asked for (a DiT on an H100: 50 ms eager, 10 ms recorded; the recording has changed since and was not tried).
 GAIN_LINEAR, GAIN = 0.30, 0.20
 SECONDS_A_LAYER = 0.4
 LEAST_S = 20.0

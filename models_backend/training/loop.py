@@ -162,6 +162,7 @@ class Trainer:
         """Before a step of compiled networks, the first of which takes long."""
         if not self._compiled:
             self._compiled = True
+            self._tell(Mark(self.step, "compiling the networks"))
             self._tell(Progress(self.step, self.total, "compiling"))
             compiling.compile_all(self.nets, self.device)
         compiling.next_step(self.device)

@@ -291,7 +291,9 @@ def described(view: RunView) -> str:
     parts = [view.state]
     if view.total and view.state not in ("finished",):
         parts.append(f"{view.step:,} / {view.total:,}")
-    if view.rate:
+    if view.beside:
+        parts.append(view.beside)
+    elif view.rate:
         parts.append(f"{figures.short(view.rate)} it/s")
     if view.left_s:
         parts.append(f"{figures.seconds(view.left_s)} left")

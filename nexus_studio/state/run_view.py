@@ -89,6 +89,12 @@ class RunView(QObject):
         """Seconds left at that rate; 0 while unknown."""
         return max(0, self.total - self.step) / self.rate if self.rate > 0 else 0.0
 
+    @property
+    def beside(self) -> str:
+        """What the run does now instead of training, in a word; empty where it trains."""
+        now = self.progress
+        return now.what if now and self.state == "running" and now.what != "training" and now.done >= self.step else ""
+
     def series(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """(steps, values) of a curve; two empty arrays for one that was never told."""
         return self._series.get(name, Series()).arrays()

@@ -11,6 +11,7 @@ from scripted_window import scripted_session, settle, turn
 from models_backend.contract.messages import Event, Heartbeat, Mark, Metrics, Preview, Progress, State, Trouble, TroubleError
 from models_backend.contract.run_layout import Item
 from nexus_studio.bridge import Bridge, trouble_of
+from nexus_studio.panels.train import described
 from nexus_studio.state.cached_rows import CachedRows, open_rows
 from nexus_studio.state.captions import read_captions
 from nexus_studio.state.fuzzy import score
@@ -141,6 +142,15 @@ def test_a_view_of_a_log_has_its_curves_marks_previews_and_health(view):
     assert view.health.lines[1].remedy.live
     assert view.rate == pytest.approx(40, rel=0.01)
     assert view.left_s == pytest.approx(760 / 40, rel=0.01)
+
+
+def test_a_view_says_what_a_run_does_beside_training_until_it_trains_again(view):
+    view.take_log(list(view.folder.events()))
+    assert view.beside == "" and "it/s" in described(view)
+    view.tell(event(0, Progress(1240, 2000, "compiling")))
+    assert view.beside == "compiling" and "compiling" in described(view) and "it/s" not in described(view)
+    view.tell(event(0, Progress(1244, 2000, "training", 40.0, 18.9)))
+    assert view.beside == ""
 
 
 def test_events_told_while_the_log_is_read_are_taken_once_and_in_order(view):

@@ -63,6 +63,7 @@ def test_compiled_after_the_first_preview_and_resumed_to_the_same_weights(place,
     straight.run()
     assert counters["stats"]["unique_graphs"] == 1  # one shape, and it was not given up
     assert [body.done for body in heard if isinstance(body, Progress) and body.what == "compiling"] == [4]
+    assert [body.step for body in heard if isinstance(body, Mark)] == [4]
     net = straight.nets["net"]
     assert net._compiled_call_impl is not None
     run = make_run(*place, **settings)
