@@ -83,7 +83,7 @@ class ConditionalDiffusion(GuidedDiffusion):
               {"network": {"type": "unet", "width": 16, "multipliers": [1, 2, 4, 8], "blocks": 1, "attention": [],
                            "scale_shift": True},
                "timesteps": {"type": "logit_normal", "mean": 2.0, "std": 1.5}},
-              {"steps": 3600, "learning_rate": 2e-3, "warmup": 200, "validate_every": 600, "preview_every": 300},
+              {"steps": 3500, "validate_every": 700, "preview_every": 250},
               {"sampler": {"type": "dpmpp_2m"}, "steps": 15}, count=500),
     )  # fmt: skip
     Config, Sampling = Config, Sampling
