@@ -11,6 +11,7 @@ from models_backend.contract.fields import Field
 from models_backend.kinds import diffusion, kept
 from models_backend.kinds.guided import PLAIN, How, Negative, Scale
 from models_backend.kinds.guided_diffusion import GuidedDiffusion
+from models_backend.kinds.latent import CODEC, InLatents
 from models_backend.networks import conditional, denoisers
 from models_backend.networks.text_encoder import TextReader, TextTransformer
 from models_backend.objectives import denoising, schedules, timesteps
@@ -36,7 +37,7 @@ class Sampling(diffusion.Sampling, frozen=True):
     negative: Negative = ""
 
 
-class ConditionalDiffusion(GuidedDiffusion):
+class ConditionalDiffusion(InLatents, GuidedDiffusion):
     """Network: "denoiser", told captions where the data have them, else classes."""
 
     title = "Conditional diffusion"
@@ -51,6 +52,7 @@ class ConditionalDiffusion(GuidedDiffusion):
         Condition("attributes", 0.1, "What is known of it in numbers; what is not asked is left open"),
         *kept.CONDITIONS,
     )
+    uses = (CODEC,)
     provides = ("conditional diffusion", "guided diffusion")
     latents = ("noise",)
     trace = "denoise"
@@ -80,16 +82,17 @@ class ConditionalDiffusion(GuidedDiffusion):
                Claim("text_joint_w0", "<=", 0.10, "unheard words are met by chance only"),
                Claim("text_joint_w2", ">=", 1.0, "guidance of 2 follows words no worse than 1", times="text_joint_w1"),
                Claim("diversity_w2", "<=", 1.0, "and makes less varied pictures of one caption", times="diversity_w1")),
-              {"network": {"type": "unet", "width": 16, "multipliers": [1, 2, 4, 8], "blocks": 1, "attention": [],
+              {"network": {"type": "unet", "width": 64, "multipliers": [1, 2], "blocks": 1, "attention": [4],
                            "scale_shift": True},
-               "timesteps": {"type": "logit_normal", "mean": 2.0, "std": 1.5}},
-              {"steps": 3500, "validate_every": 700, "preview_every": 250},
-              {"sampler": {"type": "dpmpp_2m"}, "steps": 15}, count=500),
+               "timesteps": {"type": "logit_normal", "mean": 1.5, "std": 1.5}},
+              {"steps": 4000, "validate_every": 800, "preview_every": 400}, count=500,
+              parts={"codec": "image_codec:scenes"}),
     )  # fmt: skip
     Config, Sampling = Config, Sampling
 
     def denoiser(self) -> Any:
-        return conditional.make(self.config.network, self.spec, self.config.hearing, self.config.text, self.told)
+        return conditional.make(self.config.network, self.inner, self.config.hearing, self.config.text, self.told)
 
     def problems(self) -> list[str]:
-        return denoisers.mismatches(self.config.network, self.spec) + self.condition_problems("DDPM")
+        found = denoisers.mismatches(self.config.network, self.inner)
+        return found + self.codec_problems() + self.condition_problems("DDPM")
