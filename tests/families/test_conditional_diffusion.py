@@ -8,6 +8,7 @@ import pytest
 import small_families
 import torch
 from conformance import SPECS, Conformance, batch, conditions_for, draw, fresh_networks, seeded, stirred, train
+from halving_codec import halving
 
 from models_backend.contract.family import DataSpec
 from models_backend.contract.fields import build, merged, plain
@@ -28,6 +29,19 @@ def member(spec: DataSpec = SPECS["points"], **changes) -> ConditionalDiffusion:
 
 class TestConditionalDiffusion(Conformance):
     key, family = "conditional_diffusion", ConditionalDiffusion
+
+
+def test_given_a_codec_it_works_on_latents_and_a_codec_of_other_items_is_named():
+    family = member(CAPTIONED)
+    family.parts["codec"] = halving(CAPTIONED)
+    nets, (channels, *sides) = fresh_networks(family), CAPTIONED.shape
+    assert family.problems() == [] and family.noise_shape() == (4 * channels, *(side // 2 for side in sides))
+    next(iter(family.losses(nets, batch(ConditionalDiffusion, CAPTIONED))))
+    assert draw(family, stirred(nets)).shape[1:] == CAPTIONED.shape
+    points = member()
+    points.parts["codec"] = halving(CAPTIONED)
+    (problem,) = points.problems()
+    assert problem.startswith("codec") and "these are 2" in problem
 
 
 @pytest.mark.parametrize("hearing", ["added", "cross_attention"])
