@@ -87,6 +87,12 @@ def test_a_run_that_fails_is_one_clear_line_and_a_status(run):
     assert run("runs")[0]["state"] == "failed"
 
 
+def test_a_run_that_fails_before_its_first_step_is_told_once_and_leaves_no_run(run):
+    lines = run("train", "--family", "toy", "--data", "points:density=moons,count=100", "--set", "do=refuse", status=1)
+    assert len([line for line in lines if line["kind"] in ("trouble", "state", "error")]) == 1
+    assert "trash" in last(lines, "trash")["text"] and run("runs") == []
+
+
 @pytest.mark.parametrize(
     "arguments, word",
     [
@@ -158,7 +164,9 @@ def test_samples_figures_and_files_of_a_run(run, tmp_path):
 def test_conditions_are_written_kind_is_value_and_several_go_round():
     assert conditions(["class=3"]) == {"class": 3} and conditions(["class=all"]) == {"class": "all"}
     assert conditions(["text=a red circle", "class=cat", "text=a = b"]) == {"text": ["a red circle", "a = b"], "class": "cat"}
-    for wrong in ("class", "=3", "text="):
+    with pytest.raises(TroubleError, match="nothing stands behind"):
+        conditions(["text="])
+    for wrong in ("class", "=3"):
         with pytest.raises(TroubleError, match="kind=value") as told:
             conditions([wrong])
         assert told.value.trouble.item == wrong and "--condition" in told.value.trouble.advice

@@ -47,16 +47,19 @@ def is_builtin(text: str) -> bool:
 
 
 async def _imported(now: Session, paths: list[str], title: str) -> DatasetRecord:
-    begun = time.monotonic()
+    begun, since = time.monotonic(), time.time()
 
     def tell(progress: Progress) -> None:
         now.reporter.progress(progress.done, progress.total, progress.what, begun)
 
     try:
-        return await now.engine.import_data(paths, title, tell=tell)
+        record = await now.engine.import_data(paths, title, tell=tell)
     except asyncio.CancelledError:
         now.reporter.note("import stopped; nothing was added and the sources are untouched", "interrupted")
         raise
+    if record.created < since:
+        now.reporter.note(f"the same items were imported before, as {record.title}: that data set is taken", "known")
+    return record
 
 
 def _tell_report(now: Session, record: DatasetRecord) -> None:

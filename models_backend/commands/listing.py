@@ -37,6 +37,11 @@ async def _one_family(key: str, now: Session) -> int:
     now.reporter.result(f"{family.title}: {family.summary} ({family.paper})", key=family.key, title=family.title)
     for preset in family.presets:
         now.reporter.result(f"  preset {preset.name}: {preset.title}. {preset.note}".rstrip(), preset=preset.name)
+    for part in family.uses:
+        text = (
+            f"  --part {part.name}=RUN{' (may be left out)' if part.optional else ''}: a run that is a {part.kind}. {part.help}"
+        )
+        now.reporter.result(text.rstrip(), part=part.name, kind=part.kind, optional=part.optional)
     for group, spec in settings.groups_of(family).items():
         _tell_group(now.reporter, group, spec)
     return 0

@@ -75,7 +75,9 @@ def conditions(pairs: list[str]) -> dict[str, Any]:
     named: dict[str, list[Any]] = {}
     for pair in pairs:
         kind, sign, value = (part.strip() for part in pair.partition("="))
-        if not (kind and sign and value):
+        if kind and sign and not value:
+            raise TroubleError("nothing stands behind the =", pair, advice="Leave the condition out to ask for nothing")
+        if not (kind and sign):
             raise TroubleError("a condition is written kind=value", pair, advice='For example --condition "text=a red circle"')
         named.setdefault(kind, []).append(int(value) if value.isascii() and value.isdigit() else value)
     return {kind: values if len(values) > 1 else values[0] for kind, values in named.items()}

@@ -54,7 +54,8 @@ def put(values: dict[str, Any], spec: FieldSpec, path: str, text: str) -> dict[s
     """``values`` with the text at a dotted path set, read as the field there means it. Raises FieldError."""
     field = spec_at(spec, path)
     if field is None:
-        raise FieldError([Problem(path, text, "left out: there is no such setting")])
+        there = f" (there are {', '.join(f.name for f in spec.fields)})" if "." not in path else ""
+        raise FieldError([Problem(path, text, f"left out: there is no such setting{there}")])
     if field.kind == "choice" and not text.startswith("{"):
         return assign(values, f"{path}.type", text)
     if field.kind in ("text", "enum", "path", "run"):

@@ -9,6 +9,7 @@ import time
 from models_backend.contract.messages import Event, Mark, Metrics, Progress, State, Trouble, TroubleError
 from models_backend.contract.run_layout import RunRecord
 from models_backend.engine.terminal import Reporter
+from models_backend.library import trash
 
 from . import settings
 from .bringing import data_of
@@ -25,6 +26,9 @@ async def train(options: argparse.Namespace, reporter: Reporter) -> int:
             family.key, dataset.id, options.preset, parts=parts(now, options.part), title=options.title, **changed
         )
         reporter.note(f"run {record.id}: {record.title}", "run", run=record.id)
+        for part in family.uses:
+            if not record.parts.get(part.name):
+                reporter.note(f"without {part.name}: {part.help} (--part {part.name}=RUN)", "part", part=part.name)
         return await _follow(now, record, options)
 
 
@@ -69,6 +73,10 @@ async def _follow(now: Session, record: RunRecord, options: argparse.Namespace) 
     if state is None:
         return 130
     where = now.library.run(record.id).layout
+    if state.state == "failed" and not state.step and not now.library.run(record.id).checkpoints():
+        trash.delete(now.library, "run", record.id)
+        now.reporter.note("nothing was trained; the run is in the trash", "trash", run=record.id)
+        return 1
     if state.state != "finished":
         raise TroubleError(
             f"training ended as {state.state}", record.id, state.reason, f"`nexus-studio resume {record.id}` goes on"
@@ -107,6 +115,7 @@ class Follower:
         self._reporter, self._record = reporter, record
         self._total = record.training.get("steps", 0)
         self._first: tuple[int, float] | None = None
+        self._why = ""
 
     def hear(self, event: Event) -> None:
         """Every event of every source; those of this run are told."""
@@ -120,8 +129,11 @@ class Follower:
             case Progress(what=what) if what and self._first is None:
                 self._reporter.note(what)
             case Trouble() as trouble:
-                self._reporter.note(f"{trouble}", "trouble")
+                self._why = f"{trouble}"
+                self._reporter.note(self._why, "trouble")
             case State(state="failed" | "stopped" | "paused" as state, reason=reason) if reason or state == "paused":
+                if state == "failed" and self._why:
+                    return
                 self._reporter.note(f"{state}: {reason}" if reason else state, "state", state=state)
 
     def _step(self, step: int, values: dict[str, float]) -> None:

@@ -51,6 +51,8 @@ def _class(value: Any, spec: DataSpec) -> int:
         return spec.classes.index(value)
     if isinstance(value, int) and 0 <= value <= count:
         return value
+    if not spec.classes:
+        raise TroubleError("the data of this run have no classes", str(value), advice="leave the class out")
     known = ", ".join(spec.classes[:8]) + (", ..." if count > 8 else "")
     raise TroubleError("there is no such class", str(value), advice=f"choose one of {known}")
 

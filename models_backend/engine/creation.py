@@ -84,7 +84,8 @@ def check_parts(
         provides = families[run.family].provides if run and run.family in families else ()
         missing = not parts.get(part.name)
         if (missing and not part.optional) or (not missing and part.kind not in provides):
-            problems.append(Problem(f"parts.{part.name}", parts.get(part.name), f"a finished run that provides {part.kind}"))
+            makers = " or ".join(sorted(f.title for f in families.values() if part.kind in f.provides))
+            problems.append(Problem(f"parts.{part.name}", parts.get(part.name), f"a finished run of {makers or part.kind}"))
     if problems:
         raise FieldError(problems)
 

@@ -44,7 +44,7 @@ class Reporter:
         elif self.on_terminal:
             self._bar(done, total, f"{done:,}/{total:,} · {done / max(spent, 1e-9):.1f}/s · {duration(left_s)} left · {text}")
         else:
-            left = f" · {duration(left_s)} left" if 0 < done < total else ""
+            left = f" · {duration(left_s)} left" if left_s >= 1 else ""
             print(f"  {done:,} of {total:,}{left} · {text}" if total else f"  {text}", file=self.err, flush=True)
 
     def result(self, text: str, **values: Any) -> None:

@@ -164,7 +164,7 @@ class Consistency(Keeping, Family):
         if self.distils and given is None:
             found.append("teacher: distillation needs a finished diffusion run; choose one, or another way")
         elif not self.distils and given is not None:
-            found.append("teacher: only distillation learns from one; choose the way cd, or no teacher")
+            found.append("teacher: only distillation learns from one; set way=cd (distillation), or leave the teacher out")
         elif given is not None and given.spec.shape != self.spec.shape:
             made, wanted = ("x".join(map(str, s.shape)) for s in (given.spec, self.spec))
             found.append(f"teacher: it makes items of {made}, these data are {wanted}; choose another or change the resolution")

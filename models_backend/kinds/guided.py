@@ -38,7 +38,7 @@ class Guided:
 
     def condition_problems(self, otherwise: str) -> list[str]:
         """What forbids learning conditions from these data; ``otherwise`` names the family that needs none."""
-        words = {"class": "put pictures into one folder a class", "text": "write captions"}
+        words = {"class": "put pictures into one folder a class, two classes or more", "text": "write captions"}
         fixes = ", ".join(words[c.kind] for c in self.conditions if c.kind in words)
         if not self.told:
             return [f"the data have nothing that this family could be told; {fixes}, or choose {otherwise}"]

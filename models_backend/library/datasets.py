@@ -194,11 +194,13 @@ def read_items(path: Path) -> list[Item]:
 
 
 def fingerprint(items: Iterable[Item]) -> str:
-    """sha256 over the items' content hashes, labels and attributes, in order; its first 16 hex digits are the data set's id."""
+    """sha256 over the items' content hashes, labels, attributes and captions, in order; its first 16 hex digits are the data
+    set's id."""
     digest = hashlib.sha256()
     for item in items:
         known = f":{item.attributes}" if item.attributes else ""
-        digest.update(f"{item.sha256}:{item.label}{known}\n".encode())
+        said = f":{item.caption!r}" if item.caption else ""
+        digest.update(f"{item.sha256}:{item.label}{known}{said}\n".encode())
     return digest.hexdigest()
 
 

@@ -72,6 +72,9 @@ def test_same_pictures_same_data_set(library_root, tmp_path):
     shutil.copytree(tmp_path / "a", tmp_path / "b")
     second, _ = import_paths(library_root, [tmp_path / "b"])
     assert first.id == second.id == first.fingerprint[:16]
+    (tmp_path / "b" / "00000.txt").write_text("a fern")
+    third, _ = import_paths(library_root, [tmp_path / "b"])
+    assert third.id != first.id and third.captioned and not first.captioned, "captions that were written make it another"
 
 
 def test_a_data_set_is_named_after_what_was_dropped(library_root, tmp_path):

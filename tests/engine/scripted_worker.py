@@ -44,6 +44,8 @@ class ScriptedTrainer:
     def prepare(self):
         told = [e.body.step for e in self.job.run.events() if isinstance(e.body, Metrics)]
         self.step = max(told, default=0)
+        if self.script.get("do") == "refuse":
+            raise TroubleError("these data do not suit it", "the script", advice="Take others")
 
     def run(self, between_steps):
         self.job.tell(State("running", self.step))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 from library import records
@@ -42,7 +43,7 @@ def test_the_same_content_is_the_same_data_set(library, stored):
     assert len(library.datasets()) == 1
 
 
-def test_the_fingerprint_is_of_contents_and_labels_in_order():
+def test_the_fingerprint_is_of_contents_labels_and_captions_in_order():
     items = records.items()
     mark = datasets.fingerprint(items)
     assert datasets.fingerprint(records.items()) == mark
@@ -51,6 +52,8 @@ def test_the_fingerprint_is_of_contents_and_labels_in_order():
     assert datasets.fingerprint(other) != mark
     moved = [Item(f"/moved/{n}", sha256=item.sha256, label=item.label) for n, item in enumerate(items)]
     assert datasets.fingerprint(moved) == mark
+    captioned = [*items[:-1], msgspec.structs.replace(items[-1], caption="a red circle")]
+    assert datasets.fingerprint(captioned) != mark, "captions that were mended make other data"
 
 
 def test_edits_lie_beside_the_import_and_are_taken_back(stored):
