@@ -35,8 +35,8 @@ def import_paths(
     """Imports files, folders and archives into ``library`` (a Library, or the path of its root).
 
     Raises TroubleError where nothing can be imported or the library cannot be written, and watch.Cancelled; then nothing
-    has been added. The same pictures with the same labels and captions give the data set that is there already. ``pool``: decoders that
-    are under way already; they are ended with the import."""
+    has been added. The same pictures with the same labels and captions give the data set that is there already. ``pool``:
+    decoders that are under way already; they are ended with the import."""
     root = Path(getattr(getattr(library, "layout", None), "root", None) or library)
     started, watch = time.perf_counter(), Watch(tell, cancelled)
     home = LibraryLayout(root).datasets
