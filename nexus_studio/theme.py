@@ -138,6 +138,7 @@ def stylesheet() -> str:
     """The style sheet with tokens and text sizes filled in."""
     text = (RESOURCES / "theme" / "studio.qss").read_text(encoding="utf-8")
     text = text.replace("@icons", (RESOURCES / "theme").as_posix()).replace("@theme", current())
+    text = text.replace("@opposite", "light" if current() == "dark" else "dark")
     text = text.replace("@knob", token("text") if current() == "dark" else token("accent"))
     text = re.sub(r"@(\d+)px", lambda found: f"{px(int(found[1]))}px", text)
     return re.sub(r"@([a-z]\w*)", lambda found: token(found[1]), text)

@@ -210,6 +210,7 @@ class ConditionsForm(QWidget):
         super().__init__()
         pointless = {"attributes"} if not spec.attributes else set()
         pointless |= {"image", "mask"} if spec.modality != "image" else set()
+        pointless |= (set() if spec.classes else {"class"}) | (set() if spec.captioned else {"text"})
         fitting = [one for one in conditions if one.kind not in pointless]
         self.editors = {one.kind: CONDITION_EDITORS[one.kind](one, spec) for one in fitting}
         layout = column(spacing=6)

@@ -15,6 +15,9 @@ from ..state.session import Session
 from ..viewers.modality import ItemsView, shown
 from .exporting import fill_menu
 
+#: Values of one condition that are listed; a sample may have been asked for many.
+SHOWN = 4
+
 
 class SampleDetail(QWidget):
     """Shows one sample. ``edited`` (sample, changes) when its title, star or tags are changed here."""
@@ -108,7 +111,8 @@ class SampleDetail(QWidget):
             self.tr("Seed"): str(record.seed),
             self.tr("Made"): time.strftime("%d %b %Y %H:%M", time.localtime(record.created)),
         }
-        facts |= {key.replace("_", " ").capitalize(): _short(value) for key, value in record.sampling.items()}
+        told = record.conditions | record.sampling
+        facts |= {key.replace("_", " ").capitalize(): _short(value) for key, value in told.items() if value not in ("", None)}
         for name, value in facts.items():
             text = label(value, "mono", wrap=True)
             text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
@@ -135,4 +139,6 @@ def _short(value: Any) -> str:
     if isinstance(value, dict):
         rest = ", ".join(f"{k} {_short(v)}" for k, v in value.items() if k != "type")
         return f"{value.get('type', '')} {rest}".strip()
+    if isinstance(value, list | tuple):
+        return " · ".join(map(_short, value[:SHOWN])) + (f" · and {len(value) - SHOWN} more" if len(value) > SHOWN else "")
     return f"{value:g}" if isinstance(value, float) else str(value)

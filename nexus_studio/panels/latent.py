@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QImage
-from PySide6.QtWidgets import QComboBox, QMenu, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QMenu, QStackedWidget, QVBoxLayout, QWidget
 
 from models_backend.contract.messages import Arrays, Decode, LatentMap, Progress
 from models_backend.contract.run_layout import RunRecord
 
 from ..commands import Command
+from ..forms.editors import Pick
 from ..pieces import EmptyState, Header, button, chip, chip_button, label, row, section, spin_box
 from ..plots.histogram import Histogram
 from ..state.cached_rows import open_pictures
@@ -53,7 +54,7 @@ class LatentPanel(Workspace):
     # ------------------------------------------------------------------------------------------- building
 
     def _build_centre(self) -> QWidget:
-        self.runs = QComboBox()
+        self.runs = Pick()
         self.runs.setAccessibleName(self.tr("Run"))
         self.runs.setMinimumWidth(200)
         self.kind, self.method = chip(""), chip("PCA")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QCheckBox, QComboBox, QLabel, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from models_backend.contract import fields
 from models_backend.contract.messages import Sample
@@ -12,6 +12,7 @@ from models_backend.contract.run_layout import RunRecord, SampleRecord
 
 from .. import pieces, theme
 from ..forms.conditions import ConditionsForm
+from ..forms.editors import Pick
 from ..forms.form import SettingsForm
 from ..state.session import Session
 from ..viewers.modality import shown
@@ -38,7 +39,7 @@ class SampleSetup(QWidget):
         self.run: RunRecord | None = None
         self.form: SettingsForm | None = None
         self.conditions: ConditionsForm | None = None
-        self.runs, self.checkpoints, self.seeds = QComboBox(), QComboBox(), SeedEditor()
+        self.runs, self.checkpoints, self.seeds = Pick(), Pick(), SeedEditor()
         self.count = pieces.spin_box(self.tr("Items a seed"), 1, MOST_ITEMS, EACH_COUNT)
         self.record = QCheckBox(self.tr("Record the trajectory"))
         self._build()

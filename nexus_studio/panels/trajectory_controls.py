@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QComboBox, QVBoxLayout, QWidget
 from models_backend.contract.fields import FieldSpec, defaults, merged
 from models_backend.contract.run_layout import RunRecord
 
+from ..forms.editors import Pick
 from ..forms.form import SettingsForm
 from ..pieces import button, icon_button, label, row, section, spin_box
 from ..state.session import Session
@@ -35,7 +36,7 @@ class TrajectoryControls(QWidget):
         self._build()
 
     def _build(self) -> None:
-        self.runs = QComboBox()
+        self.runs = Pick()
         self.runs.setAccessibleName(self.tr("Run"))
         self.runs.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.runs.setMinimumContentsLength(8)

@@ -206,7 +206,7 @@ def test_numbers_are_shown_as_people_write_them():
 
 
 def test_conditions_build_read_back_and_leave_out_what_is_not_asked_for(qtbot):
-    spec = DataSpec("image", (3, 16, 16), 10, ("cat", "dog"))
+    spec = DataSpec("image", (3, 16, 16), 10, ("cat", "dog"), captioned=True)
     conditions = tuple(Condition(kind) for kind in CONDITION_KINDS)
     form = ConditionsForm(conditions, spec)
     qtbot.addWidget(form)
@@ -249,4 +249,6 @@ def test_attributes_are_asked_by_name_and_left_open_below_their_lowest(qapp):
     assert form.values() == {"attributes": {"age": 40}}
     form.set_values({"attributes": {"smiling": 0}})
     assert form.values() == {"attributes": {"smiling": 0}}
+    said = (Condition("class"), Condition("text"))
+    assert not ConditionsForm(said, DataSpec("image", (3, 8, 8))).editors, "data without classes and captions told it neither"
     assert not ConditionsForm(told, DataSpec("points", (2,))).editors, "points have no masks, and nothing is known of these"
