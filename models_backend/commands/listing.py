@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from models_backend.contract.family import in_order
 from models_backend.contract.fields import FieldSpec
+from models_backend.engine import creation
 from models_backend.engine.terminal import Reporter
 from models_backend.library.index import Filter
 
@@ -37,10 +38,10 @@ async def _one_family(key: str, now: Session) -> int:
     now.reporter.result(f"{family.title}: {family.summary} ({family.paper})", key=family.key, title=family.title)
     for preset in family.presets:
         now.reporter.result(f"  preset {preset.name}: {preset.title}. {preset.note}".rstrip(), preset=preset.name)
+    everything = await now.engine.described() if family.uses else []
     for part in family.uses:
-        text = (
-            f"  --part {part.name}=RUN{' (may be left out)' if part.optional else ''}: a run that is a {part.kind}. {part.help}"
-        )
+        left_out = " (may be left out)" if part.optional else ""
+        text = f"  --part {part.name}=RUN{left_out}: a run of {creation.makers(part, everything)}. {part.help}"
         now.reporter.result(text.rstrip(), part=part.name, kind=part.kind, optional=part.optional)
     for group, spec in settings.groups_of(family).items():
         _tell_group(now.reporter, group, spec)
@@ -96,6 +97,7 @@ async def datasets(options: argparse.Namespace, reporter: Reporter) -> int:
         records = now.library.datasets()
         for record in records:
             classes = f", {len(record.classes)} classes" if record.classes else ""
+            classes += ", captions" if record.captioned else ""
             text = f"{record.id}  {record.count:>9,} {record.modality}{classes}  {record.title}"
             reporter.result(
                 text, id=record.id, title=record.title, modality=record.modality, count=record.count,

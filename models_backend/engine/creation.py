@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from importlib import metadata
 from typing import Any
 
 import msgspec
 
-from models_backend.contract.family import DataSpec, FamilyDescription, Preset, starting_preset
+from models_backend.contract.family import DataSpec, FamilyDescription, Part, Preset, starting_preset
 from models_backend.contract.fields import FieldError, FieldSpec, Problem, check, defaults, describe, merged
 from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import DatasetRecord, RunRecord
@@ -84,10 +85,15 @@ def check_parts(
         provides = families[run.family].provides if run and run.family in families else ()
         missing = not parts.get(part.name)
         if (missing and not part.optional) or (not missing and part.kind not in provides):
-            makers = " or ".join(sorted(f.title for f in families.values() if part.kind in f.provides))
-            problems.append(Problem(f"parts.{part.name}", parts.get(part.name), f"a finished run of {makers or part.kind}"))
+            wanted = f"a finished run of {makers(part, families.values())}"
+            problems.append(Problem(f"parts.{part.name}", parts.get(part.name), wanted))
     if problems:
         raise FieldError(problems)
+
+
+def makers(part: Part, families: Iterable[FamilyDescription]) -> str:
+    """The families whose runs can be that part, in words."""
+    return " or ".join(sorted(f.title for f in families if part.kind in f.provides)) or part.kind
 
 
 def versions() -> dict[str, str]:
