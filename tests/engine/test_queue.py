@@ -86,7 +86,7 @@ async def test_the_queue_survives_a_restart(open_studio):
     assert [(j.run, j.state, j.held) for j in second.engine.queue()] == before
     await second.engine.stop(running)
     assert (await second.engine.wait(waiting)).state == "finished"
-    assert [j.run for j in second.engine.queue()] == [held]
+    assert [j.run for j in second.engine.queue()] == [held], second.engine.queue()
     await second.engine.hold(job_held.id, False)
     assert (await second.engine.wait(held)).state == "finished"
 
