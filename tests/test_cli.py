@@ -2,11 +2,13 @@
 
 import asyncio
 import functools
+import io
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from library import records
@@ -16,7 +18,7 @@ from models_backend.commands import session, training
 from models_backend.commands.making import conditions
 from models_backend.contract.family import Claim, FamilyDescription, Preset, Proof
 from models_backend.contract.fields import FieldSpec
-from models_backend.contract.messages import TroubleError
+from models_backend.contract.messages import Event, State, Trouble, TroubleError
 from models_backend.engine import catalogue
 from models_backend.engine.engine import Engine, Limits
 from models_backend.engine.terminal import Reporter
@@ -261,3 +263,15 @@ def test_demo_and_bench_are_programs_whose_status_comes_back(monkeypatch):
                         [sys.executable, "-c", "raise SystemExit(7)"])  # fmt: skip
     assert cli.main(["bench", "start"]) == 7
     assert asked == [("models_backend.workers.bench", ("start",))]
+
+
+def test_a_trouble_that_was_got_over_hides_no_later_reason():
+    out = io.StringIO()
+    record = SimpleNamespace(id="run", training={"steps": 9})
+    follower = training.Follower(Reporter(as_json=True, out=out), record)
+    for body in (Trouble("the preview failed", "run"), State("failed", 5, "the worker was gone")):
+        follower.hear(Event(0, 0.0, "run", body))
+    follower.hear(Event(0, 0.0, "run", Trouble("memory ran out", "run")))
+    follower.hear(Event(0, 0.0, "run", State("failed", 5, "run: memory ran out")))
+    kinds = [json.loads(line)["kind"] for line in out.getvalue().splitlines()]
+    assert kinds == ["trouble", "state", "trouble"]

@@ -115,7 +115,7 @@ class Follower:
         self._reporter, self._record = reporter, record
         self._total = record.training.get("steps", 0)
         self._first: tuple[int, float] | None = None
-        self._why = ""
+        self._trouble: Trouble | None = None
 
     def hear(self, event: Event) -> None:
         """Every event of every source; those of this run are told."""
@@ -129,11 +129,11 @@ class Follower:
             case Progress(what=what) if what and self._first is None:
                 self._reporter.note(what)
             case Trouble() as trouble:
-                self._why = f"{trouble}"
-                self._reporter.note(self._why, "trouble")
+                self._trouble = trouble
+                self._reporter.note(f"{trouble}", "trouble")
             case State(state="failed" | "stopped" | "paused" as state, reason=reason) if reason or state == "paused":
-                if state == "failed" and self._why:
-                    return
+                if self._trouble and self._trouble.what in reason:
+                    return  # told already; a trouble that came before and was got over is no reason
                 self._reporter.note(f"{state}: {reason}" if reason else state, "state", state=state)
 
     def _step(self, step: int, values: dict[str, float]) -> None:

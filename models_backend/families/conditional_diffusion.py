@@ -9,7 +9,7 @@ import msgspec
 from models_backend.contract.family import Claim, Condition, Preset, Proof
 from models_backend.contract.fields import Field
 from models_backend.kinds import diffusion, kept
-from models_backend.kinds.guided import PLAIN, How, Negative, Scale
+from models_backend.kinds.guided import PLAIN, How, Negative, Scale, follows_captions
 from models_backend.kinds.guided_diffusion import GuidedDiffusion
 from models_backend.kinds.latent import CODEC, InLatents
 from models_backend.networks import conditional, denoisers
@@ -76,12 +76,7 @@ class ConditionalDiffusion(InLatents, GuidedDiffusion):
                Claim("near_copies", "<=", 0.02, "samples that nearly copy a training item")),
               training={"steps": 2400}, sampling={"guidance": 1.0}),
         Proof("scenes", "scenes:size=32,count=12000,leave_out=1", "small", 20.0,
-              (Claim("text_joint", ">=", 0.90, "shape, colour and place as the caption says"),
-               Claim("text_unseen", ">=", 0.75, "the same of combinations that were never shown"),
-               Claim("text_swapped", "<=", 0.10, "another picture's caption is met by chance only"),
-               Claim("text_joint_w0", "<=", 0.10, "unheard words are met by chance only"),
-               Claim("text_joint_w2", ">=", 1.0, "guidance of 2 follows words no worse than 1", times="text_joint_w1"),
-               Claim("diversity_w2", "<=", 1.0, "and makes less varied pictures of one caption", times="diversity_w1")),
+              follows_captions(2),
               {"network": {"type": "unet", "width": 64, "multipliers": [1, 2], "blocks": 1, "attention": [4],
                            "scale_shift": True},
                "timesteps": {"type": "logit_normal", "mean": 1.5, "std": 1.5}},

@@ -7,10 +7,10 @@ from typing import Annotated, Any
 import msgspec
 import torch
 
-from models_backend.contract.family import Claim, Condition, Preset, Proof
+from models_backend.contract.family import Condition, Preset, Proof
 from models_backend.contract.fields import Field
 from models_backend.kinds import flow, kept
-from models_backend.kinds.guided import PLAIN, Guided, How, Negative, Scale
+from models_backend.kinds.guided import PLAIN, Guided, How, Negative, Scale, follows_captions
 from models_backend.kinds.latent import CODEC, InLatents
 from models_backend.networks import mmdit
 from models_backend.networks.text_encoder import TextReader, TextTransformer
@@ -75,12 +75,7 @@ class MMDiT(InLatents, Guided, flow.Flow):
     )  # fmt: skip
     proofs = (
         Proof("scenes", "scenes:size=32,count=12000,leave_out=1", "small", 20.0,
-              (Claim("text_joint", ">=", 0.90, "shape, colour and place as the caption says"),
-               Claim("text_unseen", ">=", 0.75, "the same of combinations that were never shown"),
-               Claim("text_swapped", "<=", 0.10, "another picture's caption is met by chance only"),
-               Claim("text_joint_w0", "<=", 0.10, "unheard words are met by chance only"),
-               Claim("text_joint_w4", ">=", 1.0, "guidance of 4 follows words no worse than 1", times="text_joint_w1"),
-               Claim("diversity_w4", "<=", 1.0, "and makes less varied pictures of one caption", times="diversity_w1")),
+              follows_captions(4),
               {"network": {"patch": 2, "depth": 4, "context": 56}, "time": {"type": "logit_normal", "mean": -1.0, "std": 1.3}},
               {"steps": 4200, "validate_every": 600, "preview_every": 600}, count=500,
               parts={"codec": "image_codec:scenes"}),

@@ -9,7 +9,7 @@ import msgspec
 from models_backend.contract.family import Claim, Condition, Preset, Proof
 from models_backend.contract.fields import Field
 from models_backend.kinds import diffusion, kept
-from models_backend.kinds.guided import PLAIN, How, Negative, Scale
+from models_backend.kinds.guided import PLAIN, How, Negative, Scale, follows_captions
 from models_backend.kinds.guided_diffusion import GuidedDiffusion
 from models_backend.kinds.latent import CODEC, InLatents
 from models_backend.networks import pixart
@@ -73,12 +73,7 @@ class PixArtAlpha(InLatents, GuidedDiffusion):
               {"network": {"patch": 2, "depth": 4}, "timesteps": {"type": "logit_normal", "mean": 1.5, "std": 1.5}},
               {"steps": 4200, "learning_rate": 2e-3, "warmup": 200, "validate_every": 600, "preview_every": 600}, count=500),
         Proof("scenes", "scenes:size=32,count=12000,leave_out=1", "small", 20.0,
-              (Claim("text_joint", ">=", 0.90, "shape, colour and place as the caption says"),
-               Claim("text_unseen", ">=", 0.75, "the same of combinations that were never shown"),
-               Claim("text_swapped", "<=", 0.10, "another picture's caption is met by chance only"),
-               Claim("text_joint_w0", "<=", 0.10, "unheard words are met by chance only"),
-               Claim("text_joint_w2", ">=", 1.0, "guidance of 2 follows words no worse than 1", times="text_joint_w1"),
-               Claim("diversity_w2", "<=", 1.0, "and makes less varied pictures of one caption", times="diversity_w1")),
+              follows_captions(2),
               {"network": {"patch": 2, "depth": 4}, "timesteps": {"type": "logit_normal", "mean": 1.5, "std": 1.5}},
               {"steps": 4200, "learning_rate": 2e-3, "warmup": 200, "validate_every": 600, "preview_every": 600}, count=500,
               parts={"codec": "image_codec:scenes"}),

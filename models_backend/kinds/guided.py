@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from models_backend.conditions.values import read_texts
-from models_backend.contract.family import Condition, DataSpec
+from models_backend.contract.family import Claim, Condition, DataSpec
 from models_backend.contract.fields import Field
 from models_backend.networks import frozen_text
 from models_backend.networks.conditional import kinds_of
@@ -22,6 +22,18 @@ Negative = Annotated[str, Field("What not to show, for data with captions; weigh
 
 #: (x (B, *shape), what it is told) -> what the network says of it
 Ask = Callable[[Tensor, dict[str, Tensor]], Tensor]
+
+
+def follows_captions(scale: int) -> tuple[Claim, ...]:
+    """What a proof on captioned scenes claims; that guidance narrows and does not mislead, at ``scale``."""
+    return (
+        Claim("text_joint", ">=", 0.90, "shape, colour and place as the caption says"),
+        Claim("text_unseen", ">=", 0.75, "the same of combinations that were never shown"),
+        Claim("text_swapped", "<=", 0.10, "another picture's caption is met by chance only"),
+        Claim("text_joint_w0", "<=", 0.10, "unheard words are met by chance only"),
+        Claim(f"text_joint_w{scale}", ">=", 1.0, f"guidance of {scale} follows words no worse than 1", times="text_joint_w1"),
+        Claim(f"diversity_w{scale}", "<=", 1.0, "and makes less varied pictures of one caption", times="diversity_w1"),
+    )
 
 
 class Guided:
