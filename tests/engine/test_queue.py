@@ -76,6 +76,7 @@ async def test_the_queue_survives_a_restart(open_studio):
         first.make_run("waiting"),
     )
     await first.engine.submit(running)
+    await first.engine.up(running)  # a worker that has not taken its run yet cannot be told from one that is gone
     job_held = await first.engine.submit(held)
     await first.engine.hold(job_held.id)
     await first.engine.submit(waiting)
