@@ -330,7 +330,8 @@ class Engine:
         if job.run in self._live:
             raise TroubleError("the run is in training already", job.title)
         await worker.start(job.device)
-        self._follow(worker)
+        if job.run not in self._live:  # found by _keep_looking meanwhile, where another process trains it
+            self._follow(worker)
 
     def _new_worker(self, run: str) -> TrainingWorker:
         return TrainingWorker(self.library.run(run), self._tell, self._limits, self._module)

@@ -31,10 +31,16 @@ def command(*arguments: str, module: str = WORKERS) -> list[str]:
     return [sys.executable, "-m", module, *arguments]
 
 
-def spawn_training(run: Path, log: Path, module: str = WORKERS, device: str = "auto") -> subprocess.Popen[bytes]:
-    """A training worker in its own session: it outlives this process. Its output is appended to ``log``."""
+def spawn_training(
+    run: Path, log: Path, module: str = WORKERS, device: str = "auto", lock: int | None = None
+) -> subprocess.Popen[bytes]:
+    """A training worker in its own session: it outlives this process. Its output is appended to ``log``. ``lock``: the
+    descriptor of the run's lock, for it to inherit."""
     arguments = command("train", str(run), "--device", device, module=module)
-    return _spawn(arguments, log, stdin=subprocess.DEVNULL, start_new_session=True)
+    if lock is None:
+        return _spawn(arguments, log, stdin=subprocess.DEVNULL, start_new_session=True)
+    arguments += ["--lock", str(lock)]
+    return _spawn(arguments, log, stdin=subprocess.DEVNULL, start_new_session=True, pass_fds=(lock,))
 
 
 def spawn_attended(arguments: list[str], log: Path) -> subprocess.Popen[bytes]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from models_backend.contract.messages import Attach, Body, Event, Heartbeat, State, Stop, Trouble, TroubleError
+from models_backend.library.lock import HeldError
 from models_backend.library.runs import RunFolder
 
 from . import postmortem, processes
@@ -37,10 +38,14 @@ class TrainingWorker:
         self.ended = asyncio.Event()
 
     async def start(self, device: str) -> None:
-        """Starts the process. Raises TroubleError where that is impossible."""
+        """Starts the process, or takes over one that has the run already. Raises TroubleError where that is impossible."""
         self.seq = await asyncio.to_thread(self.run.last_seq)
         layout = self.run.layout
-        self._process = processes.spawn_training(layout.root, layout.log, self._module, device)
+        try:
+            with self.run.lock_for_worker() as lock:  # from its first moment on: nobody may think that the run has no worker
+                self._process = processes.spawn_training(layout.root, layout.log, self._module, device, lock)
+        except HeldError:
+            await self.attach()
 
     async def attach(self) -> None:
         """Takes over a worker that is already there."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from models_backend.contract.messages import TroubleError
 
-from .locking import flock, funlock
+from .locking import INHERITED, flock, funlock
 from .trouble import explained
 
 _TRIES = 5
@@ -46,10 +48,7 @@ class Lock:
                 pid = _read_pid(descriptor)
                 os.close(descriptor)
                 raise HeldError(f"{what} by process {pid}" if pid else f"{what} by another process", item, pid)
-            os.ftruncate(descriptor, 0)
-            os.lseek(descriptor, 0, os.SEEK_SET)
-            os.write(descriptor, f"{os.getpid()}\n".encode())
-            self._descriptor = descriptor
+            self._own(descriptor, os.getpid())
 
     def release(self) -> None:
         """Give it back; nothing to do where it is not held."""
@@ -57,6 +56,37 @@ class Lock:
             descriptor, self._descriptor = self._descriptor, -1
             funlock(descriptor)
             os.close(descriptor)
+
+    @contextlib.contextmanager
+    def handed_over(self, what: str = "it is in use", item: str = "") -> Iterator[int | None]:
+        """Takes the lock for a child that is started inside: the descriptor for it to inherit and :meth:`adopt`, so that at
+        no moment nobody holds it. None where the system cannot do that; the child takes the lock by itself then."""
+        if not INHERITED:
+            yield None
+            return
+        self.acquire(what, item)
+        self._own(self._descriptor, 0)  # nobody may end this process for the child's sake: it writes itself who it is
+        try:
+            yield self._descriptor
+        finally:
+            descriptor, self._descriptor = self._descriptor, -1
+            os.close(descriptor)  # not unlocked, which would take it from the child
+
+    def adopt(self, descriptor: int) -> None:
+        """Takes over the lock that this process inherited."""
+        os.set_inheritable(descriptor, False)
+        self._own(descriptor, os.getpid())
+
+    def _own(self, descriptor: int, pid: int) -> None:
+        self._descriptor = descriptor
+        try:
+            with explained("the lock file cannot be written", self.path.name):
+                os.ftruncate(descriptor, 0)
+                os.lseek(descriptor, 0, os.SEEK_SET)
+                os.write(descriptor, f"{pid}\n".encode())
+        except TroubleError:
+            self.release()
+            raise
 
     def __enter__(self) -> Lock:
         self.acquire()

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import sys
 
+#: Whether a child process holds a lock together with its parent when it inherits the open file.
+INHERITED = sys.platform != "win32"
+
 if sys.platform == "win32":
     import msvcrt
 

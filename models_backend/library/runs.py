@@ -7,6 +7,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from .trouble import explained, noticed
 #: states that need a living worker; without one the run is "interrupted"
 LIVE_STATES = ("starting", "running", "paused")
 _CHANGEABLE = frozenset({"title", "starred", "tags"})
+_TRAINED = "the run is being trained"
 _SOCKET_LIMIT = 100  # sockaddr_un holds 108 bytes on Linux, 104 on macOS
 
 
@@ -81,11 +83,18 @@ class RunFolder:
         self._log.close()
 
     # the worker ---------------------------------------------------------------------------------------
-    def lock_worker(self) -> Lock:
+    def lock_for_worker(self) -> AbstractContextManager[int | None]:
+        """Take this run for a worker that is started inside (see :meth:`Lock.handed_over`). HeldError where one has it."""
+        return Lock(self.layout.worker_lock).handed_over(_TRAINED, self.id)
+
+    def lock_worker(self, inherited: int | None = None) -> Lock:
         """Take this run for this process until it ends, and remove what a killed worker left. HeldError where another
-        worker has it."""
+        worker has it. ``inherited``: the descriptor from :meth:`lock_for_worker`."""
         if not self._lock.held:
-            self._lock.acquire("the run is being trained", self.id)
+            if inherited is None:
+                self._lock.acquire(_TRAINED, self.id)
+            else:
+                self._lock.adopt(inherited)
             for folder in (self.layout.root, self.layout.checkpoints, self.layout.previews, self.layout.derived):
                 storage.sweep(folder)
         return self._lock

@@ -29,7 +29,8 @@ def delete(library: Any, kind: str, name: str) -> TrashEntry:
     if kind == "job" or not source.is_dir():
         raise TroubleError(f"there is no such {_WORDS.get(kind, kind)}", name, advice="It may have been deleted already")
     if kind == "run" and (pid := holder(RunLayout(source).worker_lock)) is not None:
-        raise TroubleError(f"the run is being trained by process {pid}", name, "Nothing was deleted", "Stop it first")
+        by = f" by process {pid}" if pid else ""
+        raise TroubleError(f"the run is being trained{by}", name, "Nothing was deleted", "Stop it first")
     with noticed(lambda: library.notice(kind, name)):
         return put_away(layout, kind, _title(layout, kind, name), source)
 

@@ -25,6 +25,7 @@ def _parser() -> argparse.ArgumentParser:
     train = commands.add_parser("train", help="train the run in a folder")
     train.add_argument("run", type=Path)
     train.add_argument("--device", default="auto")
+    train.add_argument("--lock", type=int, help="descriptor of the run's lock, where this process inherited it")
     train.set_defaults(act=_train)
     interactive = commands.add_parser("interactive", help="answer requests until standard input closes")
     interactive.add_argument("--library", type=Path, required=True)
@@ -40,7 +41,7 @@ def _parser() -> argparse.ArgumentParser:
 def _train(options: argparse.Namespace) -> int:
     from .training import main
 
-    return main(options.run, options.device)
+    return main(options.run, options.device, options.lock)
 
 
 def _interactive(options: argparse.Namespace) -> int:

@@ -36,8 +36,9 @@ log = logging.getLogger(__name__)
 Equip = Callable[["TrainingJob"], tuple[Any, Any]]
 
 
-def main(folder: Path, device: str = "auto", equip: Equip | None = None) -> int:
-    """Trains the run in ``folder`` to its end, or until it is stopped. Returns the exit status."""
+def main(folder: Path, device: str = "auto", lock: int | None = None, equip: Equip | None = None) -> int:
+    """Trains the run in ``folder`` to its end, or until it is stopped. ``lock``: the descriptor of the run's lock where this
+    process inherited it. Returns the exit status."""
     process.lower_priority(process.TRAINING_NICE)
     process.offer_to_die_first()
     from models_backend.library.library import Library
@@ -46,11 +47,11 @@ def main(folder: Path, device: str = "auto", equip: Equip | None = None) -> int:
     library = Library.open(folder.parent.parent, own=False)
     run = library.run(folder.name)
     try:
-        lock = run.lock_worker()
+        held = run.lock_worker(lock)
     except TroubleError as error:
         log.error("%s", error)
         return BUSY
-    with lock:
+    with held:
         return TrainingJob(library, run, device, equip or equipped).carry_out()
 
 

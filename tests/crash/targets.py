@@ -103,7 +103,7 @@ class Training(Target):
             say(["made", self.run])
         told = lambda body: say(["saved", body.step]) if isinstance(body, Saved) else None  # noqa: E731
         folder = self.place.root / "runs" / self.run
-        return training.main(folder, "cpu", lambda job: scene.equipped(job, 0, told))
+        return training.main(folder, "cpu", equip=lambda job: scene.equipped(job, 0, told))
 
     def look(self, said: list[Any]) -> dict[str, Any]:
         root = self.place.root

@@ -137,7 +137,9 @@ def equip_interactive(library, device):
 def main(argv):
     threading.current_thread().name = "main"
     if argv[0] == "train":
-        return training.main(Path(argv[1]), equip=lambda job: (ScriptedTrainer(job), ScriptedAnswers()))
+        time.sleep(float(os.environ.get("SCRIPTED_START_S", "0")))
+        lock = int(argv[argv.index("--lock") + 1]) if "--lock" in argv else None
+        return training.main(Path(argv[1]), lock=lock, equip=lambda job: (ScriptedTrainer(job), ScriptedAnswers()))
     options = dict(zip(argv[1::2], argv[2::2]))
     return interactive.main(Path(options["--library"]), "cpu", Path(options["--socket"]), equip_interactive)
 

@@ -68,7 +68,9 @@ async def test_a_dependency_that_failed_is_said_and_others_go_on(studio):
     await studio.until(lambda: any("bad" in j.reason and "failed" in j.reason for j in studio.engine.queue() if j.run == waits))
 
 
-async def test_the_queue_survives_a_restart(open_studio):
+@pytest.mark.parametrize("start_s", ["0", "1"], ids=["a quick worker", "a worker that has said nothing yet"])
+async def test_the_queue_survives_a_restart(open_studio, monkeypatch, start_s):
+    monkeypatch.setenv("SCRIPTED_START_S", start_s)
     first = await open_studio()
     running, held, waiting = (
         first.make_run("running", steps=400, step_s=0.01),
@@ -76,7 +78,6 @@ async def test_the_queue_survives_a_restart(open_studio):
         first.make_run("waiting"),
     )
     await first.engine.submit(running)
-    await first.engine.up(running)  # a worker that has not taken its run yet cannot be told from one that is gone
     job_held = await first.engine.submit(held)
     await first.engine.hold(job_held.id)
     await first.engine.submit(waiting)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from library import records
 
-from models_backend.contract.messages import Metrics
+from models_backend.contract.messages import Metrics, Saved
 from models_backend.contract.run_layout import JobRecord, LibraryLayout
 from models_backend.library import backup, datasets, faults, storage, trash
 from models_backend.library.fsck import clean, fsck
@@ -98,6 +98,19 @@ def test_damage_is_found_named_and_repaired(layout, name, harm, mended):
         if mended and not name.startswith(("samples/sample-a/items", "index")):
             assert [r.title for r in library.runs()] == ["Run run-a"]
             assert [j.id for j in library.jobs()] == ["job-a"]
+
+
+def test_a_checkpoint_that_was_told_and_is_gone_is_an_error_unless_a_newer_one_stands(layout):
+    run = Library.open(layout.root, own=False).run("run-a")
+    newest = run.checkpoints()[0]
+    run.append(Saved(newest.step, f"checkpoints/{newest.name}"))
+    assert fsck(layout.root) == []
+    for step in (newest.step + 1, newest.step + 2):  # two workers died between saving and telling; the second pruned
+        run.save_checkpoint(step, records.weights(step), records.state(step))
+    assert not newest.root.exists() and fsck(layout.root) == []
+    run.append(Saved(newest.step + 3, f"checkpoints/step-{newest.step + 3:09d}"))
+    (found,) = fsck(layout.root)
+    assert found.level == "error" and "is not there; 2 others are" in str(found)
 
 
 def test_repair_sweeps_and_cuts_what_a_crash_left(layout):

@@ -232,6 +232,42 @@ input()
     run.lock_worker().release()
 
 
+@pytest.mark.skipif(os.name == "nt", reason="a child cannot inherit a lock there")
+def test_a_run_is_handed_over_to_a_worker_without_a_gap(run):
+    program = f"""
+import sys
+from models_backend.contract.run_layout import RunLayout
+from models_backend.library.runs import RunFolder
+input()
+lock = RunFolder(RunLayout({str(run.layout.root)!r})).lock_worker(int(sys.argv[1]))
+print("locked", flush=True)
+input()
+"""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with run.lock_for_worker() as lock:
+        command = [sys.executable, "-c", program, str(lock)]
+        worker = subprocess.Popen(command, pass_fds=(lock,), **pipes)
+    with worker:
+        assert run.alive()
+        assert run.worker_pid() == 0  # it has not said yet who it is; it must not be taken for this process
+        with pytest.raises(HeldError, match="by another process"):
+            run.lock_worker()
+        worker.stdin.write(b"\n")
+        worker.stdin.flush()
+        assert worker.stdout.readline() == b"locked\n"
+        assert run.worker_pid() == worker.pid
+        worker.kill()
+        worker.wait()
+    assert not run.alive()
+
+
+def test_a_run_is_free_again_where_its_worker_did_not_start(run):
+    with pytest.raises(OSError), run.lock_for_worker():
+        raise OSError("no process")
+    assert not run.alive()
+    run.lock_worker().release()
+
+
 # -------------------------------------------------------------------------------------------- checkpoints
 
 
