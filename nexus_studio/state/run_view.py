@@ -111,12 +111,14 @@ class RunView(QObject):
 
     # ------------------------------------------------------------------------------------------- events
 
-    def take_log(self, events: list[Event]) -> None:
-        """Takes the run's log, oldest first, then what was told while it was read."""
+    def take_log(self, events: list[Event], more: bool = False) -> None:
+        """Takes the run's log, oldest first, then what was told while it was read. ``more``: a piece that is not its last."""
         for event in events:
             if event.seq > self._seq:
                 self._seq = event.seq
                 self._take(event, past=True)
+        if more:
+            return
         self.loaded = True
         early, self._early = self._early, []
         for event in early:
@@ -177,7 +179,10 @@ class RunView(QObject):
         if not self._pace or body.step > self._pace[-1][1]:
             self._pace.append((time, body.step))
         for name, value in body.values.items():
-            self._series.setdefault(name, Series()).append(body.step, value)
+            series = self._series.get(name)
+            if series is None:
+                series = self._series[name] = Series()
+            series.append(body.step, value)
 
     def _take_preview(self, body: Preview, time: float) -> None:
         self.previews = [known for known in self.previews if known.step < body.step] + [body]

@@ -12,6 +12,8 @@ from models_backend.contract.run_layout import RunRecord
 from ..bridge import Bridge
 from .run_view import RunView
 
+AT_ONCE = 1000  # events of a log that are taken in one go, some 5 ms
+
 
 class Runs(QObject):
     """Records newest first. ``view`` gives the live view of a run and reads its log on first use."""
@@ -82,7 +84,10 @@ class Runs(QObject):
     async def _read(self, view: RunView) -> None:
         folder, since = view.folder, view._seq
         events = await self._bridge.threaded(lambda: list(folder.events(since)))
-        view.take_log(events)
+        for first in range(0, len(events), AT_ONCE):
+            view.take_log(events[first : first + AT_ONCE], more=True)
+            await asyncio.sleep(0)
+        view.take_log([])
         state, step = await self._bridge.threaded(folder.state)
         if state == "interrupted" or (not events and since == 0):
             view.set_state(state, step)

@@ -163,6 +163,16 @@ def test_events_told_while_the_log_is_read_are_taken_once_and_in_order(view):
     assert len(view.series("loss")[0]) == 125
 
 
+def test_a_log_that_is_taken_in_pieces_is_the_same_log(view):
+    log = list(view.folder.events())
+    late = event(len(log) + 1, Metrics(1250, {"loss": 0.5}))
+    view.take_log(log[:40], more=True)
+    assert not view.loaded and view.tell(late), "it waits until the whole log is there"
+    view.take_log(log[40:], more=True)
+    view.take_log([])
+    assert view.loaded and view.step == 1250 and len(view.series("loss")[0]) == 125
+
+
 def test_a_gap_in_the_events_is_seen_and_filled_from_the_log(view):
     log = list(view.folder.events())
     view.take_log(log[:-3])
