@@ -153,12 +153,12 @@ def sentence(claim: ClaimResult) -> str:
 
 def families_table(results: Iterable[ProofResult], titles: dict[str, str] | None = None) -> str:
     """What each family reached, as a markdown table for the README."""
-    lines = ["| family | data | reached | parameters | time |", "|---|---|---|---|---|"]
+    lines = ["| family | proof | data | reached | parameters | time |", "|---|---|---|---|---|---|"]
     for result in results:
         reached = "; ".join(_reached(claim) for claim in result.claims)
         title = (titles or {}).get(result.family, result.family)
         size = f"{result.parameters / 1e6:.2f} M" if result.parameters else "–"
-        lines.append(f"| {title} | {result.dataset} | {reached} | {size} | {result.wall_s / 60:.1f} min |")
+        lines.append(f"| {title} | {result.proof} | {result.dataset} | {reached} | {size} | {result.wall_s / 60:.1f} min |")
     return "\n".join(lines) + "\n"
 
 
