@@ -65,7 +65,7 @@ async def sampling_of(now: Session, record: RunRecord, pairs: list[str]) -> dict
     values: dict[str, Any] = {}
     for pair in pairs:
         key, text = settings.split(pair)
-        values = settings.put(values, family.sampling, key.removeprefix("sampling."), text)
+        values = settings.put(values, family.sampling, key.removeprefix("sampling."), text, now.engine.descriptions())
     return values
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from models_backend.contract.family import FamilyDescription
@@ -17,17 +18,21 @@ def groups_of(family: FamilyDescription) -> dict[str, FieldSpec]:
     return {"training": creation.TRAINING, "config": family.config, "data": creation.DATA, "sampling": family.sampling}
 
 
-def changes(family: FamilyDescription, pairs: list[str]) -> dict[str, dict[str, Any]]:
+Families = Iterable[FamilyDescription]
+
+
+def changes(family: FamilyDescription, pairs: list[str], known: Families = ()) -> dict[str, dict[str, Any]]:
     """``["steps=100", "network.channels=32", "sampling.steps=20"]`` as changes by group.
 
     A key may begin with its group; without one it is looked for in training, config, data and sampling, in this order.
+    ``known``: the families of which one that has an unknown key is told.
     Raises TroubleError for a pair without "=", FieldError for a key that no group has."""
     found: dict[str, dict[str, Any]] = {name: {} for name in GROUPS}
     specs = groups_of(family)
     for pair in pairs:
         key, text = split(pair)
-        group, path = _placed(specs, key, text)
-        found[group] = put(found[group], specs[group], path, text)
+        group, path = _placed(specs, key, text, known)
+        found[group] = put(found[group], specs[group], path, text, known)
     return found
 
 
@@ -39,23 +44,29 @@ def split(pair: str) -> tuple[str, str]:
     return key.strip(), text.strip()
 
 
-def _placed(specs: dict[str, FieldSpec], key: str, text: str) -> tuple[str, str]:
+def _placed(specs: dict[str, FieldSpec], key: str, text: str, known: Families) -> tuple[str, str]:
     first, _, rest = key.partition(".")
     if first in specs and rest:
         return first, rest
     for group in GROUPS:
         if any(field.name == first for field in specs[group].fields):
             return group, key
-    names = ", ".join(f.name for group in GROUPS[:3] for f in specs[group].fields)
-    raise FieldError([Problem(key, text, f"left out: there is no such setting (there are {names})")])
+    raise _unknown(key, text, [f.name for group in GROUPS[:3] for f in specs[group].fields], known)
 
 
-def put(values: dict[str, Any], spec: FieldSpec, path: str, text: str) -> dict[str, Any]:
+def _unknown(path: str, text: str, there: list[str], known: Families) -> FieldError:
+    """What is set, and what does not exist here: the settings that do, and the families that have this one."""
+    said = f" (there are {', '.join(there)})" if "." not in path else ""
+    having = [f.key for f in known if any(spec_at(spec, path) for spec in groups_of(f).values())]
+    having = f"; these families have one: {', '.join(having)}" if having else ""
+    return FieldError([Problem(path, text, f"left out: there is no such setting{said}{having}")])
+
+
+def put(values: dict[str, Any], spec: FieldSpec, path: str, text: str, known: Families = ()) -> dict[str, Any]:
     """``values`` with the text at a dotted path set, read as the field there means it. Raises FieldError."""
     field = spec_at(spec, path)
     if field is None:
-        there = f" (there are {', '.join(f.name for f in spec.fields)})" if "." not in path else ""
-        raise FieldError([Problem(path, text, f"left out: there is no such setting{there}")])
+        raise _unknown(path, text, [f.name for f in spec.fields], known)
     if field.kind == "choice" and not text.startswith("{"):
         return assign(values, f"{path}.type", text)
     if field.kind in ("text", "enum", "path", "run"):

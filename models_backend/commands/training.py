@@ -20,7 +20,7 @@ async def train(options: argparse.Namespace, reporter: Reporter) -> int:
     """Makes a run and trains it to its end."""
     async with session(options, reporter) as now:
         family = await now.engine.family(options.family)
-        changed = settings.changes(family, options.set)
+        changed = settings.changes(family, options.set, now.engine.descriptions())
         dataset = await data_of(now, options.data)
         record = await now.engine.create_run(
             family.key, dataset.id, options.preset, parts=parts(now, options.part), title=options.title, **changed

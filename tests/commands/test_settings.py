@@ -80,6 +80,15 @@ def test_an_unknown_key_is_named(pair):
         settings.changes(FAMILY, [pair])
 
 
+def test_families_that_have_an_unknown_setting_are_told():
+    plain = msgspec.structs.replace(FAMILY, key="plain", sampling=describe(Small, "sampling"))
+    with pytest.raises(FieldError, match=r"no such setting \(there are width\); these families have one: toy"):
+        settings.changes(plain, ["sampling.guidance=3"], [FAMILY, plain])
+    with pytest.raises(FieldError) as caught:
+        settings.changes(plain, ["nothing=3"], [FAMILY, plain])
+    assert "these families" not in str(caught.value)
+
+
 def test_a_pair_without_a_sign_is_refused():
     with pytest.raises(TroubleError, match="key=value"):
         settings.changes(FAMILY, ["steps"])
