@@ -332,7 +332,7 @@ def _latent_map(engine: ScriptedEngine, request: LatentMap) -> Arrays:
     return Arrays({
         "xy": array(xy.astype("float32")), "index": array(np.arange(count)), "label": array(label),
         "explained": array(np.array([0.4, 0.2], "float32")), "kl": array(np.linspace(2, 0, 16).astype("float32")),
-    })  # fmt: skip
+    }, checkpoint="step-000001234")  # fmt: skip
 
 
 def _decode(engine: ScriptedEngine, request: Decode) -> Arrays:

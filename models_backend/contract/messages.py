@@ -230,20 +230,24 @@ class VectorField(msgspec.Struct, tag="vector_field"):
     checkpoint: str = ""
 
 
+MAPPED = 2000
+
+
 class LatentMap(msgspec.Struct, tag="latent_map"):
     """Encode up to ``limit`` items and lay them on a plane -> Arrays "xy" (N, 2), "index" (N,), "label" (N,), "explained" (2,),
-    "kl" (L,) where the family tells it."""
+    "kl" (L,) where the family tells it, and the checkpoint that was mapped."""
 
     run: str
     method: Literal["pca"] = "pca"
-    limit: int = 2000
+    limit: int = MAPPED
     checkpoint: str = ""
 
 
 class Decode(msgspec.Struct, tag="decode"):
     """Decode places of the run's map -> Arrays "items" (N, *shape), "nearest" (N,) item positions, "distance" (N,).
 
-    ``xy``: (N, 2) places on the plane; a place takes the rest of its latent from its nearest items.
+    ``xy``: (N, 2) places on the plane; a place takes the rest of its latent from its nearest items. ``limit`` and
+    ``checkpoint`` are those of the map that is meant: each map has a plane of its own.
     ``z``: (N, L) whole latents, used instead where given. ``save``: also write a sample folder (a path film)."""
 
     run: str
@@ -253,6 +257,7 @@ class Decode(msgspec.Struct, tag="decode"):
     save: bool = False
     title: str = ""
     sampling: dict[str, Any] = {}
+    limit: int = MAPPED
     checkpoint: str = ""
 
 
@@ -349,6 +354,7 @@ class Arrays(msgspec.Struct):
 
     arrays: dict[str, Array]
     note: str = ""
+    checkpoint: str = ""
 
 
 # ------------------------------------------------------------------------------------------------ envelopes

@@ -37,12 +37,13 @@ def make_map(library: Any, loaded: LoadedRun, data: Any, request: LatentMap) -> 
     """The answer to a LatentMap request. Raises TroubleError for a family without latents."""
     stored = _stored(library, loaded, data, request)
     note = "" if "items" not in stored else "this family has no encoder: the map shows items that it made"
-    return Arrays({name: as_array(stored[name]) for name in TOLD if name in stored}, note)
+    arrays = {name: as_array(stored[name]) for name in TOLD if name in stored}
+    return Arrays(arrays, note, averaging.named(request.checkpoint, loaded.step))
 
 
 def decode_places(library: Any, loaded: LoadedRun, data: Any, request: Decode) -> Arrays:
     """The answer to a Decode request: items, and for each the nearest mapped item and its distance in the latent space."""
-    stored = _stored(library, loaded, data, LatentMap(request.run, checkpoint=request.checkpoint))
+    stored = _stored(library, loaded, data, LatentMap(request.run, limit=request.limit, checkpoint=request.checkpoint))
     z = _latents(stored, request)
     record = library.run(request.run).record()
     sampling = build(loaded.family.Sampling, merged(record.sampling, request.sampling))

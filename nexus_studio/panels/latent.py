@@ -38,6 +38,7 @@ class LatentPanel(Workspace):
         self.run: RunRecord | None = None
         self.map: Arrays | None = None
         self._path = np.empty((0, 2))
+        self._mapping = ""  # the run whose map is being made
         self._stamp, self._shown_stamp = 0, 0
         self.view = LatentMapView()
         self.set_central(self._build_centre())
@@ -161,14 +162,20 @@ class LatentPanel(Workspace):
             self.choose(self.runs.currentData())
 
     def _follow(self, run: str) -> None:
-        if self.isVisible() and self._mappable(run):
+        if self.isVisible() and self._mappable(run) and (self.run is None or self.run.id != run):
             self.choose(run)
 
     def choose(self, run: str) -> None:
-        """Maps a run."""
+        """Maps a run, unless it is being mapped already."""
+        if run == self._mapping:
+            return
         self.run = self.session.runs.get(run)
         if self.run is None:
             return
+        self._mapping, self._path = run, np.empty((0, 2))
+        if self._timer.isActive():
+            self.toggle_play()
+        self.film.set_rows([])
         self.runs.setCurrentIndex(self.runs.findData(run))
         self.wait.setText(self.tr("Encoding the data of {0}…").format(self.run.title))
         self.stack.setCurrentWidget(self.wait)
@@ -183,6 +190,13 @@ class LatentPanel(Workspace):
         self.wait.setText(str(trouble))
 
     async def _read_map(self, record: RunRecord) -> None:
+        try:
+            await self._map(record)
+        finally:
+            if self._mapping == record.id:
+                self._mapping = ""
+
+    async def _map(self, record: RunRecord) -> None:
         made = await self.session.bridge.engine.call(LatentMap(record.id, limit=LIMIT), tell=self._say_progress)
         arrays = {name: to_array(array) for name, array in made.arrays.items()}
         thumbnails = await self._thumbnails(record, arrays)
@@ -235,8 +249,12 @@ class LatentPanel(Workspace):
         """Decodes one place; while the mouse moves only the newest answer is shown."""
         if self.run is not None:
             self._stamp += 1
-            request = Decode(self.run.id, xy=[[float(x), float(y)]], stamp=self._stamp)
+            request = self._asked([[float(x), float(y)]], stamp=self._stamp)
             self.session.bridge.spawn(self._decode(request), on_error=self._decode_trouble)
+
+    def _asked(self, xy: list[list[float]], **more: Any) -> Decode:
+        """Places of the map that is shown, to be decoded."""
+        return Decode(self.run.id, xy=xy, limit=LIMIT, checkpoint=self.map.checkpoint if self.map else "", **more)
 
     def _decode_trouble(self, trouble: Any) -> None:
         self.nearest.setText(str(trouble))
@@ -279,7 +297,10 @@ class LatentPanel(Workspace):
         self.session.bridge.spawn(self._decode_path(line))
 
     async def _decode_path(self, line: np.ndarray) -> None:
-        made = await self.session.bridge.engine.call(Decode(self.run.id, xy=line.tolist()))
+        request = self._asked(line.tolist())
+        made = await self.session.bridge.engine.call(request)
+        if self.run.id != request.run or self.map.checkpoint != request.checkpoint:  # another map is shown meanwhile
+            return
         items = to_array(made.arrays["items"])
         drawn = shown(self.run.spec.modality)
         frames = [drawn.picture(item[None] if drawn.together else item, 96) for item in items]
@@ -311,7 +332,7 @@ class LatentPanel(Workspace):
 
     async def _save_film(self) -> None:
         title = self.tr("Path in {0}").format(self.run.title)
-        made = await self.session.bridge.engine.call(Decode(self.run.id, xy=self._line.tolist(), save=True, title=title))
+        made = await self.session.bridge.engine.call(self._asked(self._line.tolist(), save=True, title=title))
         self.session.samples.changed.emit()
         record = await self.session.samples.record(made.note)
         menu = fill_menu(QMenu(self), self.session, self, record)

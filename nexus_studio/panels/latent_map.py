@@ -10,7 +10,7 @@ from PySide6.QtCore import QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QImage, QPainter, QPen
 
 from .. import paint
-from ..viewers.points_view import PointsView, group_color
+from ..viewers.points_view import GROUP_COLORS, PointsView, group_color
 
 THUMB_PX, SLACK_PX = 34, 6
 STILL_PX = 5
@@ -23,7 +23,7 @@ class LatentMapView(PointsView):
     path_drawn = Signal(object)
 
     def __init__(self) -> None:
-        super().__init__(names=("z₁", "z₂"), hint="")
+        super().__init__(names=("PC 1", "PC 2"), hint="")
         self.drag_pans = False
         self.setAccessibleName(self.tr("Latent map"))
         self.overlays.append(self._paint_over)
@@ -99,12 +99,14 @@ class LatentMapView(PointsView):
         self._paint_legend(painter)
 
     def _paint_legend(self, painter: QPainter) -> None:
-        """The names of the groups beside their colours, top left; as many as have room, then how many more there are."""
+        """The names of the groups beside their colours, top left: as many as there are colours and room, then how many more."""
         painter.setFont(paint.words(11))
         words, line = painter.fontMetrics(), painter.fontMetrics().height() + 3
         room = max(1, int((self.plane().height() - 24) // line))
-        shown = self._legend if len(self._legend) <= room else self._legend[: room - 1]
-        more = [(paint.ink("text3"), f"+{len(self._legend) - len(shown)}")] if len(shown) < len(self._legend) else []
+        room = min(room, len(GROUP_COLORS) + 1)
+        shown = self._legend if len(self._legend) < room else self._legend[: room - 1]
+        left = len(self._legend) - len(shown)
+        more = [(paint.ink("text3"), self.tr("{0} more").format(left))] if left else []
         rows = [(color, words.elidedText(name, Qt.TextElideMode.ElideRight, 140)) for color, name in [*shown, *more]]
         if not rows:
             return

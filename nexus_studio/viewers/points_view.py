@@ -159,17 +159,22 @@ class PointsView(QWidget):
         left, right, bottom, top = self.seen()
         plane = self.plane()
         painter.setFont(paint.figures(10))
+        wide = painter.fontMetrics().horizontalAdvance(self.names[0]) + 8
+        names = (  # where each axis ends
+            QRectF(plane.right() - wide, plane.bottom() + 3, wide, 16), QRectF(0, plane.top(), AXIS_LEFT - 6, 16),
+        )  # fmt: skip
         for values, across in (
             (ticks(left, right, plane.width() / 80), True),
             (ticks(bottom, top, plane.height() / 60), False),
         ):
             for value, text in zip(values, labels(values)):
-                self._paint_tick(painter, plane, value, text, across)
-        painter.setPen(paint.ink("text3"))
-        corner = QRectF(0, self.height() - AXIS_BOTTOM, AXIS_LEFT - 4, AXIS_BOTTOM)
-        painter.drawText(corner, Qt.AlignmentFlag.AlignCenter, f"{self.names[1]}/{self.names[0]}")
+                self._paint_tick(painter, plane, value, text, across, names[0 if across else 1])
+        painter.setPen(paint.ink("text2"))
+        for name, room in zip(self.names, names):
+            painter.drawText(room, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, name)
 
-    def _paint_tick(self, painter: QPainter, plane: QRectF, value: float, text: str, across: bool) -> None:
+    def _paint_tick(self, painter: QPainter, plane: QRectF, value: float, text: str, across: bool, taken: QRectF) -> None:
+        """A line of the grid and its number, which gives way to the name of the axis."""
         at = self.to_screen(value, value)
         painter.setPen(QPen(paint.ink("line"), 1))
         if across:
@@ -181,7 +186,8 @@ class PointsView(QWidget):
             room = QRectF(0, at.y() - 8, AXIS_LEFT - 6, 16)
             align = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
         painter.setPen(paint.ink("text3"))
-        painter.drawText(room, align, text)
+        if not painter.boundingRect(room, align, text).intersects(taken):
+            painter.drawText(room, align, text)
 
     def _paint_points(self, painter: QPainter) -> None:
         if not len(self._points):

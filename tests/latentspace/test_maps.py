@@ -78,6 +78,18 @@ def test_a_place_of_an_item_decodes_to_that_item(place):
     assert np.allclose(answer["items"], data.train.take(rows), atol=1e-3) and answer["distance"].max() < 1e-2
 
 
+def test_a_place_is_decoded_on_the_plane_of_its_own_map(place, monkeypatch):
+    library, run, loaded, data = place
+    maps.make_map(library, loaded, data, LatentMap(run.id))
+    plane = maps.principal_plane
+    monkeypatch.setattr(maps, "principal_plane", lambda z: (found := plane(z), setattr(found, "axes", -found.axes))[0])
+    small = maps.make_map(library, loaded, data, LatentMap(run.id, limit=30))
+    assert small.checkpoint == f"step-{loaded.step:09d}"
+    told = arrays_of(small)
+    request = Decode(run.id, xy=told["xy"].tolist(), limit=30, checkpoint=small.checkpoint)
+    assert arrays_of(maps.decode_places(library, loaded, data, request))["nearest"].tolist() == told["index"].tolist()
+
+
 def test_whole_latents_decode_as_they_are_and_a_path_is_saved(place):
     library, run, loaded, data = place
     request = Decode(run.id, z=[[2.0, 4.0], [0.0, 0.0]], save=True, title="a walk")

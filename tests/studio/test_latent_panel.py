@@ -7,7 +7,7 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 from scripted_window import scripted_session, settle
 
-from models_backend.contract.messages import Decode
+from models_backend.contract.messages import Decode, LatentMap
 from nexus_studio.panels.latent import LatentPanel
 from nexus_studio.panels.latent_map import along, one_a_cell
 
@@ -39,6 +39,8 @@ async def test_a_click_decodes_where_it_was(qapp, panel):
     before, at = len(decodes(panel)), QPoint(400, 200)
     QTest.mouseClick(panel.view, Qt.MouseButton.LeftButton, pos=at)
     await settle(lambda: len(decodes(panel)) > before)
+    assert panel.map.checkpoint and decodes(panel)[-1].checkpoint == panel.map.checkpoint
+    assert decodes(panel)[-1].limit == next(c[1] for c in panel.session.bridge.engine.calls if c[0] is LatentMap).limit
     x, y = panel.view.to_data(at)
     assert decodes(panel)[-1].xy[0] == pytest.approx([x, y])
     await settle(lambda: panel.nearest.text().startswith("nearest:"))
@@ -102,3 +104,18 @@ async def test_a_drag_becomes_a_film(qapp, panel):
     await settle(lambda: panel.film.locked_step() != start)
     panel.toggle_play()
     assert not panel._timer.isActive()
+
+
+async def test_a_run_that_is_asked_for_twice_is_mapped_once_and_another_map_has_no_path(qapp, panel):
+    maps = lambda: [call for call in panel.session.bridge.engine.calls if call[0] is LatentMap]  # noqa: E731
+    panel.draw_path(np.array([[0.0, 0.0], [1.0, 1.0]]))
+    await settle(lambda: panel.film.steps() > 0)
+    before = len(maps())
+    panel.toggle_play()
+    panel.show_what({"run": panel.run.id})
+    panel.show_what({"run": panel.run.id})
+    assert panel.film.steps() == 0 and not panel._timer.isActive() and not panel.play.isEnabled()
+    await settle(lambda: panel.stack.currentWidget() is panel.view)
+    assert len(maps()) == before + 1 and not len(panel._path)
+    panel.show_what({"run": panel.run.id})
+    await settle(lambda: len(maps()) == before + 2)
