@@ -33,8 +33,14 @@ class ConditionEditor(QWidget):
         raise NotImplementedError
 
 
+def _first(value: Any) -> Any:
+    """What an editor of a single value shows of several."""
+    return next(iter(value), None) if isinstance(value, (list, tuple)) else value
+
+
 class ClassEditor(ConditionEditor):
-    """A class of the data set, every class in turn ("all"), or none. Values: int, "all", None."""
+    """A class of the data set, every class in turn ("all"), or none. Values: int, "all", None; a list that was asked for
+    elsewhere stands as an entry of its own."""
 
     title = "Class"
 
@@ -54,9 +60,17 @@ class ClassEditor(ConditionEditor):
         return self.box.currentData()
 
     def set_value(self, value: Any) -> None:
+        if isinstance(value, str) and value in self.spec.classes:
+            value = self.spec.classes.index(value)
         self.box.blockSignals(True)
+        if isinstance(value, (list, tuple)) and self.box.findData(value) < 0:
+            self.box.addItem(", ".join(self._name(one) for one in value), value)
         self.box.setCurrentIndex(max(0, self.box.findData(value)))
         self.box.blockSignals(False)
+
+    def _name(self, value: Any) -> str:
+        known = isinstance(value, int) and 0 <= value < len(self.spec.classes)
+        return self.spec.classes[value] if known else self.tr("any") if value in (None, "") else str(value)
 
 
 class AttributesEditor(ConditionEditor):
@@ -89,15 +103,16 @@ class AttributesEditor(ConditionEditor):
     def set_value(self, value: Any) -> None:
         for name, box in self.boxes.items():
             box.blockSignals(True)
-            box.setValue((value or {}).get(name, box.minimum()))
+            box.setValue((_first(value) or {}).get(name, box.minimum()))
             box.blockSignals(False)
 
 
 class TextConditionEditor(ConditionEditor):
-    """A few lines of text."""
+    """Text; several lines are several texts, taken in turn. Values: str, list of str, None."""
 
     title = "Text"
     how = (
+        "One line for all items, or several, which they take in turn.\n"
         "(red:1.4) counts 1.4 times, (red) 1.1 times, [red] 1 / 1.1 times; brackets nest.\n"
         "A bracket as it stands is written \\( or \\["
     )
@@ -113,12 +128,14 @@ class TextConditionEditor(ConditionEditor):
         self.field.textChanged.connect(self.changed)
         self.setLayout(column(self.field))
 
-    def value(self) -> str | None:
-        return self.field.toPlainText().strip() or None
+    def value(self) -> str | list[str] | None:
+        lines = [line.strip() for line in self.field.toPlainText().strip().splitlines()]
+        return lines if len(lines) > 1 else lines[0] if lines else None
 
     def set_value(self, value: Any) -> None:
+        lines = value if isinstance(value, (list, tuple)) else [value]
         self.field.blockSignals(True)
-        self.field.setPlainText(value or "")
+        self.field.setPlainText("\n".join(str(line or "") for line in lines))
         self.field.blockSignals(False)
 
 
@@ -157,7 +174,7 @@ class FileConditionEditor(ConditionEditor):
         return self.field.text().strip() or None
 
     def set_value(self, value: Any) -> None:
-        self.field.setText(value or "")
+        self.field.setText(str(_first(value) or ""))
 
     def dragEnterEvent(self, event) -> None:
         if event.mimeData().hasUrls():

@@ -42,9 +42,9 @@ class LatentPanel(Workspace):
         self._stamp, self._shown_stamp = 0, 0
         self.view = LatentMapView()
         self.set_central(self._build_centre())
-        self.add_dock(
-            "decoded", self.tr("Decoded here"), scrolled(self._build_side()), Qt.DockWidgetArea.RightDockWidgetArea, width=300
-        )
+        right = Qt.DockWidgetArea.RightDockWidgetArea
+        self.setCorner(Qt.Corner.BottomRightCorner, right)
+        self.add_dock("decoded", self.tr("Decoded here"), scrolled(self._build_side()), right, width=300)
         dock = self.add_dock(
             "path", self.tr("Path → film"), self._build_film(), Qt.DockWidgetArea.BottomDockWidgetArea, height=190
         )

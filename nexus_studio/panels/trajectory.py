@@ -13,7 +13,7 @@ from models_backend.contract.run_layout import SampleRecord
 from .. import theme
 from ..commands import Command
 from ..figures import short
-from ..pieces import Card, EmptyState, Header, chip, chip_button, label
+from ..pieces import Card, EmptyState, Header, chip, chip_button, column, label, rule
 from ..plots.small import Line, SmallCurves
 from ..state.session import Session
 from ..viewers.film_strip import FilmStrip
@@ -43,7 +43,11 @@ class TrajectoryPanel(Workspace):
         self.controls = TrajectoryControls(session)
         self.set_central(self._build_centre())
         right, bottom = Qt.DockWidgetArea.RightDockWidgetArea, Qt.DockWidgetArea.BottomDockWidgetArea
-        self.add_dock("sampling", self.tr("Sampling"), scrolled(self.controls), right, width=310)
+        self.setCorner(Qt.Corner.BottomRightCorner, right)
+        side = QWidget()
+        side.setLayout(column(scrolled(self.controls), rule(), self.controls.actions, spacing=0))
+        side.layout().setStretch(0, 1)
+        self.add_dock("sampling", self.tr("Sampling"), side, right, width=310)
         self.strip = FilmStrip(hint=self.tr("Record a trace and its steps appear here"))
         frame = QWidget()
         inner = QVBoxLayout(frame)
@@ -154,6 +158,9 @@ class TrajectoryPanel(Workspace):
         if record.trace is None:
             self.session.bridge.notice(self.tr("“{0}” was made without recording its steps.").format(record.title))
             return
+        run = self.session.runs.get(record.run)
+        if run is not None:
+            self.controls.take(run, record)
         await self._take([record])
 
     async def _take(self, records: list[SampleRecord], keep: bool = False) -> None:
@@ -187,8 +194,9 @@ class TrajectoryPanel(Workspace):
         try:
             for sampling in self.controls.samplings():
                 request = Sample(
-                    run.id, count, self.controls.seed.value(), sampling, trace=count, title=self._title(run, sampling)
-                )
+                    run.id, count, self.controls.seed.value(), sampling, self.controls.asked_for(), trace=count,
+                    title=self._title(run, sampling),
+                )  # fmt: skip
                 made = await self.session.bridge.engine.call(request)
                 records.append(await self.session.samples.record(made.sample))
         finally:
@@ -197,7 +205,7 @@ class TrajectoryPanel(Workspace):
         await self._take(records)
 
     def branch(self) -> None:
-        """Goes on from the step shown with the settings of sampler B, or of A where B is off."""
+        """Goes on from the step shown with the conditions that are set and sampler B, or A where B is off."""
         if self.recordings and self.controls.run is not None:
             self.session.bridge.spawn(self._branch())
 
@@ -207,7 +215,8 @@ class TrajectoryPanel(Workspace):
         start = StartFrom(source.record.id, step, -1 if source.together else self.item)
         count = source.count if source.together else 1
         title = self.tr("branch of {0} at step {1}").format(source.record.title, step)
-        request = Sample(run.id, count, source.record.seed, sampling, trace=count, start=start, title=title)
+        asked = self.controls.asked_for(None if source.together else self.item)
+        request = Sample(run.id, count, source.record.seed, sampling, asked, trace=count, start=start, title=title)
         made = await self.session.bridge.engine.call(request)
         self.session.samples.changed.emit()
         await self._take([await self.session.samples.record(made.sample)], keep=True)

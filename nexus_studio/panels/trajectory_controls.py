@@ -1,4 +1,4 @@
-"""The side of the trajectory panel: run, seed, item, two samplers, and what to do."""
+"""The side of the trajectory panel: run, seed, item, conditions, two samplers, and what to do."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QComboBox, QVBoxLayout, QWidget
 
 from models_backend.contract.fields import FieldSpec, defaults, merged
-from models_backend.contract.run_layout import RunRecord
+from models_backend.contract.run_layout import RunRecord, SampleRecord
 
+from ..forms.conditions import ConditionsForm
 from ..forms.editors import Pick
 from ..forms.form import SettingsForm
 from ..pieces import button, icon_button, label, row, section, spin_box
@@ -33,6 +34,7 @@ class TrajectoryControls(QWidget):
         self.run: RunRecord | None = None
         self.form_a: SettingsForm | None = None
         self.form_b: SettingsForm | None = None
+        self.conditions: ConditionsForm | None = None
         self._build()
 
     def _build(self) -> None:
@@ -46,13 +48,13 @@ class TrajectoryControls(QWidget):
         self.item.valueChanged.connect(self.item_chosen)
         self.count = spin_box(self.tr("Items recorded"), 1, 64, 4)
         again = icon_button("refresh", self.tr("Another seed"), lambda: self.seed.setValue(self.seed.value() + 1))
-        self.a, self.b = QVBoxLayout(), QVBoxLayout()
+        self.asked, self.a, self.b = QVBoxLayout(), QVBoxLayout(), QVBoxLayout()
         self.use_b = button(self.tr("Compare with a second sampler"), "chip")
         self.use_b.setCheckable(True)
         self.use_b.toggled.connect(lambda on: self.form_b and self.form_b.setVisible(on))
         self.sample = button(self.tr("Sample"), "primary", self.sample_asked.emit)
         self.branch = button(self.tr("Branch here"), on_click=self.branch_asked.emit)
-        self.branch.setToolTip(self.tr("Go on from the step shown, with the settings of sampler B (or A)"))
+        self.branch.setToolTip(self.tr("Go on from the step shown, with these conditions and the settings of sampler B (or A)"))
         self.film = button(self.tr("Film…"), on_click=self.film_asked.emit)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(12, 4, 12, 12)
@@ -60,13 +62,15 @@ class TrajectoryControls(QWidget):
         for name, field in ((self.tr("Run"), self.runs), (self.tr("Items"), self.count), (self.tr("Item shown"), self.item)):
             layout.addLayout(_line(name, field))
         layout.addLayout(_line(self.tr("Seed"), self.seed, again))
+        layout.addLayout(self.asked)
         layout.addWidget(section(self.tr("Sampler A")))
         layout.addLayout(self.a)
         layout.addWidget(section(self.tr("Sampler B")))
         layout.addWidget(self.use_b)
         layout.addLayout(self.b)
-        layout.addLayout(row(self.sample, self.branch, self.film))
         layout.addStretch(1)
+        self.actions = QWidget()  # stands below what scrolls
+        self.actions.setLayout(row(self.sample, self.branch, self.film, margins=(12, 10, 12, 12)))
         self.enable(False, False)
 
     def fill_runs(self, runs: list[RunRecord], chosen: str) -> None:
@@ -77,16 +81,17 @@ class TrajectoryControls(QWidget):
         self.runs.setCurrentIndex(max(0, self.runs.findData(chosen)))
 
     def set_run(self, run: RunRecord) -> None:
-        """Shows the sampling form of a run's family, twice."""
+        """Shows the conditions of a run and the sampling form of its family, twice."""
         self.runs.setCurrentIndex(self.runs.findData(run.id))
         self.runs.setToolTip(run.title)
-        if self.run is not None and self.run.family == run.family:
-            self.run = run
-            return
+        same = self.run is not None and (self.run.family, self.run.spec) == (run.family, run.spec)
         self.run = run
+        if same:
+            return
         family = self._session.catalogue.get(run.family)
         if family is None:
             return
+        self.conditions = self._replace(self.asked, self.conditions, ConditionsForm(family.conditions, run.spec))
         values = merged(defaults(family.sampling), run.sampling)
         self.form_a = self._replace(self.a, self.form_a, SettingsForm(family.sampling, values))
         self.form_b = self._replace(self.b, self.form_b, SettingsForm(family.sampling, another(family.sampling, values)))
@@ -95,7 +100,16 @@ class TrajectoryControls(QWidget):
         self.count.setRange(1, POINTS_RECORDED if together else 64)
         self.count.setValue(POINTS_RECORDED if together else 4)
 
-    def _replace(self, place: QVBoxLayout, old: SettingsForm | None, new: SettingsForm) -> SettingsForm:
+    def take(self, run: RunRecord, record: SampleRecord) -> None:
+        """Everything as a sample was made; its settings are those of sampler A."""
+        self.set_run(run)
+        if self.form_a is not None:
+            self.form_a.set_values(record.sampling)
+            self.conditions.set_values(record.conditions)
+        self.seed.setValue(record.seed)
+        self.count.setValue(record.trace.count if record.trace else record.count)
+
+    def _replace(self, place: QVBoxLayout, old: QWidget | None, new: QWidget) -> QWidget:
         if old is not None:
             place.removeWidget(old)
             old.deleteLater()
@@ -106,6 +120,15 @@ class TrajectoryControls(QWidget):
         """The settings of A, and of B where it is used."""
         forms = [self.form_a, self.form_b if self.use_b.isChecked() else None]
         return [form.values() for form in forms if form is not None]
+
+    def asked_for(self, item: int | None = None) -> dict[str, Any]:
+        """The conditions; those of one item where there are several that go round."""
+        given = self.conditions.values() if self.conditions else {}
+        if item is None:
+            return given
+        classes = len(self.run.spec.classes)
+        given = {kind: list(range(classes)) if (kind, value) == ("class", "all") else value for kind, value in given.items()}
+        return {kind: value[item % len(value)] if isinstance(value, list) else value for kind, value in given.items()}
 
     def set_items(self, count: int, together: bool) -> None:
         """How many items can be shown one by one."""

@@ -219,6 +219,21 @@ def test_conditions_build_read_back_and_leave_out_what_is_not_asked_for(qtbot):
     assert form.values() == {"class": "all"}
 
 
+def test_conditions_that_items_take_in_turn_are_kept(qtbot):
+    """As the command line asks for them: several of one kind, classes by name."""
+    spec = DataSpec("image", (3, 16, 16), 10, ("cat", "dog"), attributes=(Attribute("age", 20, 60),), captioned=True)
+    form = ConditionsForm(tuple(Condition(kind) for kind in ("class", "text", "attributes", "image")), spec)
+    qtbot.addWidget(form)
+    given = {"class": [1, 0, None], "text": ["a dog", "", "a cat"]}
+    for _ in range(2):
+        form.set_values(given)
+        assert form.values() == given
+    box = form.editors["class"].box
+    assert box.currentText() == "dog, cat, any" and box.count() == 5
+    form.set_values({"class": "dog", "text": "a dog", "attributes": [{"age": 30}, {"age": 50}], "image": ["/a.png", "/b.png"]})
+    assert form.values() == {"class": 1, "text": "a dog", "attributes": {"age": 30}, "image": "/a.png"}
+
+
 def test_a_list_of_groups_adds_and_takes_out(qtbot):
     item = FieldSpec("item", "group", fields=(FieldSpec("size", "int", "Size", default=3, low=1, high=9),))
     spec = FieldSpec("root", "group", fields=(FieldSpec("blocks", "list", "Blocks", default=[{"size": 2}], item=item),))

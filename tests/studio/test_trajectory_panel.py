@@ -111,6 +111,34 @@ async def test_a_branch_starts_at_the_step_shown(qapp, panel):
     assert started[-1].sample == panel.recordings[0].record.id
 
 
+async def test_a_recording_is_taken_up_as_it_was_made_and_branched_with_the_conditions_of_its_item(qapp, panel):
+    engine, classes = panel.session.bridge.engine, ("cat", "dog", "cow")
+    run = next(r for r in panel.session.runs.records if r.family == "denoiser" and r.spec.modality == "image")
+    run = msgspec.structs.replace(run, spec=msgspec.structs.replace(run.spec, classes=classes))
+    panel.session.runs.records = [run]
+    panel.controls.run = None
+    panel.choose_run(run.id)
+    panel.controls.conditions.set_values({"class": [2, 0]})
+    panel.controls.form_a.set_values(panel.controls.form_a.values() | {"steps": 9})
+    panel.controls.seed.setValue(77)
+    panel.sample()
+    await settle(lambda: len(panel.recordings) == 1)
+    made = next(call[1] for call in reversed(engine.calls) if call[0] is Sample)
+    assert made.conditions == {"class": [2, 0]} and made.sampling["steps"] == 9
+    panel.controls.conditions.set_values({})
+    panel.controls.seed.setValue(0)
+    panel.show_what({"sample": panel.recordings[0].record.id})
+    await settle(lambda: panel.controls.seed.value() == 77)
+    assert panel.controls.asked_for() == {"class": [2, 0]}
+    panel.item = 1
+    panel.branch()
+    await settle(lambda: len(panel.recordings) == 2)
+    branched = next(call[1] for call in reversed(engine.calls) if call[0] is Sample)
+    assert branched.start.item == 1 and branched.conditions == {"class": 0} and branched.seed == 77
+    panel.controls.conditions.set_values({"class": "all"})
+    assert panel.controls.asked_for(4) == {"class": 1} and panel.controls.asked_for() == {"class": "all"}
+
+
 async def test_points_get_their_vector_field(qapp, panel):
     points = next(r for r in panel.session.runs.records if r.spec.modality == "points")
     panel.choose_run(points.id)
