@@ -33,6 +33,16 @@ class ConditionEditor(QWidget):
         raise NotImplementedError
 
 
+def of_item(values: dict[str, Any], item: int, spec: DataSpec) -> dict[str, Any]:
+    """What is asked of one item where values of a kind go round."""
+    asked = {}
+    for kind, value in values.items():
+        if (kind, value) == ("class", "all") and "all" not in spec.classes:
+            value = list(range(len(spec.classes)))
+        asked[kind] = value[item % len(value)] if isinstance(value, (list, tuple)) and value else value
+    return {kind: value for kind, value in asked.items() if value is not None}
+
+
 def _first(value: Any) -> Any:
     """What an editor of a single value shows of several."""
     return next(iter(value), None) if isinstance(value, (list, tuple)) else value

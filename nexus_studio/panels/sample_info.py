@@ -10,6 +10,7 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFormLayout, QWidget
 
 from .. import pieces
+from ..forms.conditions import of_item
 from ..state.session import Session
 from .sample_work import Made
 
@@ -69,7 +70,10 @@ class ItemInfo(QWidget):
             (self.tr("Item"), self._made.index),
         ]
         rows += [(name.replace("_", " ").capitalize(), value) for name, value in flat(request.sampling)]
-        rows += [(kind.capitalize(), value) for kind, value in request.conditions.items()]
+        asked = of_item(request.conditions, self._made.index, run.spec) if run else request.conditions
+        if run and isinstance(asked.get("class"), int) and asked["class"] < len(run.spec.classes):
+            asked["class"] = run.spec.classes[asked["class"]]
+        rows += [(kind.capitalize(), value) for kind, value in asked.items()]
         if request.start is not None:
             rows.append((self.tr("From"), self.tr("step {0} of {1}").format(request.start.step, request.start.sample)))
         rows.append((self.tr("In the gallery"), self._made.sample or self.tr("not kept")))

@@ -15,6 +15,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from models_backend.contract.messages import Media, Progress, Sample, StartFrom
 from models_backend.contract.run_layout import SampleRecord
 
+from ..forms.conditions import of_item
 from ..state.jobs import Activity
 from ..state.session import Session
 from ..viewers.modality import to_array
@@ -114,7 +115,9 @@ class SampleWork(QObject):
         """``count`` variations of an item: its own recorded state at ``share`` of the way, gone on from with fresh noise."""
         steps = record.trace.steps if record.trace else ()
         step = min(len(steps) - 1, max(0, round(share * (len(steps) - 1))))
-        base = Sample(record.run, 1, 0, record.sampling, record.conditions, record.checkpoint, save=False)
+        run = self._session.runs.get(record.run)
+        asked = of_item(record.conditions, item, run.spec) if run else record.conditions
+        base = Sample(record.run, 1, 0, record.sampling, asked, record.checkpoint, save=False)
         requests = [msgspec.structs.replace(base, seed=seed + n, start=StartFrom(record.id, step, item)) for n in range(count)]
         return self._begin(lambda tell: self._vary(requests, tell), self.tr("Varying item {0}").format(item))
 

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QComboBox, QVBoxLayout, QWidget
 from models_backend.contract.fields import FieldSpec, defaults, merged
 from models_backend.contract.run_layout import RunRecord, SampleRecord
 
-from ..forms.conditions import ConditionsForm
+from ..forms.conditions import ConditionsForm, of_item
 from ..forms.editors import Pick
 from ..forms.form import SettingsForm
 from ..pieces import button, icon_button, label, row, section, spin_box
@@ -124,11 +124,7 @@ class TrajectoryControls(QWidget):
     def asked_for(self, item: int | None = None) -> dict[str, Any]:
         """The conditions; those of one item where there are several that go round."""
         given = self.conditions.values() if self.conditions else {}
-        if item is None:
-            return given
-        classes = len(self.run.spec.classes)
-        given = {kind: list(range(classes)) if (kind, value) == ("class", "all") else value for kind, value in given.items()}
-        return {kind: value[item % len(value)] if isinstance(value, list) else value for kind, value in given.items()}
+        return given if item is None else of_item(given, item, self.run.spec)
 
     def set_items(self, count: int, together: bool) -> None:
         """How many items can be shown one by one."""

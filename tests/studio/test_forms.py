@@ -11,7 +11,7 @@ from models_backend.contract.family import CONDITION_KINDS, Attribute, Condition
 from models_backend.contract.fields import FIELD_KINDS, FieldSpec, Problem, defaults, describe, merged
 from models_backend.contract.settings import DataSettings, TrainingSettings
 from nexus_studio.forms.compound import EDITORS
-from nexus_studio.forms.conditions import CONDITION_EDITORS, ConditionsForm
+from nexus_studio.forms.conditions import CONDITION_EDITORS, ConditionsForm, of_item
 from nexus_studio.forms.editors import Pick
 from nexus_studio.forms.form import SettingsForm, help_text
 from nexus_studio.forms.numbers import TICKS, Scale, parsed, shown
@@ -232,6 +232,13 @@ def test_conditions_that_items_take_in_turn_are_kept(qtbot):
     assert box.currentText() == "dog, cat, any" and box.count() == 5
     form.set_values({"class": "dog", "text": "a dog", "attributes": [{"age": 30}, {"age": 50}], "image": ["/a.png", "/b.png"]})
     assert form.values() == {"class": 1, "text": "a dog", "attributes": {"age": 30}, "image": "/a.png"}
+
+
+def test_what_is_asked_of_one_item_is_what_went_to_it():
+    spec = DataSpec("image", (3, 16, 16), 10, ("cat", "dog"))
+    given = {"class": "all", "text": ["a", "b", "c"], "attributes": {"age": 30}, "image": "/a.png"}
+    assert of_item(given, 3, spec) == {"class": 1, "text": "a", "attributes": {"age": 30}, "image": "/a.png"}
+    assert of_item({"class": [None, 1]}, 2, spec) == {} and of_item({}, 5, spec) == {}
 
 
 def test_a_list_of_groups_adds_and_takes_out(qtbot):

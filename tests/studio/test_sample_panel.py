@@ -356,12 +356,14 @@ async def test_variations_go_on_from_the_items_own_trajectory(stand):
     grid = stand.panel.results._view("image").grid
     grid.set_current(2, select=True)
     assert stand.panel.vary.isEnabled()
-    record = stand.panel._record
+    classes = stand.panel.session.runs.get(stand.panel._record.run).spec.classes
+    stand.panel._record = record = msgspec.structs.replace(stand.panel._record, conditions={"class": [0, 1, 2]})
     before = len(stand.asked())
     stand.panel.vary.click()
     await settle(lambda: len(stand.asked()) == before + 9 and not stand.panel.work.is_busy)
     starts = [request.start for request in stand.asked()[before:]]
     assert {(s.sample, s.item) for s in starts} == {(record.id, 2)} and 0 < starts[0].step < len(record.trace.steps) - 1
+    assert all(request.conditions == {"class": 2} for request in stand.asked()[before:]) and len(classes) > 2
     assert len({request.seed for request in stand.asked()[before:]}) == 9
     assert len(stand.panel.results.batch.items) == 9
 
