@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import importlib
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -34,8 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     reporter = Reporter(as_json=getattr(options, "json", False))
     try:
-        return asyncio.run(_command(options.act)(options, reporter))
-    except KeyboardInterrupt:
+        return asyncio.run(_carried_out(options, reporter))
+    except (KeyboardInterrupt, asyncio.CancelledError):
         reporter.note("stopped", "interrupted")
         return INTERRUPTED
     except BrokenPipeError:
@@ -47,6 +49,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         if os.environ.get("NEXUS_DEBUG"):
             print(trouble.detail, file=sys.stderr)
         return 1
+
+
+async def _carried_out(options: argparse.Namespace, reporter: Reporter) -> int:
+    """One command. SIGTERM (a batch system's, say) is Ctrl+C."""
+    with contextlib.suppress(NotImplementedError):  # Windows
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asyncio.current_task().cancel)
+    return await _command(options.act)(options, reporter)
 
 
 def _command(name: str):

@@ -7,6 +7,7 @@ import signal
 import sys
 from pathlib import Path
 
+import msgspec
 from PySide6.QtCore import QEvent, QObject, Qt, QTimer
 from PySide6.QtWidgets import QApplication
 
@@ -18,6 +19,7 @@ from .state.preferences import Preferences
 from .state.session import Session
 
 DEVICES_EVERY_S = 3.0
+OPEN_AGAIN_S = 0.5
 
 
 class FirstPaint(QObject):
@@ -76,7 +78,7 @@ class Studio(QObject):
 
     async def start_engine(self) -> None:
         """Opens the library and starts the engine; the workers warm up in the background."""
-        library = await self.bridge.threaded(_open_library, self.root)
+        library = await self._own_library()
         from models_backend.engine.engine import Engine
 
         engine = Engine(library)
@@ -87,6 +89,21 @@ class Studio(QObject):
         self.bridge.spawn(build_rest(self.window, [key for key, _, _ in WORKSPACES]))
         await engine.warm_up()
         self.session.catalogue.refresh()
+
+    async def _own_library(self):
+        """The library; where a command has it now, as soon as that ends."""
+        from models_backend.library.lock import HeldError
+
+        told = False
+        while True:
+            try:
+                return await self.bridge.threaded(_open_library, self.root)
+            except HeldError as held:
+                if not told:
+                    advice = self.tr("It opens here as soon as that ends")
+                    self.bridge.trouble.emit(msgspec.structs.replace(held.trouble, advice=advice))
+                told = True
+            await asyncio.sleep(OPEN_AGAIN_S)
 
     def _engine_failed(self, trouble) -> None:
         self.bridge.trouble.emit(trouble)

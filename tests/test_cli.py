@@ -5,6 +5,7 @@ import functools
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -203,17 +204,19 @@ def test_fsck_tells_a_clean_library_from_a_damaged_one(run, library_root):
     assert not last(run("fsck", status=1), "done")["clean"]
 
 
-async def test_ctrl_c_saves_stops_and_says_how_to_go_on(library_root, capsys):
+@pytest.mark.parametrize("asked", ["ctrl+c", "SIGTERM"])
+async def test_ctrl_c_and_sigterm_save_stop_and_say_how_to_go_on(library_root, capsys, asked):
     options = cli.parser().parse_args(
         ["train", "--family", "toy", "--data", "points:density=moons,count=100", "--set", "steps=5000", "--set", "step_s=0.01",
          "--library", str(library_root)])  # fmt: skip
-    task = asyncio.ensure_future(training.train(options, Reporter(as_json=True)))
+    task = asyncio.ensure_future(cli._carried_out(options, Reporter(as_json=True)))
     for _ in range(2000):
         await asyncio.sleep(0.01)
         if "metrics" in (told := capsys.readouterr().out):
             break
     assert "metrics" in told
-    task.cancel()
+    Library.open(library_root).close()  # a window may open it meanwhile
+    task.cancel() if asked == "ctrl+c" else os.kill(os.getpid(), signal.SIGTERM)
     assert await task == 130
     final = [json.loads(line) for line in capsys.readouterr().out.splitlines()][-1]
     assert final["state"] == "stopped" and "nexus-studio resume" in final["text"]

@@ -18,6 +18,8 @@ from models_backend.library.lock import HeldError
 
 #: The commands that make a library where none stands; the others look into one.
 MAKERS = ("listing:families", "bringing:import_", "training:train", "proving:proof")
+#: The commands that last: they own the library for a moment only, so that a window can open it meanwhile.
+LONG = ("training:train", "training:resume", "proving:proof", "proving:prove_resume")
 
 
 @dataclass
@@ -40,19 +42,26 @@ async def session(options: argparse.Namespace, reporter: Reporter) -> AsyncItera
     finally:
         await engine.close()
         library.close()
+        if getattr(options, "act", "") in LONG:
+            with contextlib.suppress(TroubleError):  # a window has it now, and has followed
+                Library.open(library.layout.root).close()  # the index learns what was made meanwhile
 
 
 def open_library(options: argparse.Namespace, reporter: Reporter) -> Library:
-    """The library as its owner, or as a guest where a window owns it. Raises TroubleError, also for a library that was named
-    and is not there, unless the command puts something into it."""
-    root = getattr(options, "library", None)
-    if root is not None and getattr(options, "act", "") not in MAKERS:
+    """The library as its owner, or as a guest where a window owns it or may want to. Raises TroubleError, also for a library
+    that was named and is not there, unless the command puts something into it."""
+    root, act = getattr(options, "library", None), getattr(options, "act", "")
+    if root is not None and act not in MAKERS:
         must_stand(root)
     try:
-        return Library.open(root)
+        library = Library.open(root)
     except HeldError as held:
         reporter.note(f"the studio (process {held.pid}) has this library open; working beside it")
         return Library.open(root, own=False)
+    if act not in LONG:
+        return library
+    library.abandon()  # the next to own it compares all: what a guest makes is not in the index
+    return Library.open(root, own=False)
 
 
 def must_stand(root: Path) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import sqlite3
+
 import numpy as np
 import pytest
 from library import records
@@ -201,6 +205,17 @@ def test_the_index_is_compared_with_the_folders(layout):
     assert "it lists the run run-a, which is not there" in texts
     assert "it does not list the run" not in texts  # its record says another id: told as a damaged run
     assert "its id is 'run-a'" in texts
+
+
+@pytest.mark.parametrize("change, level", [({}, set()), ({"title": "Other"}, {"error"})])
+def test_a_record_known_before_a_field_was_added_is_no_difference(layout, change, level):
+    with contextlib.closing(sqlite3.connect(layout.index)) as db, db:
+        (told,) = db.execute("SELECT record FROM runs WHERE id = 'run-a'").fetchone()
+        known = json.loads(told)
+        assert "tags" in known
+        del known["tags"]
+        db.execute("UPDATE runs SET record = ? WHERE id = 'run-a'", [json.dumps(known | change).encode()])
+    assert {finding.level for finding in fsck(layout.root)} == level
 
 
 def test_edits_out_of_range_and_damaged_edits(layout):

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import os
 
 import pytest
 import shiboken6
@@ -12,6 +13,7 @@ from scripted_window import scripted_session, scripted_window, settle, turn
 from models_backend.contract.messages import Progress, State, TroubleError
 from models_backend.contract.run_layout import JobRecord
 from models_backend.library.index import Filter
+from models_backend.library.library import Library
 from nexus_studio import __main__ as program
 from nexus_studio.app import Studio
 from nexus_studio.main_window import WORKSPACES
@@ -58,6 +60,21 @@ async def test_a_library_that_cannot_be_opened_is_told_and_the_window_lives(qapp
     studio.window.show_workspace("learn")
     assert studio.session.open_paths([str(tmp_path)]) is None
     assert "still opening" in studio.window.notices.notices[-1].trouble.what
+    studio.window.close()
+    await asyncio.wait_for(running, 20)
+    shiboken6.delete(studio.window)
+
+
+async def test_a_library_that_a_command_has_open_is_waited_for(qapp, tmp_path, scripted):
+    library = Library.open(tmp_path / "library")
+    studio = Studio(qapp, tmp_path / "library")
+    running = asyncio.ensure_future(studio.until_closed())
+    await settle(lambda: studio.window.notices.notices)
+    assert f"in use by process {os.getpid()}" in str(studio.window.notices.notices[0].trouble) and not scripted
+    await turn(1.2)
+    assert len(studio.window.notices.notices) == 1 and not studio.session.is_ready
+    library.close()
+    await settle(lambda: studio.session.is_ready)
     studio.window.close()
     await asyncio.wait_for(running, 20)
     shiboken6.delete(studio.window)
