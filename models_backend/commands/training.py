@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import time
 
+from models_backend.contract.family import follows
 from models_backend.contract.messages import Event, Mark, Metrics, Progress, State, Trouble, TroubleError
 from models_backend.contract.run_layout import RunRecord
 from models_backend.engine.terminal import Reporter
@@ -26,9 +27,11 @@ async def train(options: argparse.Namespace, reporter: Reporter) -> int:
             family.key, dataset.id, options.preset, parts=parts(now, options.part), title=options.title, **changed
         )
         reporter.note(f"run {record.id}: {record.title}", "run", run=record.id)
+        if said := follows(family.conditions, record.spec):
+            reporter.note(said, "conditions")
         for part in family.uses:
             if not record.parts.get(part.name):
-                reporter.note(f"without {part.name}: {part.help} (--part {part.name}=RUN)", "part", part=part.name)
+                reporter.note(f"left out: --part {part.name}=RUN. {part.help}", "part", part=part.name)
         return await _follow(now, record, options)
 
 

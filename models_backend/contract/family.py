@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Protocol
 
 import msgspec
 
@@ -50,6 +50,39 @@ class Condition(msgspec.Struct, frozen=True):
     kind: Literal["class", "attributes", "text", "phonemes", "image", "audio", "melody", "mask"]
     drop: float = 0.0
     help: str = ""
+
+
+class Known(Protocol):
+    """What is known of items: a DataSpec, or the record of a data set."""
+
+    modality: str
+    classes: tuple[str, ...]
+    captioned: bool
+    attributes: tuple[Attribute, ...]
+
+
+def heard(conditions: Iterable[Condition], data: Known) -> tuple[str, ...]:
+    """The kinds of a family's conditions that a run on such data can be told: captions take the place of classes."""
+    declared = tuple(condition.kind for condition in conditions)
+    missing = {"text"} if not data.captioned else {"class"} if "text" in declared else set()
+    missing |= set() if data.classes else {"class"}
+    missing |= set() if data.attributes else {"attributes"}
+    missing |= set() if data.modality == "image" else {"image", "mask"}
+    return tuple(kind for kind in declared if kind not in missing)
+
+
+def follows(conditions: Iterable[Condition], data: Known) -> str:
+    """In a sentence: what of the data a run learns to follow, and what it leaves aside; "" where there is nothing to say."""
+    names = {"class": "classes", "text": "captions", "attributes": "attributes"}
+    there = {"class": bool(data.classes), "text": data.captioned, "attributes": bool(data.attributes)}
+    told = [kind for kind in heard(conditions, data) if kind in names]
+    left = [names[kind] for kind in names if there[kind] and kind not in told]
+    said = [f"It learns to follow {' and '.join(names[kind] for kind in told)}"] if told else []
+    said += [f"{' and '.join(left)} of the data are not used"] if left else []
+    if "text" not in told and any(condition.kind == "text" for condition in conditions):
+        said.append("the data have no captions, so words mean nothing to it")
+    text = "; ".join(said)
+    return text[:1].upper() + text[1:]
 
 
 def translates(conditions: Iterable[Condition]) -> bool:

@@ -75,10 +75,6 @@ class DiT(GuidedDiffusion):
     )  # fmt: skip
     Config, Sampling = Config, Sampling
 
-    @property
-    def told(self) -> tuple[str, ...]:
-        return ("class",) if self.spec.classes else ()
-
     def denoiser(self) -> Any:
         return dit.DiTNetwork(self.config.network, self.spec, self.config.variance == "learned")
 

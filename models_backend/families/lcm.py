@@ -10,9 +10,8 @@ from models_backend.contract.family import Claim, Condition, LoadedRun, Part, Pr
 from models_backend.contract.fields import Field
 from models_backend.kinds import kept
 from models_backend.kinds.distilled import Distilled
-from models_backend.kinds.guided import Scale
+from models_backend.kinds.guided import Scale, told
 from models_backend.kinds.latent import InLatents
-from models_backend.networks.conditional import kinds_of
 
 
 class Config(msgspec.Struct, frozen=True):
@@ -83,6 +82,6 @@ class LCM(InLatents, Distilled):
         if self.teacher.spec.shape != self.spec.shape:
             made, wanted = ("x".join(map(str, s.shape)) for s in (self.teacher.spec, self.spec))
             found.append(f"teacher: it makes items of {made}, these data are {wanted}; choose another or change the resolution")
-        if self.teacher.family.told != kinds_of(self.spec):
+        if self.teacher.family.told != told(self.conditions, self.spec):
             found.append("teacher: it was told other conditions than these data have; choose one trained on data like these")
         return found

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from models_backend.conditions.values import read_texts
-from models_backend.contract.family import Claim, Condition, DataSpec
+from models_backend.contract.family import Claim, Condition, DataSpec, heard
 from models_backend.contract.fields import Field
 from models_backend.networks import frozen_text
-from models_backend.networks.conditional import kinds_of
 from models_backend.samplers import guidance
 
 #: Fields of a family's Sampling: guidance, guided, negative.
@@ -36,6 +35,11 @@ def follows_captions(scale: int) -> tuple[Claim, ...]:
     )
 
 
+def told(conditions: Sequence[Condition], spec: DataSpec) -> tuple[str, ...]:
+    """The kinds of condition that a network is told of such data: captions where there are any, else classes; attributes."""
+    return tuple(kind for kind in heard(conditions, spec) if kind in ("class", "text", "attributes"))
+
+
 class Guided:
     """Beside ``Family``. Sampling has ``guidance``, ``guided`` and ``negative``."""
 
@@ -44,9 +48,8 @@ class Guided:
 
     @property
     def told(self) -> tuple[str, ...]:
-        """The kinds of condition that this run's network hears: captions where the data have them, else classes; and
-        attributes."""
-        return kinds_of(self.spec)
+        """The kinds of condition that this run's network hears."""
+        return told(self.conditions, self.spec)
 
     def condition_problems(self, otherwise: str) -> list[str]:
         """What forbids learning conditions from these data; ``otherwise`` names the family that needs none."""

@@ -67,12 +67,6 @@ def _one_token(row: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return row[:, None], torch.ones(len(row), 1, dtype=torch.bool, device=row.device), row
 
 
-def kinds_of(spec: DataSpec) -> tuple[str, ...]:
-    """What the data can tell a network of an item: captions where there are any, else classes; and attributes."""
-    kinds = ("text",) if spec.captioned else ("class",) if spec.classes else ()
-    return (*kinds, "attributes") if spec.attributes else kinds
-
-
 class ConditionalNetwork(nn.Module):
     """(x (B, *shape), times (B,) on a scale of 1000, conditions) -> like x."""
 

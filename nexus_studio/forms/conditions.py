@@ -7,7 +7,7 @@ from typing import Any
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QDoubleSpinBox, QFileDialog, QFormLayout, QLineEdit, QPlainTextEdit, QSizePolicy, QWidget
 
-from models_backend.contract.family import Condition, DataSpec
+from models_backend.contract.family import Condition, DataSpec, heard
 
 from .. import theme
 from ..pieces import column, icon_button, label, row
@@ -235,10 +235,8 @@ class ConditionsForm(QWidget):
 
     def __init__(self, conditions: tuple[Condition, ...], spec: DataSpec):
         super().__init__()
-        pointless = {"attributes"} if not spec.attributes else set()
-        pointless |= {"image", "mask"} if spec.modality != "image" else set()
-        pointless |= (set() if spec.classes else {"class"}) | (set() if spec.captioned else {"text"})
-        fitting = [one for one in conditions if one.kind not in pointless]
+        kinds = heard(conditions, spec)
+        fitting = [one for one in conditions if one.kind in kinds]
         self.editors = {one.kind: CONDITION_EDITORS[one.kind](one, spec) for one in fitting}
         layout = column(spacing=6)
         for editor in self.editors.values():

@@ -8,7 +8,7 @@ from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QComboBox, QLabel, QLineEdit, QSizePolicy, QVBoxLayout, QWidget
 
 from models_backend.contract import fields
-from models_backend.contract.family import FamilyDescription, Preset, starting_preset
+from models_backend.contract.family import FamilyDescription, Preset, follows, starting_preset
 from models_backend.contract.messages import Budget
 from models_backend.contract.settings import DataSettings, TrainingSettings
 
@@ -52,7 +52,7 @@ class RunSetup(QWidget):
         self.preset.setAccessibleName(self.tr("Preset"))
         self.preset.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.title.setAccessibleName(self.tr("Title of the run"))
-        self.note = pieces.label("", "hint", wrap=True)
+        self.note, self.follows = pieces.label("", "hint", wrap=True), pieces.label("", "hint", wrap=True)
         self.training = FormSection(self.tr("Training"), TRAINING, self._runs, MAIN)
         self.more = FormSection(self.tr("More training settings"), TRAINING, self._runs, MORE)
         self.data = FormSection(self.tr("Data"), DATA, self._runs)
@@ -60,8 +60,9 @@ class RunSetup(QWidget):
         self._parts.setSpacing(6)
         self._choose = pieces.label(self.tr("Choose a model on the left."), "hint", wrap=True)
         top = pieces.column(
-            _line(self.tr("Preset"), self.preset), self.note, _line(self.tr("Title"), self.title), self._parts, spacing=6
-        )
+            _line(self.tr("Preset"), self.preset), self.note, _line(self.tr("Title"), self.title), self.follows, self._parts,
+            spacing=6,
+        )  # fmt: skip
         sections = (self.training, self.more, self.data)
         self._whole = QWidget()
         self._whole.setLayout(pieces.column(top, self._config, *sections, None, spacing=10))
@@ -208,6 +209,10 @@ class RunSetup(QWidget):
     def _take_dataset(self) -> None:
         if self.family is not None:
             self.title.setPlaceholderText(self._title())
+            data = self._session.datasets.current_record
+            said = follows(self.family.conditions, data) if data else ""
+            self.follows.setText(said)
+            self.follows.setVisible(bool(said))
             self.data.setVisible(self._pictures())
             self.data.set_values(fields.merged(self.data.values(), self._own_size()))
             count = self._starting("more")["preview_count"]

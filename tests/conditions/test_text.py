@@ -7,7 +7,7 @@ import pytest
 
 from models_backend.conditions import text
 from models_backend.conditions.values import Conditions
-from models_backend.contract.family import Attribute, Condition, DataSpec, Family
+from models_backend.contract.family import Attribute, Condition, DataSpec, Family, follows
 from models_backend.contract.messages import TroubleError
 from models_backend.training import given
 
@@ -78,10 +78,41 @@ def test_a_mask_is_read_from_a_picture_in_any_colours():
 
 def test_plain_values_become_rows_that_go_round():
     member = Told(None, DataSpec("image", (1, 8, 8), classes=("cat", "dog"), captioned=True))
-    given = Conditions(member, {"class": "all", "text": ["one", "two", "three"]}).batch(2, 4, "cpu")
-    assert given["class"].tolist() == [0, 1, 0, 1]
+    named = Told(None, DataSpec("image", (1, 8, 8), classes=("cat", "dog")))
+    assert Conditions(named, {"class": "all"}).batch(2, 4, "cpu")["class"].tolist() == [0, 1, 0, 1]
+    assert Conditions(named, {}).batch(0, 2, "cpu")["class"].tolist() == [2, 2]
+    given = Conditions(member, {"text": ["one", "two", "three"]}).batch(2, 4, "cpu")
     assert [text.text(row) for row in given["text"].numpy()] == ["three", "one", "two", "three"]
     nothing = Conditions(member, {}).batch(0, 2, "cpu")
-    assert nothing["class"].tolist() == [2, 2] and [text.text(row) for row in nothing["text"].numpy()] == ["", ""]
+    assert [text.text(row) for row in nothing["text"].numpy()] == ["", ""]
     with pytest.raises(TroubleError, match="longer than"):
         Conditions(member, {"text": "long " * 100})
+
+
+@pytest.mark.parametrize(
+    "asked, spec, words",
+    [
+        ({"text": "a cat"}, {"classes": ("cat", "dog")}, "no captions, so it was told none.*takes class"),
+        ({"class": "cat"}, {"classes": ("cat", "dog"), "captioned": True}, "follows captions.*takes text"),
+        ({"class": "cat"}, {"captioned": True}, "no classes, so it was told none"),
+        ({"melody": "a.mid"}, {"captioned": True}, "Told has no condition of that kind"),
+    ],
+)
+def test_what_a_run_was_never_told_is_refused_not_ignored(asked, spec, words):
+    member = Told(None, DataSpec("image", (1, 8, 8), **spec))
+    with pytest.raises(TroubleError, match=words):
+        Conditions(member, asked)
+    Conditions(member, dict.fromkeys(asked))  # nothing is asked
+
+
+def test_what_a_run_follows_is_said_with_what_it_leaves_aside():
+    said = [follows(Told.conditions, DataSpec("image", (1, 8, 8), **spec)) for spec in (
+        {"classes": ("cat", "dog")}, {"classes": ("cat", "dog"), "captioned": True}, {"captioned": True}, {},
+    )]  # fmt: skip
+    assert said == [
+        "It learns to follow classes; the data have no captions, so words mean nothing to it",
+        "It learns to follow captions; classes of the data are not used",
+        "It learns to follow captions", "The data have no captions, so words mean nothing to it",
+    ]  # fmt: skip
+    aside = follows((), DataSpec("image", (1, 8, 8), classes=("cat", "dog"), captioned=True))
+    assert aside == "Classes and captions of the data are not used" and follows((), DataSpec("points", (2,))) == ""

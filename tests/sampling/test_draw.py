@@ -179,7 +179,7 @@ def test_progress_is_told(place, monkeypatch):
         ({"sampling": {"steps": 0}}, FieldError, "steps"),
         ({"sampling": {"speed": 1}}, FieldError, "speed"),
         ({"conditions": {"text": "a cat"}}, TroubleError, "text"),
-        ({"conditions": {"class": "elephant"}}, TroubleError, "elephant"),
+        ({"conditions": {"class": "elephant"}}, TroubleError, "no classes"),
         ({"count": 0}, TroubleError, "at least one"),
     ],
 )

@@ -206,12 +206,12 @@ def test_numbers_are_shown_as_people_write_them():
 
 
 def test_conditions_build_read_back_and_leave_out_what_is_not_asked_for(qtbot):
-    spec = DataSpec("image", (3, 16, 16), 10, ("cat", "dog"), captioned=True)
-    conditions = tuple(Condition(kind) for kind in CONDITION_KINDS)
+    spec = DataSpec("image", (3, 16, 16), 10, ("cat", "dog"))
+    conditions = tuple(Condition(kind) for kind in CONDITION_KINDS if kind != "text")
     form = ConditionsForm(conditions, spec)
     qtbot.addWidget(form)
     assert form.values() == {}
-    given = {"class": 1, "text": "a dog on grass", "phonemes": "dɒɡ", "image": "/a.png", "audio": "/a.wav", "melody": "/m.mid",
+    given = {"class": 1, "phonemes": "dɒɡ", "image": "/a.png", "audio": "/a.wav", "melody": "/m.mid",
              "mask": "/m.png"}  # fmt: skip
     form.set_values(given)
     assert form.values() == given
@@ -221,17 +221,24 @@ def test_conditions_build_read_back_and_leave_out_what_is_not_asked_for(qtbot):
 
 def test_conditions_that_items_take_in_turn_are_kept(qtbot):
     """As the command line asks for them: several of one kind, classes by name."""
-    spec = DataSpec("image", (3, 16, 16), 10, ("cat", "dog"), attributes=(Attribute("age", 20, 60),), captioned=True)
-    form = ConditionsForm(tuple(Condition(kind) for kind in ("class", "text", "attributes", "image")), spec)
+    spec = DataSpec("image", (3, 16, 16), 10, ("cat", "dog"), attributes=(Attribute("age", 20, 60),))
+    form = ConditionsForm(tuple(Condition(kind) for kind in ("class", "attributes", "image")), spec)
     qtbot.addWidget(form)
-    given = {"class": [1, 0, None], "text": ["a dog", "", "a cat"]}
+    given = {"class": [1, 0, None]}
     for _ in range(2):
         form.set_values(given)
         assert form.values() == given
     box = form.editors["class"].box
     assert box.currentText() == "dog, cat, any" and box.count() == 5
-    form.set_values({"class": "dog", "text": "a dog", "attributes": [{"age": 30}, {"age": 50}], "image": ["/a.png", "/b.png"]})
-    assert form.values() == {"class": 1, "text": "a dog", "attributes": {"age": 30}, "image": "/a.png"}
+    form.set_values({"class": "dog", "attributes": [{"age": 30}, {"age": 50}], "image": ["/a.png", "/b.png"]})
+    assert form.values() == {"class": 1, "attributes": {"age": 30}, "image": "/a.png"}
+    captioned = DataSpec("image", (3, 16, 16), 10, ("cat", "dog"), captioned=True)
+    words = ConditionsForm((Condition("class"), Condition("text")), captioned)
+    qtbot.addWidget(words)
+    assert list(words.editors) == ["text"], "captions take the place of classes"
+    for text in ("a dog", ["a dog", "", "a cat"]):
+        words.set_values({"text": text})
+        assert words.values() == {"text": text}
 
 
 def test_what_is_asked_of_one_item_is_what_went_to_it():
