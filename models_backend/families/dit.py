@@ -13,6 +13,7 @@ from models_backend.contract.fields import Field
 from models_backend.kinds import diffusion, kept
 from models_backend.kinds.guided import PLAIN, Ask, How, Negative, Scale
 from models_backend.kinds.guided_diffusion import GuidedDiffusion
+from models_backend.kinds.latent import CODEC, InLatents
 from models_backend.networks import dit
 from models_backend.objectives import denoising, schedules, timesteps
 
@@ -39,7 +40,7 @@ class Sampling(diffusion.Sampling, frozen=True):
     negative: Negative = ""
 
 
-class DiT(GuidedDiffusion):
+class DiT(InLatents, GuidedDiffusion):
     """Network: "denoiser", a transformer on patches that is told the class."""
 
     title = "DiT"
@@ -49,6 +50,7 @@ class DiT(GuidedDiffusion):
     paper = "Peebles & Xie 2022, Scalable Diffusion Models with Transformers, arXiv:2212.09748"
     modalities = ("image",)
     conditions = (Condition("class", 0.1, "Which class to make; unasked, any"), *kept.CONDITIONS)
+    uses = (CODEC,)
     provides = ("conditional diffusion",)
     latents = ("noise",)
     trace = "denoise"
@@ -76,16 +78,16 @@ class DiT(GuidedDiffusion):
     Config, Sampling = Config, Sampling
 
     def denoiser(self) -> Any:
-        return dit.DiTNetwork(self.config.network, self.spec, self.config.variance == "learned")
+        return dit.DiTNetwork(self.config.network, self.inner, self.config.variance == "learned")
 
     def problems(self) -> list[str]:
-        found = dit.problems(self.config.network, min(self.spec.shape[-2:]))
+        found = dit.problems(self.config.network, min(self.inner.shape[-2:]))
         if len(self.spec.classes) > dit.ROWS:
             found.append(f"the data have {len(self.spec.classes)} classes, DiT's table has {dit.ROWS} rows; merge some")
         if self.config.variance == "learned" and isinstance(self.config.schedule, schedules.Learned):
             found.append("variance: a learned schedule has no fixed steps whose variance could be learned; take fixed, or "
                          "another schedule")  # fmt: skip
-        return found + self.condition_problems("DDPM")
+        return found + self.codec_problems() + self.condition_problems("DDPM")
 
     def spoken(self, nets, x, told, conditions, sampling=None):
         """Guidance moves the prediction in all its channels; the variance is that of the pass with the class, the first."""

@@ -7,7 +7,8 @@ import math
 import msgspec
 import pytest
 import torch
-from conformance import SPECS, Conformance, batch, conditions_for, fresh_networks, seeded, stirred, train
+from conformance import SPECS, Conformance, batch, conditions_for, draw, fresh_networks, seeded, stirred, train
+from halving_codec import halving
 
 from models_backend.contract.family import DataSpec
 from models_backend.contract.fields import build, merged, plain
@@ -45,6 +46,21 @@ class Learned(DiT):
 
 class TestLearnedVariance(Conformance):
     key, family = "dit", Learned
+
+
+@pytest.mark.parametrize("kind, changes", [(DiT, {}), (Learned, LEARNED)], ids=["fixed variance", "learned variance"])
+def test_given_a_codec_it_works_on_latents_and_a_codec_of_other_items_is_named(kind, changes):
+    classed = SPECS["image"]
+    family = kind(member(classed, changes).config, classed)
+    family.parts["codec"] = halving(classed)
+    nets, (channels, *sides) = fresh_networks(family), classed.shape
+    assert family.problems() == [] and family.noise_shape() == (4 * channels, *(side // 2 for side in sides))
+    for loss in family.losses(nets, batch(DiT, classed)):
+        assert torch.isfinite(loss.value)
+    assert draw(family, stirred(nets)).shape[1:] == classed.shape
+    family.parts["codec"] = halving(msgspec.structs.replace(classed, shape=(1, 16, 16)))
+    (problem,) = family.problems()
+    assert problem.startswith("codec: it was trained on pictures of 1x16x16")
 
 
 def asked(net, x, time, classes):
