@@ -195,6 +195,8 @@ def _making(add) -> None:
     export.add_argument("--what", default="", choices=("", "items", "sheet", "trace", "path"), help="what of the sample")
     export.add_argument("--strip", action="store_true", help="leave out the metadata that bring the state back")
     export.add_argument("--fps", type=_positive, default=12, help="frames a second of a film")
+    for command in (sample, export):
+        command.add_argument("--overwrite", action="store_true", help="write over files that are there already")
     export.add_argument("--scale", type=_natural, default=0, help="enlarge pixels this many times (0: as fits)")
 
 

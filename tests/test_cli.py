@@ -104,6 +104,11 @@ def test_a_run_that_fails_before_its_first_step_is_told_once_and_leaves_no_run(r
         (["train", "--family", "toy", "--data", "points:density=round"], "density"),
         (["train", "--family", "toy", "--data", "points:density=moons,count=100", "--set", "steps=0"], "training.steps: 0"),
         (["train", "--family", "toy", "--data", "points:density=moons,count=100", "--preset", "huge"], "no preset huge"),
+        (["train", "--family", "toy", "--data", "/nowhere", "--preset", "huge"], "no preset huge"),
+        (["train", "--family", "toy", "--data", "/nowhere", "--set", "steps=abc"], "steps"),
+        (["train", "--family", "toy", "--data", "/nowhere", "--set", "stepz=5"], "did you mean steps?"),
+        (["train", "--family", "toy", "--data", "/nowhere", "--part", "codec=absent"], "no such run"),
+        (["train", "--family", "toy", "--data", "/nowhere", "--part", "codec"], "--part is written key=value"),
         (["sample", "absent"], "no such run"),
         (["export", "absent", "--to", "doc"], "one of png"),
         (["resume", ""], "no such run"),
@@ -159,6 +164,11 @@ def test_samples_figures_and_files_of_a_run(run, tmp_path):
     assert told == [1.0], "the worker stands in another folder: it is told the whole path"
     weights = last(run("export", made, "--to", "safetensors", "--out", tmp_path / "w.safetensors"), "done")["file"]
     assert Path(weights).read_text() == "safetensors"
+    (refused,) = run("export", made, "--to", "safetensors", "--out", tmp_path / "w", status=1)
+    assert "there already" in refused["what"] and refused["item"] == weights and "--overwrite" in refused["advice"]
+    run("export", made, "--to", "safetensors", "--out", tmp_path / "w", "--overwrite")
+    (refused,) = run("sample", made, "--out", tmp_path / "out", status=1)
+    assert refused["item"].endswith("samples.png"), "nothing else is told: nothing was made that could not be written"
     assert "exported as safetensors" in run("export", made, "--to", "png", status=1)[-1]["what"]
     assert last(run("prove-resume", made, "--steps", 5), "done")["identical"]
     assert not last(run("prove-resume", made, "--steps", 13, status=1), "done")["identical"]

@@ -29,6 +29,9 @@ async def sample(options: argparse.Namespace, reporter: Reporter) -> int:
     """Makes items of a run, keeps them in the library, and writes a sheet, the items and the film of the trace to a folder."""
     async with session(options, reporter) as now:
         record = found("run", now.library.runs(), options.run)
+        if options.out:
+            out = Path(options.out).absolute()
+            refuse_existing([out / "samples.png", out / "trace.mp4", *out.glob("items/*")], options.overwrite)
         sampling = await sampling_of(now, record, options.set)
         request = Sample(
             run=record.id, count=options.n, seed=options.seed, sampling=sampling, checkpoint=options.checkpoint,
@@ -43,6 +46,14 @@ async def sample(options: argparse.Namespace, reporter: Reporter) -> int:
         sample=media.sample, run=record.id, files=files, took_ms=round(media.took_ms, 1),
     )  # fmt: skip
     return 0
+
+
+def refuse_existing(paths: list[Path], overwrite: bool) -> None:
+    """Raises TroubleError for the first file that would be written over unasked."""
+    there = next((path for path in paths if path.is_file()), None)
+    if there and not overwrite:
+        raise TroubleError("this file is there already", str(there), "Nothing was written",
+                           "Choose another --out, or write over it with --overwrite")  # fmt: skip
 
 
 async def _written(now: Session, media: Media, options: argparse.Namespace) -> list[str]:
@@ -120,6 +131,8 @@ async def export(options: argparse.Namespace, reporter: Reporter) -> int:
         out = Path(options.out or f"{source}.{form}").absolute()
         if out.is_dir():
             out = out / f"{source}.{form}"
+        names = [out, out.with_name(f"{out.name}.{'png' if form == 'apng' else form}"), *out.glob(f"{source}-*.{form}")]
+        refuse_existing(names, options.overwrite)
         request = Export(source, str(out), form, what, strip=options.strip, fps=options.fps, scale=options.scale)
         files = await called(now, request, f"writing {form}")
     for path in files:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable
 from typing import Any
 
@@ -36,11 +37,11 @@ def changes(family: FamilyDescription, pairs: list[str], known: Families = ()) -
     return found
 
 
-def split(pair: str) -> tuple[str, str]:
+def split(pair: str, example: str = "--set learning_rate=3e-4") -> tuple[str, str]:
     """Key and text of ``key=value``."""
     key, sign, text = pair.partition("=")
     if not sign or not key.strip():
-        raise TroubleError("a setting is written key=value", pair, advice="For example --set learning_rate=3e-4")
+        raise TroubleError(f"{example.split()[0]} is written key=value", pair, advice=f"For example {example}")
     return key.strip(), text.strip()
 
 
@@ -56,7 +57,8 @@ def _placed(specs: dict[str, FieldSpec], key: str, text: str, known: Families) -
 
 def _unknown(path: str, text: str, there: list[str], known: Families) -> FieldError:
     """What is set, and what does not exist here: the settings that do, and the families that have this one."""
-    said = f" (there are {', '.join(there)})" if "." not in path else ""
+    near = difflib.get_close_matches(path, there, 1)
+    said = f", did you mean {near[0]}?" if near else f" (there are {', '.join(there)})" if "." not in path else ""
     having = [f.key for f in known if any(spec_at(spec, path) for spec in groups_of(f).values())]
     having = f"; these families have one: {', '.join(having)}" if having else ""
     return FieldError([Problem(path, text, f"left out: there is no such setting{said}{having}")])

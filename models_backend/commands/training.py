@@ -6,9 +6,10 @@ import argparse
 import asyncio
 import time
 
-from models_backend.contract.family import follows
+from models_backend.contract.family import FamilyDescription, follows
 from models_backend.contract.messages import Event, Mark, Metrics, Progress, State, Trouble, TroubleError
 from models_backend.contract.run_layout import RunRecord
+from models_backend.engine import creation
 from models_backend.engine.terminal import Reporter
 from models_backend.library import trash
 
@@ -22,10 +23,10 @@ async def train(options: argparse.Namespace, reporter: Reporter) -> int:
     async with session(options, reporter) as now:
         family = await now.engine.family(options.family)
         changed = settings.changes(family, options.set, now.engine.descriptions())
+        creation.check_settings(family, options.preset, changed)
+        used = await parts(now, family, options.part)
         dataset = await data_of(now, options.data)
-        record = await now.engine.create_run(
-            family.key, dataset.id, options.preset, parts=parts(now, options.part), title=options.title, **changed
-        )
+        record = await now.engine.create_run(family.key, dataset.id, options.preset, parts=used, title=options.title, **changed)
         reporter.note(f"run {record.id}: {record.title}", "run", run=record.id)
         if said := follows(family.conditions, record.spec):
             reporter.note(said, "conditions")
@@ -59,10 +60,14 @@ async def stop(options: argparse.Namespace, reporter: Reporter) -> int:
     return 0
 
 
-def parts(now: Session, pairs: list[str]) -> dict[str, str]:
-    """``["teacher=RUN"]`` as part name -> run id."""
-    named = dict(settings.split(pair) for pair in pairs)
-    return {name: found("run", now.library.runs(), run).id for name, run in named.items()}
+async def parts(now: Session, family: FamilyDescription, pairs: list[str]) -> dict[str, str]:
+    """``["teacher=RUN"]`` as part name -> run id, checked."""
+    named = dict(settings.split(pair, "--part codec=RUN") for pair in pairs)
+    used = {name: found("run", now.library.runs(), run) for name, run in named.items()}
+    families = {one.key: one for one in await now.engine.described()}
+    ids = {name: record.id for name, record in used.items()}
+    creation.check_parts(family, ids, families, {record.id: record for record in used.values()})
+    return ids
 
 
 async def _follow(now: Session, record: RunRecord, options: argparse.Namespace) -> int:

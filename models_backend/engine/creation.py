@@ -77,15 +77,18 @@ def check_parts(
 ) -> None:
     """Raises FieldError where a part is missing, unknown, or of a run that does not provide what is needed."""
     known = {part.name: part for part in family.uses}
+    there = f"there are {', '.join(known)}" if known else f"{family.title} uses none"
     problems = [
-        Problem(f"parts.{name}", run, "left out: there is no such part") for name, run in parts.items() if name not in known
+        Problem(f"parts.{name}", run, f"left out: there is no such part ({there})")
+        for name, run in parts.items()
+        if name not in known
     ]
     for part in family.uses:
         run = runs.get(parts.get(part.name, ""))
         provides = families[run.family].provides if run and run.family in families else ()
         missing = not parts.get(part.name)
         if (missing and not part.optional) or (not missing and part.kind not in provides):
-            wanted = f"a finished run of {makers(part, families.values())}"
+            wanted = f"a finished run of {makers(part, families.values())}, trained before (--part {part.name}=RUN)"
             problems.append(Problem(f"parts.{part.name}", parts.get(part.name), wanted))
     if problems:
         raise FieldError(problems)
@@ -105,6 +108,15 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             found[name] = "none"
     return found
+
+
+def check_settings(family: FamilyDescription, preset: str, changes: dict[str, dict[str, Any]]) -> None:
+    """What can be told before the data are known. Raises as :func:`record_of` does."""
+    start = preset_of(family, preset)
+    settled(family.config, start.config, changes.get("config", {}))
+    settled(TRAINING, start.training, changes.get("training", {}))
+    settled(DATA, changes.get("data", {}))
+    settled(family.sampling, start.sampling, changes.get("sampling", {}))
 
 
 class Wish(msgspec.Struct):

@@ -42,9 +42,10 @@ def fitting_scale(width: int, height: int, wanted: int = 768, most: int = 16) ->
 
 
 def contact_sheet(items: np.ndarray, columns: int = 0, gap: int = 1, ground: tuple[int, int, int] = GROUND) -> np.ndarray:
-    """Pictures uint8 (N, H, W, C) in rows of ``columns`` (0: about square) -> (H', W', 3). Empty places show the ground."""
+    """Pictures uint8 (N, H, W, C) in rows of ``columns`` (0: about square, without empty places where that can be) ->
+    (H', W', 3). Empty places show the ground."""
     count, height, width = items.shape[:3]
-    columns = min(columns or math.ceil(math.sqrt(count)), max(count, 1))
+    columns = min(columns or _columns(count), max(count, 1))
     rows = math.ceil(count / columns)
     sheet = np.empty((rows * (height + gap) + gap, columns * (width + gap) + gap, 3), np.uint8)
     sheet[:] = ground
@@ -52,6 +53,12 @@ def contact_sheet(items: np.ndarray, columns: int = 0, gap: int = 1, ground: tup
         top, left = (i // columns) * (height + gap) + gap, (i % columns) * (width + gap) + gap
         sheet[top : top + height, left : left + width] = picture
     return sheet
+
+
+def _columns(count: int) -> int:
+    """The least number of whole rows' columns, up to three times as wide as high; else so many that it is about square."""
+    side = math.ceil(math.sqrt(count))
+    return next((wide for wide in range(side, math.isqrt(3 * count) + 1) if wide and count % wide == 0), side)
 
 
 def bounds_of(points: np.ndarray) -> tuple[float, float, float, float]:

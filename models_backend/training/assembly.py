@@ -45,9 +45,7 @@ def assemble(library: Any, record: RunRecord, families: Mapping[str, type[Family
     problems += stages.shape_problems(family, shapes(data.settings), settings.grow_from)
     if problems:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        raise TroubleError(
-            problems[0] + more, record.title or record.id, advice="Change the setting or the data and start a new run"
-        )
+        raise TroubleError(problems[0] + more, record.title or record.id, advice="Then start a new run")
     buckets = open_buckets(data, tell)
     return Assembly(record, settings, data, buckets, family, seeded_networks(family, settings.seed, device), device)
 

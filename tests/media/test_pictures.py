@@ -30,6 +30,12 @@ def test_a_sheet_shows_every_item_in_its_place():
     assert contact_sheet(items[..., :1]).shape[2] == 3
 
 
+def test_a_sheet_has_no_empty_places_where_rows_can_be_whole():
+    wide = {1: 1, 2: 2, 3: 3, 4: 2, 6: 3, 7: 3, 8: 4, 10: 5, 12: 4, 16: 4, 18: 6, 64: 8}
+    sheets = {count: contact_sheet(np.zeros((count, 4, 4, 3), np.uint8), gap=0) for count in wide}
+    assert {count: sheet.shape[1] // 4 for count, sheet in sheets.items()} == wide
+
+
 def test_scales_are_whole_and_bounded():
     assert [fitting_scale(side, side) for side in (8, 100, 768, 5000)] == [16, 7, 1, 1]
     assert enlarged(np.eye(2, dtype=np.uint8)[..., None], 3).shape == (6, 6, 1)
