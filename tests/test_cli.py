@@ -19,7 +19,7 @@ from models_backend.commands import session, training
 from models_backend.commands.making import conditions
 from models_backend.contract.family import Claim, FamilyDescription, Preset, Proof
 from models_backend.contract.fields import FieldSpec
-from models_backend.contract.messages import Event, State, Trouble, TroubleError
+from models_backend.contract.messages import Event, Mark, Metrics, State, Trouble, TroubleError
 from models_backend.engine import catalogue
 from models_backend.engine.engine import Engine, Limits
 from models_backend.engine.terminal import Reporter
@@ -288,3 +288,27 @@ def test_a_trouble_that_was_got_over_hides_no_later_reason():
     follower.hear(Event(0, 0.0, "run", State("failed", 5, "run: memory ran out")))
     kinds = [json.loads(line)["kind"] for line in out.getvalue().splitlines()]
     assert kinds == ["trouble", "state", "trouble"]
+
+
+def test_the_time_left_goes_by_the_steps_since_compiling(monkeypatch):
+    class Told(Reporter):
+        def progress(self, done, total, text, begun):
+            left.append((now[0] - begun) / done * (total - done))
+
+    now, left = [0.0], []
+    monkeypatch.setattr(training.time, "monotonic", lambda: now[0])
+    follower = training.Follower(
+        Told(out=io.StringIO(), err=io.StringIO()), SimpleNamespace(id="run", training={"steps": 1000})
+    )
+
+    def steps(begin, end, each_s):
+        for step in range(begin, end):
+            now[0] += each_s
+            follower.hear(Event(0, 0.0, "run", Metrics(step, {"loss": 1.0})))
+
+    steps(1, 101, 2.0)
+    assert left[-1] == pytest.approx(900 * 2.0, rel=0.02)
+    follower.hear(Event(0, 0.0, "run", Mark(100, "compiling the networks")))
+    now[0] += 500.0
+    steps(101, 201, 1.0)
+    assert left[-1] == pytest.approx(800 * 1.0, rel=0.02)

@@ -123,6 +123,7 @@ class Follower:
         self._reporter, self._record = reporter, record
         self._total = record.training.get("steps", 0)
         self._first: tuple[int, float] | None = None
+        self._changed = False
         self._trouble: Trouble | None = None
 
     def hear(self, event: Event) -> None:
@@ -134,6 +135,7 @@ class Follower:
                 self._step(step, values)
             case Mark(step=step, text=text):
                 self._reporter.note(f"step {step:,}: {text}", "mark", step=step)
+                self._changed = True
             case Progress(what=what) if what and self._first is None:
                 self._reporter.note(what)
             case Trouble() as trouble:
@@ -150,7 +152,8 @@ class Follower:
         if "loss" not in values:
             return
         now = time.monotonic()
-        self._first = self._first or (step - 1, now)
+        if self._first is None or self._changed:  # the rate from before compiling, say, tells nothing of the steps to come
+            self._first, self._changed = (step - 1, now), False
         begun = _as_if_from_zero(step, now, *self._first)
         self._reporter.progress(step, self._total, f"loss {values['loss']:.4f}", begun)
 
