@@ -43,6 +43,11 @@ async def _one_family(key: str, now: Session) -> int:
         left_out = " (may be left out)" if part.optional else ""
         text = f"  --part {part.name}=RUN{left_out}: a run of {creation.makers(part, everything)}. {part.help}"
         now.reporter.result(text.rstrip(), part=part.name, kind=part.kind, optional=part.optional)
+    for condition in family.conditions:
+        text = f"  --condition {condition.kind}=…: {condition.help}"
+        now.reporter.result(text, condition=condition.kind, drop=condition.drop)
+    if not any(condition.kind in ("class", "text", "attributes") for condition in family.conditions):
+        now.reporter.result("  it follows no classes, captions or attributes: what it makes is like the data as a whole")
     for group, spec in settings.groups_of(family).items():
         _tell_group(now.reporter, group, spec)
     return 0
