@@ -204,9 +204,9 @@ class Curves(QWidget):
             self._soon()
 
     def log(self) -> bool:
-        """Whether the axis is logarithmic now; asked for, and every shown value positive somewhere."""
+        """Whether the axis is logarithmic now: asked for, and no shown curve negative anywhere or zero everywhere."""
         shown = [c for c in self._curves.values() if c.shown and len(c.values)]
-        return self._log and (not shown or all(bool((c.values > 0).any()) for c in shown))
+        return self._log and all(bool((c.values > 0).any()) and not bool((c.values < 0).any()) for c in shown)
 
     def set_smoothing(self, weight: float) -> None:
         """The weight of the moving average, 0 to 0.99."""

@@ -40,6 +40,16 @@ def test_the_output_is_exactly_zero_at_first():
     assert torch.equal(said(net, ["red", "blue circle"]), torch.zeros(2, 1, 8, 8))
 
 
+@pytest.mark.parametrize("pooled", [True, False])
+def test_the_mean_of_the_words_is_heard_where_it_is_asked_for(pooled):
+    net = stirred(fresh_networks(member(pooled=pooled)))["velocity"].eval()
+    before, embedding = said(net, ["red"]), net.embedding.forward
+    net.embedding.forward = lambda given: (*embedding(given)[:2], embedding(given)[2] + 1)
+    assert torch.equal(said(net, ["red"]), before) is not pooled
+    net.embedding.forward = lambda given: (embedding(given)[0] + 1, *embedding(given)[1:])
+    assert not torch.equal(said(net, ["red"]), before), "the words themselves are heard in any case"
+
+
 def test_the_shift_is_the_published_schedulers():
     from diffusers import FlowMatchEulerDiscreteScheduler
 

@@ -144,6 +144,8 @@ def test_a_log_axis_needs_positive_values(curves):
     assert not curves.log()
     curves.keep_only(["loss"])
     assert curves.log() and curves.names() == ["loss"]
+    curves.set_curve("loss", np.arange(3.0), np.array([4.0, 1.0, -2.0]))
+    assert not curves.log(), "a likelihood falls below zero: on a logarithmic axis its line would end there"
 
 
 def test_curves_follow_the_theme(curves, themed, qtbot):
