@@ -22,7 +22,7 @@ import numpy as np
 
 from ..conditions import text
 from ..conditions.prompts import escaped
-from ..contract.family import LoadedRun, translates
+from ..contract.family import LoadedRun, heard, translates
 from ..contract.fields import describe
 from ..data import asked_pictures, scenes
 from ..data.reading import Dataset
@@ -43,12 +43,12 @@ Make = Callable[[int, dict[str, Any], float | None], np.ndarray]
 
 def hears(loaded: LoadedRun, data: Dataset) -> str:
     """What a run is asked for: "image", "text", "class" or nothing ("")."""
-    kinds = {c.kind for c in loaded.family.conditions}
+    kinds = heard(loaded.family.conditions, loaded.spec)
     if translates(loaded.family.conditions):
         return "image"
-    if "text" in kinds and loaded.spec.captioned and len(prompts(data)):
+    if "text" in kinds and len(prompts(data)):
         return "text"
-    return "class" if "class" in kinds and loaded.spec.classes else ""
+    return "class" if "class" in kinds else ""
 
 
 def asked(loaded: LoadedRun, data: Dataset) -> dict[str, Any]:

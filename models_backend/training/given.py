@@ -9,7 +9,7 @@ import torch
 
 from models_backend.conditions import prompts as writing
 from models_backend.conditions import text, values
-from models_backend.contract.family import Condition, Family, translates
+from models_backend.contract.family import Condition, Family, heard, translates
 from models_backend.data import asked_pictures
 
 from . import randomness
@@ -63,16 +63,16 @@ def _dropped(condition: Condition, draws: np.random.Generator | None, count: int
 
 
 def prompts(family: Family, data: Any) -> dict[str, Any]:
-    """Plain conditions for previews: every class in turn, captions of held-out items (of training items where none are)."""
-    kinds = {c.kind for c in family.conditions}
+    """Plain conditions for previews: captions of held-out items (of training items where none are), or every class in turn."""
+    kinds = heard(family.conditions, family.spec)
     if translates(family.conditions):
         return asked_pictures.translations(data, PROMPTS)
-    found: dict[str, Any] = {"class": "all"} if "class" in kinds and family.spec.classes else {}
-    if "text" in kinds and family.spec.captioned:
+    found: dict[str, Any] = {"class": "all"} if "class" in kinds else {}
+    if "text" in kinds:
         split = data.validation if data.validation.count else data.train
         said = list(dict.fromkeys(caption for caption in split.captions if caption))[:PROMPTS]
         found["text"] = [writing.escaped(caption) for caption in said] or None
-    if "attributes" in kinds and family.spec.attributes and not found:
+    if "attributes" in kinds and not found:
         split = data.validation if data.validation.count else data.train
         names = [attribute.name for attribute in family.spec.attributes]
         rows = split.attributes[:PROMPTS]

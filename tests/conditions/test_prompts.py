@@ -61,6 +61,19 @@ def test_captions_of_data_are_plain_text():
     assert torch.equal(rows, taught) and torch.equal(rows, torch.from_numpy(text.tokens(said)))
 
 
+@pytest.mark.parametrize("captioned, asked", [(True, {"text": ["a cat", "a dog"]}), (False, {"class": "all"})])
+def test_previews_ask_for_what_the_run_is_told(captioned, asked):
+    class Both(Family):
+        title = "Both"
+        conditions = (Condition("class"), Condition("text"))
+
+    member = Both(None, DataSpec("image", (1, 8, 8), classes=("cat", "dog"), captioned=captioned))
+    split = SimpleNamespace(captions=["a cat", "a dog"], labels=np.arange(2), count=2)
+    found = given.prompts(member, SimpleNamespace(validation=split))
+    assert found == asked
+    Conditions(member, found)
+
+
 def test_weights_scale_their_tokens_and_leave_the_mean_and_other_prompts_alone():
     torch.manual_seed(0)
     encoder = TextEncoder(TextTransformer(16, 1, 2)).eval()

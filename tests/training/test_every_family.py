@@ -8,6 +8,7 @@ import torch
 from small_families import QUICK, opened
 
 from models_backend.contract.fields import merged, plain
+from models_backend.contract.messages import Trouble
 from models_backend.contract.run_layout import RunRecord
 from models_backend.contract.settings import DataSettings, TrainingSettings
 from models_backend.data import builtin
@@ -26,7 +27,8 @@ class Killed(BaseException):
 
 
 def silent(body: object) -> None:
-    """Nobody listens."""
+    """Nobody listens, unless something is wrong: a preview that fails, say."""
+    assert not isinstance(body, Trouble), str(body)
 
 
 class Place:
@@ -43,7 +45,8 @@ class Place:
         spec = open_data(self.library, made.id, data).spec
         family = families()[key]
         preset = next(p for p in family.presets if p.name == "tiny")
-        quick = {**QUICK, "steps": STEPS, "checkpoint_every": EVERY, "batch_size": 8, "learning_rate": 1e-3}
+        often = {"checkpoint_every": EVERY, "preview_every": EVERY}
+        quick = {**QUICK, **often, "steps": STEPS, "batch_size": 8, "learning_rate": 1e-3}
         training = merged(merged(plain(TrainingSettings()), preset.training), quick)
         self._runs += 1
         return RunRecord(
