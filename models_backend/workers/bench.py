@@ -198,6 +198,7 @@ def _peak(device: Any) -> float:
 
 
 def _sample(options: argparse.Namespace, scratch: Path, reporter: Reporter) -> None:
+    from models_backend.contract.family import heard
     from models_backend.contract.messages import Sample
     from models_backend.sampling.draw import draw
     from models_backend.workers.peers import plain_sampling
@@ -205,7 +206,7 @@ def _sample(options: argparse.Namespace, scratch: Path, reporter: Reporter) -> N
     reporter.note("preparing both sides")
     trainer = _trainer(scratch, options.network)
     trainer.save()
-    told = {"class": "all"} if any(c.kind == "class" for c in trainer.family.conditions) else {}
+    told = {"class": "all"} if "class" in heard(trainer.family.conditions, trainer.family.spec) else {}
     sampling = {"sampler": {"type": "ddim"}, "steps": SAMPLE_STEPS} | ({"guidance": GUIDANCE} if told else {})
     request = Sample(trainer.record.id, options.batch, sampling=sampling, conditions=told, save=False)
     loaded = trainer.loaded()
