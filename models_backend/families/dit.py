@@ -60,7 +60,7 @@ class DiT(InLatents, GuidedDiffusion):
         Preset("tiny", "Tiny", {"network": {"width": 32, "depth": 2, "heads": 2}}, {"steps": 60, "batch_size": 16, "warmup": 5},
                {"steps": 6}, "Seconds on a CPU: to see that everything works"),
         Preset("small", "Small", {}, {"steps": 6000, "batch_size": 64, "learning_rate": 1e-3}, {"steps": 30},
-               "Minutes on a laptop"),
+               "Minutes on a laptop for pictures of 16 px, or on latents"),
         Preset("paper", "As published (XL/2)", {"network": {"width": 1152, "depth": 28, "heads": 16, "patch": 2},
                "schedule": {"type": "linear"}, "prediction": "eps", "variance": "learned"},
                {"steps": 7_000_000, "batch_size": 256, "learning_rate": 1e-4, "decay": {"type": "constant"}, "ema": 0.9999},
