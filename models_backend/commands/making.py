@@ -39,6 +39,9 @@ async def sample(options: argparse.Namespace, reporter: Reporter) -> int:
             title=options.title or f"{record.title}, seed {options.seed}",
         )  # fmt: skip
         media = await called(now, request, f"sampling {options.n} of {record.title}")
+        older = len(list(Path(options.out).glob("items/*"))) if options.out else 0
+        if older:
+            reporter.note(f"{older} items of earlier samples stay in {Path(options.out) / 'items'}", "older", count=older)
         files = await _written(now, media, options) if options.out else []
     where = f" in {Path(options.out).absolute()}" if options.out else ""
     reporter.done(

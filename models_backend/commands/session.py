@@ -56,7 +56,7 @@ def open_library(options: argparse.Namespace, reporter: Reporter) -> Library:
     try:
         library = Library.open(root)
     except HeldError as held:
-        reporter.note(f"the studio (process {held.pid}) has this library open; working beside it")
+        reporter.note(f"another process ({held.pid}) has this library open; working beside it")
         return Library.open(root, own=False)
     if act not in LONG:
         return library

@@ -41,7 +41,7 @@ class LCM(InLatents, Distilled):
     modalities = ("image", "points")
     conditions = (
         Condition("class", 0.05, "Which class to make; unasked, any"),
-        Condition("text", 0.05, "What to show, in words like the captions'"),
+        Condition("text", 0.05, "What to show, worded like the captions"),
         Condition("attributes", 0.05, "What is known of it in numbers; what is not asked is left open"),
         *kept.CONDITIONS,
     )

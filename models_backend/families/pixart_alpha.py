@@ -47,7 +47,7 @@ class PixArtAlpha(InLatents, GuidedDiffusion):
     modalities = ("image",)
     conditions = (
         Condition("class", 0.1, "Which class to make; unasked, any"),
-        Condition("text", 0.1, "What to show, in words like the captions'"),
+        Condition("text", 0.1, "What to show, worded like the captions"),
         Condition("attributes", 0.1, "What is known of it in numbers; what is not asked is left open"),
         *kept.CONDITIONS,
     )

@@ -64,9 +64,9 @@ class RunningJob(QWidget):
         self.setLayout(row(self._dot, self._title, self._bar, self._figures, self._pause, self._stop, spacing=6))
 
     def refresh(self) -> None:
-        """Shows the active run, else the newest activity, else that nothing runs."""
-        job = self._session.jobs.active
-        view = self._session.runs.view(job.run) if job is not None else None
+        """Shows the active run (a command may train it beside the window), else the newest activity, else that nothing runs."""
+        job, runs = self._session.jobs.active, self._session.runs
+        view = runs.view(job.run) if job is not None else runs.view_of_active()
         self._follow(view)
         self._activity = self._session.jobs.activities[-1] if view is None and self._session.jobs.activities else None
         self._draw()

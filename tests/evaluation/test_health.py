@@ -71,6 +71,8 @@ def test_a_flat_loss_warns():
         noise = random.Random(seed)
         flat = [noise.gauss(1.0, 0.05) for _ in range(200)]
         assert line("loss_trend", {"loss": series(flat)}).level == "warn"
+        went_on = line("loss_trend", {"loss": [(step + 1330, value) for step, value in series(flat)]})
+        assert went_on.level == "ok" and "went on at step 1,330" in went_on.text, "what it learned before is not known"
 
 
 def test_held_out_loss_that_turns_is_learning_by_heart():

@@ -301,6 +301,18 @@ async def test_the_bottom_bar_shows_the_running_job_and_pauses_it(qapp, tmp_path
         assert [call[0] for call in engine.calls if call[0] in ("pause", "resume", "stop")] == ["pause", "resume", "stop"]
 
 
+async def test_a_run_that_a_command_trains_stands_in_the_bottom_bar_too(qapp, tmp_path):
+    async with scripted_window(tmp_path) as window:
+        session, running = window.session, window.bottom.running
+        other = next(r.id for r in session.runs.records if r.id != session.jobs.active.run)
+        running._stop.click()
+        await settle(lambda: running._title.text() == "Nothing is running")
+        session.runs.view(other).set_state("running", 5)
+        await settle(lambda: running._title.text() == f"Training · {session.runs.get(other).title}")
+        session.runs.view(other).set_state("finished", 5)
+        await settle(lambda: running._title.text() == "Nothing is running")
+
+
 async def test_the_jobs_list_reorders_holds_and_takes_out(qapp, tmp_path):
     async with scripted_window(tmp_path) as window:
         window.toggle_jobs()

@@ -47,6 +47,10 @@ def loss_trend(evidence: Evidence) -> HealthLine:
         return HealthLine("loss_trend", "warn", text, Remedy("Train a run a third as long", training=_shorter(evidence)))
     if median(train[:3]) - now > 4 * noise or middles[0] - now > 6 * noise / math.sqrt(chunk):
         return HealthLine("loss_trend", "ok", f"the loss has fallen from {start:.4g} to {now:.4g}")
+    (first, _), (second, _), *_ = evidence.history["loss"]
+    if first > 3 * (second - first) + ENOUGH:  # a run that went on: what it learned before is not in this history
+        text = f"the loss stands at {now:.4g} ({start:.4g} when the run went on at step {first:,})"
+        return HealthLine("loss_trend", "ok", text)
     return HealthLine("loss_trend", "warn", f"the loss has not fallen: {start:.4g} at first, {now:.4g} now")
 
 
