@@ -169,10 +169,6 @@ def test_samples_figures_and_files_of_a_run(run, tmp_path):
     run("export", made, "--to", "safetensors", "--out", tmp_path / "w", "--overwrite")
     (refused,) = run("sample", made, "--out", tmp_path / "out", status=1)
     assert refused["item"].endswith("samples.png"), "nothing else is told: nothing was made that could not be written"
-    (tmp_path / "out" / "items").mkdir()
-    (tmp_path / "out" / "items" / "old-0000.png").write_bytes(b"")
-    told = last(run("sample", made, "--out", tmp_path / "out", "--overwrite"), "older")
-    assert told["count"] == 1 and (tmp_path / "out" / "items" / "old-0000.png").exists()
     assert "exported as safetensors" in run("export", made, "--to", "png", status=1)[-1]["what"]
     assert last(run("prove-resume", made, "--steps", 5), "done")["identical"]
     assert not last(run("prove-resume", made, "--steps", 13, status=1), "done")["identical"]

@@ -39,7 +39,8 @@ def prove_resume(library: Any, run: str, families: Mapping[str, type[Family]], s
     folder = library.run(run)
     good = [layout for layout in folder.checkpoints() if folder.checkpoint(layout.name)]
     if len(good) < 2:
-        raise TroubleError("two checkpoints are needed to prove that resume is exact", run, advice="Train one that saves more often: --set checkpoint_every=100")
+        advice = "Train one that saves more often: --set checkpoint_every=100"
+        raise TroubleError("two checkpoints are needed to prove that resume is exact", run, advice=advice)
     newest = good[0]
     before = next((layout for layout in good[1:] if newest.step - layout.step >= steps), good[-1])
     record = folder.record()
