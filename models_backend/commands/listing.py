@@ -6,7 +6,7 @@ import argparse
 import time
 from collections.abc import Sequence
 
-from models_backend.contract.family import in_order
+from models_backend.contract.family import TOLD, in_order
 from models_backend.contract.fields import FieldSpec
 from models_backend.engine import creation
 from models_backend.engine.terminal import Reporter
@@ -46,7 +46,7 @@ async def _one_family(key: str, now: Session) -> int:
     for condition in family.conditions:
         text = f"  --condition {condition.kind}=…: {condition.help}"
         now.reporter.result(text, condition=condition.kind, drop=condition.drop)
-    if not any(condition.kind in ("class", "text", "attributes") for condition in family.conditions):
+    if not any(condition.kind in TOLD for condition in family.conditions):
         now.reporter.result("  it follows no classes, captions or attributes: what it makes is like the data as a whole")
     for group, spec in settings.groups_of(family).items():
         _tell_group(now.reporter, group, spec)

@@ -29,9 +29,10 @@ async def sample(options: argparse.Namespace, reporter: Reporter) -> int:
     """Makes items of a run, keeps them in the library, and writes a sheet, the items and the film of the trace to a folder."""
     async with session(options, reporter) as now:
         record = found("run", now.library.runs(), options.run)
-        if options.out:
-            out = Path(options.out).absolute()
-            refuse_existing([out / "samples.png", out / "trace.mp4", *out.glob("items/*")], options.overwrite)
+        out = Path(options.out).absolute() if options.out else None
+        older = list(out.glob("items/*")) if out else []
+        if out:
+            refuse_existing([out / "samples.png", out / "trace.mp4", *older], options.overwrite)
         sampling = await sampling_of(now, record, options.set)
         request = Sample(
             run=record.id, count=options.n, seed=options.seed, sampling=sampling, checkpoint=options.checkpoint,
@@ -39,11 +40,10 @@ async def sample(options: argparse.Namespace, reporter: Reporter) -> int:
             title=options.title or f"{record.title}, seed {options.seed}",
         )  # fmt: skip
         media = await called(now, request, f"sampling {options.n} of {record.title}")
-        older = len(list(Path(options.out).glob("items/*"))) if options.out else 0
         if older:
-            reporter.note(f"{older} items of earlier samples stay in {Path(options.out) / 'items'}", "older", count=older)
-        files = await _written(now, media, options) if options.out else []
-    where = f" in {Path(options.out).absolute()}" if options.out else ""
+            reporter.note(f"{len(older)} items of earlier samples stay in {out / 'items'}", "older", count=len(older))
+        files = await _written(now, media, out) if out else []
+    where = f" in {out}" if out else ""
     reporter.done(
         f"{options.n} made in {media.took_ms / 1000:.1f} s{where}. Sample {media.sample}",
         sample=media.sample, run=record.id, files=files, took_ms=round(media.took_ms, 1),
@@ -59,8 +59,7 @@ def refuse_existing(paths: list[Path], overwrite: bool) -> None:
                            "Choose another --out, or write over it with --overwrite")  # fmt: skip
 
 
-async def _written(now: Session, media: Media, options: argparse.Namespace) -> list[str]:
-    out = Path(options.out).absolute()
+async def _written(now: Session, media: Media, out: Path) -> list[str]:
     storage.make_folder(out)
     wanted = [Export(media.sample, str(out / "samples.png"), "png", "sheet")]
     if media.modality == "image":

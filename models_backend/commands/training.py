@@ -23,10 +23,14 @@ async def train(options: argparse.Namespace, reporter: Reporter) -> int:
     async with session(options, reporter) as now:
         family = await now.engine.family(options.family)
         changed = settings.changes(family, options.set, now.engine.descriptions())
-        creation.check_settings(family, options.preset, changed)
-        used = await parts(now, family, options.part)
+        data = changed.pop("data")
+        creation.settings_of(family, creation.preset_of(family, options.preset), **changed)
+        creation.settled(creation.DATA, data)
+        used = parts(now, family, options.part)
         dataset = await data_of(now, options.data)
-        record = await now.engine.create_run(family.key, dataset.id, options.preset, parts=used, title=options.title, **changed)
+        record = await now.engine.create_run(
+            family.key, dataset.id, options.preset, parts=used, title=options.title, data=data, **changed
+        )
         reporter.note(f"run {record.id}: {record.title}", "run", run=record.id)
         if said := follows(family.conditions, record.spec):
             reporter.note(said, "conditions")
@@ -60,11 +64,11 @@ async def stop(options: argparse.Namespace, reporter: Reporter) -> int:
     return 0
 
 
-async def parts(now: Session, family: FamilyDescription, pairs: list[str]) -> dict[str, str]:
+def parts(now: Session, family: FamilyDescription, pairs: list[str]) -> dict[str, str]:
     """``["teacher=RUN"]`` as part name -> run id, checked."""
     named = dict(settings.split(pair, "--part codec=RUN") for pair in pairs)
     used = {name: found("run", now.library.runs(), run) for name, run in named.items()}
-    families = {one.key: one for one in await now.engine.described()}
+    families = {one.key: one for one in now.engine.descriptions()}
     ids = {name: record.id for name, record in used.items()}
     creation.check_parts(family, ids, families, {record.id: record for record in used.values()})
     return ids

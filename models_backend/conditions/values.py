@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from models_backend.contract.family import DataSpec, Family, heard
+from models_backend.contract.family import TOLD, DataSpec, Family, heard
 from models_backend.contract.messages import TroubleError
 
 from . import prompts
@@ -42,8 +42,7 @@ def _refusal(kind: str, family: Family) -> str:
         return f"{family.title} has no condition of that kind"
     if kind == "class" and family.spec.classes:
         return "this run follows captions, in which the classes are said"
-    lacking = {"text": "captions", "class": "classes", "attributes": "attributes"}
-    return f"the data of this run have no {lacking.get(kind, 'pictures')}, so it was told none"
+    return f"the data of this run have no {TOLD.get(kind, 'pictures')}, so it was told none"
 
 
 def read_classes(value: Any, spec: DataSpec) -> torch.Tensor:

@@ -19,6 +19,8 @@ from .fields import FieldSpec, describe
 from .trace import Step, TraceKind
 
 MODALITIES = ("points", "image", "audio", "video")
+#: kinds that a network is told -> what the data call them
+TOLD = {"class": "classes", "text": "captions", "attributes": "attributes"}
 CONDITION_KINDS = ("class", "attributes", "text", "phonemes", "image", "audio", "melody", "mask")
 GROUPS = ("Diffusion", "Flow", "Few-step", "Adversarial", "Autoencoders", "Speech & music", "Video", "Parts")
 Modality = Literal["points", "image", "audio", "video"]
@@ -71,15 +73,19 @@ def heard(conditions: Iterable[Condition], data: Known) -> tuple[str, ...]:
     return tuple(kind for kind in declared if kind not in missing)
 
 
+def told(conditions: Iterable[Condition], data: Known) -> tuple[str, ...]:
+    """Of what is heard the kinds that a network is told; pictures are kept beside it."""
+    return tuple(kind for kind in heard(conditions, data) if kind in TOLD)
+
+
 def follows(conditions: Iterable[Condition], data: Known) -> str:
     """In a sentence: what of the data a run learns to follow, and what it leaves aside; "" where there is nothing to say."""
-    names = {"class": "classes", "text": "captions", "attributes": "attributes"}
     there = {"class": bool(data.classes), "text": data.captioned, "attributes": bool(data.attributes)}
-    told = [kind for kind in heard(conditions, data) if kind in names]
-    left = [names[kind] for kind in names if there[kind] and kind not in told]
-    said = [f"It learns to follow {' and '.join(names[kind] for kind in told)}"] if told else []
+    kinds = told(conditions, data)
+    left = [name for kind, name in TOLD.items() if there[kind] and kind not in kinds]
+    said = [f"It learns to follow {' and '.join(TOLD[kind] for kind in kinds)}"] if kinds else []
     said += [f"{' and '.join(left)} of the data are not used"] if left else []
-    if "text" not in told and any(condition.kind == "text" for condition in conditions):
+    if "text" not in kinds and any(condition.kind == "text" for condition in conditions):
         said.append("the data have no captions, so words mean nothing to it")
     text = "; ".join(said)
     return text[:1].upper() + text[1:]

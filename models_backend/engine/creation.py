@@ -110,13 +110,13 @@ def versions() -> dict[str, str]:
     return found
 
 
-def check_settings(family: FamilyDescription, preset: str, changes: dict[str, dict[str, Any]]) -> None:
-    """What can be told before the data are known. Raises as :func:`record_of` does."""
-    start = preset_of(family, preset)
-    settled(family.config, start.config, changes.get("config", {}))
-    settled(TRAINING, start.training, changes.get("training", {}))
-    settled(DATA, changes.get("data", {}))
-    settled(family.sampling, start.sampling, changes.get("sampling", {}))
+def settings_of(family: FamilyDescription, preset: Preset, config: dict, training: dict, sampling: dict) -> dict[str, Any]:
+    """The changes over a preset, checked, by group: what can be told before the data are known. Raises FieldError."""
+    return {
+        "config": settled(family.config, preset.config, config),
+        "training": settled(TRAINING, preset.training, training),
+        "sampling": settled(family.sampling, preset.sampling, sampling),
+    }
 
 
 class Wish(msgspec.Struct):
@@ -152,9 +152,7 @@ def record_of(wish: Wish, run_id: str) -> RunRecord:
         family=wish.family.key,
         dataset=wish.dataset.id,
         preset=preset.name,
-        config=settled(wish.family.config, preset.config, wish.config),
-        training=settled(TRAINING, preset.training, wish.training),
-        sampling=settled(wish.family.sampling, preset.sampling, wish.sampling),
+        **settings_of(wish.family, preset, wish.config, wish.training, wish.sampling),
         data=data,
         spec=data_spec(wish.dataset, data),
         created=time.time(),

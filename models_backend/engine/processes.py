@@ -37,10 +37,9 @@ def spawn_training(
     """A training worker in its own session: it outlives this process. Its output is appended to ``log``. ``lock``: the
     descriptor of the run's lock, for it to inherit."""
     arguments = command("train", str(run), "--device", device, module=module)
-    if lock is None:
-        return _spawn(arguments, log, stdin=subprocess.DEVNULL, start_new_session=True)
-    arguments += ["--lock", str(lock)]
-    return _spawn(arguments, log, stdin=subprocess.DEVNULL, start_new_session=True, pass_fds=(lock,))
+    arguments += [] if lock is None else ["--lock", str(lock)]
+    passed = () if lock is None else (lock,)
+    return _spawn(arguments, log, stdin=subprocess.DEVNULL, start_new_session=True, pass_fds=passed)
 
 
 def spawn_attended(arguments: list[str], log: Path) -> subprocess.Popen[bytes]:

@@ -6,11 +6,11 @@ from typing import Annotated
 
 import msgspec
 
-from models_backend.contract.family import Claim, Condition, LoadedRun, Part, Preset, Proof
+from models_backend.contract.family import Claim, Condition, LoadedRun, Part, Preset, Proof, told
 from models_backend.contract.fields import Field
 from models_backend.kinds import kept
 from models_backend.kinds.distilled import Distilled
-from models_backend.kinds.guided import Scale, told
+from models_backend.kinds.guided import Scale
 from models_backend.kinds.latent import InLatents
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Annotated, Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from models_backend.conditions.values import read_texts
-from models_backend.contract.family import Claim, Condition, DataSpec, heard
+from models_backend.contract.family import Claim, Condition, DataSpec, told
 from models_backend.contract.fields import Field
 from models_backend.networks import frozen_text
 from models_backend.samplers import guidance
@@ -33,11 +33,6 @@ def follows_captions(scale: int) -> tuple[Claim, ...]:
         Claim(f"text_joint_w{scale}", ">=", 1.0, f"guidance of {scale} follows words no worse than 1", times="text_joint_w1"),
         Claim(f"diversity_w{scale}", "<=", 1.0, "and makes less varied pictures of one caption", times="diversity_w1"),
     )
-
-
-def told(conditions: Sequence[Condition], spec: DataSpec) -> tuple[str, ...]:
-    """The kinds of condition that a network is told of such data: captions where there are any, else classes; attributes."""
-    return tuple(kind for kind in heard(conditions, spec) if kind in ("class", "text", "attributes"))
 
 
 class Guided:
