@@ -168,6 +168,7 @@ class FamilyDescription(msgspec.Struct):
     sampling: FieldSpec
     presets: tuple[Preset, ...]
     proofs: tuple[Proof, ...]
+    names: tuple[str, ...] = ()
 
 
 def starting_preset(presets: Sequence[Preset]) -> Preset | None:
@@ -245,6 +246,8 @@ class Family:
     #: One line of at most 28 characters: what it does, for the list of models.
     summary: ClassVar[str] = ""
     paper: ClassVar[str] = ""
+    #: What else it is called: short names, the method's name in its paper. Found by them.
+    names: ClassVar[tuple[str, ...]] = ()
     modalities: ClassVar[tuple[str, ...]] = ()
     conditions: ClassVar[tuple[Condition, ...]] = ()
     uses: ClassVar[tuple[Part, ...]] = ()

@@ -229,12 +229,34 @@ def allowed(spec: FieldSpec) -> str:
         return "one of " + ", ".join(v.name for v in spec.variants)
     text = nouns[spec.kind]
     if spec.low is not None and spec.high is not None:
-        return f"{text} from {spec.low:g} to {spec.high:g}{unit}"
+        return f"{text} from {written(spec.low)} to {written(spec.high)}{unit}"
     if spec.low is not None:
-        return f"{text} of at least {spec.low:g}{unit}"
+        return f"{text} of at least {written(spec.low)}{unit}"
     if spec.high is not None:
-        return f"{text} of at most {spec.high:g}{unit}"
+        return f"{text} of at most {written(spec.high)}{unit}"
     return text + unit
+
+
+def written(value: float) -> str:
+    """A number as people write it: 10,000,000, 0.0002, 1e-7; at most six significant digits of a fraction."""
+    if isinstance(value, int) or (float(value).is_integer() and abs(value) < 1e15):
+        return f"{int(value):,}"
+    text = f"{value:.6g}"
+    if "e" not in text and 0 < abs(value) < 1e-3:
+        exponent = math.floor(math.log10(abs(value)))
+        return f"{value / 10**exponent:.6g}e{exponent}"
+    mantissa, _, exponent = text.partition("e")
+    return f"{mantissa}e{int(exponent)}" if exponent else text
+
+
+def title_of(spec: FieldSpec, path: str) -> str:
+    """The titles along a dotted path below a group: "Network, attention"."""
+    titles: list[str] = []
+    for name in path.split("."):
+        inside = (*spec.fields, *(field for variant in spec.variants for field in variant.fields))
+        spec = next((field for field in inside if field.name == name), spec)
+        titles += [spec.title] if spec.name == name else [name]
+    return ", ".join([titles[0], *(title[:1].lower() + title[1:] if title[1:2].islower() else title for title in titles[1:])])
 
 
 def _in_bounds(spec: FieldSpec, value: float) -> bool:

@@ -58,6 +58,7 @@ class BetaVAE(variational.Variational):
     glyph = "β"
     summary = "One dial for each factor"
     paper = "Higgins et al. 2017, beta-VAE (ICLR); Burgess et al. 2018, arXiv:1804.03599"
+    names = ("β-VAE", "disentangled VAE")
     Config = Config
     presets = (
         Preset("tiny", "Tiny",

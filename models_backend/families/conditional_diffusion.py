@@ -45,6 +45,7 @@ class ConditionalDiffusion(InLatents, GuidedDiffusion):
     group = "Diffusion"
     summary = "Denoises towards a wish"
     paper = "Ho & Salimans 2022, Classifier-Free Diffusion Guidance, arXiv:2207.12598"
+    names = ("CFG", "classifier-free guidance", "class-conditional diffusion")
     modalities = ("points", "image")
     conditions = (
         Condition("class", 0.1, "Which class to make; unasked, any"),

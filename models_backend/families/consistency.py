@@ -88,6 +88,7 @@ class Consistency(Keeping, Family):
     group = "Few-step"
     summary = "One jump from noise to item"
     paper = "Song, Dhariwal, Chen & Sutskever 2023, Consistency Models, arXiv:2303.01469"
+    names = ("CM", "consistency models", "distillation")
     modalities = ("points", "image")
     uses = (Part("teacher", "diffusion", True, "Distillation: the finished diffusion run whose paths are learned"),)
     provides = ("consistency",)

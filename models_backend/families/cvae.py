@@ -51,6 +51,7 @@ class CVAE(variational.Variational):
     glyph = "z|y"
     summary = "Class asked, style drawn"
     paper = "Sohn, Lee & Yan 2015, Learning Structured Output Representation (NIPS)"
+    names = ("CVAE",)
     conditions = (Condition("class", 0.1, "What to draw; without it the model chooses"),)
     Config = Config
     presets = (

@@ -52,6 +52,7 @@ class CycleGAN(Family):
     group = "Adversarial"
     summary = "Translates without pairs"
     paper = "Zhu et al. 2017, Unpaired Image-to-Image Translation, arXiv:1703.10593"
+    names = ("unpaired translation", "style transfer")
     modalities = ("image",)
     conditions = (
         Condition("class", help="The kind that the picture is turned into"),

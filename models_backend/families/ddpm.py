@@ -32,6 +32,7 @@ class DDPM(diffusion.Diffusion):
     group = "Diffusion"
     summary = "Removes noise step by step"
     paper = "Ho, Jain & Abbeel 2020, Denoising Diffusion Probabilistic Models, arXiv:2006.11239"
+    names = ("denoising diffusion probabilistic model", "unconditional diffusion")
     modalities = ("points", "image")
     provides = ("diffusion",)
     latents = ("noise",)

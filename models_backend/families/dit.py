@@ -48,6 +48,7 @@ class DiT(InLatents, GuidedDiffusion):
     group = "Diffusion"
     summary = "A transformer that denoises"
     paper = "Peebles & Xie 2022, Scalable Diffusion Models with Transformers, arXiv:2212.09748"
+    names = ("diffusion transformer",)
     modalities = ("image",)
     conditions = (Condition("class", 0.1, "Which class to make; unasked, any"), *kept.CONDITIONS)
     uses = (CODEC,)

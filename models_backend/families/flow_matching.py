@@ -49,6 +49,7 @@ class FlowMatching(flow.Flow):
     group = "Flow"
     summary = "A flow along chosen paths"
     paper = "Lipman et al. 2022, Flow Matching for Generative Modeling, arXiv:2210.02747"
+    names = ("FM", "CFM", "conditional flow matching")
     modalities = ("points", "image")
     provides = ("flow matching",)
     latents = ("noise",)

@@ -97,6 +97,7 @@ class GAN(kind.Contest):
     group = "Adversarial"
     summary = "A forger against a judge"
     paper = "Goodfellow et al. 2014, Generative Adversarial Networks, arXiv:1406.2661"
+    names = ("generative adversarial network", "DCGAN")
     modalities = ("points", "image")
     latents = ("z",)
     trace = "path"

@@ -49,6 +49,7 @@ class HierarchicalVAE(variational.Variational):
     glyph = "z²"
     summary = "Plan first, then details"
     paper = "Sonderby et al. 2016, Ladder Variational Autoencoders, arXiv:1602.02282"
+    names = ("HVAE", "LVAE", "ladder VAE")
     Config = Config
     presets = (
         Preset("tiny", "Tiny",

@@ -108,6 +108,7 @@ class ImageCodecFamily(Family):
     group = "Parts"
     summary = "Pictures as small latents"
     paper = "Rombach et al. 2022, High-Resolution Image Synthesis with Latent Diffusion Models, arXiv:2112.10752"
+    names = ("KL autoencoder", "AutoencoderKL", "VQGAN", "first stage")
     modalities = ("image",)
     provides = ("image codec",)
     latents = ("z",)

@@ -59,6 +59,7 @@ class IWAE(variational.Variational):
     glyph = "Σw"
     summary = "A tighter bound by k draws"
     paper = "Burda, Grosse & Salakhutdinov 2016, Importance Weighted Autoencoders, arXiv:1509.00519"
+    names = ("IWAE", "importance-weighted autoencoder")
     Config = Config
     presets = (
         Preset("tiny", "Tiny",

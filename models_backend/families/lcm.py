@@ -38,6 +38,7 @@ class LCM(InLatents, Distilled):
     group = "Few-step"
     summary = "Distils guidance: few jumps"
     paper = "Luo et al. 2023, Latent Consistency Models, arXiv:2310.04378"
+    names = ("latent consistency model",)
     modalities = ("image", "points")
     conditions = (
         Condition("class", 0.05, "Which class to make; unasked, any"),

@@ -49,6 +49,7 @@ class MMDiT(InLatents, Guided, flow.Flow):
     group = "Flow"
     summary = "Words and patches, one flow"
     paper = "Esser et al. 2024, Scaling Rectified Flow Transformers, arXiv:2403.03206"
+    names = ("SD3", "Stable Diffusion 3", "multimodal diffusion transformer", "text to image")
     modalities = ("image",)
     conditions = (
         Condition("class", 0.1, "Which class to make; unasked, any"),

@@ -44,6 +44,7 @@ class PixArtAlpha(InLatents, GuidedDiffusion):
     group = "Diffusion"
     summary = "A transformer hearing words"
     paper = "Chen et al. 2023, PixArt-alpha, arXiv:2310.00426"
+    names = ("PixArt", "text to image")
     modalities = ("image",)
     conditions = (
         Condition("class", 0.1, "Which class to make; unasked, any"),

@@ -55,6 +55,7 @@ class RectifiedFlow(flow.Flow):
     group = "Flow"
     summary = "Straight paths from noise"
     paper = "Liu, Gong & Liu 2022, Flow Straight and Fast, arXiv:2209.03003"
+    names = ("RF", "reflow")
     modalities = ("points", "image")
     uses = (Part("teacher", "rectified flow", True, "A finished run whose pairs of noise and item are learned"),)
     provides = ("rectified flow",)

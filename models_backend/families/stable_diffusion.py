@@ -47,6 +47,7 @@ class StableDiffusion(InLatents, GuidedDiffusion):
     group = "Diffusion"
     summary = "Words to pictures by latents"
     paper = "Rombach et al. 2022, High-Resolution Image Synthesis with Latent Diffusion Models, arXiv:2112.10752"
+    names = ("SD", "LDM", "latent diffusion", "text to image")
     modalities = ("image",)
     conditions = (
         Condition("class", 0.1, "Which class to make; unasked, any"),

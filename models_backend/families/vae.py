@@ -32,6 +32,7 @@ class VAE(variational.Variational):
     glyph = "z"
     summary = "A smooth map that decodes"
     paper = "Kingma & Welling 2014, Auto-Encoding Variational Bayes, arXiv:1312.6114"
+    names = ("VAE", "auto-encoding variational Bayes")
     Config = Config
     presets = (
         Preset("tiny", "Tiny",

@@ -47,6 +47,7 @@ class VAEGAN(variational.Variational):
     glyph = "zG"
     summary = "An autoencoder with a judge"
     paper = "Larsen et al. 2016, Autoencoding beyond pixels, arXiv:1512.09300"
+    names = ("VAE/GAN",)
     health = ("posterior_collapse", "adversarial_balance")
     Config = Config
     presets = (

@@ -60,6 +60,7 @@ class VQVAE(Family):
     group = "Autoencoders"
     summary = "A codebook and its writer"
     paper = "van den Oord et al. 2017, Neural Discrete Representation Learning, arXiv:1711.00937"
+    names = ("VQVAE", "vector quantisation")
     modalities = ("image",)
     latents = ("z",)
     trace = "autoregressive"

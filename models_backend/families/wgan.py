@@ -65,6 +65,7 @@ class WGAN(kind.Adversarial):
     group = "Adversarial"
     summary = "A forger and a yardstick"
     paper = "Arjovsky et al. 2017, Wasserstein GAN, arXiv:1701.07875"
+    names = ("Wasserstein GAN", "WGAN-GP")
     modalities = ("points", "image")
     latents = ("z",)
     trace = "path"

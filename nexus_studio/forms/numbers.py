@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from models_backend.contract.fields import FieldSpec
+from models_backend.contract.fields import FieldSpec, written
 
 TICKS = 1000
 DECADES_FROM_ZERO = 9.0
@@ -14,16 +14,7 @@ def shown(value: float | int | None) -> str:
     """ "30,000", "1e-4", ".9995", "0.02"; at most six significant digits of a fraction."""
     if value is None or isinstance(value, bool):
         return ""
-    if isinstance(value, int) or (float(value).is_integer() and 1 <= abs(value) < 1e6):
-        return f"{int(value):,}"
-    text = f"{value:.6g}"
-    if "e" in text:
-        mantissa, exponent = text.split("e")
-        return f"{mantissa}e{int(exponent)}"
-    if 0 < abs(value) < 1e-3:
-        exponent = math.floor(math.log10(abs(value)))
-        return f"{value / 10**exponent:.6g}e{exponent}"
-    return text
+    return written(value)
 
 
 def parsed(text: str, whole: bool) -> int | float | str | None:

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QMenu, QStackedWidget, QWidget
 from models_backend.contract.messages import Sample, Trouble
 from models_backend.contract.run_layout import SampleRecord
 
-from .. import pieces
+from .. import figures, pieces
 from ..commands import Command
 from ..state.session import Session
 from ..viewers.image_grid import ImageGrid
@@ -267,7 +267,7 @@ class SamplePanel(Workspace):
     def _show_made(self, batch: Batch, record: SampleRecord | None = None) -> None:
         self.results.show_batch(batch)
         self.state_chip.setText(self.tr("{0} items").format(len(batch.items)))
-        self.header.set_hint(f"{batch.took_ms:,.0f} ms" if batch.took_ms else "")
+        self.header.set_hint(figures.milliseconds(batch.took_ms) if batch.took_ms else "")
         self._record = record
         if record is None and batch.samples:
             self.session.bridge.spawn(self._read_record(batch.samples[0]))
@@ -278,7 +278,7 @@ class SamplePanel(Workspace):
         self._record, self._latency_ms = None, latency_ms
         self.results.show_batch(batch)
         self.state_chip.setText(self.tr("live"))
-        self.header.set_hint(self.tr("{0} ms from edit to picture").format(f"{latency_ms:,.0f}"))
+        self.header.set_hint(self.tr("{0} from edit to picture").format(figures.milliseconds(latency_ms)))
         self._show_actions()
         self._show_page()
 

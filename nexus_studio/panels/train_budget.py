@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 
@@ -23,6 +24,7 @@ class BudgetCard(pieces.Card):
         self._session = session
         self._task: asyncio.Task | None = None
         self._asked: Budget | None = None
+        self._known: dict[bytes, BudgetReport] = {}
         self.report: BudgetReport | None = None
         self.note = pieces.label("", "mono")
         self.button = pieces.button(self.tr("Measure"), "link")
@@ -65,10 +67,8 @@ class BudgetCard(pieces.Card):
         if request == self._asked and (self.report is not None or self._task is not None):
             return
         self.cancel()
-        self._asked, self.report = request, None
-        self._show_dashes()
-        self.note.setText(self.tr("measuring…"))
-        self.words.hide()
+        self._asked = request
+        self._show_none(self.tr("measuring…"))
         self._task = self._session.bridge.spawn(self._measure(request), self._fail)
 
     def cancel(self) -> None:
@@ -76,29 +76,41 @@ class BudgetCard(pieces.Card):
         if self._task is not None:
             self._task.cancel()
             self._task = None
-            self.note.setText(self.tr("not measured") if self.report is None else self.tr("setting changed"))
+            self._show_none(self.tr("not measured"))
 
     def outdate(self, request: Budget | None) -> None:
-        """Say that the figures belong to another setting than ``request``."""
-        if request != self._asked and self.report is not None:
-            self.note.setText(self.tr("setting changed"))
+        """Another setting is shown now: its own figures where it was measured before, else none."""
+        if request == self._asked and request is not None:
+            return
+        self.cancel()
+        self._asked = request
+        known = self._known.get(msgspec.json.encode(request)) if request is not None else None
+        if known is not None:
+            self.show_report(known)
+        else:
+            self._show_none(self.tr("not measured"))
 
     async def _measure(self, request: Budget) -> None:
         report = await self._session.bridge.engine.call(request)
         self._task = None
+        self._known[msgspec.json.encode(request)] = report
         self.show_report(report)
         self.measured.emit(request.family, report)
 
     def _fail(self, trouble: Trouble) -> None:
-        self._task, self.report = None, None
-        self.note.setText(self.tr("not measured"))
-        self._show_dashes()
+        self._task = None
+        self._show_none(self.tr("not measured"))
         self._say(str(trouble), "error")
 
-    def _show_dashes(self) -> None:
+    def _show_none(self, note: str) -> None:
+        """No figures: those of another setting would be untrue."""
+        self.report = None
+        self.note.setText(note)
         for value in self.values.values():
             value.setText("—")
+            value.setToolTip("")
         self.meter.setValue(0)
+        self.words.hide()
 
     def show_report(self, report: BudgetReport) -> None:
         """Show what two steps cost."""
@@ -109,7 +121,7 @@ class BudgetCard(pieces.Card):
         share = report.memory_mb / max(1.0, report.device_total_mb)
         self.meter.setValue(round(1000 * min(1.0, share)))
         pieces.set_look(self.meter, "tone", "bad" if not report.fits else "warn" if share > 0.8 else "ok")
-        self.values["time"].setText(f"{figures.seconds(report.total_s)} · {figures.short(report.step_ms)} ms a step")
+        self.values["time"].setText(f"{figures.seconds(report.total_s)} · {figures.milliseconds(report.step_ms)} a step")
         free = figures.megabytes(report.disk_free_mb)
         self.values["disk"].setText(self.tr("{0} · {1} free").format(figures.megabytes(report.disk_mb), free))
         count = sum(report.parameters.values())

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QLineEdit, QListView, QStyle, QStyledItemDelegate,
 from models_backend.contract.family import FamilyDescription
 
 from .. import paint, theme
+from ..state.fuzzy import named
 from ..state.session import Session
 
 FAMILY_ROLE = Qt.ItemDataRole.UserRole
@@ -16,13 +17,24 @@ GROUP_ROLE = Qt.ItemDataRole.UserRole + 1
 NOUNS = {"image": "pictures", "points": "points", "audio": "sound", "video": "video"}
 
 
+def answering(families: list[FamilyDescription], text: str) -> list[FamilyDescription]:
+    """The families that a text asks for by title, short name, paper or a word about them, the best first."""
+
+    def points(family: FamilyDescription) -> float:
+        beside = " ".join((family.group, family.summary, family.paper, *family.modalities))
+        return named(text, (family.title, family.key, *family.names), beside)
+
+    found = [(points(family), family) for family in families]
+    return [family for much, family in sorted(found, key=lambda pair: -pair[0]) if much > 0]
+
+
 class ModelsModel(QAbstractListModel):
-    """Rows of group headings and families, filtered by words."""
+    """Rows of group headings and families; with a filter, the families that answer it without headings."""
 
     def __init__(self) -> None:
         super().__init__()
         self._families: list[FamilyDescription] = []
-        self._words: list[str] = []
+        self._filter = ""
         self.rows: list[str | FamilyDescription] = []
 
     def set_families(self, families: list[FamilyDescription]) -> None:
@@ -31,24 +43,24 @@ class ModelsModel(QAbstractListModel):
         self._rebuild()
 
     def set_filter(self, text: str) -> None:
-        """Keep families in which every word is found."""
-        self._words = text.lower().split()
+        """Keep the families that answer the text, the best first."""
+        self._filter = text.strip()
         self._rebuild()
 
     def _rebuild(self) -> None:
         self.beginResetModel()
-        self.rows = []
-        group = ""
-        for family in filter(self._matches, self._families):
-            if family.group != group:
-                group = family.group
-                self.rows.append(group)
-            self.rows.append(family)
+        self.rows = answering(self._families, self._filter) if self._filter else self._grouped()
         self.endResetModel()
 
-    def _matches(self, family: FamilyDescription) -> bool:
-        about = " ".join((family.title, family.group, family.summary, family.paper, *family.modalities)).lower()
-        return all(word in about for word in self._words)
+    def _grouped(self) -> list[str | FamilyDescription]:
+        rows: list[str | FamilyDescription] = []
+        group = ""
+        for family in self._families:
+            if family.group != group:
+                group = family.group
+                rows.append(group)
+            rows.append(family)
+        return rows
 
     def row_of(self, key: str) -> int:
         """The row of a family, or -1."""

@@ -261,7 +261,8 @@ class RunSetup(QWidget):
         """What keeps this from being started, in plain words; empty when nothing does."""
         if self.guidance():
             return [self.guidance()]
-        return [str(problem) for section in self.sections.values() for problem in section.problems()]
+        found = [(section.spec, problem) for section in self.sections.values() for problem in section.problems()]
+        return [self.tr("{0} must be {1}").format(fields.title_of(spec, one.field), one.allowed) for spec, one in found]
 
     def _title(self) -> str:
         """Family, number and data set: short enough to be told apart in a list."""

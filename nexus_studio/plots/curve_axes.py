@@ -26,8 +26,8 @@ class RoundAxis(pg.AxisItem):
 
     def tickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:
         if self.logMode:
-            return [figures.short(10.0**value) for value in values]
-        return [figures.short(v) for v in values] if self.orientation == "bottom" else figures.labels(values)
+            return figures.log_labels([10.0**value for value in values])
+        return figures.labels(values)
 
 
 def _log_ticks(low: float, high: float, about: float) -> list[float]:

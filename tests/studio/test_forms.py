@@ -61,7 +61,7 @@ def test_a_value_that_does_not_fit_is_said_below_its_field_and_goes_when_it_fits
     form = form_of(qtbot, FAMILIES["denoiser"].config)
     line = form.group.lines["timesteps"]
     typed(form, "timesteps", "5")
-    assert not form.valid and line.below.isVisible() and "from 10 to 4000" in line.below.text()
+    assert not form.valid and line.below.isVisible() and "from 10 to 4,000" in line.below.text()
     assert form.problems()[0].field == "timesteps"
     typed(form, "timesteps", "many")
     assert form.values()["timesteps"] == "many" and line.below.isVisible()
@@ -165,7 +165,8 @@ def test_the_help_line_tells_of_the_field_that_has_the_focus(qtbot, qapp):
     editor = form.group.lines["learning_rate"].editor
     form._focus_moved(None, editor.field)
     assert "Peak learning rate" in form.help.text() and "Can be changed while the run goes on" in form.help.text()
-    assert help_text(form.group.lines["batch_size"].spec).startswith("Batch size: Items a step. A whole number from 1 to 65536")
+    said = help_text(form.group.lines["batch_size"].spec)
+    assert said.startswith("Batch size: Items a step. A whole number from 1 to 65,536")
 
 
 def test_every_part_that_takes_the_focus_has_a_name(qtbot):
@@ -198,6 +199,13 @@ def test_a_number_reads_back_as_it_is_shown(value):
 
 def test_numbers_are_shown_as_people_write_them():
     assert [shown(v) for v in (30_000, 1e-4, 0.9995, 2e-4, 1.0, None)] == ["30,000", "1e-4", "0.9995", "2e-4", "1", ""]
+    assert [shown(v) for v in (1e7, 1e-7, 4096.0, 1e8, 0.0001234567)] == [
+        "10,000,000",
+        "1e-7",
+        "4,096",
+        "100,000,000",
+        "1.23457e-4",
+    ]
     assert parsed("2,5x", False) == "2,5x" and parsed("", True) is None and parsed("3.5", True) == 3.5
     assert parsed("1e3", True) == 1000 and math.isinf(parsed("inf", False))
 

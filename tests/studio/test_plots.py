@@ -39,13 +39,47 @@ def test_ticks_are_round_and_inside():
         (2637, "2,637"),
         (12500, "12.5k"),
         (3.1e6, "3.1M"),
-        (1.2e-5, "1.2e-05"),
+        (1.2e-5, "1.2e-5"),
+        (7.25e9, "7.25B"),
+        (999_999, "1M"),
+        (3e15, "3e15"),
         (float("nan"), "—"),
         (0, "0"),
     ],
 )
 def test_figures_are_short(value, text):
     assert figures.short(value) == text
+
+
+@pytest.mark.parametrize(
+    ("values", "texts"),
+    [
+        ([0, 5000, 10000, 15000], ["0", "5k", "10k", "15k"]),
+        ([0, 500_000, 1_000_000], ["0", "0.5M", "1.0M"]),
+        ([0.02, 0.04], ["0.02", "0.04"]),
+        ([1000, 2000], ["1,000", "2,000"]),
+        ([0, 2e13, 4e13], ["0", "2e13", "4e13"]),
+        ([-2e-6, 0, 2e-6], ["-2e-6", "0", "2e-6"]),
+    ],
+)
+def test_an_axis_has_one_notation(values, texts):
+    assert figures.labels(values) == texts
+
+
+@pytest.mark.parametrize(
+    ("values", "texts"),
+    [
+        ([1e12, 1e10, 1e8, 1e4], ["1e12", "1e10", "1e8", "1e4"]),
+        ([0.01, 0.1, 1, 10, 1000], ["0.01", "0.1", "1", "10", "1,000"]),
+        ([1e-6, 1e-3, 1], ["1e-6", "1e-3", "1e0"]),
+    ],
+)
+def test_a_logarithmic_axis_has_one_notation(values, texts):
+    assert figures.log_labels(values) == texts
+
+
+def test_short_times_read_as_ms_and_longer_ones_as_seconds():
+    assert [figures.milliseconds(v) for v in (0.82, 42.4, 12_095, 276_000)] == ["0.82 ms", "42 ms", "12.1 s", "4 m 36 s"]
 
 
 def test_durations_read_like_the_bottom_bar():

@@ -244,7 +244,7 @@ async def test_live_mode_makes_at_every_edit_and_keeps_nothing(stand):
     await settle(lambda: len(stand.asked()) > before)
     newest = stand.asked()[-1]
     assert newest.seed == 5 and newest.save is False and newest.trace == 0 and newest.stamp > stand.asked()[0].stamp
-    await settle(lambda: "ms from edit to picture" in stand.panel.header.hint.text())
+    await settle(lambda: "from edit to picture" in stand.panel.header.hint.text())
     assert stand.panel.keep.isVisible()
 
 

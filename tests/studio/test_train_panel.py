@@ -109,7 +109,8 @@ async def test_models_stand_below_their_groups_and_the_filter_narrows(stand):
     rows = [row if isinstance(row, str) else row.title for row in model.rows]
     assert rows[:2] == ["Diffusion", "Denoiser"] and "Adversarial" in rows
     stand.panel.models.filter.setText("critic")
-    assert [row if isinstance(row, str) else row.key for row in model.rows] == ["Adversarial", "duel"]
+    assert [row.key for row in model.rows] == ["duel"]
+    stand.panel.models.filter.clear()
     assert not model.flags(model.index(0)) & Qt.ItemFlag.ItemIsSelectable
 
 
@@ -194,7 +195,7 @@ async def test_a_value_out_of_bounds_stops_the_start_and_names_the_field(stand):
     section = stand.panel.setup.training
     section.set_values({"batch_size": 0})
     section.changed.emit()
-    assert not stand.panel.controls.start.isEnabled() and "batch_size" in stand.panel.controls.why.text()
+    assert not stand.panel.controls.start.isEnabled() and "Batch size" in stand.panel.controls.why.text()
     stand.panel.start(True)
     await settle()
     assert not stand.asked("create_run")
@@ -259,6 +260,46 @@ async def test_starting_gives_up_a_measurement_and_says_so(stand):
     stand.panel.controls.start.click()
     await settle(lambda: stand.asked("submit"))
     assert "measuring" not in stand.panel.budget.note.text() and not stand.asked(Budget)
+
+
+async def test_the_budget_never_shows_another_models_figures(stand):
+    card, catalogue = stand.panel.budget, stand.session.catalogue
+    first = catalogue.current
+    card.button.click()
+    await settle(lambda: card.report is not None)
+    figures = {name: label.text() for name, label in card.values.items()}
+    catalogue.set_current("duel" if first != "duel" else "denoiser")
+    assert {label.text() for label in card.values.values()} == {"—"} and card.report is None
+    assert card.note.text() == "not measured" and card.meter.value() == 0 and not card.values["parameters"].toolTip()
+    catalogue.set_current(first)
+    assert {name: label.text() for name, label in card.values.items()} == figures
+    stand.panel.setup.training.form.group.lines["batch_size"].editor.set_value(7)
+    stand.panel.setup.changed.emit()
+    assert {label.text() for label in card.values.values()} == {"—"}
+
+
+async def test_an_answer_for_a_setting_that_was_left_is_not_shown(stand):
+    gate, whole = asyncio.Event(), stand.engine.call
+
+    async def slow(request, tell=None):
+        await gate.wait()
+        return await whole(request, tell)
+
+    stand.engine.call = slow
+    stand.panel.budget.button.click()
+    await settle()
+    stand.session.catalogue.set_current("duel")
+    gate.set()
+    await settle()
+    assert stand.panel.budget.values["memory"].text() == "—"
+
+
+async def test_what_does_not_fit_is_called_by_its_title(stand):
+    stand.panel.setup.training.form.group.lines["batch_size"].editor.set_value(0)
+    stand.panel.setup.changed.emit()
+    assert stand.panel.setup.problems() == ["Batch size must be a whole number from 1 to 65,536"]
+    assert stand.panel.controls.why.text() == "Batch size must be a whole number from 1 to 65,536"
+    assert not stand.panel.controls.start.isEnabled()
 
 
 async def test_nothing_is_measured_unasked_while_a_run_trains(stand):
