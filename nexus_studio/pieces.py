@@ -24,6 +24,7 @@ from PySide6.QtWidgets import (
 )
 
 from . import theme
+from .number_boxes import WholeBox
 
 
 def set_role(widget: QWidget, role: str) -> QWidget:
@@ -98,7 +99,7 @@ def icon_button(name: str, tip: str, on_click: Callable[[], object] | None = Non
 
 def spin_box(name: str, low: int, high: int, value: int = 0, suffix: str = "") -> QSpinBox:
     """A whole number with arrows; ``name`` is its accessible name."""
-    made = QSpinBox()
+    made = WholeBox()
     made.setRange(low, high)
     made.setValue(value)
     made.setSuffix(suffix)

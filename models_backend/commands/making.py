@@ -60,7 +60,7 @@ def refuse_existing(paths: list[Path], overwrite: bool) -> None:
 
 
 async def _written(now: Session, media: Media, out: Path) -> list[str]:
-    storage.make_folder(out)
+    storage.make_folder(out, storage.FOR_OTHERS)
     wanted = [Export(media.sample, str(out / "samples.png"), "png", "sheet")]
     if media.modality == "image":
         wanted.append(Export(media.sample, str(out / "items"), "png", "items"))

@@ -34,7 +34,7 @@ from .trouble import explain
 
 __all__ = [
     "Appender", "faults", "leftovers", "make_folder", "new_file", "new_folder", "open_new", "operations", "read_json",
-    "remove", "remove_folder", "replace", "replace_folder", "sweep", "sweep_among_others", "sync_file", "sync_folder",
+    "remove", "remove_folder", "replace", "replace_folder", "share", "sweep", "sweep_among_others", "sync_file", "sync_folder",
     "temporary", "write_bytes", "write_json",
 ]  # fmt: skip
 
@@ -134,6 +134,13 @@ def write_json(path: str | Path, value: Any) -> None:
     write_bytes(path, msgspec.json.format(msgspec.json.encode(value), indent=1) + b"\n")
 
 
+def share(path: str | Path) -> None:
+    """Give a file that was written for the user the permissions that the umask grants to new files."""
+    umask = os.umask(0o077)
+    os.umask(umask)
+    Path(path).chmod(0o666 & ~umask)
+
+
 def read_json(path: str | Path, kind: type = dict) -> Any:
     """The JSON of a file as ``kind``. TroubleError where it is gone, unreadable, damaged, or from a newer version."""
     try:
@@ -196,15 +203,19 @@ def remove(path: str | Path) -> None:
 # ----------------------------------------------------------------------------------------- folders, whole
 
 
-def make_folder(path: str | Path) -> Path:
-    """The folder with its parents, private to the user, durable. Nothing to do where it stands."""
+PRIVATE, FOR_OTHERS = 0o700, 0o777
+
+
+def make_folder(path: str | Path, mode: int = PRIVATE) -> Path:
+    """The folder with its parents, durable. Nothing to do where it stands. What is written for the user rather than for the
+    library is made FOR_OTHERS, as far as the umask lets them."""
     path = Path(path)
     if path.is_dir():
         return path
     if path.parent != path:
-        make_folder(path.parent)
+        make_folder(path.parent, mode)
     faults.strike("mkdir", path)
-    path.mkdir(mode=0o700, exist_ok=True)
+    path.mkdir(mode=mode, exist_ok=True)
     sync_folder(path.parent)
     return path
 

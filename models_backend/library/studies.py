@@ -82,11 +82,14 @@ def export(record: StudyRecord, path: str | Path, form: str) -> list[Path]:
     with explained("the study cannot be exported", path.name, "The study itself is kept"):
         if form == "json":
             storage.write_json(path, {"study": record, "result": result})
-            return [path]
-        beside = path.with_name(f"{path.stem}-result{path.suffix}")
-        storage.write_bytes(path, _table(answer_rows(record)))
-        storage.write_bytes(beside, _table(result_rows(result)))
-        return [path, beside]
+            written = [path]
+        else:
+            written = [path, path.with_name(f"{path.stem}-result{path.suffix}")]
+            for each, rows in zip(written, (answer_rows(record), result_rows(result))):
+                storage.write_bytes(each, _table(rows))
+        for each in written:
+            storage.share(each)
+    return written
 
 
 def answer_rows(record: StudyRecord) -> list[dict[str, Any]]:

@@ -42,7 +42,7 @@ def export(library: Any, request: Export) -> list[Path]:
         else:
             written = _export_media(library, request, format, target)
         for path in written:
-            path.chmod(0o644)
+            storage.share(path)
         for folder in {path.parent for path in written}:
             storage.sweep_among_others(folder)
     return written
@@ -77,7 +77,7 @@ def _file(target: Path, name: str, format: str) -> Path:
     """The file to write: ``name`` inside a folder that stands, else the target with the format's suffix."""
     if target.is_dir():
         return target / name
-    storage.make_folder(target.parent)
+    storage.make_folder(target.parent, storage.FOR_OTHERS)
     suffixes = {"apng": (".png", ".apng")}.get(format, (f".{format}",))
     return target if target.suffix.lower() in suffixes else target.with_name(target.name + suffixes[0])
 
@@ -94,7 +94,7 @@ def _items(sample: Any, record: SampleRecord, request: Export, format: str, targ
     if len(chosen) == 1 and target.suffix:
         paths = [_file(target, f"{request.source}.{format}", format)]
     else:
-        storage.make_folder(target)
+        storage.make_folder(target, storage.FOR_OTHERS)
         paths = [target / f"{request.source}-{number:04d}.{format}" for number in chosen]
     for path, number in zip(paths, chosen):
         storage.write_bytes(path, stills.encode(_scaled(pictures[number], request.scale), format, marker))

@@ -51,7 +51,7 @@ def main(argv: list[str]) -> int:
 async def _demo(options: argparse.Namespace, reporter: Reporter) -> None:
     started = time.monotonic()
     out = options.out.resolve()
-    storage.make_folder(out)
+    storage.make_folder(out, storage.FOR_OTHERS)
     library = Library.open(options.library or out / "library")
     engine = Engine(library)
     try:
@@ -132,6 +132,7 @@ def _write_curves(library: Library, record: RunRecord, out: Path, family: Family
     picture = curves(series, f"{family.title} on digits", "step", "loss (log scale)")
     with storage.open_new(out / "curves.png") as file:
         picture.save(file, "PNG")
+    storage.share(out / "curves.png")
 
 
 def _smoothed(xs: list[float], ys: list[float], weight: float = 0.9) -> tuple[list[float], list[float]]:
@@ -164,6 +165,7 @@ def _write_report(out: Path, family: FamilyDescription, dataset: DatasetRecord, 
     ]  # fmt: skip
     text = report.page("Nexus Studio: digits from noise", family.summary, sections)
     storage.write_bytes(out / "report.html", text.encode())
+    storage.share(out / "report.html")
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from .editors import (
     TextEditor,
     no_runs,
 )
-from .numbers import parsed
+from .numbers import listed, parsed
 
 LABEL_WIDTH = 124
 
@@ -218,7 +218,8 @@ class ListEditor(Editor):
         return {"true": True, "false": False}.get(text, text) if self.spec.item.kind == "bool" else text
 
     def value(self) -> list[Any]:
-        parts = [part.strip() for part in self.field.text().split(",")]
+        text = self.field.text()
+        parts = listed(text, self.spec.item.kind == "int") if self._numbers else [part.strip() for part in text.split(",")]
         return [self._item(part) for part in parts if part]
 
     def set_value(self, value: Any) -> None:

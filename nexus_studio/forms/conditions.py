@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QDoubleSpinBox, QFileDialog, QFormLayout, QLineEdit, QPlainTextEdit, QSizePolicy, QWidget
+from PySide6.QtWidgets import QFileDialog, QFormLayout, QLineEdit, QPlainTextEdit, QSizePolicy, QWidget
 
 from models_backend.contract.family import Condition, DataSpec, heard
 
 from .. import theme
+from ..number_boxes import DecimalBox, decimals_of
 from ..pieces import column, icon_button, label, row
 from .editors import Pick
 
@@ -90,12 +91,12 @@ class AttributesEditor(ConditionEditor):
 
     def __init__(self, condition: Condition, spec: DataSpec):
         super().__init__(condition, spec)
-        self.boxes: dict[str, QDoubleSpinBox] = {}
+        self.boxes: dict[str, DecimalBox] = {}
         lines = QFormLayout()
         lines.setContentsMargins(0, 0, 0, 0)
         for attribute in spec.attributes:
-            box, step = QDoubleSpinBox(), (attribute.high - attribute.low) / 20
-            box.setDecimals(0 if attribute.high - attribute.low >= 20 else 2)
+            box, step = DecimalBox(), (attribute.high - attribute.low) / 20
+            box.setDecimals(decimals_of(attribute.high - attribute.low))
             box.setRange(attribute.low - step, attribute.high)
             box.setSingleStep(step)
             box.setSpecialValueText(self.tr("any"))

@@ -1,34 +1,17 @@
-"""Numbers as people write them, and their places on a slider."""
+"""Numbers as people write them (``number_text``), and their places on a slider."""
 
 from __future__ import annotations
 
 import math
 
-from models_backend.contract.fields import FieldSpec, written
+from models_backend.contract.fields import FieldSpec
+
+from ..number_text import listed, parsed, shown
+
+__all__ = ["TICKS", "Scale", "listed", "parsed", "scale_of", "shown"]
 
 TICKS = 1000
 DECADES_FROM_ZERO = 9.0
-
-
-def shown(value: float | int | None) -> str:
-    """ "30,000", "1e-4", ".9995", "0.02"; at most six significant digits of a fraction."""
-    if value is None or isinstance(value, bool):
-        return ""
-    return written(value)
-
-
-def parsed(text: str, whole: bool) -> int | float | str | None:
-    """The number that a person wrote; the text itself where it is none, None where it is empty."""
-    plain = text.replace(",", "").replace(" ", "").replace("\u202f", "").replace("_", "")
-    if not plain:
-        return None
-    try:
-        value = float(plain)
-    except ValueError:
-        return text
-    if whole:
-        return int(value) if math.isfinite(value) and value.is_integer() else (value if math.isfinite(value) else text)
-    return value
 
 
 class Scale:

@@ -1,5 +1,8 @@
 """Exports: every format can be decoded again, shows the items, and carries the record back unless it was stripped."""
 
+import os
+import stat
+
 import cv2
 import numpy as np
 import pytest
@@ -138,6 +141,18 @@ def test_trouble_names_what_does_not_fit(library, points, tmp_path):
     with pytest.raises(TroubleError):
         export(library, Export("plain", str(tmp_path / "file" / "below.png"), "png"))
     assert sorted(p.name for p in tmp_path.iterdir() if p.is_file()) == ["file"]
+
+
+@pytest.mark.parametrize(("umask", "folder", "file"), [(0o022, 0o755, 0o644), (0o077, 0o700, 0o600), (0o002, 0o775, 0o664)])
+def test_what_is_written_for_the_user_follows_the_umask(library, pictures, tmp_path, umask, folder, file):
+    before = os.umask(umask)
+    try:
+        written = export(library, Export("made", str(tmp_path / "a" / "b"), "png", "items"))
+        written += export(library, Export("made", str(tmp_path / "a" / "c" / "film.mp4"), "mp4", "trace", fps=5))
+    finally:
+        os.umask(before)
+    assert {stat.S_IMODE(path.stat().st_mode) for path in written} == {file}
+    assert {stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("a", "a/b", "a/c")} == {folder}
 
 
 def test_without_pyav_a_webm_is_written_and_still_carries_the_record(library, pictures, tmp_path, monkeypatch):

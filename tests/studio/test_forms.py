@@ -3,18 +3,20 @@
 import math
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QLocale, Qt
 from PySide6.QtWidgets import QLineEdit
 from scripted import scripted_families
 
 from models_backend.contract.family import CONDITION_KINDS, Attribute, Condition, DataSpec
 from models_backend.contract.fields import FIELD_KINDS, FieldSpec, Problem, defaults, describe, merged
 from models_backend.contract.settings import DataSettings, TrainingSettings
+from nexus_studio import pieces
 from nexus_studio.forms.compound import EDITORS
 from nexus_studio.forms.conditions import CONDITION_EDITORS, ConditionsForm, of_item
 from nexus_studio.forms.editors import Pick
 from nexus_studio.forms.form import SettingsForm, help_text
-from nexus_studio.forms.numbers import TICKS, Scale, parsed, shown
+from nexus_studio.forms.numbers import TICKS, Scale, listed, parsed, shown
+from nexus_studio.number_boxes import DecimalBox, decimals_of
 
 FAMILIES = {family.key: family for family in scripted_families()}
 SPECS = [family.config for family in FAMILIES.values()] + [family.sampling for family in FAMILIES.values()]
@@ -208,6 +210,56 @@ def test_numbers_are_shown_as_people_write_them():
     ]
     assert parsed("2,5x", False) == "2,5x" and parsed("", True) is None and parsed("3.5", True) == 3.5
     assert parsed("1e3", True) == 1000 and math.isinf(parsed("inf", False))
+
+
+WRITTEN = {
+    "1,5": 1.5, "0,0002": 2e-4, "0,002": 2e-3, "30,000": 30_000, "1.234,5": 1234.5, "1,234.5": 1234.5, "1 234": 1234,
+    "1'000": 1000, "1’000.25": 1000.25, "1\u202f234,5": 1234.5, "1\u00a0234": 1234, "1.234.567": 1_234_567, "1,50,000": 150_000,
+    "12,34": 12.34, "1234,567": 1234.567,
+    ",5": 0.5, "−3": -3, "1e−4": 1e-4, "1,5e-4": 1.5e-4, "1_000": 1000, "+4": 4, " 7 ": 7, "30.000": 30,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "value"), WRITTEN.items())
+def test_a_number_is_read_as_it_is_written_in_any_country(text, value):
+    assert parsed(text, False) == pytest.approx(value, rel=1e-12)
+
+
+@pytest.mark.parametrize("text", ["1 5", "1,5,2", "1.5.2", "1,234,56", "2,5x", "- 4", "--4", "e5", "1,2 3", "0,000,5"])
+def test_what_may_mean_several_numbers_is_refused(text):
+    assert parsed(text, False) == text and parsed(text, True) == text
+
+
+def test_in_a_field_of_whole_numbers_a_dot_may_group_and_a_fraction_stays_one():
+    assert parsed("30.000", True) == 30_000 and parsed("30,000", True) == 30_000
+    assert parsed("1,5", True) == 1.5 and parsed("1.25", True) == 1.25  # not whole: the field refuses them
+
+
+def test_lists_of_numbers_may_have_commas_in_them():
+    assert listed("1,2,4", False) == listed("1, 2,4", True) == listed("1; 2; 4", True) == ["1", "2", "4"]
+    assert listed("0,9, 0,999", False) == listed("0,9;0,999", False) == ["0,9", "0,999"]
+
+
+@pytest.mark.parametrize("language", ["en_US", "de_DE", "fr_FR", "de_CH"])
+def test_boxes_with_arrows_read_numbers_as_fields_do_in_any_locale(qtbot, language):
+    before = QLocale()
+    QLocale.setDefault(QLocale(language))
+    try:
+        whole, real = pieces.spin_box("Items", 0, 10_000, 7), DecimalBox()
+        real.setDecimals(4)
+        for box, text, value in ((whole, "1,5", 1), (whole, "3,000", 3000), (whole, "1'200", 1200), (real, "1,5", 1.5),
+                                 (real, "0.25", 0.25), (real, "0,0002", 0.0002)):  # fmt: skip
+            qtbot.addWidget(box)
+            box.lineEdit().selectAll()
+            qtbot.keyClicks(box, text)
+            qtbot.keyClick(box, Qt.Key.Key_Return)
+            assert box.value() == pytest.approx(value) and "," not in box.text()
+    finally:
+        QLocale.setDefault(before)
+
+
+def test_attributes_of_a_small_range_can_be_told_apart():
+    assert [decimals_of(span) for span in (100, 20, 5, 1, 0.02, 0.0003)] == [0, 0, 2, 2, 4, 6]
 
 
 # --------------------------------------------------------------------------------------------- conditions
