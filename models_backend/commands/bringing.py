@@ -69,7 +69,7 @@ def _tell_report(now: Session, record: DatasetRecord) -> None:
     if len(report.unreadable) > SHOWN and not now.reporter.as_json:
         rest = len(report.unreadable) - SHOWN
         now.reporter.note(f"and {rest} more; all stand in {now.library.dataset(record.id).layout.report}")
-    for note in report.notes:
+    for note in filter(None, (report.split_note, *report.notes)):
         now.reporter.note(note)
     text = (
         f"{record.title}: {record.count:,} imported, {len(report.unreadable)} not, {report.exact_duplicates} exact and "

@@ -179,7 +179,8 @@ class Manifest(msgspec.Struct):
 
 class Item(msgspec.Struct, omit_defaults=True):
     """A line of ``items.jsonl``. ``source``: path as imported ("archive.zip!/a/b.png" inside archives); ``split``:
-    "train" or "validation" by content hash; ``duplicate_of``: position of the first item of its group, or -1;
+    "train" or "validation"; ``given``: what the user's own folders or tables say, "train", "validation" or "test" (both are
+    held out), or ""; ``duplicate_of``: position of the first item of its group, or -1;
     ``exact``: it is a byte or pixel copy rather than a look-alike. ``width`` and ``height`` after rotation. ``attributes``:
     as the record names them, None where nobody said; empty where nothing is known."""
 
@@ -193,6 +194,7 @@ class Item(msgspec.Struct, omit_defaults=True):
     duplicate_of: int = -1
     exact: bool = False
     attributes: tuple[float | None, ...] = ()
+    given: str = ""
 
 
 class Unreadable(msgspec.Struct):
@@ -204,7 +206,7 @@ class Unreadable(msgspec.Struct):
 
 
 class DoctorReport(msgspec.Struct):
-    """``report.json``: what the doctor found on import."""
+    """``report.json``: what the doctor found on import. ``split_note``: whose split it is, or why it is not as usual."""
 
     found: int
     imported: int
@@ -221,6 +223,7 @@ class DoctorReport(msgspec.Struct):
     alpha: int = 0
     notes: tuple[str, ...] = ()
     took_s: float = 0.0
+    split_note: str = ""
 
 
 class DatasetRecord(msgspec.Struct):

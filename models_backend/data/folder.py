@@ -50,7 +50,7 @@ def content_hash(data: bytes | memoryview) -> str:
 
 
 def assign_splits(items: Sequence[Item], share: float = VALIDATION_SHARE) -> None:
-    """Sets each item's split by the smallest content hash of its group of duplicates, so that a group never straddles it.
+    """Sets each item of a built-in set's split by the smallest content hash of its group of duplicates (proofs depend on it).
 
     Neither split is left empty where there are two groups or more; one group alone is for training."""
     group = [item.duplicate_of if item.duplicate_of >= 0 else i for i, item in enumerate(items)]

@@ -19,7 +19,7 @@ from models_backend.contract.settings import DataSettings
 from models_backend.library import storage
 from models_backend.library.trouble import explained
 
-from . import archives, cache, doctor, folder, labels, recording
+from . import archives, cache, doctor, folder, labels, recording, splits
 from .archives import Refused
 from .intake import Intake, Spool, batches, targets_for
 from .opening import Opener
@@ -114,10 +114,11 @@ def _write(root: Path, paths: Sequence[str | Path], title: str, settings: DataSe
     looks = np.array([answer.look for answer in answers], np.uint64)
     signatures = np.frombuffer(b"".join(answer.signature for answer in answers), np.uint8).reshape(len(good), -1)
     doctor.mark_duplicates(items, [answer.pixels for answer in answers], looks, signatures)
-    folder.assign_splits(items)
+    split_note = splits.assign(items, classes)
     intake.watch.count(0)
     report = recording.report_of(intake, items, classes, unreadable, words)
     record = recording.record_of(paths, title, items, classes, attributes, answers)
+    report.split_note = split_note
     report.took_s = round(time.perf_counter() - started, 3)
     record = folder.write_dataset(root, record, items, report, lambda path: _write_caches(path, record, settings, intake, good))
     return record, report

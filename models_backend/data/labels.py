@@ -22,7 +22,6 @@ from models_backend.contract.family import Attribute
 from .archives import Refused
 from .sources import Source
 
-SPLITS = frozenset(("train", "training", "val", "valid", "validation", "test", "testing", "dev"))
 CAPTION_LIMIT = 64 << 10
 TABLE_LIMIT = 256 << 20
 _CAPTION_FIELDS, _LABEL_FIELDS, _FILE_FIELDS = (
@@ -62,19 +61,18 @@ def stem(place: Place) -> Place:
 # ------------------------------------------------------------------------------------------------ folders
 
 
-def folder_classes(pictures: Sequence[Source]) -> list[str]:
-    """The class of each picture by its folder, "" for none: the first folder below what all pictures share, names of splits
-    left out. Folders are no classes where there is only one of them, or nearly one a picture."""
-    folders = [[part for part in source.where[:-1] if part.lower() not in SPLITS] for source in pictures]
+def folder_classes(folders: Sequence[tuple[str, ...]]) -> list[str]:
+    """The class of each picture by its folders (those of splits left out), "" for none: the first folder below what all
+    pictures share. Folders are no classes where there is only one of them, or nearly one a picture."""
     shared = _shared(folders)
     names = [parts[shared] if len(parts) > shared else "" for parts in folders]
     count = len(set(names) - {""})
-    if count < 2 or (count > 20 and count > len(pictures) / 2):
-        return [""] * len(pictures)
+    if count < 2 or (count > 20 and count > len(folders) / 2):
+        return [""] * len(folders)
     return names
 
 
-def _shared(folders: list[list[str]]) -> int:
+def _shared(folders: Sequence[tuple[str, ...]]) -> int:
     """How many leading folders all pictures have in common."""
     if not folders:
         return 0

@@ -12,7 +12,7 @@ from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import DatasetRecord, DoctorReport, Item, Unreadable
 from models_backend.library.datasets import fingerprint
 
-from . import doctor, labels
+from . import doctor, labels, own_splits
 from .decoded import Decoded
 from .formats import EXTENSIONS
 from .intake import Intake
@@ -26,19 +26,20 @@ def items_of(
 ) -> tuple[tuple[str, ...], tuple[Attribute, ...], list[Item]]:
     """Classes, attributes and items of the pictures that can be used."""
     pictures = [intake.found.pictures[p] for p in good]
+    splits, folders = own_splits.by_folders([source.where[:-1] for source in pictures])
     names = [
         words.labels.get(labels.place_of(source), by_folder)
-        for source, by_folder in zip(pictures, labels.folder_classes(pictures))
+        for source, by_folder in zip(pictures, labels.folder_classes(folders))
     ]
     classes = tuple(sorted(set(names) - {""}, key=_in_numeric_order))
     number = {name: i for i, name in enumerate(classes)}
     attributes, known = labels.attributes_of(words, [labels.place_of(source) for source in pictures])
     items = []
-    for position, source, name, values in zip(good, pictures, names, known):
+    for position, source, name, values, split in zip(good, pictures, names, known, splits):
         place, answer = labels.place_of(source), intake.answers[position]
         caption = words.captions.get(place) or words.captions.get(labels.stem(place), "")
         items.append(Item(source.name, intake.hashes[position], number.get(name, -1), caption, answer.width, answer.height,
-                          attributes=values))  # fmt: skip
+                          attributes=values, given=split))  # fmt: skip
     return classes, attributes, items
 
 

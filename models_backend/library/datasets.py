@@ -194,13 +194,14 @@ def read_items(path: Path) -> list[Item]:
 
 
 def fingerprint(items: Iterable[Item]) -> str:
-    """sha256 over the items' content hashes, labels, attributes and captions, in order; its first 16 hex digits are the data
-    set's id."""
+    """sha256 over the items' content hashes, labels, attributes, captions and own splits, in order; its first 16 hex digits are
+    the data set's id."""
     digest = hashlib.sha256()
     for item in items:
         known = f":{item.attributes}" if item.attributes else ""
         said = f":{item.caption!r}" if item.caption else ""
-        digest.update(f"{item.sha256}:{item.label}{known}{said}\n".encode())
+        given = f":split={item.given}" if item.given else ""
+        digest.update(f"{item.sha256}:{item.label}{known}{said}{given}\n".encode())
     return digest.hexdigest()
 
 

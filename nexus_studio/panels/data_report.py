@@ -291,8 +291,8 @@ class ReportPage(QWidget):
         self._show_notes(self._all_notes, len(self._all_notes))
 
     def _notes(self, report: DoctorReport, roots: tuple[str, ...] = ()) -> list[str]:
-        notes = []
-        if report.exact_duplicates + report.near_duplicates:
+        notes = [report.split_note] if report.split_note else []
+        if report.exact_duplicates + report.near_duplicates and not report.split_note:
             notes.append("Duplicates stay on one side of the split, so validation is not made of copies.")
         if report.grey and report.grey == report.imported:
             notes.append("All pictures are grey; models see one channel.")

@@ -1,0 +1,160 @@
+"""What is held out: as the user's own splits say, else about a tenth of the items, groups of look-alikes whole.
+
+The order in which groups are taken is that of their smallest content hash, so it depends on nothing but the pictures, and
+adding some moves few. No more than a quarter of the items and a third of the groups is held out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from models_backend.contract.run_layout import Item
+
+from .own_splits import HELD_OUT, TEST, TRAIN, VALIDATION
+
+SHARE = 0.1
+
+
+@dataclass
+class Group:
+    """Look-alikes: ``key`` is their smallest content hash; how many there are of each class that they have."""
+
+    key: str
+    members: list[int]
+    classes: Counter[int]
+
+
+def assign(items: Sequence[Item], classes: Sequence[str] = ()) -> str:
+    """Sets each item's split; what there is to say about it in a sentence or two, else ""."""
+    given = Counter(item.given for item in items)
+    if given[TRAIN] and (given[VALIDATION] or given[TEST]):
+        for item in items:
+            item.split = VALIDATION if item.given in HELD_OUT else TRAIN
+        return _own(items, given)
+    groups = groups_of(items)
+    held_out = {i for group in _held_out(groups, len(items)) for i in group.members}
+    for i, item in enumerate(items):
+        item.split = VALIDATION if i in held_out else TRAIN
+    return _why(items, groups, classes)
+
+
+def groups_of(items: Sequence[Item]) -> list[Group]:
+    """The groups of look-alikes in the order of their keys; an item that is like no other is one."""
+    members: dict[int, list[int]] = {}
+    for i, item in enumerate(items):
+        members.setdefault(item.duplicate_of if item.duplicate_of >= 0 else i, []).append(i)
+    groups = [
+        Group(min(items[i].sha256 for i in group), group, Counter(items[i].label for i in group if items[i].label >= 0))
+        for group in members.values()
+    ]
+    return sorted(groups, key=lambda group: group.key)
+
+
+# ------------------------------------------------------------------------------------------------ a tenth
+
+
+def _held_out(groups: Sequence[Group], count: int) -> list[Group]:
+    """The groups to hold out. Bounds give way one after the other, and only while there is less than half of what is wanted."""
+    if len(groups) < 2:
+        return []
+    sizes: Counter[int] = Counter()
+    for group in groups:
+        sizes += group.classes
+    chosen: list[Group] = []
+    for bounds, most, order in _bounds(groups, sizes, count):
+        if _total(chosen) < _wanted(count) / 2:
+            _choose(order, chosen, bounds, most, max(1, len(groups) // 3))
+    return chosen
+
+
+def _wanted(count: int) -> int:
+    return max(1, round(SHARE * count))
+
+
+def _total(groups: Sequence[Group]) -> int:
+    return sum(len(group.members) for group in groups)
+
+
+def _bounds(groups: Sequence[Group], sizes: Counter[int], count: int) -> Iterator[tuple[dict[int, int], int, Sequence[Group]]]:
+    """(most of each class, most of all, groups in order), the strictest first: a tenth of every class, less than half of it,
+    all but one, and last a class whole; of all items a tenth, else a quarter, small groups first."""
+    small_first = sorted(groups, key=lambda group: len(group.members))
+    for most_of in (lambda n: min(math.ceil(SHARE * n), (n - 1) // 2), lambda n: (n - 1) // 2, lambda n: n - 1, lambda n: n):
+        bounds = {label: most_of(size) for label, size in sizes.items()}
+        yield bounds, _wanted(count), groups
+        yield bounds, max(1, count // 4), small_first
+
+
+def _choose(order: Sequence[Group], chosen: list[Group], bounds: dict[int, int], most: int, most_groups: int) -> None:
+    """Adds groups to those chosen, as far as the bounds allow and a tenth is not reached."""
+    taken, wanted = {group.key for group in chosen}, _wanted(_total(order))
+    used: Counter[int] = Counter()
+    for group in chosen:
+        used += group.classes
+    total = _total(chosen)
+    for group in order:
+        if total >= wanted or len(chosen) >= most_groups:
+            return
+        fits = total + len(group.members) <= most and all(used[c] + n <= bounds[c] for c, n in group.classes.items())
+        if fits and group.key not in taken:
+            chosen.append(group)
+            total, used = total + len(group.members), used + group.classes
+
+
+# ------------------------------------------------------------------------------------------------ in words
+
+
+def _own(items: Sequence[Item], given: Counter[str]) -> str:
+    """How the user's own split is kept."""
+    parts = [
+        f"{given[name]:,} {word}"
+        for name, word in ((TRAIN, "to train"), (VALIDATION, "validation"), (TEST, "test"))
+        if given[name]
+    ]
+    said = f"Split as the folders or tables say: {', '.join(parts)}"
+    if given[VALIDATION] and given[TEST]:
+        said += "; validation and test are both held out"
+    if given[""]:
+        said += f"; {given['']:,} of which nothing is said are trained on"
+    alike = _straddling(items)
+    return said + (f"; {alike:,} of those held out look like one that is trained on" if alike else "")
+
+
+def _straddling(items: Sequence[Item]) -> int:
+    """Held-out items with a look-alike among those to train on."""
+    groups = [[items[i].split for i in group.members] for group in groups_of(items) if len(group.members) > 1]
+    return sum(splits.count(VALIDATION) for splits in groups if TRAIN in splits)
+
+
+def _why(items: Sequence[Item], groups: Sequence[Group], classes: Sequence[str]) -> str:
+    """Where the data do not allow a tenth or take much of a class: one sentence, else ""."""
+    count, held = len(items), sum(item.split == VALIDATION for item in items)
+    largest = max((len(group.members) for group in groups), default=0)
+    if not held:
+        alike = (
+            "they all look alike"
+            if len(groups) == 1 and count > 1
+            else f"they are {len(groups):,} groups of look-alikes, each too large"
+        )
+        return f"None of {count:,} is held out: " + ("there is no other to train on" if count == 1 else alike)
+    lost = _classes_that_lost(items)
+    if lost:
+        names = ", ".join(classes[c] for c in lost[:3]) + (f" and {len(lost) - 3:,} more" if len(lost) > 3 else "")
+        whole = all(item.split == VALIDATION for item in items if item.label in lost)
+        share = "every item" if whole else "half or more of the items"
+        return f"Held out is {share} of {names}: look-alikes stay together, and the classes have too few groups of them"
+    if held < _wanted(count) / 2:
+        return f"Only {held:,} of {count:,} are held out: {largest:,} look alike and stay together, to train on"
+    if held > 2 * _wanted(count):
+        return f"{held:,} of {count:,} are held out, more than a tenth: look-alikes stay together"
+    return ""
+
+
+def _classes_that_lost(items: Sequence[Item]) -> list[int]:
+    """Classes of which half or more is held out."""
+    every = Counter(item.label for item in items if item.label >= 0)
+    held = Counter(item.label for item in items if item.split == VALIDATION and item.label >= 0)
+    return [label for label in sorted(held) if 2 * held[label] >= every[label]]
