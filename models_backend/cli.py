@@ -126,6 +126,7 @@ def _shared() -> argparse.ArgumentParser:
 def _looking(add) -> None:
     families = add("families", "listing:families", "list the model families, or all settings of one")
     families.add_argument("name", nargs="?", help="a family, to see its presets and settings")
+    families.add_argument("--data", default="", metavar="DATA", help="order them by how they suit a data set of the library")
     add("runs", "listing:runs", "list the runs")
     add("datasets", "listing:datasets", "list the data sets")
     samples = add("samples", "listing:samples", "list the samples, or those of one run")

@@ -64,6 +64,15 @@ def last(lines, kind):
     return next(line for line in reversed(lines) if line["kind"] == kind)
 
 
+def test_families_are_ordered_by_how_they_suit_a_data_set(run):
+    run("import", "points:density=moons,count=100")
+    lines = run("families", "--data", "points:density=moons,count=100")
+    assert [(line["key"], line["suits"], line["reason"]) for line in lines] == [
+        ("toy", True, "A part that other models of points work on")
+    ]
+    assert run("families", "--data", "nothing", status=1)[0]["what"] == "there is no such data set"
+
+
 def test_families_are_listed_and_one_with_all_its_settings(run):
     assert [line["key"] for line in run("families")] == ["toy"]
     told = run("families", "toy")

@@ -6,7 +6,8 @@ import argparse
 import time
 from collections.abc import Sequence
 
-from models_backend.contract.family import TOLD, in_order
+from models_backend.contract import suiting
+from models_backend.contract.family import TOLD, FamilyDescription, in_order
 from models_backend.contract.fields import FieldSpec
 from models_backend.engine import creation
 from models_backend.engine.terminal import Reporter
@@ -22,6 +23,8 @@ async def families(options: argparse.Namespace, reporter: Reporter) -> int:
         if options.name:
             return await _one_family(options.name, now)
         described = await now.engine.described()
+        if options.data:
+            return _suiting(described, options.data, now)
     for family in in_order(described):
         presets = ", ".join(p.name for p in family.presets)
         text = f"{family.key:24} {family.title:28} {family.group:14} {' '.join(family.modalities):14} presets: {presets}"
@@ -30,6 +33,19 @@ async def families(options: argparse.Namespace, reporter: Reporter) -> int:
             modalities=family.modalities, presets=[p.name for p in family.presets], trace=family.trace,
             proofs=[p.name for p in family.proofs], uses=[p.name for p in family.uses], provides=family.provides,
         )  # fmt: skip
+    return 0
+
+
+def _suiting(described: list[FamilyDescription], data: str, now: Session) -> int:
+    """All families by how they suit a data set, the best first."""
+    record = found("data set", now.library.datasets(), data)
+    report = now.library.dataset(record.id).report()
+    captions = report.captioned / max(1, report.imported) if report is not None else None
+    provided = {run.family for run in now.library.runs()}
+    made = {kind for family in described if family.key in provided for kind in family.provides}
+    for place, suit in enumerate(suiting.ranked(described, suiting.facts(record, captions), made), 1):
+        text = f"{place if suit.suits else '-':>3}  {suit.family.key:24} {suit.family.title:28} {suit.reason}"
+        now.reporter.result(text, key=suit.family.key, title=suit.family.title, suits=suit.suits, reason=suit.reason)
     return 0
 
 

@@ -169,6 +169,8 @@ class FamilyDescription(msgspec.Struct):
     presets: tuple[Preset, ...]
     proofs: tuple[Proof, ...]
     names: tuple[str, ...] = ()
+    classes_needed: tuple[int, int] = (0, 0)
+    made_for: str = ""
 
 
 def starting_preset(presets: Sequence[Preset]) -> Preset | None:
@@ -250,6 +252,10 @@ class Family:
     names: ClassVar[tuple[str, ...]] = ()
     modalities: ClassVar[tuple[str, ...]] = ()
     conditions: ClassVar[tuple[Condition, ...]] = ()
+    #: Classes that the data must have, at least and at most (0: any number); captions or attributes stand in for the least.
+    classes_needed: ClassVar[tuple[int, int]] = (0, 0)
+    #: The kind of condition that it was made for where that is one of several that it takes.
+    made_for: ClassVar[str] = ""
     uses: ClassVar[tuple[Part, ...]] = ()
     provides: ClassVar[tuple[str, ...]] = ()
     latents: ClassVar[tuple[str, ...]] = ()

@@ -46,6 +46,7 @@ class ConditionalDiffusion(InLatents, GuidedDiffusion):
     summary = "Denoises towards a wish"
     paper = "Ho & Salimans 2022, Classifier-Free Diffusion Guidance, arXiv:2207.12598"
     names = ("CFG", "classifier-free guidance", "class-conditional diffusion")
+    classes_needed = (2, 0)
     modalities = ("points", "image")
     conditions = (
         Condition("class", 0.1, "Which class to make; unasked, any"),

@@ -71,6 +71,7 @@ class ConditionalGAN(kind.Contest):
     summary = "A forger who takes orders"
     paper = "Mirza & Osindero 2014, Conditional Generative Adversarial Nets, arXiv:1411.1784"
     names = ("cGAN", "ACGAN", "projection discriminator")
+    classes_needed = (2, 0)
     modalities = ("points", "image")
     conditions = (Condition("class", help="What to make; nothing asked: each item its own class at random"),)
     latents = ("z",)

@@ -52,6 +52,7 @@ class CVAE(variational.Variational):
     summary = "Class asked, style drawn"
     paper = "Sohn, Lee & Yan 2015, Learning Structured Output Representation (NIPS)"
     names = ("CVAE",)
+    classes_needed = (2, 0)
     conditions = (Condition("class", 0.1, "What to draw; without it the model chooses"),)
     Config = Config
     presets = (

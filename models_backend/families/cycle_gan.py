@@ -53,6 +53,8 @@ class CycleGAN(Family):
     summary = "Translates without pairs"
     paper = "Zhu et al. 2017, Unpaired Image-to-Image Translation, arXiv:1703.10593"
     names = ("unpaired translation", "style transfer")
+    classes_needed = (2, 2)
+    made_for = "image"
     modalities = ("image",)
     conditions = (
         Condition("class", help="The kind that the picture is turned into"),

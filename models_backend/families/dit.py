@@ -49,6 +49,8 @@ class DiT(InLatents, GuidedDiffusion):
     summary = "A transformer that denoises"
     paper = "Peebles & Xie 2022, Scalable Diffusion Models with Transformers, arXiv:2212.09748"
     names = ("diffusion transformer",)
+    classes_needed = (2, 0)
+    made_for = "class"
     modalities = ("image",)
     conditions = (Condition("class", 0.1, "Which class to make; unasked, any"), *kept.CONDITIONS)
     uses = (CODEC,)

@@ -39,6 +39,7 @@ class LCM(InLatents, Distilled):
     summary = "Distils guidance: few jumps"
     paper = "Luo et al. 2023, Latent Consistency Models, arXiv:2310.04378"
     names = ("latent consistency model",)
+    classes_needed = (2, 0)
     modalities = ("image", "points")
     conditions = (
         Condition("class", 0.05, "Which class to make; unasked, any"),

@@ -50,6 +50,8 @@ class MMDiT(InLatents, Guided, flow.Flow):
     summary = "Words and patches, one flow"
     paper = "Esser et al. 2024, Scaling Rectified Flow Transformers, arXiv:2403.03206"
     names = ("SD3", "Stable Diffusion 3", "multimodal diffusion transformer", "text to image")
+    classes_needed = (2, 0)
+    made_for = "text"
     modalities = ("image",)
     conditions = (
         Condition("class", 0.1, "Which class to make; unasked, any"),

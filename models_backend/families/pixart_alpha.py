@@ -45,6 +45,8 @@ class PixArtAlpha(InLatents, GuidedDiffusion):
     summary = "A transformer hearing words"
     paper = "Chen et al. 2023, PixArt-alpha, arXiv:2310.00426"
     names = ("PixArt", "text to image")
+    classes_needed = (2, 0)
+    made_for = "text"
     modalities = ("image",)
     conditions = (
         Condition("class", 0.1, "Which class to make; unasked, any"),

@@ -48,6 +48,8 @@ class StableDiffusion(InLatents, GuidedDiffusion):
     summary = "Words to pictures by latents"
     paper = "Rombach et al. 2022, High-Resolution Image Synthesis with Latent Diffusion Models, arXiv:2112.10752"
     names = ("SD", "LDM", "latent diffusion", "text to image")
+    classes_needed = (2, 0)
+    made_for = "text"
     modalities = ("image",)
     conditions = (
         Condition("class", 0.1, "Which class to make; unasked, any"),

@@ -11,9 +11,10 @@ from PySide6.QtWidgets import QGridLayout, QListView, QStyledItemDelegate, QWidg
 from models_backend.contract.run_layout import DatasetRecord, DoctorReport, Unreadable
 
 from .. import theme
-from ..pieces import Card, Flow, button, chip, column, icon_button, label, row, section, set_role
+from ..pieces import Card, button, column, icon_button, label, row, section, set_role
 from ..shell.words import count, duration
 from ..state.session import Session
+from .data_suits import SuitsList
 
 MOST_CLASSES, MOST_SIZES, MOST_NOTES, MOST_LINES = 24, 5, 3, 5
 UNREAD_ROW = 38
@@ -205,10 +206,10 @@ class ReportPage(QWidget):
             ("imported", self.tr("imported")), ("unreadable", self.tr("unreadable")),
             ("duplicates", self.tr("duplicates")), ("captions", self.tr("captions")))}  # fmt: skip
         self.split, self.classes, self.unread = SplitBar(), ClassBars(), Unread()
-        self.sizes, self.notes, self.suits = label("", "mono", wrap=True), label("", "label", wrap=True), Flow()
+        self.sizes, self.notes, self.suits = label("", "mono", wrap=True), label("", "label", wrap=True), SuitsList(session)
         self._build()
         self.classes.chosen.connect(lambda name: self.filter_asked.emit("class", name))
-        session.catalogue.changed.connect(self._show_suitable)
+        self.suits.filled.connect(self._heads["suits"].setVisible)
 
     def _build(self) -> None:
         cards = QGridLayout()
@@ -227,11 +228,18 @@ class ReportPage(QWidget):
         self._unread_head, self._unread_title = QWidget(), section("")
         self._unread_head.setLayout(row(self._unread_title, None, copy))
         self._more = button("", "link", self._show_all_notes)
-        suits = QWidget()
-        suits.setLayout(self.suits)
         heads = self._heads
         lines = [cards, self._unread_head, self._view, heads["split"], self.split, heads["classes"], self.classes]
-        lines += [heads["sizes"], self.sizes, heads["notes"], self.notes, row(self._more, None), heads["suits"], suits, None]
+        lines += [
+            heads["sizes"],
+            self.sizes,
+            heads["notes"],
+            self.notes,
+            row(self._more, None),
+            heads["suits"],
+            self.suits,
+            None,
+        ]
         self.setLayout(column(*lines, spacing=6, margins=(12, 2, 12, 12)))
 
     # ------------------------------------------------------------------------------------------ showing
@@ -241,6 +249,7 @@ class ReportPage(QWidget):
         changed = record is not None and (self._record is None or record.id != self._record.id)
         self._record = record
         if changed:
+            self.report = None
             self._session.bridge.spawn(self._load(record))
         self._show_suitable()
 
@@ -253,6 +262,7 @@ class ReportPage(QWidget):
         """Shows a report."""
         self.report = report
         self._show_figures(report)
+        self._show_suitable()
         self.split.show_split(report.train, report.validation)
         self.classes.show_classes(report.labels)
         sizes = sorted(report.sizes.items(), key=lambda pair: -pair[1])
@@ -302,13 +312,8 @@ class ReportPage(QWidget):
         return notes + [shown_name(below(note, folder)) for note in report.notes]
 
     def _show_suitable(self) -> None:
-        self.suits.clear()
-        families = self._session.catalogue.suitable(self._record.modality) if self._record is not None else []
-        for family in families[:8]:
-            mark = chip(family.title)
-            mark.setToolTip(family.summary)
-            self.suits.addWidget(mark)
-        self._heads["suits"].setVisible(bool(families))
+        report = self.report
+        self.suits.show_dataset(self._record, report.captioned / max(1, report.imported) if report is not None else None)
 
     def _copy_unread(self) -> None:
         lines = [f"{shown_name(line.source)}\t{line.code}\t{line.reason}" for line in self.unread.lines]

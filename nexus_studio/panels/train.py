@@ -142,11 +142,11 @@ class TrainPanel(Workspace):
         self.count.setText(str(len(self.session.catalogue.families)))
 
     def _choose_family(self) -> None:
-        """The first family that learns the chosen data, while none is chosen."""
+        """The family that suits the chosen data best, while none is chosen."""
         catalogue, data = self.session.catalogue, self.session.datasets.current_record
         if not catalogue.current and catalogue.families:
-            suitable = catalogue.suitable(data.modality) if data else catalogue.families
-            catalogue.set_current((suitable or catalogue.families)[0].key)
+            suits = catalogue.suits(data, self.session.runs.records) if data else []
+            catalogue.set_current(suits[0].family.key if suits else catalogue.families[0].key)
 
     def _choose_run(self) -> None:
         """The run in training, or the newest one, while none is chosen."""

@@ -7,6 +7,7 @@ from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import QLineEdit, QListView, QStyle, QStyledItemDelegate, QVBoxLayout, QWidget
 
 from models_backend.contract.family import FamilyDescription
+from models_backend.contract.suiting import facts, lacking
 
 from .. import paint, theme
 from ..state.fuzzy import named
@@ -14,7 +15,6 @@ from ..state.session import Session
 
 FAMILY_ROLE = Qt.ItemDataRole.UserRole
 GROUP_ROLE = Qt.ItemDataRole.UserRole + 1
-NOUNS = {"image": "pictures", "points": "points", "audio": "sound", "video": "video"}
 
 
 def answering(families: list[FamilyDescription], text: str) -> list[FamilyDescription]:
@@ -216,15 +216,15 @@ class ModelsList(QWidget):
     def mark(self, family: FamilyDescription) -> tuple[str, str, str]:
         """Shape, colour token and words: does the family suit the chosen data, and did its measured budget fit here?"""
         data = self._session.datasets.current_record
-        if data is not None and data.modality not in family.modalities:
-            needs = self.tr(" or ").join(NOUNS.get(m, m) for m in family.modalities)
-            return "–", "text3", self.tr("learns {0}; the chosen data set has {1}").format(needs, NOUNS.get(data.modality))
+        missing = lacking(family, facts(data)) if data is not None else ""
+        if missing:
+            return "–", "text3", missing
         fits = self._session.preferences.get(f"fits/{family.key}")
         if fits is None:
-            return "", "text2", self.tr("not measured on this machine yet")
+            return "", "text2", self.tr("Not measured on this machine yet")
         if fits:
-            return "✓", "ok", self.tr("fits this machine, as measured")
-        return "!", "warn", self.tr("the measured setting does not fit this machine")
+            return "✓", "ok", self.tr("Fits this machine, as measured")
+        return "!", "warn", self.tr("The measured setting does not fit this machine")
 
     def remember(self, family: str, fits: bool) -> None:
         """Keep what a measured budget said."""

@@ -11,6 +11,7 @@ from models_backend.contract import fields
 from models_backend.contract.family import FamilyDescription, Preset, follows, starting_preset
 from models_backend.contract.messages import Budget
 from models_backend.contract.settings import DataSettings, TrainingSettings
+from models_backend.contract.suiting import facts, lacking
 
 from .. import pieces, theme
 from ..state.session import Session
@@ -252,8 +253,8 @@ class RunSetup(QWidget):
             return self.tr("Choose a model first.")
         if data is None:
             return self.tr("Choose or import a data set first.")
-        if data.modality not in self.family.modalities:
-            return self.tr("{0} does not learn this kind of data ({1}).").format(self.family.title, data.modality)
+        if unmet := lacking(self.family, facts(data)):
+            return self.tr("{0}: {1}.").format(self.family.title, unmet[:1].lower() + unmet[1:])
         missing = [name for name, chooser in self.parts.items() if not chooser.part.optional and not chooser.currentData()]
         return self.tr("Choose a run for “{0}”.").format(missing[0]) if missing else ""
 

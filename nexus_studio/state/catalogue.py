@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from PySide6.QtCore import QObject, Signal
 
 from models_backend.contract.family import FamilyDescription, in_order
+from models_backend.contract.run_layout import DatasetRecord, RunRecord
+from models_backend.contract.suiting import Suit, facts, ranked
 
 from ..bridge import Bridge
 
@@ -33,9 +37,10 @@ class Catalogue(QObject):
         """The family with that key, or None."""
         return next((family for family in self.families if family.key == key), None)
 
-    def suitable(self, modality: str) -> list[FamilyDescription]:
-        """The families that can learn data of a modality."""
-        return [family for family in self.families if modality in family.modalities]
+    def suits(self, record: DatasetRecord, runs: Iterable[RunRecord] = (), captions: float | None = None) -> list[Suit]:
+        """All families by how they suit a data set, the best first; ``runs`` are the parts that are there already."""
+        provided = [family.provides for run in runs if (family := self.get(run.family)) is not None]
+        return ranked(self.families, facts(record, captions), {kind for kinds in provided for kind in kinds})
 
     def set_current(self, key: str) -> None:
         """Chooses the family that the panels show."""

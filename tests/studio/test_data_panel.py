@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QPushButton
 from scripted_window import scripted_session, settle, turn
 
 from models_backend.contract.run_layout import DoctorReport, Unreadable
@@ -142,7 +142,33 @@ async def test_the_report_shows_figures_classes_and_every_unreadable_file_with_i
         assert asked == [("class", "0")]
         report._copy_unread()
         assert QApplication.clipboard().text().count("\n") == 3
-        assert [panel.report.suits.itemAt(n).widget().text() for n in range(4)] == ["Denoiser", "Flow", "Duel", "Coder"]
+
+
+async def test_models_that_suit_the_data_stand_best_first_with_a_reason_and_lead_to_train(qapp, tmp_path):
+    async with Opened(tmp_path) as panel:
+        suits, asked = panel.report.suits, []
+        await settle(lambda: bool(suits.suits))
+        panel.session.navigate.connect(lambda *where: asked.append(where))
+        assert suits.titles()[0] == "Denoiser" and sorted(suits.titles()) == ["Coder", "Denoiser", "Duel", "Flow"]
+        lines = [suits._lines.itemAt(n).widget() for n in range(4)]
+        first = lines[0].findChild(QPushButton)
+        assert first.text() == "Denoiser" and first.accessibleDescription() == "Makes each of the 10 classes when asked"
+        first.click()
+        assert asked == [("train", {"family": "denoiser", "dataset": panel.session.datasets.current})]
+        assert not suits.more.isVisible(), "all four are shown"
+
+
+async def test_models_that_cannot_learn_the_data_are_shown_with_all_and_say_why(qapp, tmp_path):
+    async with Opened(tmp_path) as panel:
+        suits, catalogue = panel.report.suits, panel.session.catalogue
+        narrow = msgspec.structs.replace(catalogue.families[0], key="dots", title="Dots", modalities=("points",))
+        catalogue.families = [*catalogue.families, narrow]
+        catalogue.changed.emit()
+        assert "Dots" not in suits.titles() and suits.more.text() == "Show all 5 models"
+        suits.more.click()
+        assert suits.titles()[-1] == "Dots" and not suits.more.isVisible()
+        last = suits._lines.itemAt(4).widget().findChild(QPushButton)
+        assert not last.isEnabled() and last.toolTip() == "Learns points; these are pictures"
 
 
 def theme_point():
