@@ -14,6 +14,7 @@ from models_backend.contract.messages import Evaluate, Export, Media, Progress, 
 from models_backend.contract.run_layout import RunRecord
 from models_backend.engine.terminal import Reporter
 from models_backend.library import storage
+from models_backend.media import timing
 
 from . import settings
 from .session import Session, found, session
@@ -137,6 +138,8 @@ async def export(options: argparse.Namespace, reporter: Reporter) -> int:
         refuse_existing(names, options.overwrite)
         request = Export(source, str(out), form, what, strip=options.strip, fps=options.fps, scale=options.scale)
         files = await called(now, request, f"writing {form}")
+    if slower := timing.left_out(options.fps, form) if what in ("trace", "path") else "":
+        reporter.note(slower, "left-out")
     for path in files:
         reporter.done(path, file=path, source=source, format=form, what=what)
     return 0

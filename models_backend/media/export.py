@@ -16,7 +16,7 @@ from models_backend.contract.run_layout import SampleRecord
 from models_backend.library import provenance, storage
 from models_backend.library.trouble import explained
 
-from . import films, stills, weights
+from . import films, stills, timing, weights
 from .pictures import bounds_of, contact_sheet, enlarged, fitting_scale, points_picture, rgb, to_uint8
 
 STILLS = ("png", "webp", "gif")
@@ -97,7 +97,7 @@ def _items(sample: Any, record: SampleRecord, request: Export, format: str, targ
         storage.make_folder(target, storage.FOR_OTHERS)
         paths = [target / f"{request.source}-{number:04d}.{format}" for number in chosen]
     for path, number in zip(paths, chosen):
-        storage.write_bytes(path, stills.encode(_scaled(pictures[number], request.scale), format, marker))
+        storage.write_bytes(path, stills.encode(_scaled(pictures[number], request.scale, format), format, marker))
     return paths
 
 
@@ -115,8 +115,12 @@ def _pictures(items: np.ndarray, record: SampleRecord, bounds: tuple | None) -> 
     return to_uint8(items)
 
 
-def _scaled(picture: np.ndarray, scale: int) -> np.ndarray:
-    return enlarged(picture, scale or fitting_scale(picture.shape[1], picture.shape[0]))
+def _scaled(picture: np.ndarray, scale: int, format: str) -> np.ndarray:
+    """Enlarged by ``scale``, or to a size that fits: by an even number in a film, which keeps colours at half the size."""
+    fitting = fitting_scale(picture.shape[1], picture.shape[0])
+    if format in FILMS and fitting > 1:
+        fitting -= fitting % 2
+    return enlarged(picture, scale or fitting)
 
 
 # ------------------------------------------------------------------------------------------------ sheets and films
@@ -131,13 +135,13 @@ def _frames(sample: Any, record: SampleRecord, request: Export, format: str) -> 
     if states is not None:
         bounds = bounds_of(states[-1]) if record.modality == "points" else None
         chosen = _chosen(request.items, states.shape[1])
-        sheets = [_sheet(state[chosen], record, request.scale, bounds) for state in states]
-        return sheets
+        return [_sheet(state[chosen], record, request.scale, format, bounds) for state in states]
     items = sample.items()
     if record.modality == "points" or moving == "sheet":
         whole = record.modality == "points"
-        return [_sheet(items if whole else items[_chosen(request.items, len(items))], record, request.scale, None)]
-    return [rgb(_scaled(items[i], request.scale)) for i in _chosen(request.items, len(items))]
+        chosen = items if whole else items[_chosen(request.items, len(items))]
+        return [_sheet(chosen, record, request.scale, format, None)]
+    return [rgb(_scaled(items[i], request.scale, format)) for i in _chosen(request.items, len(items))]
 
 
 def _trace(sample: Any) -> np.ndarray:
@@ -148,12 +152,11 @@ def _trace(sample: Any) -> np.ndarray:
     return trace["x"].astype(np.float32)
 
 
-def _sheet(items: np.ndarray, record: SampleRecord, scale: int, bounds: tuple | None) -> np.ndarray:
+def _sheet(items: np.ndarray, record: SampleRecord, scale: int, format: str, bounds: tuple | None) -> np.ndarray:
     pictures = _pictures(items, record, bounds)
     if record.modality == "points":
         return pictures[0]
-    sheet = contact_sheet(pictures)
-    return enlarged(sheet, scale or fitting_scale(sheet.shape[1], sheet.shape[0]))
+    return _scaled(contact_sheet(pictures), scale, format)
 
 
 def _strip_of(frames: list[np.ndarray]) -> np.ndarray:
@@ -165,9 +168,9 @@ def _strip_of(frames: list[np.ndarray]) -> np.ndarray:
 def _write_moving(target: Path, frames: list[np.ndarray], fps: int, format: str, marker: str) -> Path:
     """Frames as a film that holds its last one for a moment."""
     fps = max(1, fps)
-    hold = max(1, round(HOLD_S * fps))
     if format in FILMS:
+        hold = max(1, round(HOLD_S * fps))
         return films.write_film(target, [*frames, *[frames[-1]] * (hold - 1)], fps, marker)
-    durations_ms = [round(1000 / fps)] * (len(frames) - 1) + [round(1000 * hold / fps)]
-    storage.write_bytes(target, stills.encode_animation(frames, durations_ms, format, marker))
+    shown, durations_ms = timing.schedule(len(frames), fps, HOLD_S, format)
+    storage.write_bytes(target, stills.encode_animation([frames[i] for i in shown], durations_ms, format, marker))
     return target

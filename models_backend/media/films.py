@@ -1,4 +1,8 @@
-"""Frames to MP4 and WebM. H.264 and VP9 through PyAV; without it VP9 WebM through OpenCV, which cannot write H.264."""
+"""Frames to MP4 and WebM. H.264 and VP9 through PyAV; without it VP9 WebM through OpenCV, which cannot write H.264.
+
+Players that are not told guess the colours of a film by its size. So it is said in the stream: BT.709 through PyAV, the BT.601
+that OpenCV writes in the header of each key frame.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import logging
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +19,8 @@ from models_backend.contract.messages import TroubleError
 from models_backend.library import storage
 
 log = logging.getLogger(__name__)
+
+_BT709, _LIMITED = 1, 1  # ITU-T H.273: primaries, transfer and matrix of BT.709 have one number; 16 to 235 of 255
 
 _CODECS = {"mp4": ("libx264", "libopenh264", "h264_videotoolbox", "h264_mf"), "webm": ("libvpx-vp9", "libvpx")}
 _OPTIONS = {
@@ -70,10 +77,20 @@ def _through_av(temp: Path, kind: str, codec: str, frames: Iterable[np.ndarray],
             if stream is None:
                 stream = container.add_stream(codec, rate=Fraction(fps), options=_OPTIONS.get(codec, {}))
                 stream.height, stream.width, stream.pix_fmt = frame.shape[0], frame.shape[1], "yuv420p"
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+                _told_bt709(stream.codec_context)
+            picture = av.VideoFrame.from_ndarray(frame, format="rgb24")
+            picture = picture.reformat(format="yuv420p", dst_colorspace=_BT709, dst_color_range=_LIMITED)
+            container.mux(stream.encode(_told_bt709(picture)))
         if stream is None:
             raise TroubleError("a film needs at least one frame", temp.name)
         container.mux(stream.encode())
+
+
+def _told_bt709(owner: Any) -> Any:
+    """A codec context or frame that says how its numbers are meant."""
+    owner.color_primaries = owner.color_trc = owner.colorspace = _BT709
+    owner.color_range = _LIMITED
+    return owner
 
 
 # ------------------------------------------------------------------------------------------------ OpenCV
@@ -96,9 +113,27 @@ def _through_cv2(temp: Path, frames: Iterable[np.ndarray], fps: int, marker: str
     if writer is None:
         raise TroubleError("a film needs at least one frame", temp.name)
     writer.release()
+    _tell_bt601(temp, size)
     if marker:
         with temp.open("ab") as file:
             file.write(void_element(marker.encode()))
+
+
+def _tell_bt601(path: Path, size: tuple[int, int]) -> None:
+    """Writes into the key frames of a VP9 film of ``size`` (width, height) which matrix their colours went through: three bits
+    behind the sync code that stand at "unknown" (VP9 bitstream specification, 7.2.2)."""
+    data = bytearray(path.read_bytes())
+    stated = (size[0] - 1) << 16 | size[1] - 1
+    at = data.find(_SYNC)
+    while at > 0:
+        after = int.from_bytes(data[at + 3 : at + 8], "big")
+        if data[at - 1] & 0xC4 == 0x80 and after >> 37 == 0 and after >> 4 & 0xFFFFFFFF == stated:
+            data[at + 3] |= _CS_BT_601 << 5
+        at = data.find(_SYNC, at + 1)
+    path.write_bytes(data)
+
+
+_SYNC, _CS_BT_601 = b"\x49\x83\x42", 1
 
 
 def void_element(content: bytes) -> bytes:

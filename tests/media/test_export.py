@@ -15,7 +15,7 @@ from models_backend.contract.run_layout import CheckpointState, RunRecord, Sampl
 from models_backend.library import provenance
 from models_backend.library.library import Library
 from models_backend.library.samples import SampleFolder
-from models_backend.media import films
+from models_backend.media import films, timing
 from models_backend.media.export import export
 
 STEPS, COUNT = 5, 4
@@ -83,6 +83,36 @@ MOVING = {"gif": STEPS, "apng": STEPS, "webp": STEPS, "mp4": STEPS + 7, "webm": 
 def test_a_film_has_every_step_and_holds_the_last(library, pictures, tmp_path, format, frames):
     (path,) = export(library, Export("made", str(tmp_path / f"film.{format}"), format, "trace", fps=5))
     assert frame_count(path) == frames
+
+
+def durations(path):
+    """ms of every frame, as a browser plays them."""
+    film, found = Image.open(path), []
+    for number in range(film.n_frames):
+        film.seek(number)
+        film.load()
+        found.append(round(film.info["duration"]))
+    return [100 if ms <= 10 else ms for ms in found]
+
+
+@pytest.mark.parametrize("fps", [1, 5, 12, 24, 30, 50, 60, 90, 120, 240])
+@pytest.mark.parametrize(("format", "shortest"), [("gif", 20), ("webp", 11), ("apng", 11)])
+def test_animations_play_as_fast_as_asked_at_any_rate(library, tmp_path, format, shortest, fps):
+    count = 60
+    trace = np.linspace(-1, 1, count, dtype=np.float32)[:, None, None, None, None] * np.ones((1, 1, 3, 8, 8), np.float32)
+    SampleFolder.create(library, sample_record("long", "image", 1), np.zeros((1, 8, 8, 3), np.uint8), {"x": trace})
+    (path,) = export(library, Export("long", str(tmp_path / f"a.{format}"), format, "trace", fps=fps, scale=1))
+    found = durations(path)
+    assert min(found) >= shortest and len(found) <= count
+    assert sum(found) == pytest.approx(1000 * (count - 1) / fps + 1500, abs=max(30, 1000 / fps))
+    film = Image.open(path)
+    film.seek(film.n_frames - 1)
+    assert np.asarray(film.convert("RGB"))[4, 4].min() >= 252
+
+
+def test_a_rate_that_browsers_do_not_play_is_told():
+    assert "50 frames a second of a GIF" in timing.left_out(60, "gif") and not timing.left_out(50, "gif")
+    assert not timing.left_out(60, "webp") and timing.left_out(120, "apng") and not timing.left_out(240, "mp4")
 
 
 def test_single_items_are_the_items_bit_for_bit(library, pictures, tmp_path):
