@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from models_backend.contract import measures
 from models_backend.contract.fields import FieldError, Problem
 from models_backend.contract.messages import Evaluate, Export, Media, Progress, Sample, TroubleError
 from models_backend.contract.run_layout import RunRecord
@@ -172,5 +173,7 @@ async def evaluate(options: argparse.Namespace, reporter: Reporter) -> int:
         request = Evaluate(record.id, options.n, options.seed, sampling, options.checkpoint, features)
         figures = await called(now, request, f"measuring {record.title}")
     for name, value in sorted(figures.items()):
-        reporter.result(f"{name:28} {value:.5g}", measure=name, value=value, run=record.id)
+        reporter.result(f"{name:28} {value:<12.5g} {measures.title(name)}", measure=name, value=value, run=record.id)
+    for sentence in measures.warnings(figures):
+        reporter.note(sentence, "warning")
     return 0

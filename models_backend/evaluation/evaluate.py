@@ -1,23 +1,25 @@
-"""Measures of a run on held-out data, each beside its real-against-real floor where there is one.
+"""Measures of a run on held-out data, each beside its real-against-real floor or the same share of real items.
 
-Names: ``sure least_class class_entropy classifier_accuracy sure_real near_copies fd fd_floor kid kid_floor inception_score
-ms_ssim_within precision recall density coverage`` of pictures; ``w2 w2_floor w1 w1_floor modes within_3sd least_mode`` of
-points, ``w1_model`` in the units that the model sees, in which a critic estimates it; ``w2_<n>step``, ``fd_<n>step`` for n
-of ``FEW`` and ``straightness`` where sampling takes steps; ``reconstruction_accuracy reconstruction_psnr
-reconstruction_ssim`` and ``log_likelihood ppca_nats ppca_gap`` where the model knows them; those of ``following`` for
-conditional runs; ``mig sap dci dci_completeness dci_informativeness`` of latents on data with known factors; the family's
-own diagnostics; ``health_<monitor>``: 0 ok, 1 warn, 2 bad.
+Names stand in ``contract.measures`` with their words. ``<name>_real`` is a share's counterpart of real held-out items and
+``<name>_ratio`` their quotient, ``<name>_floor`` a distance's between real items. Pictures are measured by the data's reader
+(see ``features``), points in data units; ``w2_<n>step``, ``fd_<n>step`` for n of ``FEW`` and ``straightness`` where sampling
+takes steps; conditional runs by ``following``; latents by ``disentanglement`` on data with known factors; then what the
+family's own diagnostics say, and ``health_<monitor>``: 0 ok, 1 warn, 2 bad.
 
 With a pretrained model also, under the model's name (``clip`` for one): ``fd_clip fd_floor_clip kid_clip kid_floor_clip
 precision_clip recall_clip density_clip coverage_clip``, ``class_diversity_clip`` of runs that are asked for classes,
 ``reconstruction_distance_clip`` (1 - cos) where the run reconstructs; by a whole CLIP of runs that are asked for captions,
 ``clip_score`` and ``clip_score_real``, that of the pictures that the captions belong to.
+
+Where few items are held out, what would be compared with them is left out; ``held_out`` tells their number, and
+``contract.measures.warnings`` what that means.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Any, Protocol
 
 import numpy as np
@@ -25,6 +27,7 @@ import torch
 
 from ..contract.family import Family, LoadedRun
 from ..contract.fields import build, describe, merged, plain
+from ..contract.measures import CALIBRATED, LEAST, REAL, with_ratios
 from ..contract.messages import Event, Metrics, Progress, TroubleError
 from ..contract.trace import TraceInfo
 from ..data.densities import MIXTURES
@@ -43,6 +46,8 @@ CODED = 4000
 FEW = (1, 2, 4)
 #: Values (items times dimensions) on which a likelihood is asked.
 LIKELIHOOD_VALUES = 100_000
+#: Diagnostics that compare sets of items.
+COMPARING = ("coverage", "recall")
 LEVELS = {"ok": 0.0, "warn": 1.0, "bad": 2.0}
 
 
@@ -65,21 +70,28 @@ def evaluate(library: object, loaded: LoadedRun, data: Dataset, count: int, seed
     seen_by = _opened(features, data, loaded.device, tell) if features else None
     say(0, f"making {count} items")
     steps = "steps" in {f.name for f in describe(type(loaded.family).Sampling).fields}
-    given = following.asked(loaded, data)
+    given, found = following.asked(loaded, data), {"held_out": data.validation.count}
     made, trace = draw(count, seed, sampling, TRACED if steps else 0, given)
-    found = {"straightness": trace.straightness} if trace is not None and steps else {}
+    found |= {"straightness": trace.straightness} if trace is not None and steps else {}
     say(1, "measuring them")
     measure = _of_points if data.spec.modality == "points" else _of_pictures
-    few = {n: _array(draw(count, seed, {**sampling, "steps": n}, 0, given)[0]) for n in (FEW if steps else ())}
-    found |= measure(data, _array(made), few, seed, tell)
+    made, few = _array(made), {}
+    if steps and comparable(data, made):
+        few = {n: _array(draw(count, seed, {**sampling, "steps": n}, 0, given)[0]) for n in FEW}
+    found |= measure(data, made, few, seed, tell)
     if seen_by is not None:
-        found |= _of_features(seen_by, loaded, data, _array(made), seed)
+        found |= _of_features(seen_by, loaded, data, made, seed)
     if given and data.spec.modality == "image":
-        found |= following.measured(loaded, data, lambda: reader(data), _array(made), _maker(draw, seed, sampling), seed)
+        found |= following.measured(loaded, data, lambda: reader(data), made, _maker(draw, seed, sampling), seed)
     say(2, "asking the model itself")
     found = _of_model(loaded, data, sampling, seed, history, seen_by) | found  # what was measured on the items stands
     say(3, "done")
-    return {name: float(value) for name, value in found.items() if math.isfinite(value)}
+    return with_ratios({name: float(value) for name, value in found.items() if math.isfinite(value)})
+
+
+def comparable(data: Dataset, made: np.ndarray) -> bool:
+    """Whether there are enough items, held out, known and made, to compare sets of them."""
+    return min(data.validation.count, data.train.count, len(made)) >= LEAST
 
 
 def _maker(draw: Draw, seed: int, sampling: dict[str, Any]) -> following.Make:
@@ -115,7 +127,12 @@ def _array(items: Any) -> np.ndarray:
 
 def some(split: Split, count: int, seed: int) -> np.ndarray:
     """Up to ``count`` items of a split, chosen by the seed."""
-    return split.take(np.sort(np.random.default_rng(seed).permutation(split.count)[:count]))
+    return split.take(chosen(split, count, seed))
+
+
+def chosen(split: Split, count: int, seed: int) -> np.ndarray:
+    """The places of these items in the split, in its order."""
+    return np.sort(np.random.default_rng(seed).permutation(split.count)[:count])
 
 
 # ------------------------------------------------------------------------------------------------ points
@@ -123,23 +140,32 @@ def some(split: Split, count: int, seed: int) -> np.ndarray:
 
 def _of_points(data: Dataset, made: np.ndarray, few: dict[int, np.ndarray], seed: int, tell: Any) -> dict[str, float]:
     """Measures in data units."""
+    found = _compared(data, made, few, seed) if comparable(data, made) else {}
+    mixture = MIXTURES.get(data.record.options.get("density", ""))
+    if mixture is not None:
+        modes = measures.mode_coverage(data.in_units(made), mixture.centres, mixture.std)
+        found |= {"modes": modes.covered, "within_3sd": modes.within, "least_mode": min(modes.shares)}
+    if mixture is not None and data.validation.count >= LEAST:
+        real = data.in_units(some(data.validation, len(made), seed))
+        modes = measures.mode_coverage(real, mixture.centres, mixture.std)
+        found |= {"within_3sd_real": modes.within, "least_mode_real": min(modes.shares)}
+    return found
+
+
+def _compared(data: Dataset, made: np.ndarray, few: dict[int, np.ndarray], seed: int) -> dict[str, float]:
+    """Distances of points."""
     n = min(len(made), data.validation.count, data.train.count, SQUARE)
     seen = some(data.validation, n, seed)
     real, train = data.in_units(seen), data.in_units(some(data.train, n, seed))
     points = data.in_units(made)
     more = np.random.default_rng(seed).permutation(data.in_units(some(data.train, len(points), seed)))  # ``some`` sorts
-    found = {"w2": mean_w2(real, points), "w2_floor": mean_w2(real, more)} | _manifold(real, points[:n])
+    found = {"w2": mean_w2(real, points), "w2_floor": mean_w2(real, more)} | _manifold(real, points[:n], train)
     found |= {
         "w1": measures.w1(real, points[:n]),
         "w1_floor": measures.w1(real, train),
         "w1_model": measures.w1(seen, made[:n]),
     }
-    found |= {f"w2_{steps}step": measures.w2(real, data.in_units(items)[:n]) for steps, items in few.items()}
-    mixture = MIXTURES.get(data.record.options.get("density", ""))
-    if mixture is not None:
-        modes = measures.mode_coverage(points, mixture.centres, mixture.std)
-        found |= {"modes": modes.covered, "within_3sd": modes.within, "least_mode": min(modes.shares)}
-    return found
+    return found | {f"w2_{steps}step": measures.w2(real, data.in_units(items)[:n]) for steps, items in few.items()}
 
 
 def mean_w2(real: np.ndarray, made: np.ndarray) -> float:
@@ -149,9 +175,10 @@ def mean_w2(real: np.ndarray, made: np.ndarray) -> float:
     return float(np.mean([measures.w2(real[:n], chunk) for chunk in chunks[:8]]))
 
 
-def _manifold(real: np.ndarray, made: np.ndarray) -> dict[str, float]:
-    found = measures.manifold(real, made)
-    return {"precision": found.precision, "recall": found.recall, "density": found.density, "coverage": found.coverage}
+def _manifold(real: np.ndarray, made: np.ndarray, other: np.ndarray) -> dict[str, float]:
+    """How made items lie among held-out ones, and how as many training items (``other``) do."""
+    found, truly = asdict(measures.manifold(real, made)), asdict(measures.manifold(real, other[: len(made)]))
+    return found | {name + REAL: value for name, value in truly.items()}
 
 
 # ------------------------------------------------------------------------------------------------ pictures
@@ -159,16 +186,26 @@ def _manifold(real: np.ndarray, made: np.ndarray) -> dict[str, float]:
 
 def _of_pictures(data: Dataset, made: np.ndarray, few: dict[int, np.ndarray], seed: int, tell: Any) -> dict[str, float]:
     features = reader(data, tell)
-    held_out = some(data.validation, SQUARE, seed)
+    places = chosen(data.validation, SQUARE, seed)
+    held_out = data.validation.take(places)
     train = some(data.train, max(8 * SQUARE, len(held_out)), seed)
+    limit = measures.near_limit(train, held_out)
+    found = {"near_copies": measures.near_copies(made, train, limit)}
+    if comparable(data, made):
+        found |= {"near_copies_real": measures.near_copies(held_out, train, limit)}
+        found |= _distances(features, held_out, made, train, few, seed)
+    return found | (_of_classes(features, data, made, places) if labelled(data) else {})
+
+
+def _distances(features: Features, held_out: np.ndarray, made: np.ndarray, train: np.ndarray, few: dict[int, np.ndarray],
+               seed: int) -> dict[str, float]:  # fmt: skip
+    """What compares sets of pictures by their features."""
     real, of_made = features(held_out), features(made)
     of_train = np.random.default_rng(seed).permutation(features(train))  # ``some`` keeps the data set's order: by class, often
     found = {"fd": mean_frechet(real, of_made), "fd_floor": mean_frechet(real, of_train),
-             "kid": likeness.kernel_distance(real, of_made), "kid_floor": likeness.kernel_distance(real, of_train),
-             "near_copies": measures.near_copies(made, train, held_out)}  # fmt: skip
-    found |= _manifold(real, of_made[: len(real)])
-    found |= {f"fd_{steps}step": mean_frechet(real, features(items)) for steps, items in few.items()}
-    return found | (_of_classes(features, made, held_out) if labelled(data) else {})
+             "kid": likeness.kernel_distance(real, of_made), "kid_floor": likeness.kernel_distance(real, of_train)}  # fmt: skip
+    found |= _manifold(real, of_made[: len(real)], of_train)
+    return found | {f"fd_{steps}step": mean_frechet(real, features(items)) for steps, items in few.items()}
 
 
 def mean_frechet(real: np.ndarray, made: np.ndarray) -> float:
@@ -178,17 +215,23 @@ def mean_frechet(real: np.ndarray, made: np.ndarray) -> float:
     return float(np.mean([measures.frechet(real, chunk) for chunk in chunks[:8]]))
 
 
-def _of_classes(features: Features, made: np.ndarray, held_out: np.ndarray) -> dict[str, float]:
-    probabilities = features.probabilities(made)
-    shares = measures.class_shares(probabilities)
-    truly = features.probabilities(held_out)
-    return {"inception_score": likeness.inception_score(probabilities), "inception_score_real": likeness.inception_score(truly),
-            "ms_ssim_within": likeness.similarity_within(made, probabilities.argmax(1)),
-            "ms_ssim_within_real": likeness.similarity_within(held_out, truly.argmax(1)),
-            "sure": measures.sure(probabilities), "least_class": float(shares.min()),
+def _of_classes(features: Features, data: Dataset, made: np.ndarray, places: np.ndarray) -> dict[str, float]:
+    """What the reader sees in made items, and in held-out ones at ``places``."""
+    found = _seen(features.probabilities(made), made) | {"classifier_accuracy": features.accuracy}
+    if features.temperatures:
+        found["temperature"] = features.temperatures[0]
+    if len(places) >= LEAST:
+        held_out = data.validation.take(places)
+        truly = _seen(features.held_out_probabilities(held_out, places), held_out)
+        found |= {name + REAL: value for name, value in truly.items()}
+    return found
+
+
+def _seen(probabilities: np.ndarray, items: np.ndarray) -> dict[str, float]:
+    return {"sure": measures.sure(probabilities), "least_class": float(measures.class_shares(probabilities).min()),
             "class_entropy": measures.class_entropy(probabilities),
-            "classifier_accuracy": features.accuracy,
-            "sure_real": measures.sure(truly)}  # fmt: skip
+            "inception_score": likeness.inception_score(probabilities),
+            "ms_ssim_within": likeness.similarity_within(items, probabilities.argmax(1))}  # fmt: skip
 
 
 # ------------------------------------------------------------------------------------------------ pretrained features
@@ -204,28 +247,31 @@ def _opened(folder: str, data: Dataset, device: torch.device, tell: Any) -> pret
 def _of_features(features: pretrained.Pretrained, loaded: LoadedRun, data: Dataset, made: np.ndarray,
                  seed: int) -> dict[str, float]:  # fmt: skip
     """What the data set's reader measures, by a pretrained model; floors from as many training items as were made."""
+    heard = following.hears(loaded, data)
+    seen = features(made)
+    words = _of_words(features, data, seen) if heard == "text" and features.say else {}
+    if not comparable(data, made):
+        return words
     picks = np.random.default_rng(seed)
     held_out = np.sort(picks.permutation(data.validation.count)[: min(len(made), SQUARE)])
     train = picks.permutation(data.train.count)[: max(len(made), len(held_out))]
-    real, other, seen = features(data.validation.take(held_out)), features(data.train.take(train)), features(made)
+    real, other = features(data.validation.take(held_out)), features(data.train.take(train))
     found = {"fd": mean_frechet(real, seen), "fd_floor": mean_frechet(real, other),
              "kid": likeness.kernel_distance(real, seen), "kid_floor": likeness.kernel_distance(real, other)}  # fmt: skip
-    found |= _manifold(real, seen[: len(real)])
-    heard = following.hears(loaded, data)
+    found |= _manifold(real, seen[: len(real)], other)
     if heard == "class" and labelled(data):
         labels = data.validation.labels[held_out]
         within = measures.spread_within(seen, following.in_turn(loaded, data, len(seen)))
         found["class_diversity"] = within / max(measures.spread_within(real[labels >= 0], labels[labels >= 0]), 1e-12)
-    named = {f"{name}_{features.name}": value for name, value in found.items()}
-    return named | (_of_words(features, data, seen) if heard == "text" and features.say else {})
+    return words | {f"{name}_{features.name}": value for name, value in found.items()}
 
 
 def _of_words(features: pretrained.Pretrained, data: Dataset, seen: np.ndarray) -> dict[str, float]:
     """How items (their features, N) made of the prompts in turn go with them, and how the prompts' own pictures do."""
-    prompts = following.prompts(data)
-    words = features.words([data.validation.captions[i] for i in prompts])
+    split, prompts = following.asked_split(data), following.prompts(data)
+    words = features.words([split.captions[i] for i in prompts])
     return {"clip_score": likeness.clip_score(seen, words[np.arange(len(seen)) % len(words)]),
-            "clip_score_real": likeness.clip_score(features(data.validation.take(prompts)), words)}  # fmt: skip
+            "clip_score_real": likeness.clip_score(features(split.take(prompts)), words)}  # fmt: skip
 
 
 # ------------------------------------------------------------------------------------------------ the model itself
@@ -234,14 +280,17 @@ def _of_words(features: pretrained.Pretrained, data: Dataset, seen: np.ndarray) 
 def _of_model(loaded: LoadedRun, data: Dataset, sampling: dict[str, Any], seed: int, history: History | None,
               seen_by: pretrained.Pretrained | None) -> dict[str, float]:  # fmt: skip
     """The family's diagnostics on held-out items, its reconstructions, and its health."""
-    held_out = some(data.validation, DIAGNOSED, seed)
-    generator = torch.Generator(device=loaded.device).manual_seed(seed)
-    with torch.no_grad():
-        told = loaded.family.diagnostics(loaded.nets, torch.from_numpy(held_out).to(loaded.device), generator)
-    found = {k: v for k, v in told.items() if isinstance(v, (int, float))}
-    found |= _reconstructions(loaded, data, sampling, seed, seen_by)
-    found |= _disentanglement(loaded, data, seed)
-    found |= _likelihood(loaded, data, held_out, seed)
+    held_out, told, found = some(data.validation, DIAGNOSED, seed), {}, {}
+    if len(held_out):
+        generator = torch.Generator(device=loaded.device).manual_seed(seed)
+        with torch.no_grad():
+            told = loaded.family.diagnostics(loaded.nets, torch.from_numpy(held_out).to(loaded.device), generator)
+        few = COMPARING if len(held_out) < LEAST else ()
+        found = {k: v for k, v in told.items() if isinstance(v, (int, float)) and k not in few}
+        found |= _reconstructions(loaded, data, sampling, seed, seen_by)
+        found |= _likelihood(loaded, data, held_out, seed)
+    if min(data.train.count, data.validation.count) >= CALIBRATED:
+        found |= _disentanglement(loaded, data, seed)
     if history is not None:
         found |= health_levels(type(loaded.family), history, told, plain(loaded.config))
     return found
@@ -306,5 +355,7 @@ def _reconstructions(loaded: LoadedRun, data: Dataset, sampling: dict[str, Any],
         pair = seen_by(x[:LOOKED_AT]), seen_by(again[:LOOKED_AT])
         found[f"reconstruction_distance_{seen_by.name}"] = likeness.feature_distance(*pair)
     if data.spec.modality == "image" and labelled(data):
-        found["reconstruction_accuracy"] = measures.accuracy(reader(data).probabilities(again), data.validation.labels[index])
+        of, labels = reader(data), data.validation.labels[index]
+        found["reconstruction_accuracy"] = measures.accuracy(of.scores(again), labels)
+        found["reconstruction_accuracy_real"] = measures.accuracy(of.scores(x), labels)
     return found

@@ -1,4 +1,7 @@
-"""The data set's own reader: a classifier trained on the training split, judged on the held-out one, and kept.
+"""The data set's own reader: a classifier trained on the training split, judged and calibrated on the held-out one, and kept.
+
+Calibrated by a temperature (Guo 2017, arXiv:1706.04599): scores are divided by what makes held-out labels likeliest. Held-out
+items themselves are read at the temperature of the other half of them, so that none is read by what it helped to fit.
 
 Where the data have no labels, the same network with seeded random weights gives features (no classes, no accuracy),
 scaled to the spread of the real items so that distances do not round to nothing.
@@ -18,7 +21,10 @@ import safetensors
 import safetensors.torch
 import torch
 import torch.nn.functional as F
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax, softmax
 
+from ..contract.measures import CALIBRATED
 from ..contract.messages import Progress
 from ..data.reading import Dataset, Split
 from ..library import storage
@@ -29,21 +35,34 @@ from ..objectives.adversarial import shifted
 VERSION = 1
 STEPS, BATCH, RATE = 800, 64, 3e-3
 CHUNK = 512
+#: Temperature at most; there a reader is hardly surer of one class than of another.
+HOTTEST = 20.0
 
 
 @dataclass
 class Features:
-    """A reader in eval mode, with its accuracy on held-out items (NaN without labels) and a hash of its weights."""
+    """A reader in eval mode, with its accuracy on held-out items (NaN where none is labelled) and a hash of its weights.
+    ``temperatures``: by all held-out items, by those at odd places and by those at even ones; () where too few are labelled."""
 
     net: Reader
     classes: tuple[str, ...]
     accuracy: float
     scale: float
     weights: str
+    temperatures: tuple[float, ...] = ()
 
     def probabilities(self, items: np.ndarray) -> np.ndarray:
         """Items (N, C, H, W) -> class probabilities (N, K)."""
-        return np.concatenate([F.softmax(self.net(x), 1).numpy() for x in _chunks(items)])
+        return softmax(self.scores(items) / (self.temperatures or (1.0,))[0], 1)
+
+    def held_out_probabilities(self, items: np.ndarray, places: np.ndarray) -> np.ndarray:
+        """The same of held-out items at ``places`` (N,) of their split, each at the temperature of the others' half."""
+        apart = np.array(self.temperatures[1:] or (1.0, 1.0))
+        return softmax(self.scores(items) / apart[places % 2][:, None], 1)
+
+    def scores(self, items: np.ndarray) -> np.ndarray:
+        """Items (N, C, H, W) -> class scores (N, K) as the network gives them."""
+        return np.concatenate([self.net(x).double().numpy() for x in _chunks(items)])
 
     def __call__(self, items: np.ndarray) -> np.ndarray:
         """Items (N, C, H, W) -> features (N, F)."""
@@ -70,7 +89,8 @@ def labelled(data: Dataset) -> bool:
 
 def _name(data: Dataset) -> str:
     shown = "x".join(str(n) for n in data.spec.shape)
-    return f"reader-{VERSION}-{shown}-{hashlib.sha256(data.train.labels.tobytes()).hexdigest()[:8]}"
+    known = (data.train.labels, data.train.positions, data.validation.labels)
+    return f"reader-{VERSION}-{shown}-{hashlib.sha256(b'|'.join(part.tobytes() for part in known)).hexdigest()[:8]}"
 
 
 def _kept(path: Path, data: Dataset) -> Features | None:
@@ -83,9 +103,9 @@ def _kept(path: Path, data: Dataset) -> Features | None:
         net.load_state_dict(safetensors.torch.load_file(path))
     except (safetensors.SafetensorError, KeyError, ValueError, RuntimeError, OSError):
         return None  # a damaged cache is made again
-    if told["fingerprint"] != data.spec.fingerprint:
+    if told["fingerprint"] != data.spec.fingerprint or "temperatures" not in told:
         return None
-    return Features(net.eval(), data.spec.classes, told["accuracy"], told["scale"], _hash(net))
+    return Features(net.eval(), data.spec.classes, told["accuracy"], told["scale"], _hash(net), tuple(told["temperatures"]))
 
 
 def _made(path: Path, data: Dataset, tell: Callable[[Progress], None]) -> Features:
@@ -94,10 +114,11 @@ def _made(path: Path, data: Dataset, tell: Callable[[Progress], None]) -> Featur
         _train(net, data.train, tell)
     found = Features(net.eval(), data.spec.classes, float("nan"), 1.0, _hash(net))
     if labelled(data):
-        found.accuracy = _accuracy(found, data.validation)
+        found.accuracy, found.temperatures = _judged(found, data.validation)
     else:
         found.scale = 1.0 / max(float(found(data.train.take(range(min(1000, data.train.count)))).std()), 1e-12)
-    told = {"fingerprint": data.spec.fingerprint, "accuracy": found.accuracy, "scale": found.scale}
+    told = {"fingerprint": data.spec.fingerprint, "accuracy": found.accuracy, "scale": found.scale,
+            "temperatures": found.temperatures}  # fmt: skip
     state = {k: v.contiguous() for k, v in net.state_dict().items()}
     storage.make_folder(path.parent)
     storage.write_bytes(path, safetensors.torch.save(state, {"reader": json.dumps(told)}))
@@ -131,11 +152,29 @@ def _train(net: Reader, split: Split, tell: Callable[[Progress], None]) -> None:
                 tell(Progress(step, STEPS, "training the reader that judges the items"))
 
 
-def _accuracy(found: Features, split: Split) -> float:
+def _judged(found: Features, split: Split) -> tuple[float, tuple[float, ...]]:
+    """Accuracy and temperatures by the labelled held-out items."""
     known = np.flatnonzero(split.labels >= 0)
     if not len(known):
-        return float("nan")
-    return float((found.probabilities(split.take(known)).argmax(1) == split.labels[known]).mean())
+        return float("nan"), ()
+    scores, labels = found.scores(split.take(known)), split.labels[known]
+    accuracy = float((scores.argmax(1) == labels).mean())
+    if len(known) < CALIBRATED:
+        return accuracy, ()
+    every, odd = np.ones(len(known), bool), known % 2 == 1
+    parts = [every, odd if odd.any() else every, every if odd.all() else ~odd]
+    return accuracy, tuple(temperature(scores[part], labels[part]) for part in parts)
+
+
+def temperature(scores: np.ndarray, labels: np.ndarray) -> float:
+    """What scores (N, K) are to be divided by to make the labels (N,) likeliest. Never below 1: that a few items are all read
+    right is no reason to be surer."""
+    rows = np.arange(len(labels))
+
+    def nats(log_temperature: float) -> float:
+        return -float(log_softmax(scores / np.exp(log_temperature), 1)[rows, labels].mean())
+
+    return float(np.exp(minimize_scalar(nats, bounds=(0.0, np.log(HOTTEST)), method="bounded").x))
 
 
 def _hash(net: Reader) -> str:

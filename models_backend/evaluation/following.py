@@ -24,8 +24,9 @@ from ..conditions import text
 from ..conditions.prompts import escaped
 from ..contract.family import LoadedRun, heard, translates
 from ..contract.fields import describe
+from ..contract.measures import REAL
 from ..data import asked_pictures, scenes
-from ..data.reading import Dataset
+from ..data.reading import Dataset, Split
 from . import measures, scene_reader, style, translation
 from .features import Features, labelled
 
@@ -57,14 +58,22 @@ def asked(loaded: LoadedRun, data: Dataset) -> dict[str, Any]:
     if kind == "image":
         return asked_pictures.translations(data, PROMPTS)
     if kind == "text":
-        return {"text": [escaped(data.validation.captions[i]) for i in prompts(data)]}
+        return {"text": [escaped(asked_split(data).captions[i]) for i in prompts(data)]}
     return {"class": [int(i) for i in shown(loaded, data)]} if kind else {}
 
 
+def asked_split(data: Dataset) -> Split:
+    """Where prompts come from: the held-out items, or the training items where no held-out one has a caption."""
+    return data.validation if _captioned(data.validation) else data.train
+
+
 def prompts(data: Dataset) -> np.ndarray:
-    """The places (N,) in the validation split whose captions are asked for."""
-    captions = enumerate(data.validation.captions)
-    return np.array([i for i, caption in captions if caption and len(caption.encode()) <= text.LONGEST][:PROMPTS], int)
+    """The places (N,) in ``asked_split`` whose captions are asked for."""
+    return np.array(_captioned(asked_split(data))[:PROMPTS], int)
+
+
+def _captioned(split: Split) -> list[int]:
+    return [i for i, caption in enumerate(split.captions) if caption and len(caption.encode()) <= text.LONGEST]
 
 
 def measured(loaded: LoadedRun, data: Dataset, features: Callable[[], Features], made: np.ndarray, make: Make,
@@ -78,6 +87,7 @@ def measured(loaded: LoadedRun, data: Dataset, features: Callable[[], Features],
         return found | (_along_text(data, features(), make, seed) if guided else {})
     if kind == "class" and labelled(data):
         found = of_classes(loaded, data, features(), made, seed) | across_classes(loaded, make)
+        found["class_accuracy_real"] = features().accuracy
         return found | (along_guidance(loaded, data, features(), make, seed) if guided else {})
     return {}
 
@@ -115,7 +125,7 @@ def of_classes(loaded: LoadedRun, data: Dataset, features: Features, made: np.nd
     """Accuracy and diversity of items made of every class in turn."""
     labels = in_turn(loaded, data, len(made))
     return {
-        "class_accuracy": measures.accuracy(features.probabilities(made), labels),
+        "class_accuracy": measures.accuracy(features.scores(made), labels),
         "class_diversity": measures.spread_within(features(made), labels) / spread_of_real(data, features, seed),
     }
 
@@ -156,7 +166,9 @@ def _of_pictures(data: Dataset, made: np.ndarray, make: Make) -> dict[str, float
     found = {"cycle_psnr": translation.psnr(start, returned)}
     if data.record.options.get("style") and data.spec.shape[0] == 3:
         found |= translation.of_styles(start, made, goal == 1)
-        found["switched_before"] = translation.of_styles(start, start, goal == 1)["domain_switched"]
+        before = translation.of_styles(start, start, goal == 1)
+        found["switched_before"] = before.pop("domain_switched")
+        found |= {name + REAL: value for name, value in before.items()}
     return found
 
 
@@ -167,8 +179,12 @@ def _of_text(data: Dataset, made: np.ndarray, make: Make) -> dict[str, float]:
     """What items of the prompts in turn show, of what each caption's own item shows."""
     factors = _factors(data)
     told = factors[np.arange(len(made)) % len(factors)]
-    swapped = factors[(np.arange(len(made)) + 1) % len(factors)]
-    found = judged(made, told) | {"text_swapped": judged(made, swapped)["text_joint"]}
+    found = judged(made, told)
+    real = judged(asked_split(data).take(prompts(data)), factors)
+    found |= {name + REAL: value for name, value in real.items()}
+    if len(factors) > 1:
+        swapped = factors[(np.arange(len(made)) + 1) % len(factors)]
+        found["text_swapped"] = judged(made, swapped)["text_joint"]
     if data.record.options.get("leave_out"):
         captions, combined = scenes.unseen(PROMPTS, objects=data.record.options["scenes"])
         found["text_unseen"] = judged(make(PROMPTS, {"text": captions}, None), combined)["text_joint"]
@@ -177,7 +193,7 @@ def _of_text(data: Dataset, made: np.ndarray, make: Make) -> dict[str, float]:
 
 def _along_text(data: Dataset, features: Features, make: Make, seed: int) -> dict[str, float]:
     """The curve of guidance on captions: several items of each of a few prompts at every scale."""
-    captions = [escaped(data.validation.captions[i]) for i in prompts(data)[: PROMPTS // OF_ONE]]
+    captions = [escaped(asked_split(data).captions[i]) for i in prompts(data)[: PROMPTS // OF_ONE]]
     which, real, found = np.repeat(np.arange(len(captions)), OF_ONE), spread_of_real(data, features, seed), {}
     for scale in SCALES:
         made = make(len(which), {"text": [captions[i] for i in which]}, scale)
@@ -189,7 +205,7 @@ def _along_text(data: Dataset, features: Features, make: Make, seed: int) -> dic
 
 def _factors(data: Dataset) -> np.ndarray:
     """The stored factors of the items whose captions are asked for, (N, F)."""
-    rows, known = data.validation.positions[prompts(data)], data.factors()
+    rows, known = asked_split(data).positions[prompts(data)], data.factors()
     return np.stack([known[name][rows] for name in data.record.options["factors"]], 1)
 
 

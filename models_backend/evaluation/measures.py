@@ -15,12 +15,16 @@ from scipy.spatial.distance import cdist, pdist
 from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
 
+from ..contract.measures import LEAST
+
 Rows = NDArray[np.floating]
 
 #: A made item is a near-copy when it is closer to a training item than this share of held-out items is to theirs.
 NEAR_SHARE = 0.01
 #: A mode is covered when it holds at least this share of the items that an even maker would put there.
 MODE_SHARE = 0.2
+#: Variance below which a linear model has no noise.
+NO_NOISE = 1e-9
 
 
 # ------------------------------------------------------------------------------------------------ distributions
@@ -120,13 +124,22 @@ def nearest(items: Rows, among: Rows) -> Rows:
     return neighbours.kneighbors(np.asarray(items, np.float32).reshape(len(items), -1))[0][:, 0]
 
 
-def near_copies(made: Rows, train: Rows, held_out: Rows) -> float:
-    """Share of made items within a tiny distance of a training item.
+def near_limit(train: Rows, held_out: Rows) -> float:
+    """The distance below which only ``NEAR_SHARE`` (1 %) of items that the model never saw have a training item. Where few are
+    held out, training items stand in for them, each beside the others; NaN where there are no two."""
+    if len(held_out) >= LEAST:
+        return float(np.quantile(nearest(held_out, train), NEAR_SHARE))
+    flat = np.asarray(train, np.float32).reshape(len(train), -1)
+    if len(flat) < 2:
+        return float("nan")
+    others = NearestNeighbors(n_neighbors=2).fit(flat).kneighbors(flat)[0][:, 1]
+    return float(np.quantile(others, NEAR_SHARE))
 
-    Tiny is measured on real data that the model never saw: it is the distance below which only ``NEAR_SHARE`` (1 %) of
-    held-out items have a training item. A perfect maker scores about 0.01, one that repeats its training items 1."""
-    tiny = np.quantile(nearest(held_out, train), NEAR_SHARE)
-    return float((nearest(made, train) <= tiny).mean())
+
+def near_copies(made: Rows, train: Rows, limit: float) -> float:
+    """Share of made items within ``near_limit`` of a training item. A perfect maker scores about 0.01, one that repeats its
+    training items 1."""
+    return float((nearest(made, train) <= limit).mean()) if np.isfinite(limit) else float("nan")
 
 
 # ------------------------------------------------------------------------------------------------ classes
@@ -156,21 +169,27 @@ def spread_within(rows: Rows, labels: NDArray[np.integer]) -> float:
 
 
 def accuracy(probabilities: Rows, labels: Sequence[int] | NDArray[np.integer]) -> float:
-    """Share of items whose likeliest class is the label; items without one (negative) do not count."""
+    """Share of items whose likeliest class is the label; items without one (negative) do not count. NaN where none has one."""
     labels = np.asarray(labels)
     known = labels >= 0
-    return float((np.asarray(probabilities).argmax(1)[known] == labels[known]).mean())
+    return float((np.asarray(probabilities).argmax(1)[known] == labels[known]).mean()) if known.any() else float("nan")
 
 
 # ------------------------------------------------------------------------------------------------ likelihood
 
 
 def ppca_nats(train: Rows, held_out: Rows, latent: int) -> float:
-    """Mean log density in nats of held-out items under the best linear-Gaussian model with ``latent`` dimensions."""
+    """Mean log density in nats of held-out items under the best linear-Gaussian model with ``latent`` dimensions; NaN where the
+    training items leave nothing over for its noise."""
     # Tipping & Bishop 1999, eq. 3.7 and 3.8: the maximum-likelihood solution in closed form
     flat = np.asarray(train, np.float64).reshape(len(train), -1)
-    latent = min(latent, flat.shape[1] - 1, len(flat) - 1)
-    return float(PCA(latent).fit(flat).score(np.asarray(held_out, np.float64).reshape(len(held_out), -1)))
+    latent = min(latent, flat.shape[1] - 1, len(flat) - 2)
+    if latent < 1 or not flat.std(0).any():
+        return float("nan")
+    model = PCA(latent).fit(flat)
+    if model.noise_variance_ < NO_NOISE:
+        return float("nan")  # the items lie in a plane: no density
+    return float(model.score(np.asarray(held_out, np.float64).reshape(len(held_out), -1)))
 
 
 def psnr(real: Rows, made: Rows, span: float = 2.0) -> float:

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from ..contract import measures
 from ..contract.family import Claim, FamilyDescription, Proof
 from ..contract.messages import TroubleError
 from ..contract.run_layout import RunLayout
@@ -23,7 +24,8 @@ BEFORE = "before/"
 
 
 class ClaimResult(msgspec.Struct):
-    """A claim and what was measured; ``bound`` with ``times`` already multiplied in."""
+    """A claim and what was measured; ``bound`` with ``times`` already multiplied in. ``real``: the same share of real held-out
+    items, where it is known; the figure of a claim on a ratio is the quotient of both."""
 
     text: str
     measure: str
@@ -31,6 +33,7 @@ class ClaimResult(msgspec.Struct):
     bound: float
     figure: float | None
     held: bool
+    real: float | None = None
 
 
 class ProofResult(msgspec.Struct):
@@ -141,14 +144,28 @@ def settle(claim: Claim, figures: dict[str, float]) -> ClaimResult:
     figure = figures.get(claim.measure)
     bound = claim.bound * factor if factor is not None else float("nan")
     held = figure is not None and (figure <= bound if claim.relation == "<=" else figure >= bound)
-    return ClaimResult(claim.text, claim.measure, claim.relation, bound, figure, held)
+    return ClaimResult(claim.text, claim.measure, claim.relation, bound, figure, held, real_share(claim.measure, figures))
+
+
+def real_share(measure: str, figures: dict[str, float]) -> float | None:
+    """The same share of real held-out items, of a measure or of its ratio to it."""
+    own, end = measures.base(measure)
+    return figures.get(own + measures.REAL) if end in ("", measures.RATIO) else None
+
+
+def _beside(claim: ClaimResult) -> str:
+    """What real items reach, to stand behind the bound."""
+    if claim.real is None or claim.figure is None:
+        return ""
+    share = f"{claim.figure * claim.real:.3g} of made items, " if claim.measure.endswith(measures.RATIO) else ""
+    return f"; {share}{claim.real:.3g} of real ones"
 
 
 def sentence(claim: ClaimResult) -> str:
     """The claim's outcome as a line of text."""
     figure = "not measured" if claim.figure is None else f"{claim.figure:.4g}"
     sign = "≤" if claim.relation == "<=" else "≥"
-    return f"{'held' if claim.held else 'FAILED'}: {claim.text}: {figure} (must be {sign} {claim.bound:.4g})"
+    return f"{'held' if claim.held else 'FAILED'}: {claim.text}: {figure} (must be {sign} {claim.bound:.4g}{_beside(claim)})"
 
 
 def families_table(results: Iterable[ProofResult], titles: dict[str, str] | None = None) -> str:
@@ -165,4 +182,4 @@ def families_table(results: Iterable[ProofResult], titles: dict[str, str] | None
 def _reached(claim: ClaimResult) -> str:
     figure = "not measured" if claim.figure is None else f"{claim.figure:.3g}"
     sign = "≤" if claim.relation == "<=" else "≥"
-    return f"{claim.text}: **{figure}** ({sign} {claim.bound:.3g})" + ("" if claim.held else " ✗")
+    return f"{claim.text}: **{figure}** ({sign} {claim.bound:.3g}{_beside(claim)})" + ("" if claim.held else " ✗")

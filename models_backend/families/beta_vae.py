@@ -78,7 +78,7 @@ class BetaVAE(variational.Variational):
     )  # fmt: skip
     proofs = (
         Proof("bound", SHAPES, "small", 6.0, (
-            Claim("reconstruction_accuracy", ">=", 0.9, "held-out shapes keep shape and colour through the latent"),
+            Claim("reconstruction_accuracy_ratio", ">=", 0.9, "held-out shapes keep shape and colour through the latent"),
             Claim("active_units", ">=", 7, "latent dimensions in use at beta 1"),
             Claim("health_posterior_collapse", "<=", 0, "the health monitor sees no collapse"),
         ), {**PERCEPTRONS, "beta": 1.0}, FAST),

@@ -71,7 +71,7 @@ class ConditionalDiffusion(InLatents, GuidedDiffusion):
     )  # fmt: skip
     proofs = (
         Proof("digits", "digits", "small", 8.0,
-              (Claim("class_accuracy", ">=", 0.95, "samples read as the digit asked for"),
+              (Claim("class_accuracy_ratio", ">=", 0.95, "samples read as the digit asked for"),
                Claim("accuracy_w4", ">=", 1.0, "a strong guidance is followed more than none", times="accuracy_w1"),
                Claim("diversity_w4", "<=", 1.0, "and varies less", times="diversity_w1"),
                Claim("entropy_w0", ">=", 0.95, "without guidance all digits come alike"),

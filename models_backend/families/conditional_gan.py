@@ -57,7 +57,7 @@ DIGITS = {"latent": 24, "generator": CONV_24, "discriminator": CONV_24 | {"depth
           "penalty": {"type": "r1", "gamma": 0.5, "every": 4}}  # fmt: skip
 TRAINING = {"batch_size": 64, "learning_rate": 2e-3, "threads": 1}
 FOLLOWED = (
-    Claim("class_accuracy", ">=", 0.95, "digits that are read as the class asked for"),
+    Claim("class_accuracy_ratio", ">=", 0.95, "digits that are read as the class asked for"),
     Claim("class_diversity", ">=", 0.5, "variety within a class, against that of real digits"),
 )
 
@@ -100,7 +100,7 @@ class ConditionalGAN(kind.Contest):
     proofs = (
         Proof("digits", "digits", "small", 5.0, (
             *FOLLOWED,
-            Claim("sure", ">=", 0.8, "digits of which the classifier is sure (p > .9)"),
+            Claim("sure_ratio", ">=", 0.85, "items of which the reader is sure, over real ones"),
             Claim("near_copies", "<=", 0.05, "near-copies of training items (.01 for a perfect maker)"),
             Claim("fd", "<=", 3.0, "Frechet distance, against its floor", "fd_floor"),
         ), DIGITS, TRAINING | {"steps": 1200}),

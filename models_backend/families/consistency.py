@@ -114,7 +114,7 @@ class Consistency(Keeping, Family):
         Proof("digits", "digits", "small", 15.0,
               (Claim("fd_2step", "<=", 1.5, "2 jumps, against 1.5 x the teacher's Frechet distance", times="teacher/fd"),
                Claim("fd_2step", "<=", 1.0, "2 jumps are no worse than 1", times="fd_1step"),
-               Claim("sure", ">=", 0.85, "samples of which the reader is sure")),
+               Claim("sure_ratio", ">=", 0.85, "items of which the reader is sure, over real ones")),
               config={"way": {"type": "cd", "levels": 14}, "highest": 20.0},
               training={"steps": 3000, "batch_size": 32, "learning_rate": 5e-4, "validate_every": 500, "preview_every": 1000,
                         "ema": 0.998},

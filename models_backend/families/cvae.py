@@ -73,7 +73,7 @@ class CVAE(variational.Variational):
     )  # fmt: skip
     proofs = (
         Proof("digits", "digits", "small", 5.0, (
-            Claim("class_accuracy", ">=", 0.95, "digits that the reader sees as the class asked for"),
+            Claim("class_accuracy_ratio", ">=", 0.95, "digits that the reader sees as the class asked for"),
             Claim("style_kept", ">=", 0.6, "the same latent keeps ink, place and slant in another class (correlation)"),
             Claim("class_diversity", ">=", 0.6, "spread within a class, over that of real digits"),
             Claim("active_units", ">=", 6, "latent dimensions in use"),

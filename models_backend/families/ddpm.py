@@ -58,7 +58,7 @@ class DDPM(diffusion.Diffusion):
                         "validate_every": 2000, "checkpoint_every": 3000},
               sampling={"sampler": {"type": "dpmpp_2m"}}, count=5000),
         Proof("digits", "digits", "small", 7.0,
-              (Claim("sure", ">=", 0.85, "samples of which the reader is sure"),
+              (Claim("sure_ratio", ">=", 0.85, "items of which the reader is sure, over real ones"),
                Claim("least_class", ">=", 0.04, "share of the rarest digit"),
                Claim("near_copies", "<=", 0.02, "samples that nearly copy a training item"),
                Claim("fd", "<=", 3.0, "Frechet distance, against 3 x its floor", times="fd_floor"))),

@@ -73,7 +73,7 @@ class DiT(InLatents, GuidedDiffusion):
     proofs = (
         Proof("shapes", "shapes:size=16,count=8000", "small", 20.0,
               (Claim("accuracy_w4", ">=", 0.90, "samples read as the shape and colour asked for, at guidance 4"),
-               Claim("class_accuracy", ">=", 0.90, "and without guidance"),
+               Claim("class_accuracy_ratio", ">=", 0.90, "and without guidance"),
                Claim("diversity_w4", "<=", 1.0, "guidance makes less varied samples of a class", times="diversity_w1"),
                Claim("fd", "<=", 3.0, "Frechet distance without guidance, against 3 x its floor", times="fd_floor")),
               {"network": {"depth": 4}}, {"steps": 5500}, {"guidance": 1.0}),

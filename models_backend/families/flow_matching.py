@@ -77,7 +77,7 @@ class FlowMatching(flow.Flow):
         Proof("moons", "points:density=moons,count=20000", "small", 1.4, (_NEAR_FLOOR, _LIKELY), training=_POINT_TRAINING,
               sampling=_POINT_SAMPLING, count=16000),
         Proof("digits", "digits", "small", 6.0,
-              (Claim("sure", ">=", 0.85, "samples of which the reader is sure"),
+              (Claim("sure_ratio", ">=", 0.85, "items of which the reader is sure, over real ones"),
                Claim("least_class", ">=", 0.04, "share of the rarest digit"),
                Claim("near_copies", "<=", 0.02, "samples that nearly copy a training item"),
                Claim("fd", "<=", 3.0, "Frechet distance, against 3 x its floor", times="fd_floor")),

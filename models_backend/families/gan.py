@@ -135,7 +135,7 @@ class GAN(kind.Contest):
         ), PLAIN, {"steps": 1500, "batch_size": 128, "ema": 0.0, "decay": {"type": "constant"}}, count=2000),
         Proof("digits", "digits", "small", 8.0, (
             Claim("classifier_accuracy", ">=", 0.97, "classifier on held-out real digits"),
-            Claim("sure", ">=", 0.8, "digits of which the classifier is sure (p > .9)"),
+            Claim("sure_ratio", ">=", 0.85, "items of which the reader is sure, over real ones"),
             Claim("least_class", ">=", 0.03, "rarest class"),
             Claim("near_copies", "<=", 0.03, "near-copies of training items (.01 for a perfect maker)"),
             Claim("fd", "<=", 3.0, "Frechet distance, against its floor", "fd_floor"),

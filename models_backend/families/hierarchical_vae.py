@@ -78,7 +78,7 @@ class HierarchicalVAE(variational.Variational):
         Proof("digits", "digits", "small", 4.0, (
             Claim("log_likelihood", ">=", 1.0, "held-out nats, above the best linear model's", "ppca_nats"),
             Claim("least_level_kl", ">=", 0.1, "nats that the idler level says"),
-            Claim("reconstruction_accuracy", ">=", 0.9, "held-out digits still read as themselves through the latents"),
+            Claim("reconstruction_accuracy_ratio", ">=", 0.9, "held-out digits still read as themselves through the latents"),
             Claim("least_class", ">=", 0.03, "rarest class among prior samples"),
         ), DIGITS, {"steps": 1500}),
     )  # fmt: skip

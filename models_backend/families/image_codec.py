@@ -136,7 +136,7 @@ class ImageCodecFamily(Family):
     proofs = (
         Proof("scenes", "scenes:size=32,count=12000,leave_out=1", "small", 12.0, (
             Claim("reconstruction_psnr", ">=", 28.0, "held-out scenes through the latents, PSNR in dB"),
-            Claim("reconstruction_accuracy", ">=", 0.97, "held-out scenes keep shape and colour through the latents"),
+            Claim("reconstruction_accuracy_ratio", ">=", 0.97, "held-out scenes keep shape and colour through the latents"),
             Claim("latent_std_scaled", ">=", 0.95, "spread of held-out latents at the stored scale, from below"),
             Claim("latent_std_scaled", "<=", 1.05, "spread of held-out latents at the stored scale, from above"),
         ), {"perceptual": {"type": "none"}}, {"steps": 5000, "batch_size": 16, "ema": 0.998}),

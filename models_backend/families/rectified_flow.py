@@ -40,7 +40,7 @@ HELD_OUT_PAIRS = 64
 _POINT_TRAINING = {"steps": 3000, "batch_size": 256, "learning_rate": 2e-3, "preview_every": 1000, "validate_every": 1000,
                    "checkpoint_every": 1500}  # fmt: skip
 _DIGIT_CLAIMS = (
-    Claim("sure", ">=", 0.85, "samples of which the reader is sure"),
+    Claim("sure_ratio", ">=", 0.85, "items of which the reader is sure, over real ones"),
     Claim("least_class", ">=", 0.04, "share of the rarest digit"),
     Claim("near_copies", "<=", 0.02, "samples that nearly copy a training item"),
     Claim("fd", "<=", 3.0, "Frechet distance, against 3 x its floor", times="fd_floor"),

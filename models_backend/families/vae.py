@@ -57,14 +57,14 @@ class VAE(variational.Variational):
             {"steps": 2000, "batch_size": 256, "learning_rate": 0.01, "ema": 0.99}),
         Proof("digits", "digits", "small", 3.0, (
             Claim("classifier_accuracy", ">=", 0.97, "classifier on held-out real digits"),
-            Claim("reconstruction_accuracy", ">=", 0.9, "held-out digits still read as themselves through the latent"),
+            Claim("reconstruction_accuracy_ratio", ">=", 0.9, "held-out digits still read as themselves through the latent"),
             Claim("log_likelihood", ">=", 1.0, "held-out nats, above the best linear model's", "ppca_nats"),
             Claim("active_units", ">=", 8, "latent dimensions in use"),
             Claim("health_posterior_collapse", "<=", 0, "the health monitor sees no collapse"),
             Claim("least_class", ">=", 0.03, "rarest class among prior samples"),
         ), {"latent": 16, "encoder": PERCEPTRON, "decoder": PERCEPTRON}, {"steps": 3000}),
         Proof("shapes", "shapes:size=16", "small", 5.0, (
-            Claim("reconstruction_accuracy", ">=", 0.9, "held-out shapes keep shape and colour through the latent"),
+            Claim("reconstruction_accuracy_ratio", ">=", 0.9, "held-out shapes keep shape and colour through the latent"),
             Claim("active_units", ">=", 4, "latent dimensions in use"),
             Claim("class_entropy", ">=", 0.8, "prior samples spread over the twelve classes (1: evenly)"),
         ), {"latent": 16, "encoder": {"type": "conv", "width": 12, "depth": 0},

@@ -68,9 +68,9 @@ class VAEGAN(variational.Variational):
     )  # fmt: skip
     proofs = (
         Proof("digits", "digits", "small", 8.0, (
-            Claim("sure", ">=", 0.75, "prior samples of which the reader is sure"),
+            Claim("sure_ratio", ">=", 0.85, "items of which the reader is sure, over real ones"),
             Claim("least_class", ">=", 0.03, "rarest class among prior samples"),
-            Claim("reconstruction_accuracy", ">=", 0.9, "held-out digits still read as themselves through the latent"),
+            Claim("reconstruction_accuracy_ratio", ">=", 0.9, "held-out digits still read as themselves through the latent"),
             Claim("active_units", ">=", 6, "latent dimensions in use"),
         ), {"latent": 10, "pixels": 0.5, "beta": 2.5}),
     )  # fmt: skip

@@ -87,8 +87,8 @@ class VQVAE(Family):
         Proof("digits", "digits", "small", 8.0, (
             Claim("codes_used", ">=", 0.6, "share of the codes that held-out digits use"),
             Claim("health_codebook_use", "<=", 0, "the health monitor finds the codebook in use"),
-            Claim("reconstruction_accuracy", ">=", 0.9, "held-out digits still read as themselves through the codes"),
-            Claim("sure", ">=", 0.75, "digits written at temperature .8 of which the classifier is sure (p > .9)"),
+            Claim("reconstruction_accuracy_ratio", ">=", 0.9, "held-out digits still read as themselves through the codes"),
+            Claim("sure_ratio", ">=", 0.85, "items of which the reader is sure, over real ones"),
             Claim("least_class", ">=", 0.03, "rarest class among them"),
         ), {"codes": 64, "levels": 1, "width": 32, "codec_share": 0.25,
             "prior": {"width": 96, "layers": 3, "dropout": 0.2}},

@@ -113,7 +113,7 @@ class WGAN(kind.Adversarial):
         ), RING | {"constraint": {"type": "clipping", "bound": 0.01}}, RING_TRAINING, count=2000, after="ring"),
         Proof("digits", "digits", "small", 12.0, (
             Claim("classifier_accuracy", ">=", 0.97, "classifier on held-out real digits"),
-            Claim("sure", ">=", 0.8, "digits of which the classifier is sure (p > .9)"),
+            Claim("sure_ratio", ">=", 0.85, "items of which the reader is sure, over real ones"),
             Claim("least_class", ">=", 0.03, "rarest class"),
             Claim("near_copies", "<=", 0.03, "near-copies of training items (.01 for a perfect maker)"),
             Claim("fd", "<=", 4.0, "Frechet distance, against its floor", "fd_floor"),

@@ -14,8 +14,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from models_backend.contract import measures
 from models_backend.contract.family import FamilyDescription
-from models_backend.contract.messages import Event, Export, Metrics, Sample, State, TroubleError
+from models_backend.contract.messages import Evaluate, Event, Export, Metrics, Sample, State, TroubleError
 from models_backend.contract.run_layout import DatasetRecord, RunRecord
 from models_backend.engine.engine import Engine
 from models_backend.engine.terminal import Reporter
@@ -26,6 +27,9 @@ from models_backend.workers import report
 
 PRESET = "demo"
 COUNT = 100
+#: Samples that are measured, and what of them the report tells.
+MEASURED = 500
+TOLD = ("sure", "least_class", "class_entropy", "near_copies", "precision", "recall", "fd")
 
 
 def main(argv: list[str]) -> int:
@@ -66,9 +70,11 @@ async def _demo(options: argparse.Namespace, reporter: Reporter) -> None:
         await _train(engine, library, record, reporter)
         reporter.note(f"sampling {COUNT} digits and recording the trace")
         await _sample(engine, record, out, options.seed)
+        reporter.note(f"measuring {MEASURED} others against digits held out from training")
+        found = await engine.call(Evaluate(record.id, MEASURED, options.seed))
         _write_curves(library, record, out, family)
         took = time.monotonic() - started
-        _write_report(out, family, dataset, record, took)
+        _write_report(out, family, dataset, record, found, took)
         reporter.done(f"Done in {took:.0f} s. Open {out / 'report.html'}", out=str(out), seconds=round(took, 1))
     finally:
         await engine.close()
@@ -144,7 +150,8 @@ def _smoothed(xs: list[float], ys: list[float], weight: float = 0.9) -> tuple[li
     return xs, out
 
 
-def _write_report(out: Path, family: FamilyDescription, dataset: DatasetRecord, record: RunRecord, took: float) -> None:
+def _write_report(out: Path, family: FamilyDescription, dataset: DatasetRecord, record: RunRecord, found: dict[str, float],
+                  took: float) -> None:  # fmt: skip
     film = next(p for p in (out / "denoising.mp4", out / "denoising.webm") if p.exists())
     rows = [
         ("Model", f"{family.title} ({family.paper})"),
@@ -161,11 +168,28 @@ def _write_report(out: Path, family: FamilyDescription, dataset: DatasetRecord, 
         ("Denoising", "The same model, step by step, from noise to digits.", report.figure(film, "noise turning into digits")),
         ("Learning", "Loss on the training pictures and on pictures held out from training.",
          report.figure(out / "curves.png", "loss curves")),
+        ("How good they are", " ".join([f"{MEASURED} samples against {found['held_out']:.0f} digits held out from training.",
+         *measures.warnings(found)]), report.table(told(found))),
         ("How it was made", "Every number that is needed to make it again.", report.table(rows)),
     ]  # fmt: skip
     text = report.page("Nexus Studio: digits from noise", family.summary, sections)
     storage.write_bytes(out / "report.html", text.encode())
     storage.share(out / "report.html")
+
+
+def told(found: dict[str, float]) -> list[tuple[str, str]]:
+    """The measures of ``TOLD`` that were had, each beside what real items reach."""
+    return [(measures.title(name), _beside(name, found)) for name in TOLD if name in found]
+
+
+def _beside(name: str, found: dict[str, float]) -> str:
+    real, floor, ratio = (found.get(name + end) for end in (measures.REAL, measures.FLOOR, measures.RATIO))
+    parts = [f"{found[name]:.3g}"]
+    if floor is not None:
+        parts.append(f"{floor:.3g} between real digits")
+    if real is not None:
+        parts.append(f"{real:.3g} of real digits" + (f", {ratio:.2f} times as much" if ratio is not None else ""))
+    return " · ".join(parts)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from typing import Any
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QGridLayout, QWidget
 
+from models_backend.contract import measures
 from models_backend.contract.fields import FieldSpec
 from models_backend.contract.messages import Evaluate
 
@@ -19,14 +20,9 @@ from .workspace import scrolled
 
 KEPT = "measure/features"
 FEATURES = FieldSpec("features", "path", "Features", "A pretrained vision model, to measure by its features too", path="folder")
-#: What stands on the left, in this order; all else on the right by its name.
-FIRST = {
-    "fd": "Frechet distance", "fd_floor": "floor: real items", "kid": "Kernel distance", "kid_floor": "floor: real items",
-    "precision": "Precision", "recall": "Recall", "density": "Density", "coverage": "Coverage",
-    "class_diversity": "Variety within a class", "reconstruction_distance": "Distance of reconstructions",
-    "clip_score": "CLIP score", "clip_score_real": "of real pictures", "w2": "W2", "w2_floor": "floor: real items",
-    "w1": "W1", "w1_floor": "floor: real items",
-}  # fmt: skip
+#: What stands on the left, in this order, each with what real items reach below it; all else on the right by its name.
+FIRST = ("fd", "kid", "precision", "recall", "density", "coverage", "class_diversity", "reconstruction_distance", "clip_score",
+         "w2", "w1")  # fmt: skip
 
 
 def lines(found: dict[str, float]) -> tuple[list[str], dict[str, dict[str, float]]]:
@@ -59,6 +55,7 @@ class RunMeasures(QWidget):
         self.button = pieces.button(self.tr("Measure"), "primary", self.measure)
         self.note = pieces.ElidedLabel()
         self.words = pieces.label("", "error", wrap=True)
+        self.warned = pieces.label("", "hint", wrap=True)
         self.area = scrolled(QWidget())
         self._lay_out()
         self._show_figures({}, "")
@@ -68,9 +65,10 @@ class RunMeasures(QWidget):
         line = pieces.row(self.label, self.features, self.button, self.note, spacing=8, margins=(12, 8, 12, 4))
         line.setStretch(1, 3)
         line.setStretch(3, 2)
-        self.words.setContentsMargins(12, 0, 12, 0)
-        whole = pieces.column(line, self.words, self.area, spacing=4)
-        whole.setStretch(2, 1)
+        for text in (self.words, self.warned):
+            text.setContentsMargins(12, 0, 12, 0)
+        whole = pieces.column(line, self.words, self.warned, self.area, spacing=4)
+        whole.setStretch(3, 1)
         self.setLayout(whole)
 
     def folder(self) -> str:
@@ -142,6 +140,8 @@ class RunMeasures(QWidget):
     def _show_figures(self, found: dict[str, float], told: str) -> None:
         self.found, self.told = found, told
         self.note.set_whole(told)
+        self.warned.setText(" ".join(self.tr(sentence) for sentence in measures.warnings(found)))
+        self.warned.setVisible(bool(self.warned.text()))
         table = QWidget()
         table.setAutoFillBackground(False)
         table.setLayout(pieces.row(spacing=24, margins=(12, 4, 12, 8)))
@@ -155,12 +155,31 @@ class RunMeasures(QWidget):
 
     def _tables(self, found: dict[str, float]) -> list[QWidget]:
         models, table = lines(found)
-        first = {name: table[name] for name in FIRST if name in table}
-        others = {name: table[name] for name in sorted(table) if name not in FIRST}
-        return [self._grid(first, ["", *models]), self._grid(others, [""])]
+        first = [name + end for name in FIRST for end in ("", measures.FLOOR, measures.REAL) if name + end in table]
+        left = [(self._name(name), [table[name].get(model) for model in ("", *models)]) for name in first]
+        heads = ["", *(model.upper() if model else self.tr("own reader") for model in ("", *models))] if models else []
+        return [self._grid(heads, left), self._others({name: row[""] for name, row in table.items() if "" in row})]
 
-    def _grid(self, part: dict[str, dict[str, float]], columns: list[str]) -> QWidget:
-        """Names on the left, a column of figures for the built-in measures and for each model."""
+    def _others(self, found: dict[str, float]) -> QWidget:
+        """All that does not stand on the left: of made items, of real ones, and the quotient of both."""
+        ends = ("", measures.REAL, measures.RATIO)
+        names = sorted({measures.base(name)[0] for name in found} - set(FIRST), key=measures.title)
+        rows = [(self._name(name), [found.get(name + end) for end in ends]) for name in names]
+        paired = any(name.endswith(measures.RATIO) for name in found)
+        heads = ["", self.tr("made"), self.tr("real"), self.tr("ratio")] if paired else []
+        return self._grid(heads, [(name, row if paired else row[:1]) for name, row in rows])
+
+    def _name(self, name: str) -> QWidget:
+        """What a measure is called; below the measure itself, what real items reach."""
+        own, end = measures.base(name)
+        below = {measures.FLOOR: self.tr("floor: real items"), measures.REAL: self.tr("of real items")}.get(end)
+        label = pieces.label(below or self.tr(measures.title(name)), "hint" if below else "label")
+        label.setContentsMargins(12 if below else 0, 0, 0, 0)
+        label.setToolTip("\n".join(filter(None, [self.tr(measures.explained(own)), name])))
+        return label
+
+    def _grid(self, heads: list[str], rows: list[tuple[QWidget, list[float | None]]]) -> QWidget:
+        """Names on the left, a column of figures below each head."""
         made = QWidget()
         grid = QGridLayout(made)
         grid.setContentsMargins(0, 0, 0, 0)
@@ -168,17 +187,13 @@ class RunMeasures(QWidget):
         grid.setHorizontalSpacing(12)
         grid.setColumnStretch(0, 1)
         right = Qt.AlignmentFlag.AlignRight
-        if len(columns) > 1:
-            for place, model in enumerate(columns, 1):
-                grid.addWidget(pieces.label(model.upper() or self.tr("own reader"), "hint"), 0, place, right)
-        for line, (name, row) in enumerate(part.items(), 1):
-            title = self.tr(FIRST.get(name, name.replace("_", " ")))
-            label = pieces.label(title, "hint" if name.endswith(("_floor", "_real")) else "label")
-            label.setContentsMargins(12 if name in FIRST and name.endswith(("_floor", "_real")) else 0, 0, 0, 0)
-            label.setToolTip(name)
-            grid.addWidget(label, line, 0)
-            for place, model in enumerate(columns, 1):
-                figure = pieces.label(figures.short(row[model]) if model in row else "", "mono")
+        for place, head in enumerate(heads):
+            if head:
+                grid.addWidget(pieces.label(head, "hint"), 0, place, right)
+        for line, (name, row) in enumerate(rows, 1):
+            grid.addWidget(name, line, 0)
+            for place, value in enumerate(row, 1):
+                figure = pieces.label("" if value is None else figures.short(value), "mono")
                 figure.setMinimumWidth(theme.px(56))
                 figure.setAlignment(right)
                 grid.addWidget(figure, line, place)

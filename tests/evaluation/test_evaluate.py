@@ -173,3 +173,41 @@ def test_style_across_classes_is_that_of_the_same_latents(digits):
     found = following.across_classes(run, make)
     assert told == [(following.STYLED, digit) for digit in "0123456789"]
     assert found["style_kept"] == pytest.approx(0.25, abs=0.01)  # one of four measures; the others stand still
+
+
+def test_a_reader_that_is_too_sure_is_calibrated():
+    """Labels that are drawn from known scores are likeliest at those scores: made five times as sure, five is found."""
+    rng = np.random.default_rng(0)
+    scores = rng.normal(0, 2, (4000, 10))
+    labels = np.array([rng.choice(10, p=np.exp(row) / np.exp(row).sum()) for row in scores])
+    assert features.temperature(5 * scores, labels) == pytest.approx(5, rel=0.06)
+    assert features.temperature(0.2 * scores, labels) == pytest.approx(1, abs=0.01), "never surer than it was"
+
+
+def test_held_out_items_are_read_at_the_temperature_of_the_other_half(digits):
+    found = features.Features(features.reader(digits).net, (), 0.9, 1.0, "", (2.0, 3.0, 1.5))
+    items = digits.validation.take([0, 1])
+    scores, read = found.scores(items), found.held_out_probabilities(items, np.array([0, 1]))
+    wanted = [np.exp(row / t) / np.exp(row / t).sum() for row, t in zip(scores, (3.0, 1.5))]
+    assert read == pytest.approx(np.array(wanted), abs=1e-6)
+    assert found.probabilities(items)[0] == pytest.approx(np.exp(scores[0] / 2) / np.exp(scores[0] / 2).sum(), abs=1e-6)
+
+
+def test_shares_stand_beside_those_of_real_items_with_their_ratio(digits):
+    def real(count, seed, sampling, trace=0, conditions=None):
+        return digits.validation.raw(np.resize(np.arange(digits.validation.count), count)), None
+
+    found = evaluate(None, loaded(VAE, digits), digits, digits.validation.count, 0, {}, real)
+    for name in ("sure", "least_class", "class_entropy", "precision", "near_copies", "inception_score"):
+        assert found[f"{name}_ratio"] == pytest.approx(found[name] / found[f"{name}_real"])
+    assert found["sure_ratio"] == pytest.approx(1, abs=0.05) and found["least_class_ratio"] == 1
+    assert 0 < found["reconstruction_accuracy_ratio"] < 0.6 and found["temperature"] >= 1
+
+
+def test_a_reader_belongs_to_its_split(digits):
+    """One that was trained on what is held out now would be no judge."""
+    before = features._name(digits)
+    positions = digits.train.positions
+    digits.train.positions = positions[1:]
+    assert features._name(digits) != before
+    digits.train.positions = positions

@@ -91,11 +91,12 @@ def test_manifold_measures_tell_apart_what_is_lost_and_what_is_wrong():
 
 def test_near_copies_are_one_for_a_copier_and_about_a_hundredth_for_a_perfect_maker():
     train, held_out, fresh = (RNG(seed).normal(size=(1000, 5)) for seed in range(3))
-    assert measures.near_copies(train[:500], train, held_out) == 1.0
-    assert measures.near_copies(train[:500] + 1e-3, train, held_out) == 1.0
-    assert measures.near_copies(fresh, train, held_out) == pytest.approx(0.01, abs=0.01)
+    limit = measures.near_limit(train, held_out)
+    assert measures.near_copies(train[:500], train, limit) == 1.0
+    assert measures.near_copies(train[:500] + 1e-3, train, limit) == 1.0
+    assert measures.near_copies(fresh, train, limit) == pytest.approx(0.01, abs=0.01)
     half = np.concatenate([train[:500], fresh[:500]])
-    assert measures.near_copies(half, train, held_out) == pytest.approx(0.505, abs=0.01)
+    assert measures.near_copies(half, train, limit) == pytest.approx(0.505, abs=0.01)
 
 
 def test_nearest_distances_are_exact():
@@ -122,3 +123,18 @@ def test_ppca_of_gaussian_data_is_minus_its_entropy():
 
 def test_psnr_of_a_constant_error():
     assert measures.psnr(np.zeros((2, 4)), np.full((2, 4), 0.2)) == pytest.approx(20.0)
+
+
+def test_where_few_are_held_out_training_items_tell_how_near_is_near():
+    train = RNG(0).normal(size=(1000, 5))
+    many, few = measures.near_limit(train, RNG(1).normal(size=(1000, 5))), measures.near_limit(train, train[:0])
+    assert few == pytest.approx(many, rel=0.15)
+    assert np.isnan(measures.near_limit(train[:1], train[:0]))
+    assert np.isnan(measures.near_copies(train, train[:1], measures.near_limit(train[:1], train[:0])))
+
+
+def test_a_linear_model_of_items_that_lie_in_a_plane_has_no_density():
+    flat = np.zeros((50, 16))
+    flat[:, :3] = RNG(0).normal(size=(50, 3))
+    assert np.isnan(measures.ppca_nats(flat, flat[:5], 8)) and np.isnan(measures.ppca_nats(flat[:2], flat[:5], 8))
+    assert np.isfinite(measures.ppca_nats(RNG(0).normal(size=(50, 16)), flat[:5], 8))

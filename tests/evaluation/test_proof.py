@@ -12,6 +12,7 @@ from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import LibraryLayout
 from models_backend.evaluation.proof import ProofResult, Trained, Workshop, families_table, prove, sentence, settle
 from models_backend.library import storage
+from models_backend.workers.registry import families
 
 GROUP = FieldSpec("config", "group")
 PROOFS = (
@@ -118,3 +119,21 @@ def test_table_has_a_row_a_proof_and_marks_what_failed():
     assert header.count("|") == row.count("|")
     assert "Toy" in row and "**0.912** (≥ 0.8)" in row and "1.25 M" in row and "1.5 min" in row and row.count("✗") == 1
     assert "must be ≤ 3" in sentence(claims[1])
+
+
+def test_a_share_is_told_beside_that_of_real_items():
+    figures = {"sure": 0.72, "sure_real": 0.8, "sure_ratio": 0.9, "least_class": 0.05, "least_class_real": 0.06, "fd": 4.0}
+    claims = Claim("sure_ratio", ">=", 0.85, "sure"), Claim("least_class", ">=", 0.04, "rarest"), Claim("fd", "<=", 9, "FD")
+    ratio, share, distance = (settle(claim, figures) for claim in claims)
+    assert sentence(ratio) == "held: sure: 0.9 (must be ≥ 0.85; 0.72 of made items, 0.8 of real ones)"
+    assert sentence(share) == "held: rarest: 0.05 (must be ≥ 0.04; 0.06 of real ones)"
+    assert sentence(distance) == "held: FD: 4 (must be ≤ 9)"
+    table = families_table([ProofResult("toy", "first", "digits", "tiny", "r", (ratio, share), figures, 90.0, 5.0)])
+    assert "**0.9** (≥ 0.85; 0.72 of made items, 0.8 of real ones)" in table
+
+
+def test_no_claim_on_a_reader_is_made_without_real_items():
+    """What a reader says of made items is judged by what it says of real ones."""
+    read = {"sure", "class_accuracy", "reconstruction_accuracy"}
+    claims = [(key, claim.measure) for key, family in families().items() for proof in family.proofs for claim in proof.claims]
+    assert len(claims) > 100 and not [each for each in claims if each[1] in read]

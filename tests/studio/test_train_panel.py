@@ -403,8 +403,24 @@ async def test_a_run_is_measured_with_the_chosen_features_which_are_remembered(s
     assert RunMeasures(stand.session).folder() == "/models/clip"
     left, right = (measures.area.widget().layout().itemAt(place).widget() for place in (0, 1))
     assert texts(left) == ["own reader", "CLIP", "Frechet distance", "21.5", "3.25", "floor: real items", "6.8", "1.75"]
-    assert texts(right) == ["sure", "0.9"] and "step 2,000" in measures.note.whole()
+    assert texts(right) == ["Sure of a class", "0.9"] and "step 2,000" in measures.note.whole()
     assert not stand.session.jobs.activities and measures.button.isEnabled()
+
+
+async def test_shares_stand_beside_those_of_real_items_and_doubts_are_said(stand):
+    found = {"held_out": 20.0, "sure": 0.6, "sure_real": 0.8, "sure_ratio": 0.75, "precision": 0.5, "precision_real": 0.7,
+             "precision_ratio": 0.71, "classifier_accuracy": 0.4, "temperature": 1.5}  # fmt: skip
+    stand.engine.answers[Evaluate] = lambda request: found
+    await stand.choose("denoiser-small")
+    stand.panel.curves.choose("measures")
+    measures = stand.panel.curves.measures
+    assert not measures.warned.isVisible()
+    measures.button.click()
+    await settle(lambda: measures.found)
+    left, right = (measures.area.widget().layout().itemAt(place).widget() for place in (0, 1))
+    assert texts(left) == ["Precision", "0.5", "of real items", "0.7"]
+    assert texts(right)[:3] == ["made", "real", "ratio"] and texts(right)[-8:-4] == ["Sure of a class", "0.6", "0.8", "0.75"]
+    assert "Only 20 items are held out" in measures.warned.text() and "reads only 40 %" in measures.warned.text()
 
 
 async def test_what_was_measured_before_is_shown_and_a_failure_stays_in_the_page(stand):
