@@ -151,7 +151,7 @@ def make_run(library, dataset, family: str = "denoiser", config=None, data=None,
         merged(plain(TrainingSettings()), QUICK | training), plain(kind.Sampling()) | (sampling or {}), data,
         open_data(library, dataset.id, settings).spec, time.time(), parts or {},
     )  # fmt: skip
-    return library.create_run(record)
+    return library.create_run(record, library.dataset(dataset.id).edits())
 
 
 def trainer_of(library, run, tell=lambda body: None, **more) -> Trainer:

@@ -3,7 +3,7 @@
 LIBRARY/
   library.json   owner.lock   index.sqlite   backups/
   datasets/<id>/   dataset.json  items.jsonl  report.json  edits.json  cache/<name>.npy + .json
-  runs/<id>/       run.json  events.jsonl  worker.lock  socket  log.txt
+  runs/<id>/       run.json  data.json (edits of the data that it knows)  events.jsonl  worker.lock  socket  log.txt
                    checkpoints/step-000001000/  <network>.safetensors  ema-<network>.safetensors  ema-<0 or 1>-<network>...
                                                 optimiser.safetensors  state.json  manifest.json (last)
                    previews/step-000001000.npz   derived/   proof.json  evaluation.json
@@ -61,6 +61,7 @@ class RunLayout:
         self.root = Path(root)
         self.id = self.root.name
         self.record = self.root / "run.json"
+        self.known = self.root / "data.json"
         self.events = self.root / "events.jsonl"
         self.worker_lock = self.root / "worker.lock"
         self.socket = self.root / "socket"
@@ -177,10 +178,14 @@ class Manifest(msgspec.Struct):
     format: int = FORMAT
 
 
+#: The split of an item that the user left out: it is neither trained on nor held out.
+LEFT_OUT = "left out"
+
+
 class Item(msgspec.Struct, omit_defaults=True):
-    """A line of ``items.jsonl``. ``source``: path as imported ("archive.zip!/a/b.png" inside archives); ``split``:
-    "train" or "validation"; ``given``: what the user's own folders or tables say, "train", "validation" or "test" (both are
-    held out), or ""; ``duplicate_of``: position of the first item of its group, or -1;
+    """A line of ``items.jsonl``. ``source``: path as imported ("archive.zip!/a/b.png" inside archives); ``split``: "train" or
+    "validation", LEFT_OUT where an edit took it out of both; ``given``: what the user's own folders or tables say, "train",
+    "validation" or "test" (both are held out), or ""; ``duplicate_of``: position of the first item of its group, or -1;
     ``exact``: it is a byte or pixel copy rather than a look-alike. ``width`` and ``height`` after rotation. ``attributes``:
     as the record names them, None where nobody said; empty where nothing is known."""
 
@@ -224,11 +229,14 @@ class DoctorReport(msgspec.Struct):
     notes: tuple[str, ...] = ()
     took_s: float = 0.0
     split_note: str = ""
+    left_out: int = 0
 
 
 class DatasetRecord(msgspec.Struct):
     """``dataset.json``. ``id`` is the first 16 hex digits of the fingerprint (sha256 over items' content hashes,
-    labels and attributes, in order). ``builtin``: the name of a built-in data set and its options, else ""."""
+    labels and attributes, in order). ``builtin``: the name of a built-in data set and its options, else "". ``side``: nine in
+    ten pictures are at least so wide and high (0: it was not noted). ``count`` counts every item that was imported, those that
+    edits have ``left_out`` too; ``settings`` are the data settings that edits changed."""
 
     id: str
     title: str
@@ -245,6 +253,14 @@ class DatasetRecord(msgspec.Struct):
     shape: tuple[int, ...] = ()
     attributes: tuple[Attribute, ...] = ()
     format: int = FORMAT
+    side: int = 0
+    left_out: int = 0
+    settings: dict[str, Any] = {}
+
+    @property
+    def kept(self) -> int:
+        """The items that are not left out."""
+        return self.count - self.left_out
 
 
 class SampleRecord(msgspec.Struct):

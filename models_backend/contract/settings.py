@@ -20,6 +20,10 @@ class DataSettings(msgspec.Struct, frozen=True):
         int, Field("Shapes of about the same area that training sorts pictures into by their proportions; 0 makes all square",
                    low=0, high=7)
     ] = 0  # fmt: skip
+    conditions: Annotated[
+        Literal["auto", "classes", "none"],
+        Field("What a model that can be told is told of the items; auto takes captions where there are any, else classes"),
+    ] = "auto"
 
 
 class Constant(msgspec.Struct, frozen=True, tag="constant"):

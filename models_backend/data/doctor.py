@@ -7,13 +7,13 @@ pictures take about a second instead of five billion comparisons.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 import numpy as np
 
 from models_backend.contract.run_layout import DoctorReport, Item
+from models_backend.library.recounting import recounted
 
 NEAR_BITS = 6
 NEAR_MEAN, NEAR_MOST = 4.0, 32.0  # levels of 255: mean and greatest difference of the signatures
@@ -128,19 +128,4 @@ def look_alike(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 def summary(items: Sequence[Item], classes: Sequence[str]) -> DoctorReport:
     """The counts that follow from the items alone."""
-    sizes = Counter((item.width, item.height) for item in items)
-    labels = Counter(item.label for item in items if item.label >= 0)
-    held_out = sum(item.split == "validation" for item in items)
-    exact = sum(item.exact for item in items)
-    return DoctorReport(
-        len(items), len(items), exact_duplicates=exact,
-        near_duplicates=sum(item.duplicate_of >= 0 for item in items) - exact,
-        sizes={f"{width} × {height}": count for (width, height), count in _largest(sizes)},
-        labels={classes[label]: labels[label] for label in sorted(labels)},
-        captioned=sum(bool(item.caption) for item in items), train=len(items) - held_out, validation=held_out,
-    )  # fmt: skip
-
-
-def _largest(sizes: Counter, most: int = 200) -> list[tuple[tuple[int, int], int]]:
-    """The commonest sizes; with more than ``most`` different ones the rare rest is left out."""
-    return sorted(sizes.items(), key=lambda pair: (-pair[1], pair[0]))[:most]
+    return recounted(DoctorReport(len(items), len(items)), items, classes)

@@ -7,15 +7,17 @@ Points come as float32 (B, D), standardised by the mean and standard deviation i
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import numpy as np
 
 from models_backend.contract.family import DataSpec
+from models_backend.contract.fields import build, plain
 from models_backend.contract.messages import Progress, TroubleError
-from models_backend.contract.run_layout import DatasetLayout, DatasetRecord, Item, LibraryLayout
+from models_backend.contract.run_layout import DatasetLayout, DatasetRecord, Item, LibraryLayout, RunRecord
 from models_backend.contract.settings import DataSettings
 from models_backend.library.datasets import DatasetFolder
+from models_backend.library.edits import Edits, known_to
+from models_backend.library.showing import data_settings, spec_of
 from models_backend.library.trouble import explained
 
 from . import cache
@@ -61,23 +63,21 @@ class Dataset:
     ``mean`` and ``std`` (D,) are what points were standardised with (0 and 1 for pictures)."""
 
     def __init__(
-        self, stored: DatasetFolder, record: DatasetRecord, items: list[Item], array: np.ndarray, settings: DataSettings
-    ):
+        self, stored: DatasetFolder, record: DatasetRecord, items: list[Item], array: np.ndarray, settings: DataSettings,
+        fingerprint: str,
+    ):  # fmt: skip
         self.layout, self.record, self.items, self.settings = stored.layout, record, items, settings
         points = record.modality == "points"
         width = array.shape[1] if points else 1
         self.mean = np.array(record.options.get("mean", [0.0] * width) if points else [0.0], np.float32)
         self.std = np.array(record.options.get("std", [1.0] * width) if points else [1.0], np.float32)
         shape = tuple(array.shape[1:]) if points else (array.shape[3], *array.shape[1:3])
-        self.spec = DataSpec(
-            record.modality, shape, record.count, record.classes, any(i.caption for i in items), stored.fingerprint(),
-            record.attributes,
-        )  # fmt: skip
+        self.spec: DataSpec = spec_of(record, plain(settings), shape, fingerprint)
         to_float = self.standardised if points else pictures_to_float
-        where = np.array([item.split == "validation" for item in items], bool)
+        splits = np.array([item.split for item in items], str)
         flip = settings.flip and not points
-        self.train = Split(array, np.flatnonzero(~where), items, to_float, flip)
-        self.validation = Split(array, np.flatnonzero(where), items, to_float, False)
+        self.train = Split(array, np.flatnonzero(splits == "train"), items, to_float, flip)
+        self.validation = Split(array, np.flatnonzero(splits == "validation"), items, to_float, False)
 
     def standardised(self, points: np.ndarray) -> np.ndarray:
         """Points (B, D) in data units -> standardised float32."""
@@ -113,29 +113,46 @@ def pictures_to_float(pictures: np.ndarray) -> np.ndarray:
 
 def open_data(
     library: object, dataset: str, settings: DataSettings | None = None,
-    tell: Callable[[Progress], None] | None = None, cancelled: Callable[[], bool] | None = None,
+    tell: Callable[[Progress], None] | None = None, cancelled: Callable[[], bool] | None = None, edits: Edits | None = None,
 ) -> Dataset:  # fmt: skip
-    """Opens a data set of ``library`` (a Library, or the path of its root) as ``settings`` show it.
+    """Opens a data set of ``library`` (a Library, or the path of its root) as ``settings`` show it, with ``edits`` laid over
+    the import (those of now, where none are given).
 
     Builds the cache first where that resolution is new, telling progress. Raises TroubleError if the data set is gone
     or a source that is still needed is, and watch.Cancelled."""
-    root = Path(getattr(getattr(library, "layout", None), "root", None) or library)
-    layout = LibraryLayout(root).dataset(dataset)
-    if not layout.record.exists():
-        raise TroubleError(
-            "this data set is not in the library", dataset, "the run and its checkpoints are untouched",
-            "import the data again, or restore the data set from the trash",
-        )  # fmt: skip
-    stored = DatasetFolder(layout)
-    record, items = stored.record(), stored.items()
+    stored = _stored(library, dataset)
+    layout, edits = stored.layout, stored.edits() if edits is None else edits
+    record, items, mark = stored.record(edits), stored.items(edits), stored.fingerprint(edits)
     settings = settings or default_settings(record)
     if record.modality == "points":
         array = cache.open_array(layout.cache, "points")
         if array is None:
             raise TroubleError("the stored points are damaged", record.title, advice="make or import the data set again")
-        return Dataset(stored, record, items, array, settings)
+        return Dataset(stored, record, items, array, settings, mark)
     array = prepared(layout, record, items, cache.squares(record, settings), Watch(tell, cancelled))
-    return Dataset(stored, record, items, array, settings)
+    return Dataset(stored, record, items, array, settings, mark)
+
+
+def open_known(library: object, run: RunRecord, tell: Callable[[Progress], None] | None = None) -> Dataset:
+    """Opens the data of a run as it knows them: as they were when it was made, whatever has been edited since. A run that is
+    not in the library (a trial) knows them as they are now. Builds and raises as ``open_data`` does."""
+    stored, folder = _stored(library, run.dataset), _layout(library).run(run.id)
+    edits = known_to(folder, run, stored.imported_record().classes) if folder.record.exists() else None
+    return open_data(library, run.dataset, build(DataSettings, run.data), tell, edits=edits)
+
+
+def _layout(library: object) -> LibraryLayout:
+    return LibraryLayout(getattr(getattr(library, "layout", None), "root", None) or library)
+
+
+def _stored(library: object, dataset: str) -> DatasetFolder:
+    layout = _layout(library).dataset(dataset)
+    if not layout.record.exists():
+        raise TroubleError(
+            "this data set is not in the library", dataset, "the run and its checkpoints are untouched",
+            "import the data again, or restore the data set from the trash",
+        )  # fmt: skip
+    return DatasetFolder(layout)
 
 
 def prepared(layout: DatasetLayout, record: DatasetRecord, items: list[Item], cut: cache.Cut, watch: Watch) -> np.ndarray:
@@ -152,6 +169,5 @@ def prepared(layout: DatasetLayout, record: DatasetRecord, items: list[Item], cu
 
 
 def default_settings(record: DatasetRecord) -> DataSettings:
-    """How a data set is shown where nobody said: its own size up to 64 px, else 32 px."""
-    own = max(record.shape[1:]) if len(record.shape) == 3 else 0
-    return DataSettings(resolution=own) if 8 <= own <= 64 else DataSettings()
+    """How a data set is shown where nobody said for this once: as it is kept with the data set."""
+    return build(DataSettings, data_settings(record))

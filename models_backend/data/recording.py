@@ -56,8 +56,14 @@ def record_of(paths: Sequence[str | Path], title: str, items: list[Item], classe
     roots = tuple(_root_text(path) for path in paths)
     return DatasetRecord(
         mark[:16], title or _title(roots), "image", mark, len(items), classes, any(item.caption for item in items),
-        channels, roots=roots, created=time.time(), shape=shape, attributes=attributes,
+        channels, roots=roots, created=time.time(), shape=shape, attributes=attributes, side=_side(items),
     )  # fmt: skip
+
+
+def _side(items: Sequence[Item]) -> int:
+    """What nine in ten pictures are at least wide and high."""
+    sides = sorted(min(item.width, item.height) for item in items)
+    return sides[len(sides) // 10] if sides else 0
 
 
 def _root_text(path: str | Path) -> str:

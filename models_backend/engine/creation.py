@@ -9,17 +9,16 @@ from typing import Any
 
 import msgspec
 
-from models_backend.contract.family import DataSpec, FamilyDescription, Part, Preset, starting_preset
+from models_backend.contract.family import FamilyDescription, Part, Preset, starting_preset
 from models_backend.contract.fields import FieldError, FieldSpec, Problem, check, defaults, describe, merged
 from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import DatasetRecord, RunRecord
-from models_backend.contract.settings import DataSettings, TrainingSettings
+from models_backend.contract.settings import TrainingSettings
+from models_backend.library.showing import DATA, data_settings, shape_of, spec_of
 
 RECORDED = ("nexus-studio", "torch", "diffusers", "numpy")
-NATIVE_LIMIT_PX = 64  # pictures up to this size are shown to the model as they are, unless told otherwise
 
 TRAINING = describe(TrainingSettings, "training")
-DATA = describe(DataSettings, "data")
 
 
 def preset_of(family: FamilyDescription, name: str) -> Preset:
@@ -45,20 +44,8 @@ def settled(spec: FieldSpec, *layers: dict[str, Any]) -> dict[str, Any]:
 
 
 def data_values(dataset: DatasetRecord, changes: dict[str, Any]) -> dict[str, Any]:
-    """Plain DataSettings for a data set: its own size where it is small and nobody said otherwise."""
-    own = max(dataset.shape[1:]) if dataset.modality == "image" and len(dataset.shape) == 3 else 0
-    native = {"resolution": own} if 8 <= own <= NATIVE_LIMIT_PX else {}
-    return settled(DATA, native, changes)
-
-
-def data_spec(dataset: DatasetRecord, data: dict[str, Any]) -> DataSpec:
-    """The data as the model will see them."""
-    shape = tuple(dataset.shape)
-    if dataset.modality == "image":
-        channels = {"grey": 1, "rgb": 3}.get(data["channels"], dataset.channels)
-        shape = (channels, data["resolution"], data["resolution"])
-    return DataSpec(dataset.modality, shape, dataset.count, dataset.classes, dataset.captioned, dataset.fingerprint,
-                    dataset.attributes)  # fmt: skip
+    """Plain DataSettings for a run: the data set's own, with changes over them. Raises FieldError."""
+    return settled(DATA, data_settings(dataset), changes)
 
 
 def check_modality(family: FamilyDescription, dataset: DatasetRecord) -> None:
@@ -120,7 +107,8 @@ def settings_of(family: FamilyDescription, preset: Preset, config: dict, trainin
 
 
 class Wish(msgspec.Struct):
-    """What the user asked for: changes over a preset."""
+    """What the user asked for: changes over a preset. ``fingerprint``: of the data as they are now (the import's where it is
+    not said)."""
 
     family: FamilyDescription
     dataset: DatasetRecord
@@ -131,6 +119,7 @@ class Wish(msgspec.Struct):
     parts: dict[str, str] = {}
     sampling: dict[str, Any] = {}
     title: str = ""
+    fingerprint: str = ""
 
 
 def same_training(record: RunRecord, wish: Wish) -> bool:
@@ -138,7 +127,9 @@ def same_training(record: RunRecord, wish: Wish) -> bool:
     if record.family != wish.family.key or record.dataset != wish.dataset.id:
         return False
     wanted = record_of(wish, record.id)
-    return all(getattr(record, name) == getattr(wanted, name) for name in ("config", "training", "data", "parts"))
+    if settled(DATA, record.data) != wanted.data:  # an older run may lack a setting that came since
+        return False
+    return all(getattr(record, name) == getattr(wanted, name) for name in ("config", "training", "parts"))
 
 
 def record_of(wish: Wish, run_id: str) -> RunRecord:
@@ -154,7 +145,7 @@ def record_of(wish: Wish, run_id: str) -> RunRecord:
         preset=preset.name,
         **settings_of(wish.family, preset, wish.config, wish.training, wish.sampling),
         data=data,
-        spec=data_spec(wish.dataset, data),
+        spec=spec_of(wish.dataset, data, shape_of(wish.dataset, data), wish.fingerprint or wish.dataset.fingerprint),
         created=time.time(),
         parts=wish.parts,
         versions=versions(),

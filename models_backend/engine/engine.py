@@ -32,6 +32,7 @@ from models_backend.contract.messages import (
 )
 from models_backend.contract.run_layout import DatasetRecord, JobRecord, RunRecord
 from models_backend.library import backup
+from models_backend.library.edits import Edits
 from models_backend.library.library import Library
 
 from . import catalogue, creation, devices, importing, processes
@@ -174,18 +175,38 @@ class Engine:
     ) -> RunRecord:  # fmt: skip
         """Makes a run's folder. Raises FieldError or TroubleError that name what is wrong."""
         description = await self.family(family)
-        record = await asyncio.to_thread(lambda: self.library.dataset(dataset).record())
+        stored = self.library.dataset(dataset)
+        edits = await asyncio.to_thread(stored.edits)
+        record, mark = await asyncio.to_thread(lambda: (stored.record(edits), stored.fingerprint(edits)))
         wish = creation.Wish(
-            description, record, preset, config or {}, training or {}, data or {}, parts or {}, sampling or {}, title
+            description, record, preset, config or {}, training or {}, data or {}, parts or {}, sampling or {}, title, mark
         )
-        return await asyncio.to_thread(self._create, wish)
+        return await asyncio.to_thread(self._create, wish, edits)
 
-    def _create(self, wish: creation.Wish) -> RunRecord:
+    def _create(self, wish: creation.Wish, edits: Edits) -> RunRecord:
         runs = {run: self.library.run(run).record() for run in wish.parts.values() if run}
         creation.check_parts(wish.family, wish.parts, {f.key: f for f in self._families}, runs)
         record = creation.record_of(wish, self.library.new_id(wish.family.key))
-        self.library.create_run(record)
+        self.library.create_run(record, edits)
         return record
+
+    async def changes_since(self, run: str) -> list[str]:
+        """What was edited of a run's data since it was made, in words. The run goes on with what it knew all the same."""
+        folder = self.library.run(run)
+
+        def changes() -> list[str]:
+            record = folder.record()
+            return self.library.dataset(record.dataset).changes_since(folder.layout, record)
+
+        return await asyncio.to_thread(changes)
+
+    async def begin_anew(self, run: str) -> RunRecord:
+        """A new run of the same settings on the data as they are now. The old one stays as it is."""
+        old = await asyncio.to_thread(self.library.run(run).record)
+        return await self.create_run(
+            old.family, old.dataset, old.preset, old.config, old.training, old.data, old.parts, old.sampling,
+            f"{old.title} · anew",
+        )  # fmt: skip
 
     async def history(self, run: str, since: int = 0) -> list[Event]:
         """The kept events of a run after number ``since``, read in a thread."""

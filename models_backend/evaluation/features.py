@@ -105,14 +105,14 @@ def _kept(path: Path, data: Dataset) -> Features | None:
         return None  # a damaged cache is made again
     if told["fingerprint"] != data.spec.fingerprint or "temperatures" not in told:
         return None
-    return Features(net.eval(), data.spec.classes, told["accuracy"], told["scale"], _hash(net), tuple(told["temperatures"]))
+    return Features(net.eval(), data.record.classes, told["accuracy"], told["scale"], _hash(net), tuple(told["temperatures"]))
 
 
 def _made(path: Path, data: Dataset, tell: Callable[[Progress], None]) -> Features:
     net = _net(data)
     if labelled(data):
         _train(net, data.train, tell)
-    found = Features(net.eval(), data.spec.classes, float("nan"), 1.0, _hash(net))
+    found = Features(net.eval(), data.record.classes, float("nan"), 1.0, _hash(net))
     if labelled(data):
         found.accuracy, found.temperatures = _judged(found, data.validation)
     else:
@@ -128,7 +128,7 @@ def _made(path: Path, data: Dataset, tell: Callable[[Progress], None]) -> Featur
 def _net(data: Dataset) -> Reader:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(VERSION)
-        return Reader(data.spec.shape, max(2, len(data.spec.classes)))
+        return Reader(data.spec.shape, max(2, len(data.record.classes)))
 
 
 def _train(net: Reader, split: Split, tell: Callable[[Progress], None]) -> None:

@@ -1,5 +1,5 @@
-"""Rolling backups of what is small and cannot be made again: all records (as the index has them), edits, the queue,
-studies.
+"""Rolling backups of what is small and cannot be made again: all records (as the index has them), edits (and what runs know
+of them), the queue, studies.
 
 A backup is one zip in ``backups/``; the newest few are kept. Media and checkpoints are not in it."""
 
@@ -71,7 +71,8 @@ def _write_records(library: Any, archive: zipfile.ZipFile) -> None:
 def _small_files(layout: LibraryLayout) -> list[Path]:
     named = [layout.record, *sorted(layout.jobs.glob("*.json")), *sorted(layout.studies.glob("*.json"))]
     edits = [layout.dataset(name).edits for name in folders.names(layout, "dataset")]
-    return [path for path in [*named, *edits] if path.is_file()]
+    known = [layout.run(name).known for name in folders.names(layout, "run")]
+    return [path for path in [*named, *edits, *known] if path.is_file()]
 
 
 class _Line(msgspec.Struct):

@@ -155,7 +155,7 @@ def check_dataset(layout: LibraryLayout, name: str, references: References, deep
     edits = _tried(layout, dataset.edits, lambda _: folder.edits(), found, "file")
     if record is not None and items is not None:
         found += _check_items(layout, dataset, record, len(items))
-        beyond = [i for i in {**edits.captions, **edits.labels} if not 0 <= i < record.count] if edits else []
+        beyond = [i for i in {*edits.captions, *edits.labels, *edits.left_out} if not 0 <= i < record.count] if edits else []
         found += [Finding("error", shown(layout, dataset.edits), f"it changes item {i}, which is not there") for i in beyond]
     yield from found
     yield from _check_cache(layout, dataset)

@@ -12,33 +12,38 @@ from typing import Any
 import msgspec
 
 from models_backend.contract.messages import TroubleError
-from models_backend.contract.run_layout import DatasetLayout, DatasetRecord, DoctorReport, Item, LibraryLayout
+from models_backend.contract.run_layout import (
+    LEFT_OUT,
+    DatasetLayout,
+    DatasetRecord,
+    DoctorReport,
+    Item,
+    LibraryLayout,
+    RunLayout,
+    RunRecord,
+)
 
 from . import storage
+from .edits import (
+    Edits,
+    Undo,
+    applied,
+    changed,
+    differences,
+    emptied,
+    fingerprint_of,
+    known_to,
+    needed,
+    of_items,
+    reverting,
+)
+from .recounting import recounted
+from .showing import check_settings
 from .trouble import explained, noticed
 
 log = logging.getLogger(__name__)
 _encoder = msgspec.json.Encoder()
 _lines = msgspec.json.Decoder(Item)
-
-
-class Edits(msgspec.Struct, omit_defaults=True):
-    """``edits.json``: what was changed after the import, by item position."""
-
-    captions: dict[int, str] = {}
-    labels: dict[int, int] = {}
-    title: str | None = None
-    classes: tuple[str, ...] | None = None
-
-
-class Undo(msgspec.Struct, frozen=True):
-    """What brings the edits back to what they were: pass it to :meth:`DatasetFolder.undo`."""
-
-    dataset: str
-    captions: dict[int, str | None] = {}
-    labels: dict[int, int | None] = {}
-    title: tuple[str | None] | None = None
-    classes: tuple[tuple[str, ...] | None] | None = None
 
 
 class DatasetFolder:
@@ -53,18 +58,34 @@ class DatasetFolder:
         return f"DatasetFolder({self.id!r})"
 
     # reading ------------------------------------------------------------------------------------------
-    def record(self) -> DatasetRecord:
-        """``dataset.json`` with an edited title and class names laid over it."""
-        record = storage.read_json(self.layout.record, DatasetRecord)
+    def record(self, edits: Edits | None = None) -> DatasetRecord:
+        """``dataset.json`` with the edits (those of now, where none are given) laid over it."""
+        record = self.imported_record()
         try:
-            edits = self.edits()
+            edits = self.edits() if edits is None else edits
+            return self._edited(record, edits)
         except TroubleError as error:
             log.warning("shown as it was imported: %s", error.trouble)
             return record
+
+    def _edited(self, record: DatasetRecord, edits: Edits) -> DatasetRecord:
         title = record.title if edits.title is None else edits.title
         classes = record.classes if edits.classes is None else edits.classes
-        captioned = record.captioned or any(edits.captions.values())
-        return msgspec.structs.replace(record, title=title, classes=classes, captioned=captioned)
+        captioned = record.captioned
+        if edits.captions or (captioned and edits.left_out):
+            captioned = any(item.caption.strip() for item in self.items(edits) if item.split != LEFT_OUT)
+        return msgspec.structs.replace(
+            record,
+            title=title,
+            classes=classes,
+            captioned=captioned,
+            left_out=len(edits.left_out),
+            settings=edits.settings or {},
+        )
+
+    def imported_record(self) -> DatasetRecord:
+        """``dataset.json`` as the import wrote it."""
+        return storage.read_json(self.layout.record, DatasetRecord)
 
     def imported(self) -> list[Item]:
         """The items as they were imported."""
@@ -72,34 +93,33 @@ class DatasetFolder:
             self._items = read_items(self.layout.items)
         return self._items
 
-    def items(self) -> list[Item]:
-        """The items, with edits applied."""
-        items, edits = list(self.imported()), self.edits()
-        for index, caption in edits.captions.items():
-            items[index] = msgspec.structs.replace(items[index], caption=caption)
-        for index, label in edits.labels.items():
-            items[index] = msgspec.structs.replace(items[index], label=label)
-        return items
+    def items(self, edits: Edits | None = None) -> list[Item]:
+        """The items with the edits (those of now, where none are given) applied, each at its place."""
+        return applied(self.imported(), self.edits() if edits is None else edits)
 
     def report(self) -> DoctorReport:
-        """What the doctor found on import."""
+        """What the doctor found on import; once items or classes were edited, counted anew."""
         if not self.layout.report.exists():
-            count = storage.read_json(self.layout.record, DatasetRecord).count
+            count = self.imported_record().count
             return DoctorReport(found=count, imported=count)
-        return storage.read_json(self.layout.report, DoctorReport)
+        report, edits = storage.read_json(self.layout.report, DoctorReport), self.edits()
+        if of_items(edits) == Edits():
+            return report
+        return recounted(report, self.items(edits), edits.classes or self.imported_record().classes)
 
     def edits(self) -> Edits:
         """What was changed after the import."""
         return storage.read_json(self.layout.edits, Edits) if self.layout.edits.exists() else Edits()
 
-    def fingerprint(self) -> str:
-        """The data as a model sees them: the import's fingerprint, and the edits where there are any."""
-        record, edits = storage.read_json(self.layout.record, DatasetRecord), self.edits()
-        seen = Edits(captions=edits.captions, labels=edits.labels)
-        if seen == Edits():
-            return record.fingerprint
-        order = Edits(dict(sorted(seen.captions.items())), dict(sorted(seen.labels.items())))
-        return hashlib.sha256(record.fingerprint.encode() + _encoder.encode(order)).hexdigest()
+    def fingerprint(self, edits: Edits | None = None) -> str:
+        """The data as a model sees them with the edits (those of now, where none are given)."""
+        return fingerprint_of(self.imported_record().fingerprint, self.edits() if edits is None else edits)
+
+    def changes_since(self, run: RunLayout, record: RunRecord) -> list[str]:
+        """What was changed of the data since a run was made, in words; nothing where they are as it knows them."""
+        classes = self.imported_record().classes
+        known, now = known_to(run, record, classes), of_items(self.edits())
+        return [] if known == now else differences(known, now, self.imported(), classes)
 
     # editing ------------------------------------------------------------------------------------------
     def edit(self, index: int, caption: str | None = None, label: int | None = None) -> Undo:
@@ -107,17 +127,36 @@ class DatasetFolder:
         captions = {} if caption is None else {index: caption}
         return self.edit_many(captions, {} if label is None else {index: label})
 
-    def edit_many(self, captions: dict[int, str] | None = None, labels: dict[int, int] | None = None) -> Undo:
-        """Change many captions and labels in one write; what undoes all of them."""
-        return self._apply(Undo(self.id, dict(captions or {}), dict(labels or {})))
+    def edit_many(
+        self, captions: dict[int, str] | None = None, labels: dict[int, int] | None = None,
+        classes: Iterable[str] | None = None, left_out: dict[int, bool] | None = None, title: str | None = None,
+        settings: dict[str, Any] | None = None,
+    ) -> Undo:  # fmt: skip
+        """Change captions, labels, which items are left out (False brings one back), the classes' names (more of them add
+        classes), the title and the data settings ({} for those to begin with), all in one write; what undoes all of it."""
+        return self._apply(Undo(
+            self.id, dict(captions or {}), dict(labels or {}),
+            None if title is None else (title,),
+            None if classes is None else (tuple(classes),),
+            dict(left_out or {}),
+            None if settings is None else (settings or None,),
+        ))  # fmt: skip
 
     def rename(self, title: str) -> Undo:
         """Give the data set another title."""
-        return self._apply(Undo(self.id, title=(title,)))
+        return self.edit_many(title=title)
 
     def name_classes(self, classes: Iterable[str]) -> Undo:
         """Give the classes other names, and add new ones at the end."""
-        return self._apply(Undo(self.id, classes=(tuple(classes),)))
+        return self.edit_many(classes=classes)
+
+    def leave_out(self, positions: Iterable[int], out: bool = True) -> Undo:
+        """Leave items out of training and of what is held out, or bring them back."""
+        return self.edit_many(left_out=dict.fromkeys(positions, out))
+
+    def reset(self) -> Undo:
+        """Take all edits of items and classes back."""
+        return self._apply(emptied(self.id, self.edits()))
 
     def undo(self, token: Undo) -> Undo:
         """Take an edit back; what does it again."""
@@ -125,35 +164,38 @@ class DatasetFolder:
 
     def _apply(self, change: Undo) -> Undo:
         """Lay a change over the edits (None: back to the import) and give the change that reverts it."""
-        self._refuse_unknown(change)
-        edits = self.edits()
-        back = Undo(
-            self.id,
-            {index: edits.captions.get(index) for index in change.captions},
-            {index: edits.labels.get(index) for index in change.labels},
-            (edits.title,) if change.title else None,
-            (edits.classes,) if change.classes else None,
-        )
-        edits = Edits(
-            _overlaid(edits.captions, change.captions),
-            _overlaid(edits.labels, change.labels),
-            change.title[0] if change.title else edits.title,
-            change.classes[0] if change.classes else edits.classes,
-        )
+        record, before = self.imported_record(), self.edits()
+        self._refuse_unknown(change, record.count)
+        after = needed(changed(before, change), self.imported(), record.classes)
+        self._refuse_classes(after, record)
+        if after.settings is not None:
+            check_settings(after.settings)
         with noticed(self._changed), explained("the edit cannot be saved", self.id, "Earlier edits are kept"):
-            storage.write_json(self.layout.edits, edits)
-        return back
+            storage.write_json(self.layout.edits, after)
+        return reverting(before, change)
 
-    def _refuse_unknown(self, change: Undo) -> None:
-        record = self.record()
-        for index in (*change.captions, *change.labels):
-            if not 0 <= index < record.count:
-                raise TroubleError(f"there is no item {index}; it has {record.count}", self.id)
-        for label in change.labels.values():
-            if label is not None and not -1 <= label < len(record.classes):
-                raise TroubleError(f"there is no class {label}; it has {len(record.classes)}", self.id)
-        if change.classes and change.classes[0] is not None and len(change.classes[0]) < len(record.classes):
-            raise TroubleError(f"at least {len(record.classes)} class names are needed, not {len(change.classes[0])}", self.id)
+    def _refuse_unknown(self, change: Undo, count: int) -> None:
+        for index in (*change.captions, *change.labels, *change.left_out):
+            if not 0 <= index < count:
+                raise TroubleError(f"there is no item {index}; it has {count}", self.id)
+
+    def _refuse_classes(self, edits: Edits, record: DatasetRecord) -> None:
+        """TroubleError where two classes would have one name, one has none, or an item's class would be gone."""
+        classes = record.classes if edits.classes is None else edits.classes
+        if edits.classes is not None:
+            if any(not name.strip() for name in classes):
+                raise TroubleError("a class needs a name", record.title, "Earlier edits are kept")
+            twice = next((name for position, name in enumerate(classes) if name in classes[:position]), None)
+            if twice is not None:
+                raise TroubleError(f"there is a class “{twice}” already", record.title, "Earlier edits are kept",
+                                   "Move the items to that class, or choose another name")  # fmt: skip
+        if edits.labels or len(classes) < len(record.classes):
+            used = 1 + max((item.label for item in self.items(edits)), default=-1)
+            if used > len(classes) and edits.labels and used - 1 in edits.labels.values():
+                raise TroubleError(f"there is no class {used - 1}; it has {len(classes)}", self.id, "Earlier edits are kept")
+            if used > len(classes):
+                raise TroubleError(f"at least {used} class names are needed, not {len(classes)}", self.id,
+                                   "Earlier edits are kept", "Move the items of a class elsewhere before it goes")  # fmt: skip
 
     # cache --------------------------------------------------------------------------------------------
     def cache_path(self, name: str) -> Path:
@@ -175,11 +217,6 @@ class DatasetFolder:
             with storage.new_file(path) as temp:
                 yield temp
             storage.write_json(path.with_suffix(".json"), meta)
-
-
-def _overlaid(values: dict[int, Any], change: dict[int, Any]) -> dict[int, Any]:
-    laid = {**values, **change}
-    return {index: value for index, value in laid.items() if value is not None}
 
 
 def read_items(path: Path) -> list[Item]:

@@ -22,6 +22,7 @@ from models_backend.contract.run_layout import (
 
 from . import datasets, exports, folders, runs, storage, trash
 from .datasets import DatasetFolder
+from .edits import Edits
 from .following import FollowedIndex
 from .index import EVERY, Filter, Index, fits, newest
 from .lock import Lock
@@ -121,12 +122,12 @@ class Library:
             if not any(folders.place(self.layout, kind, name).exists() for kind in folders.RECORDS):
                 return name
 
-    def create_run(self, record: RunRecord) -> RunFolder:
-        """A new run folder."""
+    def create_run(self, record: RunRecord, known: Edits | None = None) -> RunFolder:
+        """A new run folder; ``known``: the edits of its data when it is made."""
         if folders.exists(self.layout, "run", record.id):
             raise TroubleError("there is a run of that id already", record.id)
         with noticed(lambda: self.notice("run", record.id)):
-            runs.create(self.layout.run(record.id), record)
+            runs.create(self.layout.run(record.id), record, known)
         return self.run(record.id)
 
     def create_dataset(

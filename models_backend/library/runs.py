@@ -17,6 +17,7 @@ from models_backend.contract.messages import Body, Event, RunState, TroubleError
 from models_backend.contract.run_layout import CheckpointLayout, CheckpointState, RunLayout, RunRecord
 
 from . import checkpoints, storage
+from .edits import Edits, keep_known
 from .events import EventLog, last_sequence, last_state, read_events
 from .lock import Lock, holder
 from .trouble import explained, noticed
@@ -147,12 +148,13 @@ class RunFolder:
         return layout
 
 
-def create(layout: RunLayout, record: RunRecord) -> RunFolder:
-    """A new run folder with its record."""
+def create(layout: RunLayout, record: RunRecord, known: Edits | None = None) -> RunFolder:
+    """A new run folder with its record, and what it knows of its data beyond their import."""
     with explained("the run cannot be made", record.title, "Nothing was changed"), storage.new_folder(layout.root) as folder:
         inside = RunLayout(folder)
         for part in (inside.checkpoints, inside.previews, inside.derived):
             storage.make_folder(part)
+        keep_known(inside, known or Edits())
         storage.write_json(inside.record, record)
     return RunFolder(layout)
 

@@ -13,9 +13,9 @@ from models_backend.contract.family import Family
 from models_backend.contract.fields import build
 from models_backend.contract.messages import Progress, TroubleError
 from models_backend.contract.run_layout import RunRecord
-from models_backend.contract.settings import DataSettings, TrainingSettings
+from models_backend.contract.settings import TrainingSettings
 from models_backend.data.buckets import Buckets, open_buckets, shapes
-from models_backend.data.reading import open_data
+from models_backend.data.reading import open_known
 from models_backend.networks import weights
 
 from . import given, stages
@@ -38,7 +38,7 @@ def assemble(library: Any, record: RunRecord, families: Mapping[str, type[Family
              tell: Callable[[Progress], None]) -> Assembly:  # fmt: skip
     """Raises TroubleError for data, parts or settings that do not go together, FieldError for values out of range."""
     settings = build(TrainingSettings, record.training)
-    data = open_data(library, record.dataset, build(DataSettings, record.data), tell)
+    data = open_known(library, record, tell)
     refuse_changed(record, data)
     family = weights.make_family(record, families, weights.load_parts(library, record, families, device))
     problems = family.problems() + given.problems(family, data) + stages.problems(family, settings.grow_from)
@@ -51,15 +51,16 @@ def assemble(library: Any, record: RunRecord, families: Mapping[str, type[Family
 
 
 def refuse_changed(record: RunRecord, data: Any) -> None:
-    """TroubleError where the data are not those the run was made for, or there are none to train on."""
+    """TroubleError where the data, as the run knows them, are not those it was made for, or there are none to train on."""
     if record.spec.fingerprint and record.spec.fingerprint != data.spec.fingerprint:
-        raise TroubleError("the data set has changed since the run was made", record.title or record.id,
-                           "its checkpoints are kept", "Make a new run on the data as they are now")  # fmt: skip
+        raise TroubleError("what the run knew of its data is not there any more", record.title or record.id,
+                           "its checkpoints are kept", "Begin anew, with a new run of its settings")  # fmt: skip
     if tuple(record.spec.shape) != tuple(data.spec.shape):
         raise TroubleError(f"the data have the shape {tuple(data.spec.shape)}, the run was made for {tuple(record.spec.shape)}",
                            record.title or record.id, advice="Make a new run")  # fmt: skip
     if not data.train.count:
-        raise TroubleError("the training split of the data set is empty", data.record.title, advice="Import more items")
+        advice = "Bring items back that were left out, or import more"
+        raise TroubleError("there is no item to train on", data.record.title, advice=advice)
 
 
 def seeded_networks(family: Family, seed: int, device: torch.device) -> dict[str, nn.Module]:

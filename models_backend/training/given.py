@@ -84,15 +84,7 @@ def problems(family: Family, data: Any) -> list[str]:
     """What is wrong with the labels and captions that a family would learn from, each with what would fix it."""
     kinds, train, found = {c.kind for c in family.conditions}, data.train, []
     if "text" in kinds and family.spec.captioned:
-        without = sum(not caption.strip() for caption in train.captions)
-        if without:
-            found.append(f"{without:,} of {train.count:,} items have no caption; write it, or leave them out")
         long = next((c for c in (*train.captions, *data.validation.captions) if len(c.encode()) > text.LONGEST), None)
         if long:
             found.append(f"the caption “{long[:40]}…” has {len(long.encode())} bytes, {text.LONGEST} are read; shorten it")
-    if "class" in kinds and family.spec.classes:
-        counts = np.bincount(train.labels[train.labels >= 0], minlength=len(family.spec.classes))
-        single = [name for name, n in zip(family.spec.classes, counts, strict=False) if n == 1]
-        if single:
-            found.append(f"the class “{single[0]}” has one picture only; add more of it or leave it out")
     return found

@@ -175,16 +175,11 @@ class Answers:
         return [str(Path(path)) for path in export(self._library, request)]
 
     def _data(self, run: str) -> Any:
-        """The run's data set, kept open between requests until its captions or labels are edited."""
-        from models_backend.contract.fields import build
-        from models_backend.contract.settings import DataSettings
-        from models_backend.data.reading import open_data
+        """The data as the run knows them, kept open between requests for the same run."""
+        from models_backend.data.reading import open_known
 
-        record = self._library.run(run).record()
-        edits = self._library.layout.dataset(record.dataset).edits
-        key = (record.dataset, repr(record.data), edits.stat().st_mtime_ns if edits.exists() else 0)
-        if self._open_data[0] != key:
-            self._open_data = (key, open_data(self._library, record.dataset, build(DataSettings, record.data)))
+        if self._open_data[0] != run:
+            self._open_data = (run, open_known(self._library, self._library.run(run).record()))
         return self._open_data[1]
 
 

@@ -60,7 +60,7 @@ def test_grey_and_colour_whatever_the_data_are(library_root):
 
 def test_a_data_set_without_settings_keeps_its_size(library_root):
     assert default_settings(make(library_root, "digits")).resolution == 8
-    assert default_settings(make(library_root, "shapes:size=128,count=3")).resolution == 32
+    assert default_settings(make(library_root, "shapes:size=128,count=3")).resolution == 64
 
 
 def test_edits_are_seen_and_change_the_fingerprint(library_root):

@@ -54,7 +54,7 @@ def test_changes_lie_over_the_preset_over_the_defaults():
     [
         ((1, 8, 8), 1, {}, (1, 8, 8)),
         ((1, 8, 8), 1, {"resolution": 16, "channels": "rgb"}, (3, 16, 16)),
-        ((3, 256, 256), 3, {}, (3, 32, 32)),
+        ((3, 256, 256), 3, {}, (3, 64, 64)),
         ((), 3, {"channels": "grey"}, (1, 32, 32)),
     ],
 )
@@ -62,6 +62,25 @@ def test_the_spec_is_what_the_model_will_see(shape, channels, changes, expected)
     record = creation.record_of(wish(dataset=dataset(shape, channels=channels), data=changes), "id")
     assert record.spec.shape == expected
     assert record.spec.fingerprint == "f" * 64 and record.spec.classes == ("0", "1")
+
+
+def test_the_settings_kept_with_the_data_set_are_those_of_a_run_and_a_wish_lies_over_them():
+    kept = msgspec.structs.replace(dataset((3, 256, 256), channels=3), settings={"resolution": 48, "flip": True})
+    record = creation.record_of(wish(dataset=kept), "id")
+    assert record.spec.shape == (3, 48, 48) and record.data["flip"]
+    record = creation.record_of(wish(dataset=kept, data={"resolution": 16}), "id")
+    assert record.spec.shape == (3, 16, 16) and record.data["flip"]
+
+
+def test_a_run_knows_the_data_as_they_are_now():
+    record = creation.record_of(wish(fingerprint="edited"), "id")
+    assert record.spec.fingerprint == "edited"
+
+
+def test_a_run_made_before_a_setting_came_was_trained_the_same_way():
+    old = creation.record_of(wish(), "id")
+    del old.data["conditions"]
+    assert creation.same_training(old, wish()) and not creation.same_training(old, wish(data={"conditions": "none"}))
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from library import records
 
+from models_backend.contract.fields import FieldError
 from models_backend.contract.messages import TroubleError
-from models_backend.contract.run_layout import DatasetRecord, DoctorReport, Item
+from models_backend.contract.run_layout import LEFT_OUT, DatasetRecord, DoctorReport, Item
 from models_backend.library import datasets, faults
+from models_backend.library.edits import Edits
 from models_backend.library.library import Library
 
 
@@ -82,8 +84,10 @@ def test_many_edits_are_one_step(stored):
 def test_titles_and_class_names_are_edits_too(stored):
     one, two = stored.rename("Forms"), stored.name_classes(["disc", "box", "star"])
     assert (stored.record().title, stored.record().classes) == ("Forms", ("disc", "box", "star"))
-    stored.edit(0, label=2)
-    stored.undo(two), stored.undo(one)
+    moved = stored.edit(0, label=2)
+    with pytest.raises(TroubleError, match="no class 2; it has 2"):
+        stored.undo(two)
+    stored.undo(moved), stored.undo(two), stored.undo(one)
     assert (stored.record().title, stored.record().classes) == ("Shapes", ("round", "square"))
 
 
@@ -111,6 +115,97 @@ def test_edits_of_what_is_not_there_are_refused(stored):
     with pytest.raises(TroubleError, match="at least 2 class names"):
         stored.name_classes(["one"])
     assert not stored.layout.edits.exists()
+
+
+def test_items_are_left_out_and_brought_back(stored):
+    mark = stored.fingerprint()
+    token = stored.leave_out([1, 3])
+    assert [i.split for i in stored.items()] == ["train", LEFT_OUT, "train", LEFT_OUT]
+    assert (stored.record().count, stored.record().kept, stored.record().left_out) == (4, 2, 2)
+    assert stored.fingerprint() != mark, "a model sees other data"
+    back = stored.undo(token)
+    assert stored.items() == records.items() and stored.fingerprint() == mark
+    stored.undo(back)
+    stored.leave_out([1], False)
+    assert [n for n, i in enumerate(stored.items()) if i.split == LEFT_OUT] == [3]
+    with pytest.raises(TroubleError, match="no item 4"):
+        stored.leave_out([0, 4])
+
+
+def test_an_edit_that_says_what_the_import_said_is_none(stored):
+    mark = stored.fingerprint()
+    stored.edit(1, caption="a square", label=0)
+    stored.edit(1, caption="", label=1)
+    assert stored.edits() == Edits() and stored.fingerprint() == mark, "typed back by hand, the data are as imported"
+    stored.name_classes(["disc", "square"])
+    stored.name_classes(["round", "square"])
+    assert stored.edits() == Edits()
+
+
+def test_a_class_is_added_and_filled_in_one_step_that_undo_takes_back(stored):
+    token = stored.edit_many(labels={0: 2, 1: 2}, classes=("round", "square", "rocks"))
+    assert stored.record().classes == ("round", "square", "rocks") and [i.label for i in stored.items()] == [2, 2, 0, 1]
+    stored.undo(token)
+    assert stored.record().classes == ("round", "square") and stored.items() == records.items()
+
+
+@pytest.mark.parametrize(
+    ("classes", "words"), [(("round", "round"), "there is a class “round” already"), (("round", " "), "a class needs a name")]
+)
+def test_classes_without_a_name_of_their_own_are_refused(stored, classes, words):
+    with pytest.raises(TroubleError, match=words):
+        stored.name_classes(classes)
+    assert stored.record().classes == ("round", "square")
+
+
+def test_settings_are_kept_with_the_data_set(stored):
+    mark = stored.fingerprint()
+    token = stored.edit_many(settings={"resolution": 16, "flip": True})
+    assert stored.record().settings == {"resolution": 16, "flip": True} and stored.fingerprint() == mark
+    with pytest.raises(FieldError, match="resolution"):
+        stored.edit_many(settings={"resolution": 4})
+    stored.undo(token)
+    assert stored.record().settings == {}
+
+
+def test_the_report_follows_the_edits(stored):
+    assert stored.report() == DoctorReport(5, 4, notes=("one is unreadable",)), "unedited, it is what the doctor wrote"
+    stored.edit_many({0: "a disc", 1: " "}, {3: 2}, ("round", "square", "rocks"), {2: True})
+    report = stored.report()
+    assert report.labels == {"round": 1, "square": 1, "rocks": 1} and report.captioned == 1
+    assert (report.found, report.imported, report.left_out, report.train, report.validation) == (5, 4, 1, 3, 0)
+    assert report.sizes == {"8 × 8": 3} and report.notes == ("one is unreadable",)
+
+
+def test_without_its_captioned_items_a_data_set_is_not_captioned(library):
+    items = [msgspec.structs.replace(item, caption="a disc" if n == 2 else "") for n, item in enumerate(records.items())]
+    stored = library.create_dataset(records.dataset_record(items, captioned=True), items)
+    assert stored.record().captioned
+    token = stored.leave_out([2])
+    assert not stored.record().captioned
+    stored.undo(token)
+    stored.edit(2, caption="")
+    assert not stored.record().captioned and not library.datasets()[0].captioned
+
+
+def test_what_changed_since_a_run_was_made_is_told_in_words(library, stored):
+    stored.edit(0, caption="a disc")
+    record = records.run_record("run-a", stored.id)
+    run = library.create_run(record, stored.edits())
+    assert stored.changes_since(run.layout, record) == []
+    stored.edit_many({0: "x", 1: "y"}, {3: 0}, ("disc", "square", "rocks"), {2: True})
+    told = ["2 captions changed", "1 item moved to another class", "1 item left out", "1 class renamed", "1 class added"]
+    assert stored.changes_since(run.layout, record) == told
+    stored.reset()
+    assert stored.changes_since(run.layout, record) == ["1 caption changed"]
+
+
+def test_a_run_of_an_older_version_knows_the_data_as_imported(library, stored):
+    record = records.run_record("run-a", stored.id)
+    run = library.create_run(record)
+    assert not run.layout.known.exists() and stored.changes_since(run.layout, record) == []
+    stored.edit(0, caption="a disc")
+    assert stored.changes_since(run.layout, record) == ["1 caption changed"]
 
 
 def test_a_full_disk_keeps_the_edits_before(stored):

@@ -383,7 +383,7 @@ def test_running_out_of_memory_says_what_to_change(place, monkeypatch):
     assert "memory ran out" in caught.value.trouble.what and "batch_size 8 with accumulate 2" in caught.value.trouble.advice
 
 
-def test_a_changed_data_set_is_refused(place):
+def test_a_run_whose_data_are_not_what_it_knew_is_refused(place):
     run = make_run(*place)
     record = run.record()
     from msgspec.structs import replace
@@ -391,5 +391,5 @@ def test_a_changed_data_set_is_refused(place):
     from models_backend.library import storage
 
     storage.write_json(run.layout.record, replace(record, spec=replace(record.spec, fingerprint="other")))
-    with pytest.raises(TroubleError, match="changed since"):
+    with pytest.raises(TroubleError, match="what the run knew"):
         trainer_of(place[0], run)
