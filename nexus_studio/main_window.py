@@ -5,13 +5,13 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QByteArray, Qt, QTimer, Signal
+from PySide6.QtCore import QByteArray, QPoint, QRect, QSize, Qt, QTimer, Signal
 from PySide6.QtWidgets import QFileDialog, QMainWindow, QStackedWidget, QWidget
 
 from . import theme
 from .bridge import trouble_of
 from .commands import Command, Commands
-from .panels.workspace import Workspace
+from .panels.workspace import Frame, Workspace
 from .pieces import EmptyState, column, row, rule
 from .shell.actions import window_commands
 from .shell.bottom_bar import BottomBar
@@ -35,6 +35,18 @@ WORKSPACES = (
     ("gallery", "Gallery", "GalleryPanel"),
     ("learn", "Learn", "LearnPanel"),
 )
+
+
+#: The window is never made smaller than this, unless the screen is; nothing that is shown may ask for more.
+LEAST = QSize(1000, 640)
+
+
+def within(place: QRect, room: QRect) -> QRect:
+    """A place of at most the size of ``room``, moved into it."""
+    size = place.size().boundedTo(room.size() - QSize(2, 2))
+    left = max(room.left(), min(place.left(), room.right() - size.width()))
+    top = max(room.top(), min(place.top(), room.bottom() - size.height()))
+    return QRect(QPoint(left, top), size)
 
 
 def _unbuilt(session: Session, key: str, why: str) -> Workspace:
@@ -75,7 +87,8 @@ class MainWindow(QMainWindow):
         self.bottom = BottomBar(self.session, self.toggle_jobs)
         self.notices = NoticeBar()
         self.stack = QStackedWidget()
-        middle = row(self.rail, rule(vertical=True), self.stack, spacing=0)
+        stage = Frame(self.stack, QSize(600, 360), QSize(1216, 728))
+        middle = row(self.rail, rule(vertical=True), stage, spacing=0)
         middle.setStretch(2, 1)
         whole = QWidget()
         whole.setLayout(column(self.top, rule(), middle, self.notices, rule(), self.bottom, spacing=0))
@@ -136,7 +149,7 @@ class MainWindow(QMainWindow):
 
         found = [
             Command(f"view.dock.{workspace.key}.{key}", f"{workspace.title}: show or hide {dock.windowTitle()}",
-                    lambda dock=dock: dock.setVisible(not dock.isVisible()), "View", icon="layout", enabled=here)
+                    lambda dock=dock: workspace.toggle_dock(dock), "View", icon="layout", enabled=here)
             for key, dock in workspace.docks.items()
         ]  # fmt: skip
         return found
@@ -232,6 +245,10 @@ class MainWindow(QMainWindow):
         kept = self.session.preferences.get("geometry")
         if not kept or not self.restoreGeometry(QByteArray.fromBase64(kept.encode())):
             self.resize(1280, 800)
+        room = self.screen().availableGeometry()
+        self.setMinimumSize(LEAST.boundedTo(room.size() - QSize(2, 2)))
+        if not self.isMaximized() and not self.isFullScreen():
+            self.setGeometry(within(self.geometry(), room))
 
     def _keep_geometry(self) -> None:
         self.session.preferences.set("geometry", bytes(self.saveGeometry().toBase64().data()).decode())

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QPoint, QRect, QSize, Qt
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtWidgets import (
+    QBoxLayout,
     QFrame,
     QHBoxLayout,
     QLabel,
-    QLayout,
-    QLayoutItem,
     QProgressBar,
-    QPushButton,
     QSizePolicy,
     QSpinBox,
     QToolButton,
@@ -24,7 +22,10 @@ from PySide6.QtWidgets import (
 )
 
 from . import theme
+from .fitting import ElidedButton, ElidedLabel, Flow, Words
 from .number_boxes import WholeBox
+
+__all__ = ["ElidedButton", "ElidedLabel", "Flow", "Words"]
 
 
 def set_role(widget: QWidget, role: str) -> QWidget:
@@ -41,30 +42,29 @@ def set_look(widget: QWidget, name: str, value: str) -> QWidget:
     return widget
 
 
-def label(text: str = "", role: str = "label", wrap: bool = False) -> QLabel:
-    """A plain-text label. Roles: heading title large body strong label hint section mono figure error ok warn bad chip."""
-    made = QLabel(text)
-    made.setTextFormat(Qt.TextFormat.PlainText)
-    made.setProperty("role", role)
-    made.setWordWrap(wrap)
-    return made
+def label(text: str = "", role: str = "label", wrap: bool = False, lines: int = 0) -> ElidedLabel | Words:
+    """Plain text on one line that is cut where the room ends; with ``wrap`` on as many lines as it needs, or on ``lines``.
+
+    Roles: heading title large body strong label hint section mono figure error ok warn bad chip."""
+    return Words(text, role, lines) if wrap or lines else ElidedLabel(text, role)
 
 
-def section(text: str) -> QLabel:
+def section(text: str) -> ElidedLabel:
     """A small upper-case heading inside a column."""
     return label(text.upper(), "section")
 
 
-def chip(text: str) -> QLabel:
+def chip(text: str) -> ElidedLabel:
     """A rounded tag."""
     made = label(text, "chip")
     made.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
     return made
 
 
-def button(text: str, role: str = "", on_click: Callable[[], object] | None = None, icon: str = "") -> QPushButton:
+def button(text: str, role: str = "", on_click: Callable[[], object] | None = None, icon: str = "") -> ElidedButton:
     """A push button. Roles: "" primary danger link chip."""
-    made = QPushButton(text)
+    made = ElidedButton(text)
+    made.setSizePolicy(QSizePolicy.Policy.Minimum, QSizePolicy.Policy.Fixed)  # its own words are seen whole
     made.setAccessibleName(text)
     if role:
         made.setProperty("role", role)
@@ -76,7 +76,7 @@ def button(text: str, role: str = "", on_click: Callable[[], object] | None = No
     return made
 
 
-def chip_button(text: str, checked: bool = False) -> QPushButton:
+def chip_button(text: str, checked: bool = False) -> ElidedButton:
     """A tag that can be switched on and off."""
     made = button(text, "chip")
     made.setCheckable(True)
@@ -106,6 +106,25 @@ def spin_box(name: str, low: int, high: int, value: int = 0, suffix: str = "") -
     made.setAccessibleName(name)
     made.lineEdit().setTextMargins(6, 0, 0, 0)  # the style sheet's padding does not reach the text of a spin box
     return made
+
+
+#: Shares of a form's width: the names on the left, the fields on the right. Every form has the same, so that all align.
+NAMES, FIELDS = 2, 3
+
+
+def form_line(name: str, *fields: QWidget, help_line: str = "") -> QHBoxLayout:
+    """A line of a form: a name, over two lines where it is long, and its field with what stands beside it."""
+    title = label(name, "label", lines=2)
+    title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+    title.setBuddy(fields[0])
+    title.setToolTip(help_line)
+    right = row(*fields, spacing=6)
+    right.setStretch(0, 1)
+    line = row(title, spacing=8)
+    line.addLayout(right)
+    line.setStretch(0, NAMES)
+    line.setStretch(1, FIELDS)
+    return line
 
 
 def rule(vertical: bool = False) -> QFrame:
@@ -155,69 +174,6 @@ def _filled(layout, widgets, spacing, margins):
     return layout
 
 
-class Flow(QLayout):
-    """Widgets after one another, in as many rows as they need."""
-
-    def __init__(self, *widgets: QWidget, spacing: int = 6):
-        super().__init__()
-        self._items: list[QLayoutItem] = []
-        self.setContentsMargins(0, 0, 0, 0)
-        self.setSpacing(spacing)
-        for widget in widgets:
-            self.addWidget(widget)
-
-    def addItem(self, item: QLayoutItem) -> None:
-        self._items.append(item)
-
-    def count(self) -> int:
-        return len(self._items)
-
-    def itemAt(self, index: int) -> QLayoutItem | None:
-        return self._items[index] if 0 <= index < len(self._items) else None
-
-    def takeAt(self, index: int) -> QLayoutItem | None:
-        return self._items.pop(index) if 0 <= index < len(self._items) else None
-
-    def expandingDirections(self) -> Qt.Orientation:
-        return Qt.Orientation(0)
-
-    def hasHeightForWidth(self) -> bool:
-        return True
-
-    def heightForWidth(self, width: int) -> int:
-        return self._arrange(QRect(0, 0, width, 0), apply=False)
-
-    def setGeometry(self, rect: QRect) -> None:
-        super().setGeometry(rect)
-        self._arrange(rect, apply=True)
-
-    def sizeHint(self) -> QSize:
-        return self.minimumSize()
-
-    def minimumSize(self) -> QSize:
-        widest = max((item.minimumSize().width() for item in self._items), default=0)
-        return QSize(widest, self.heightForWidth(max(widest, self.geometry().width())) if self._items else 0)
-
-    def _arrange(self, rect: QRect, apply: bool) -> int:
-        x, y, line = rect.left(), rect.top(), 0
-        for item in self._items:
-            size = item.sizeHint()
-            if x > rect.left() and x + size.width() > rect.right() + 1:
-                x, y, line = rect.left(), y + line + self.spacing(), 0
-            if apply:
-                item.setGeometry(QRect(QPoint(x, y), size))
-            x, line = x + size.width() + self.spacing(), max(line, size.height())
-        return y + line - rect.top()
-
-    def clear(self) -> None:
-        """Takes every widget away."""
-        while self._items:
-            widget = self._items.pop().widget()
-            if widget is not None:
-                widget.hide()
-                widget.deleteLater()
-
-
 class Card(QFrame):
     """A bordered box; ``body`` is its vertical layout."""
 
@@ -232,52 +188,43 @@ class Card(QFrame):
         set_look(self, "chosen", "true" if chosen else "false")
 
 
-class ElidedLabel(QLabel):
-    """A line that gives way: what does not fit is cut at its end with an ellipsis, never widening the window."""
-
-    def __init__(self, text: str = "", role: str = "mono", side: Qt.AlignmentFlag = Qt.AlignmentFlag.AlignRight):
-        super().__init__()
-        set_role(self, role)
-        self.setTextFormat(Qt.TextFormat.PlainText)
-        self._whole = text
-        self.setAlignment(side | Qt.AlignmentFlag.AlignVCenter)
-        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-
-    def whole(self) -> str:
-        """The line as it would be with room for all of it."""
-        return self._whole
-
-    def set_whole(self, text: str, title: str = "") -> None:
-        """The line; its tooltip holds all of it below a title."""
-        self._whole = text
-        self.setToolTip(f"{title}\n{text}".strip())
-        self._fit()
-
-    def resizeEvent(self, event) -> None:
-        super().resizeEvent(event)
-        self._fit()
-
-    def _fit(self) -> None:
-        self.setText(self.fontMetrics().elidedText(self._whole, Qt.TextElideMode.ElideRight, self.width()))
-
-
 class Header(QWidget):
-    """The line above a view: a heading, chips after it, and a mono hint on the right."""
+    """The line above a view: a heading, chips after it, a mono hint, and what stands in its ``corner``, which goes below the
+    rest where there is no room beside it."""
 
     def __init__(self, title: str, *chips: QWidget, hint: str = ""):
         super().__init__()
         self.title = label(title, "heading")
-        self.hint = ElidedLabel(hint)
+        self.hint = ElidedLabel(hint, side=Qt.AlignmentFlag.AlignRight)
+        self.hint.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.chips = row(*chips, spacing=6)
-        self.corner = row(spacing=6)
-        self.setLayout(row(self.title, self.chips, self.hint, self.corner, margins=(12, 6, 12, 6)))
-        self.layout().setStretch(2, 1)
+        self.corner = Flow(spacing=6)
+        self._words = row(self.title, self.chips, self.hint, spacing=8)
+        self._words.setStretch(2, 1)
+        self._both = row(self._words, self.corner, margins=(12, 6, 12, 6))
+        self._both.setStretch(0, 1)
+        self.setLayout(self._both)
         self.rescale()
         theme.signals.changed.connect(self.rescale)
 
     def rescale(self) -> None:
         """As tall as the text size in force asks for."""
-        self.setFixedHeight(theme.px(36))
+        self.setMinimumHeight(theme.px(36))
+        self._arrange()
+
+    def resizeEvent(self, event) -> None:
+        super().resizeEvent(event)
+        self._arrange()
+
+    def _arrange(self) -> None:
+        """One line where both halves fit, else two."""
+        wanted = self._words.sizeHint().width() + self.corner.sizeHint().width() + 40
+        beside = wanted <= self.width() or not self.corner.count()
+        direction = QBoxLayout.Direction.LeftToRight if beside else QBoxLayout.Direction.TopToBottom
+        if direction != self._both.direction():
+            self._both.setDirection(direction)
+            self._both.setStretch(0, 1 if beside else 0)
+            self.updateGeometry()
 
     def set_title(self, text: str) -> None:
         self.title.setText(text)
@@ -294,7 +241,7 @@ class EmptyState(QWidget):
         self._icon, picture = icon, QLabel()
         self._picture = picture
         picture.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.title, self.text = label(title, "large"), label(text, "label", wrap=True)
+        self.title, self.text = label(title, "large", lines=3), label(text, "label", lines=8)
         self.title.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.text.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.extra = column(spacing=8)
@@ -306,7 +253,7 @@ class EmptyState(QWidget):
         middle.addLayout(self.extra)
         holder = QWidget()
         holder.setLayout(middle)
-        holder.setMaximumWidth(460)
+        self._holder = holder
         centred = row(None, holder, None, spacing=0)
         centred.setStretch(1, 100)
         self.setLayout(column(None, centred, None, margins=(24, 24, 24, 24)))
@@ -315,3 +262,4 @@ class EmptyState(QWidget):
 
     def _draw(self) -> None:
         self._picture.setPixmap(theme.pixmap(self._icon, "text3", 44))
+        self._holder.setMaximumWidth(theme.px(460))

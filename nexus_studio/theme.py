@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from weakref import ref
@@ -16,11 +17,14 @@ from weakref import ref
 from PySide6.QtCore import QByteArray, QObject, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QGuiApplication, QIcon, QPainter, QPalette, QPixmap
 from PySide6.QtSvg import QSvgRenderer
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QWidget
 
 RESOURCES = Path(__file__).resolve().parent.parent / "resources"
 THEMES = ("dark", "light")
-TEXT_SIZES = (0.9, 1.0, 1.15, 1.3, 1.5)
+BASE_PX = 13
+#: Text sizes that can be chosen, in pixels beyond the usual one, and as the factors that they are.
+TEXT_STEPS = (-2, -1, 0, 2, 4, 6)
+TEXT_SIZES = tuple((BASE_PX + step) / BASE_PX for step in TEXT_STEPS)
 FAMILIES = {"text": "Inter", "mono": "JetBrains Mono"}
 
 
@@ -150,11 +154,12 @@ def apply(app: QApplication, theme: str = "dark", scale: float = 1.0, still: boo
     app.setStyleSheet("")  # from one sheet straight to another takes Qt six times as long
     _now.update(theme=theme if theme in THEMES else "dark", scale=scale, still=still)
     app.setStyle("Fusion")
-    app.setFont(font("text", 13))
+    app.setFont(font("text", BASE_PX))
     app.setPalette(_palette())
     app.setStyleSheet(stylesheet())
     pixmap.cache_clear()
     _retint()
+    _rescale()
     signals.changed.emit()
 
 
@@ -194,6 +199,27 @@ def icon(name: str, tint: str = "text2", checked_tint: str = "", size: int = 18)
     made.addPixmap(pixmap(name, "text3", size), QIcon.Mode.Disabled, QIcon.State.Off)
     made.addPixmap(pixmap(name, "text3", size), QIcon.Mode.Disabled, QIcon.State.On)
     return made
+
+
+_scaled: dict[int, tuple] = {}
+
+
+def scaled(widget: QWidget, size: Callable[[QWidget], object]) -> None:
+    """Calls ``size(widget)`` now and whenever the text size changes, as long as the widget lives."""
+    key = id(widget)
+    _scaled[key] = (ref(widget, lambda _gone: _scaled.pop(key, None)), size)
+    size(widget)
+
+
+def _rescale() -> None:
+    from shiboken6 import isValid
+
+    for key, (widget_ref, size) in list(_scaled.items()):
+        widget = widget_ref()
+        if widget is None or not isValid(widget):
+            _scaled.pop(key, None)
+        else:
+            size(widget)
 
 
 _kept: dict[int, tuple] = {}

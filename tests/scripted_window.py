@@ -37,11 +37,16 @@ async def turn(seconds: float = 0.1) -> None:
 
 
 @asynccontextmanager
-async def scripted_session(root: Path, populated: bool = True, preferences: Path | None = None) -> AsyncIterator[Session]:
-    """A session whose engine is scripted, ready."""
+async def scripted_session(
+    root: Path, populated: bool = True, preferences: Path | None = None, prepare: Callable[[ScriptedEngine], None] | None = None
+) -> AsyncIterator[Session]:
+    """A session whose engine is scripted, ready; ``prepare`` may change what the engine has before."""
     bridge = Bridge(None, asyncio.get_running_loop())
     session = Session(bridge, Preferences(preferences or root / "session.json"))
-    bridge.attach(ScriptedEngine(root / "library", populated))
+    engine = ScriptedEngine(root / "library", populated)
+    if prepare is not None:
+        prepare(engine)
+    bridge.attach(engine)
     await settle(lambda: session.is_ready)
     try:
         yield session
@@ -52,11 +57,13 @@ async def scripted_session(root: Path, populated: bool = True, preferences: Path
 
 
 @asynccontextmanager
-async def scripted_window(root: Path, populated: bool = True, preferences: Path | None = None) -> AsyncIterator[MainWindow]:
-    """The main window on a scripted session, shown at 1280 x 800."""
+async def scripted_window(
+    root: Path, populated: bool = True, preferences: Path | None = None, prepare: Callable[[ScriptedEngine], None] | None = None
+) -> AsyncIterator[MainWindow]:
+    """The main window on a scripted session, shown at its first size."""
     app = QApplication.instance()
     theme.apply(app)
-    async with scripted_session(root, populated, preferences) as session:
+    async with scripted_session(root, populated, preferences, prepare) as session:
         window = MainWindow(session)
         window.show_first()
         window.show()

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from PySide6.QtWidgets import QCheckBox, QComboBox, QGridLayout, QLineEdit, QSizePolicy, QWidget
+from PySide6.QtWidgets import QCheckBox, QGridLayout, QLineEdit, QSizePolicy, QWidget
 
 from models_backend.contract.fields import FieldSpec, defaults, relevant, variant_of
 
 from .. import theme
-from ..pieces import column, icon_button, label, row, section, set_role
+from ..pieces import FIELDS, NAMES, column, form_line, icon_button, label, row, section, set_role
 from .editors import (
     BoolEditor,
     Editor,
@@ -25,7 +25,8 @@ from .editors import (
 )
 from .numbers import listed, parsed
 
-LABEL_WIDTH = 124
+#: How far the names of fields inside a choice stand to the right of its own, one step a level.
+INDENT = 12
 
 
 class Line:
@@ -33,7 +34,8 @@ class Line:
 
     def __init__(self, spec: FieldSpec, editor: Editor):
         self.spec, self.editor = spec, editor
-        self.label = label(spec.title, "label")
+        self.label = label(spec.title, "label", lines=2)
+        self.label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.label.setBuddy(editor)
         self.label.setToolTip(spec.help)
         editor.setToolTip(spec.help)
@@ -64,27 +66,29 @@ class GroupEditor(Editor):
 
     wide = True
 
-    def __init__(self, spec: FieldSpec, runs: Runs = no_runs, fields: tuple[FieldSpec, ...] | None = None):
+    def __init__(self, spec: FieldSpec, runs: Runs = no_runs, fields: tuple[FieldSpec, ...] | None = None, depth: int = 0):
         super().__init__(spec, runs)
+        self.depth = depth
         self.lines: dict[str, Line] = {}
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setHorizontalSpacing(8)
         self._grid.setVerticalSpacing(6)
-        self._grid.setColumnMinimumWidth(0, theme.px(LABEL_WIDTH))
-        self._grid.setColumnStretch(1, 1)
+        self._grid.setColumnStretch(0, NAMES)
+        self._grid.setColumnStretch(1, FIELDS)
         for field in fields if fields is not None else spec.fields:
             self._add(field)
         self._refresh_relevance()
 
     def _add(self, field: FieldSpec) -> None:
-        line = Line(field, editor_for(field, self.runs))
+        line = Line(field, editor_for(field, self.runs, self.depth))
         line.editor.changed.connect(self._changed)
         self.lines[field.name] = line
         at = self._grid.rowCount()
         if field.kind == "group":
             line.label = section(field.title)
             line.label.setToolTip(field.help)
+        line.label.setContentsMargins(self.depth * INDENT, 0, 0, 0)
         if line.editor.wide:
             if field.kind == "group":
                 self._grid.addWidget(line.label, at, 0, 1, 2)
@@ -92,7 +96,6 @@ class GroupEditor(Editor):
         else:
             self._grid.addWidget(line.label, at, 0)
             self._grid.addWidget(line.editor, at, 1)
-        line.label.setFixedWidth(theme.px(LABEL_WIDTH)) if field.kind != "group" else None
         self._grid.addWidget(line.below, at + 2, 0 if line.editor.wide else 1, 1, 2 if line.editor.wide else 1)
 
     def _changed(self) -> None:
@@ -141,25 +144,23 @@ class ChoiceEditor(Editor):
 
     wide = True
 
-    def __init__(self, spec: FieldSpec, runs: Runs = no_runs):
+    def __init__(self, spec: FieldSpec, runs: Runs = no_runs, depth: int = 0):
         super().__init__(spec, runs)
+        self._depth = depth
         self.box = Pick()
-        self.box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.box.setMinimumContentsLength(6)
-        self.box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         if spec.optional:
             self.box.addItem(self.tr("none"), None)
         for variant in spec.variants:
             self.box.addItem(variant.title or variant.name, variant.name)
             self.box.setItemData(self.box.count() - 1, variant.help, 3)
-        self._label = label(spec.title, "label")
-        self._label.setFixedWidth(theme.px(LABEL_WIDTH))
-        self._label.setToolTip(spec.help)
         self._groups: dict[str, GroupEditor] = {}
-        self._place = column(spacing=0, margins=(12, 6, 0, 0))
+        self._place = column(spacing=0, margins=(0, 6, 0, 0))
         self._inner = QWidget()
         self._inner.setLayout(self._place)
-        self.setLayout(column(row(self._label, self.box), self._inner, spacing=0))
+        line = form_line(spec.title, self.box, help_line=spec.help)
+        self._label = line.itemAt(0).widget()
+        self._label.setContentsMargins(depth * INDENT, 0, 0, 0)
+        self.setLayout(column(line, self._inner, spacing=0))
         self.box.currentIndexChanged.connect(lambda _index: self._chosen())
         self._show_group()
 
@@ -175,7 +176,7 @@ class ChoiceEditor(Editor):
         tag = self.box.currentData()
         variant = next((one for one in self.spec.variants if one.name == tag), None)
         if variant is not None and tag not in self._groups:
-            group = GroupEditor(variant, self.runs)
+            group = GroupEditor(variant, self.runs, depth=self._depth + 1)
             group.set_value({})
             group.changed.connect(self.changed)
             self._groups[tag] = group
@@ -208,7 +209,7 @@ class ListEditor(Editor):
         self.field = QLineEdit()
         self.field.setPlaceholderText(self.tr("values with commas between them"))
         if self._numbers:
-            self.field.setFont(theme.font("mono", 11))
+            theme.scaled(self.field, lambda field: field.setFont(theme.font("mono", 11)))
         self.field.textEdited.connect(lambda _text: self.changed.emit())
         self.setLayout(row(self.field))
 
@@ -322,13 +323,15 @@ EDITORS: dict[str, type[Editor]] = {
 }  # fmt: skip
 
 
-def editor_for(spec: FieldSpec, runs: Runs = no_runs) -> Editor:
-    """The editor of a field."""
+def editor_for(spec: FieldSpec, runs: Runs = no_runs, depth: int = 0) -> Editor:
+    """The editor of a field; ``depth`` tells in how many choices it stands."""
     if spec.optional and spec.kind in ("int", "float", "text", "path", "enum", "bool"):
         return OptionalEditor(spec, runs)
     if spec.kind == "list" and spec.item is not None and spec.item.kind in ("group", "choice", "list"):
         return GroupsEditor(spec, runs)
-    return EDITORS[spec.kind](spec, runs)
+    if spec.kind == "choice":
+        return ChoiceEditor(spec, runs, depth)
+    return GroupEditor(spec, runs, depth=depth) if spec.kind == "group" else EDITORS[spec.kind](spec, runs)
 
 
 __all__ = ["EDITORS", "ChoiceEditor", "GroupEditor", "Line", "editor_for"]

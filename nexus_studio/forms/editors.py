@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -16,12 +16,14 @@ from PySide6.QtWidgets import (
     QStyle,
     QStyleOptionComboBox,
     QStylePainter,
+    QToolTip,
     QWidget,
 )
 
 from models_backend.contract.fields import FieldSpec
 
 from .. import theme
+from ..fitting import one_line, tip
 from ..pieces import icon_button, label, row, set_look
 from .numbers import TICKS, parsed, scale_of, shown
 
@@ -75,14 +77,36 @@ class Pick(QComboBox):
     def __init__(self) -> None:
         super().__init__()
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.setMinimumContentsLength(6)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
     def wheelEvent(self, event) -> None:
         super().wheelEvent(event) if self.hasFocus() else event.ignore()
 
+    def is_elided(self) -> bool:
+        """Whether less than the whole choice is seen."""
+        return self.shown_text() != one_line(self.currentText())
+
+    def toolTip(self) -> str:
+        """The tooltip; the whole choice stands in it where that is cut."""
+        own = super().toolTip()
+        return "\n".join(filter(None, [self.currentText() if self.is_elided() else "", own]))
+
+    def event(self, event) -> bool:
+        if event.type() == QEvent.Type.ToolTip:
+            QToolTip.showText(event.globalPos(), tip(self.toolTip()), self)
+            return True
+        return super().event(event)
+
+    def text(self) -> str:
+        """The whole choice."""
+        return self.currentText()
+
     def shown_text(self) -> str:
         """The chosen text as far as there is room for it."""
         room = self.width() - theme.px(PICK_MARGINS)
-        return self.fontMetrics().elidedText(self.currentText(), Qt.TextElideMode.ElideRight, room)
+        return self.fontMetrics().elidedText(one_line(self.currentText()), Qt.TextElideMode.ElideRight, room)
 
     def paintEvent(self, event) -> None:
         painter, option = QStylePainter(self), QStyleOptionComboBox()
@@ -138,17 +162,15 @@ class NumberEditor(Editor):
             self.slider.setPageStep(TICKS // 20)
             self.slider.setSingleStep(TICKS // 100)
             self.slider.valueChanged.connect(self._slid)
-            self.field.setFixedWidth(theme.px(74))
+            self.slider.setMinimumWidth(36)
+            theme.scaled(self.field, lambda field: field.setFixedWidth(theme.px(74)))
             self.field.setProperty("flat", "true")
             self.field.setAlignment(Qt.AlignmentFlag.AlignRight)
             parts.insert(0, self.slider)
         if spec.unit:
             parts.append(label(spec.unit, "hint"))
         self.setLayout(row(*parts, spacing=6))
-        self._restyle()
-
-    def _restyle(self) -> None:
-        self.field.setFont(theme.font("mono", 11))
+        theme.scaled(self.field, lambda field: field.setFont(theme.font("mono", 11)))
 
     def _slid(self, position: int) -> None:
         self.field.setText(shown(self.scale.value(position)))
@@ -231,9 +253,6 @@ class PickEditor(Editor):
     def __init__(self, spec: FieldSpec, runs: Runs = no_runs):
         super().__init__(spec, runs)
         self.box = Pick()
-        self.box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.box.setMinimumContentsLength(6)
-        self.box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self._stray: Any = None
         self.fill()
         self.box.currentIndexChanged.connect(lambda _index: self.changed.emit())

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QPoint, QRect, Qt
-from PySide6.QtWidgets import QComboBox, QLineEdit, QMenu, QStackedWidget, QWidget
+from PySide6.QtWidgets import QLineEdit, QMenu, QStackedWidget, QWidget
 
 from models_backend.contract.run_layout import DatasetRecord, Item
 
 from .. import theme
+from ..forms.editors import Pick
 from ..pieces import Header, column, icon_button, label
 from ..shell.words import count
 from ..state.cached_rows import open_pictures, open_rows
@@ -104,16 +105,14 @@ class ItemsPage(QWidget):
     def _build_header(self) -> None:
         self.found = label("", "mono")
         self.header = Header("")
-        self.filter, self.search = QComboBox(), QLineEdit()
+        self.filter, self.search = Pick(), QLineEdit()
         self.filter.setAccessibleName(self.tr("Show"))
         self.search.setPlaceholderText(self.tr("Find…"))
         self.search.setToolTip(self.tr("Find in names and captions"))
         self.search.setAccessibleName(self.tr("Find items"))
         self.search.setClearButtonEnabled(True)
-        self.search.setMinimumWidth(theme.px(110))
-        self.search.setMaximumWidth(theme.px(220))
+        theme.scaled(self.search, lambda search: (search.setMinimumWidth(theme.px(110)), search.setMaximumWidth(theme.px(220))))
         self.filter.setMinimumContentsLength(11)
-        self.filter.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self._smaller = icon_button("remove", self.tr("Smaller"), lambda: self.grid.zoom(1 / 1.25))
         self._larger = icon_button("add", self.tr("Larger"), lambda: self.grid.zoom(1.25))
         for widget in (self.found, self.filter, self.search, self._smaller, self._larger):

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QImage
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from models_backend.contract.fields import describe
 from models_backend.contract.run_layout import DatasetRecord
 from models_backend.contract.settings import DataSettings
 
-from .. import theme
+from ..fitting import scrolled
 from ..forms.form import SettingsForm
 from ..pictures import to_image
 from ..pieces import row
@@ -44,13 +44,13 @@ class ModelView(QWidget):
         self._rows: CachedRows | None = None
         self._found: dict[int, np.ndarray] = {}
         self.form = SettingsForm(describe(DataSettings), help_line=False)
-        self.form.setFixedWidth(theme.px(296))
+        self.form.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.images: list[QImage] = []
         self.pictures = ImageGrid(fit=True)
         self.pictures.setAccessibleName(self.tr("What the model sees"))
-        layout = row(self.form, self.pictures, spacing=20, margins=(12, 0, 12, 8))
+        layout = row(scrolled(self.form), self.pictures, spacing=16, margins=(12, 0, 12, 8))
+        layout.setStretch(0, 1)
         layout.setStretch(1, 1)
-        layout.setAlignment(self.form, Qt.AlignmentFlag.AlignTop)
         self.setLayout(layout)
         self.form.changed.connect(self._changed)
 

@@ -12,13 +12,13 @@ from models_backend.contract.run_layout import SampleRecord
 
 from .. import theme
 from ..commands import Command
-from ..pieces import EmptyState, Header, button, chip_button, label
+from ..pieces import EmptyState, Flow, Header, button, chip_button, label, rule
 from ..state.session import Session
 from ..viewers.image_grid import ImageGrid
 from ..viewers.image_view import ImageView
 from .gallery_detail import SampleDetail
 from .gallery_tiles import SIDE_PX, Tiles
-from .workspace import Workspace, scrolled
+from .workspace import Footed, Workspace
 
 if TYPE_CHECKING:
     from .gallery_study import StudyView
@@ -38,7 +38,8 @@ class GalleryPanel(Workspace):
         self.study: StudyView | None = None
         self._timer = QTimer(self, singleShot=True, interval=200)
         self.set_central(self._build())
-        self.add_dock("detail", self.tr("Chosen"), scrolled(self.detail), Qt.DockWidgetArea.RightDockWidgetArea, width=340)
+        side = Footed(self.detail, rule(), self.detail.actions)
+        self.add_dock("detail", self.tr("Chosen"), side, Qt.DockWidgetArea.RightDockWidgetArea, width=340)
         self._connect()
         self.detail.show_record(None)
 
@@ -47,8 +48,8 @@ class GalleryPanel(Workspace):
         self.search.setPlaceholderText(self.tr("Filter by title, tag, model, data set"))
         self.search.setAccessibleName(self.tr("Filter"))
         self.search.setClearButtonEnabled(True)
-        self.search.setMinimumWidth(theme.px(230))
-        self.search.setMaximumWidth(320)
+        self.search.setToolTip(self.search.placeholderText())
+        theme.scaled(self.search, lambda search: search.setFixedWidth(theme.px(210)))
         self.starred = chip_button(self.tr("★ starred"))
         self.films = chip_button(self.tr("paths"))
         self.header = Header(self.tr("Everything made"), self.starred, self.films)
@@ -294,27 +295,29 @@ class Comparison(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.left, self.right = ImageView(), ImageView()
-        self.names = label("", "mono")
+        self.left_name, self.right_name = label("", "mono"), label("", "mono")
         self.slider = chip_button(self.tr("A | B slider"))
         self.slider.toggled.connect(lambda _: self._arrange())
         self.closed = button(self.tr("Back to the grid"))
-        bar = QHBoxLayout()
-        for widget in (self.closed, self.slider, self.names):
-            bar.addWidget(widget)
-        bar.addStretch(1)
+        bar = Flow(self.closed, self.slider, spacing=8)
         pictures = QHBoxLayout()
         pictures.addWidget(self.left, 1)
         pictures.addWidget(self.right, 1)
+        names = QHBoxLayout()
+        names.addWidget(self.left_name, 1)
+        names.addWidget(self.right_name, 1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(bar)
+        layout.addLayout(names)
         layout.addLayout(pictures, 1)
 
     def show_pair(self, left: Any, left_name: str, right: Any, right_name: str) -> None:
         """Shows two pictures and their names."""
-        self.left.set_picture(left, left_name)
-        self.right.set_picture(right, right_name)
-        self.names.setText(f"A {left_name}   B {right_name}")
+        self.left.set_picture(left)
+        self.right.set_picture(right)
+        self.left_name.setText(f"A  {left_name}")
+        self.right_name.setText(f"B  {right_name}")
         self._arrange()
 
     def _arrange(self) -> None:

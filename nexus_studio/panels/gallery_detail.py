@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QFormLayout, QLineEdit, QMenu, QVBoxLayout, QWidge
 
 from models_backend.contract.run_layout import SampleRecord
 
-from ..pieces import button, label, row, section
+from ..pieces import Flow, button, label, row, section
 from ..state.session import Session
 from ..viewers.modality import ItemsView, shown
 from .exporting import fill_menu
@@ -64,14 +64,19 @@ class SampleDetail(QWidget):
         layout.addLayout(self._facts)
         layout.addWidget(self.verdict)
         layout.addStretch(1)
-        layout.addLayout(row(self.export, button(self.tr("Open in Sample"), on_click=lambda: self.open_in.emit("sample"))))
-        layout.addLayout(row(self.trajectory, self.again, button(self.tr("Delete"), on_click=self.delete.emit)))
+        sample = button(self.tr("Open in Sample"), on_click=lambda: self.open_in.emit("sample"))
+        remove = button(self.tr("Delete"), on_click=self.delete.emit)
+        self.actions = QWidget()  # stands below what scrolls
+        actions = Flow(self.export, sample, self.trajectory, self.again, remove, spacing=8, spread=True)
+        actions.setContentsMargins(12, 10, 12, 12)
+        self.actions.setLayout(actions)
 
     def show_record(self, record: SampleRecord | None, items: Any = None) -> None:
         """Shows a sample, or nothing."""
         new = record is None or self.record is None or record.id != self.record.id
         self.record = record
         self.setEnabled(record is not None)
+        self.actions.setEnabled(record is not None)
         if new:
             self.verdict.setText("")
         if record is None:

@@ -57,7 +57,6 @@ class PairJudge(QWidget):
     def _build(self) -> None:
         header = Header(self.tr("Which is better?"))
         header.corner.addWidget(self.counter)
-        header.corner.addSpacing(8)
         header.corner.addWidget(self.close_button)
         pictures = row(
             column(self.left, self.left_caption, spacing=6), column(self.right, self.right_caption, spacing=6), spacing=16

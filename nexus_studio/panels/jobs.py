@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QApplication, QFrame, QVBoxLayout, QWidget
 from models_backend.contract.run_layout import JobRecord
 
 from .. import theme
+from ..fitting import wanted_height
 from ..pieces import Card, column, icon_button, label, meter, row, section
 from ..shell.words import duration, rate
 from ..state.jobs import Activity
@@ -88,7 +89,7 @@ class FailedRow(QFrame):
         out = icon_button("close", self.tr("Take it off the list"), lambda: jobs.ask("cancel", job.id))
         words = column(
             label(job.title, "strong"),
-            label(f"{job.state}: {job.reason}" if job.reason else job.state, "hint", wrap=True),
+            label(f"{job.state}: {job.reason}" if job.reason else job.state, "hint", lines=4),
             spacing=1,
         )
         line = row(words, again, out, spacing=6, margins=(12, 2, 8, 2))
@@ -158,7 +159,7 @@ class JobsPanel(QFrame):
         """Sizes the box for what it holds and puts it above the bottom bar."""
         window = self.parentWidget()
         width = min(theme.px(520), window.width() - 24)
-        wanted = self._list.sizeHint().height() + theme.px(54)
+        wanted = wanted_height(self._list, width - 14) + theme.px(54)
         height = max(theme.px(120), min(wanted, window.height() - theme.px(120)))
         self.setGeometry(12, window.height() - theme.px(30) - height - 8, width, height)
 

@@ -12,9 +12,10 @@ from PySide6.QtWidgets import QMenu, QStackedWidget, QVBoxLayout, QWidget
 from models_backend.contract.messages import Arrays, Decode, LatentMap, Progress
 from models_backend.contract.run_layout import RunRecord
 
+from .. import theme
 from ..commands import Command
 from ..forms.editors import Pick
-from ..pieces import EmptyState, Header, button, chip, chip_button, label, row, section, spin_box
+from ..pieces import EmptyState, Flow, Header, button, chip, chip_button, label, section, spin_box
 from ..plots.histogram import Histogram
 from ..state.cached_rows import open_pictures
 from ..state.session import Session
@@ -57,7 +58,7 @@ class LatentPanel(Workspace):
     def _build_centre(self) -> QWidget:
         self.runs = Pick()
         self.runs.setAccessibleName(self.tr("Run"))
-        self.runs.setMinimumWidth(200)
+        theme.scaled(self.runs, lambda runs: runs.setFixedWidth(theme.px(200)))
         self.kind, self.method = chip(""), chip("PCA")
         self.thumbs = chip_button(self.tr("thumbnails"), True)
         self.header = Header(self.tr("Map"), self.kind, self.method, self.thumbs)
@@ -67,7 +68,7 @@ class LatentPanel(Workspace):
             self.tr("Every picture of the data set becomes a place on a map. Click anywhere to decode what lies there."),
             self.tr("Train a model first"), lambda: self.session.navigate.emit("train", {}),
         )  # fmt: skip
-        self.wait = label("", "label")
+        self.wait = label("", "label", lines=4)
         self.wait.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.stack = QStackedWidget()
         for page in (self.empty, self.wait, self.view):
@@ -84,7 +85,7 @@ class LatentPanel(Workspace):
         side = QWidget()
         self.place = QVBoxLayout()
         self.picture: QWidget | None = None
-        self.nearest = label("", "mono", wrap=True)
+        self.nearest = label("", "mono", lines=4)
         self.dimensions = section(self.tr("Dimensions by KL"))
         self.kl = Histogram(x_label=self.tr("dimension"), y_label=self.tr("nats"), color=1)
         self.kl.setMinimumHeight(130)
@@ -109,7 +110,7 @@ class LatentPanel(Workspace):
         layout = QVBoxLayout(whole)
         layout.setContentsMargins(12, 0, 12, 10)
         layout.addWidget(self.film, 1)
-        layout.addLayout(row(self.play, self.export, self.frames, None))
+        layout.addLayout(Flow(self.play, self.export, self.frames, spacing=8))
         self._enable_film(False)
         return whole
 

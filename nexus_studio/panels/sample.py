@@ -19,7 +19,7 @@ from .sample_info import ItemInfo
 from .sample_results import Results
 from .sample_setup import TRACED, SampleSetup
 from .sample_work import Batch, Made, SampleWork
-from .workspace import Workspace, scrolled
+from .workspace import Footed, Workspace, scrolled
 
 VARIATIONS = 9
 VARY_AT = 0.4
@@ -45,8 +45,7 @@ class SampleControls(QWidget):
         self.grid.toggled.connect(self.grid_toggled)
         self.why = pieces.label("", "error", wrap=True)
         self.why.hide()
-        line = pieces.row(self.generate, self.live, self.grid, spacing=8)
-        line.setStretch(0, 1)
+        line = pieces.Flow(self.generate, self.live, self.grid, spacing=8, spread=True)
         self.setLayout(pieces.column(self.why, line, spacing=8, margins=(12, 8, 12, 12)))
 
     def show_problem(self, problem: str, guidance: bool = False) -> None:
@@ -130,11 +129,8 @@ class SamplePanel(Workspace):
         inside = QWidget()
         card = pieces.column(self.grid_form, margins=(12, 0, 12, 12))
         inside.setLayout(pieces.column(self.setup, card, None, spacing=0))
-        right = QWidget()
-        self._scroll = scrolled(inside)
-        whole = pieces.column(self._scroll, pieces.rule(), self.controls, spacing=0)
-        whole.setStretch(0, 1)
-        right.setLayout(whole)
+        right = Footed(inside, pieces.rule(), self.controls)
+        self._scroll = right.area
         self.info = ItemInfo(self.session)
         self.recent = ImageGrid(tile_px=112, hint=self.tr("What you make stands here, newest first."))
         self.recent.setAccessibleName(self.tr("Made lately"))

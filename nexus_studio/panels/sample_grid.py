@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QComboBox, QLineEdit, QSizePolicy, QWidget
+from PySide6.QtWidgets import QLineEdit, QWidget
 
 from models_backend.contract.fields import FieldSpec
 from models_backend.contract.messages import Sample
 
 from .. import pieces
+from ..forms.editors import Pick
 from . import sample_axes
 from .sample_axes import SEED, Axis
 from .sample_setup import SampleSetup
@@ -24,20 +25,15 @@ class AxisForm(QWidget):
         self._optional = optional
         self._specs: dict[str, FieldSpec] = {}
         self._present: dict[str, object] = {}
-        self.field, self.values = QComboBox(), QLineEdit()
+        self.field, self.values = Pick(), QLineEdit()
         self.field.setAccessibleName(name)
-        self.field.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.values.setAccessibleName(self.tr("Values of {0}").format(name))
         self.values.setToolTip(self.tr("Separated by commas"))
         self.error = pieces.label("", "error", wrap=True)
         self.error.hide()
         self.field.activated.connect(lambda _: self.suggest())
         self.values.textEdited.connect(lambda _: self._check())
-        title = pieces.label(name)
-        title.setFixedWidth(52)
-        line = pieces.row(title, self.field, spacing=8)
-        line.setStretch(1, 1)
-        self.setLayout(pieces.column(line, self.values, self.error, spacing=4))
+        self.setLayout(pieces.column(pieces.form_line(name, self.field), self.values, self.error, spacing=4))
 
     def offer(self, specs: dict[str, FieldSpec], present: dict[str, object], first: str) -> None:
         """Offer these fields, keeping the choice where it is still there."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import msgspec
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QCheckBox, QLabel, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QVBoxLayout, QWidget
 
 from models_backend.contract import fields
 from models_backend.contract.messages import Sample
 from models_backend.contract.run_layout import RunRecord, SampleRecord
 
-from .. import pieces, theme
+from .. import pieces
 from ..forms.conditions import ConditionsForm
 from ..forms.editors import Pick
 from ..forms.form import SettingsForm
@@ -55,7 +55,6 @@ class SampleSetup(QWidget):
             (self.runs, self.tr("Run")), (self.checkpoints, self.tr("Checkpoint")), (self.count, self.tr("Items a seed")),
         ):  # fmt: skip
             widget.setAccessibleName(name)
-            widget.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self._layout = QVBoxLayout(self)
         self._layout.setContentsMargins(12, 2, 12, 12)
         self._layout.setSpacing(7)
@@ -63,19 +62,11 @@ class SampleSetup(QWidget):
             (self.tr("Run"), self.runs), (self.tr("Checkpoint"), self.checkpoints), (self.tr("Seeds"), self.seeds),
             (self.tr("Items"), self.count),
         ):  # fmt: skip
-            self._layout.addLayout(self._line(name, widget))
+            self._layout.addLayout(pieces.form_line(name, widget))
         self._layout.addWidget(self.record)
         self._inner = QVBoxLayout()
         self._layout.addLayout(self._inner)
         self._layout.addStretch(1)
-
-    def _line(self, name: str, widget: QWidget):
-        text: QLabel = pieces.label(name)
-        text.setFixedWidth(theme.px(84))
-        text.setBuddy(widget)
-        line = pieces.row(text, widget, spacing=8)
-        line.setStretch(1, 1)
-        return line
 
     def _connect(self) -> None:
         self.runs.activated.connect(lambda _: self.choose_run(self.runs.currentData()))

@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from models_backend.contract.messages import BudgetReport
 
-from .. import figures, pieces, theme
+from .. import figures, pieces
 from ..commands import Command
 from ..state.run_view import RunView
 from ..state.session import Session
@@ -20,7 +20,7 @@ from .train_models import ModelsList
 from .train_runs import RunsList
 from .train_samples import StepGrid
 from .train_setup import RunSetup
-from .workspace import Workspace, scrolled
+from .workspace import Footed, Workspace
 
 SAMPLES_NOW = 12
 TOGETHER_NOW = 2000
@@ -85,12 +85,9 @@ class TrainPanel(Workspace):
         samples.heading.hint.setText(self.tr("↑↓ step · ←→ item · Enter enlarges"))
 
     def _right(self) -> QWidget:
-        right = QWidget()
-        card = pieces.column(self.budget, margins=(12, 8, 12, 0))
-        whole = pieces.column(scrolled(self.setup), pieces.rule(), card, self.controls, spacing=0)
-        whole.setStretch(0, 1)
-        right.setLayout(whole)
-        return right
+        card = QWidget()
+        card.setLayout(pieces.column(self.budget, margins=(12, 8, 12, 0)))
+        return Footed(self.setup, pieces.rule(), card, self.controls)
 
     def _connect(self) -> None:
         session, controls, actions = self.session, self.controls, self.actions_of_runs
@@ -124,9 +121,6 @@ class TrainPanel(Workspace):
     # --------------------------------------------------------------------------------------------- showing
 
     def on_shown(self) -> None:
-        if not self.session.preferences.get(f"layout/{self.key}"):
-            tall = max(theme.px(264), round(self.height() * 0.3))
-            self.resizeDocks([self.docks["train.samples"]], [tall], Qt.Orientation.Vertical)
         if self.session.is_ready:
             self._choose_run()
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QPoint, QSize, Qt, QTimer, Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtCore import QPoint, QSize, Qt, Signal
+from PySide6.QtWidgets import QFrame, QGridLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from models_backend.contract.messages import Health, HealthLine, Remedy
 
 from .. import figures, pieces, theme
+from ..fitting import scrolled, wanted_height
 from ..plots.small import Spark
 from ..state.run_view import RunView
 
@@ -15,7 +16,7 @@ from ..state.run_view import RunView
 LEVELS = {"ok": ("●", "healthy"), "warn": ("▲", "watch"), "bad": ("■", "trouble")}
 RANK = {"ok": 0, "warn": 1, "bad": 2}
 RECENT = 0.2
-CARDS_PX = 116
+CARDS_PX, NARROW_CARDS_PX, WIDE_PX = 116, 182, 560
 
 
 class FigureCard(pieces.Card):
@@ -30,7 +31,16 @@ class FigureCard(pieces.Card):
         self.body.addLayout(pieces.row(self.figure, self.unit, self.change, None, spacing=5))
         self.body.addWidget(self.spark)
         self.body.addStretch(1)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+
+    def resizeEvent(self, event) -> None:
+        super().resizeEvent(event)
+        self._show_change()
+
+    def _show_change(self) -> None:
+        """The word on the change is there where it does not press the figure."""
+        wanted = sum(one.sizeHint().width() for one in (self.figure, self.unit, self.change)) + 10 + 26
+        self.change.setVisible(bool(self.change.text()) and wanted <= self.width())
 
     def show_figure(self, value: float | None, unit: str = "") -> None:
         """A figure, or a dash."""
@@ -42,10 +52,12 @@ class FigureCard(pieces.Card):
         """How far a figure moved lately: an arrow, the amount, and the colour of good or bad."""
         if change is None or abs(change) < 1e-12:
             self.change.setText("")
+            self._show_change()
             return
         good = (change < 0) == better_down
         pieces.set_role(self.change, "ok" if good else "warn")
         self.change.setText(f"{'▾' if change < 0 else '▴'} {figures.short(abs(change))}")
+        self._show_change()
 
 
 class HealthWords(QWidget):
@@ -57,15 +69,14 @@ class HealthWords(QWidget):
         super().__init__()
         shape, word = LEVELS[line.level]
         mark = pieces.label(f"{shape} {word}", line.level)
-        mark.setFixedWidth(theme.px(76))
-        words = pieces.column(pieces.label(line.text, "body", wrap=True), spacing=0)
-        words.addWidget(pieces.label(line.monitor.replace("_", " "), "hint"))
-        row: QHBoxLayout = pieces.row(mark, words, spacing=8, margins=(12, 6, 12, 6))
-        row.setStretch(1, 1)
+        head = pieces.row(mark, pieces.label(line.monitor.replace("_", " "), "hint"), None, spacing=8)
+        rows = pieces.column(head, pieces.label(line.text, "body", lines=6), spacing=2, margins=(12, 6, 12, 6))
         if line.remedy is not None:
             remedy: Remedy = line.remedy
-            row.addWidget(pieces.button(remedy.text, "", lambda: self.applied.emit(remedy)))
-        self.setLayout(row)
+            button = pieces.ElidedButton(remedy.text)
+            button.clicked.connect(lambda: self.applied.emit(remedy))
+            rows.addLayout(pieces.row(button, None))
+        self.setLayout(rows)
 
 
 class HealthCard(pieces.Card):
@@ -77,23 +88,20 @@ class HealthCard(pieces.Card):
         super().__init__(spacing=1, margin=12)
         self.health: Health | None = None
         self.popup: QFrame | None = None
-        self.verdict, self.text = pieces.label("—", "label"), pieces.label("", "hint")
-        self.text.setWordWrap(True)
+        self.verdict, self.text = pieces.label("—", "label"), pieces.label("", "hint", lines=2)
         self.text.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
-        self._words = ""
-        self.text.setMinimumHeight(theme.px(28))
-        self.text.setMaximumHeight(theme.px(30))
         self.text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.remedy = pieces.button("", "chip", self._apply)
+        self.remedy = pieces.ElidedButton()
+        self.remedy.setProperty("role", "chip")
         self.remedy.setAccessibleName(self.tr("Remedy"))
-        self.remedy.setMinimumWidth(40)
+        self.remedy.clicked.connect(lambda _on=False: self._apply())
         self.remedy.hide()
         self.more = pieces.icon_button("chevron-down", self.tr("Every monitor"), self.open, 12)
         self.body.addLayout(pieces.row(pieces.label(self.tr("health"), "mono"), None, self.verdict, self.more, spacing=6))
         self.body.addWidget(self.text)
         self.body.addLayout(pieces.row(self.remedy, None))
         self.body.addStretch(1)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.show_health(None)
 
@@ -112,14 +120,14 @@ class HealthCard(pieces.Card):
         if worst is None:
             pieces.set_role(self.verdict, "label")
             self.verdict.setText(self.tr("no word yet"))
-            self._set_text(self.tr("monitors speak after some steps"))
+            self.text.setText(self.tr("monitors speak after some steps"))
             self.remedy.hide()
             return
         shape, word = LEVELS[worst.level]
         pieces.set_role(self.verdict, worst.level)
         self.verdict.setText(f"{shape} {word}")
         text = worst.text if worst.level != "ok" else " · ".join(line.text for line in health.lines[:3])
-        self._set_text(text)
+        self.text.setText(text)
         self.setToolTip("\n".join(f"{LEVELS[line.level][1]}: {line.text}" for line in health.lines))
         self.setAccessibleName(self.tr("Health: {0}, {1}").format(word, text))
         self.remedy.setVisible(worst.remedy is not None)
@@ -127,25 +135,7 @@ class HealthCard(pieces.Card):
             how = self.tr("Applies to the run that goes on") if worst.remedy.live else self.tr("Queues a new run")
             self.remedy.setToolTip(f"{worst.remedy.text}\n{how}")
             self.remedy.setAccessibleName(worst.remedy.text)
-            self._fit_remedy()
-
-    def _set_text(self, text: str) -> None:
-        """Two lines of words, cut at the end of the second."""
-        self._words = text
-        self._fit_remedy()
-        room = int(self.text.width() * 1.75)
-        self.text.setText(self.text.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, max(120, room)))
-
-    def _fit_remedy(self) -> None:
-        worst = self.worst
-        if worst is not None and worst.remedy is not None:
-            room = max(80, self.width() - 48)
-            text = self.remedy.fontMetrics().elidedText(worst.remedy.text, Qt.TextElideMode.ElideRight, room)
-            self.remedy.setText(text)
-
-    def resizeEvent(self, event) -> None:
-        super().resizeEvent(event)
-        QTimer.singleShot(0, self, lambda: self._set_text(self._words))
+            self.remedy.setText(worst.remedy.text)
 
     def _apply(self) -> None:
         if self.worst is not None and self.worst.remedy is not None:
@@ -166,14 +156,14 @@ class HealthCard(pieces.Card):
             words.applied.connect(self.applied)
             words.applied.connect(lambda _: self.popup.close())
             lines.addWidget(words)
-        area = QScrollArea()
-        area.setWidget(inside)
-        area.setWidgetResizable(True)
+        area = scrolled(inside)
         around = QVBoxLayout(self.popup)
         around.setContentsMargins(1, 1, 1, 1)
         around.addWidget(area)
-        self.popup.resize(theme.px(460), min(theme.px(360), inside.sizeHint().height() + 8))
-        self.popup.move(self.mapToGlobal(QPoint(self.width() - self.popup.width(), self.height() + 4)))
+        width = min(theme.px(460), self.window().width() - 24)
+        self.popup.resize(width, min(theme.px(360), wanted_height(inside, width - 12) + 8))
+        place = self.mapToGlobal(QPoint(self.width() - self.popup.width(), self.height() + 4))
+        self.popup.move(max(place.x(), self.window().mapToGlobal(QPoint(12, 0)).x()), place.y())
         self.popup.show()
         return self.popup
 
@@ -183,7 +173,7 @@ class HealthCard(pieces.Card):
 
 
 class Cards(QWidget):
-    """The row of four."""
+    """Four in a row, or two rows of two where the middle is narrow; sparks are drawn where there is the height for them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -191,17 +181,32 @@ class Cards(QWidget):
         self.validation = FigureCard(self.tr("validation"), 1)
         self.speed = FigureCard(self.tr("throughput"), 2)
         self.health = HealthCard()
-        cards = (self.loss, self.validation, self.speed, self.health)
-        row = pieces.row(*cards, spacing=10, margins=(12, 8, 12, 10))
-        for place in range(3):
-            row.setStretch(place, 3)
-        row.setStretch(3, 4)
-        row.setSizeConstraint(QHBoxLayout.SizeConstraint.SetNoConstraint)
-        self.setLayout(row)
-        self.setFixedHeight(theme.px(CARDS_PX))
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(12, 8, 12, 10)
+        self._grid.setSpacing(10)
+        self._grid.setSizeConstraint(QGridLayout.SizeConstraint.SetNoConstraint)
+        self._columns = 0
+        self._arrange()
+        theme.signals.changed.connect(self._arrange)
+
+    def resizeEvent(self, event) -> None:
+        super().resizeEvent(event)
+        self._arrange()
+
+    def _arrange(self) -> None:
+        columns = 4 if self.width() >= theme.px(WIDE_PX) else 2
+        self.setFixedHeight(theme.px(CARDS_PX if columns == 4 else NARROW_CARDS_PX))
+        if columns == self._columns:
+            return
+        self._columns = columns
+        for place, card in enumerate((self.loss, self.validation, self.speed, self.health)):
+            self._grid.addWidget(card, place // columns, place % columns)
+            self._grid.setColumnStretch(place, 0 if place >= columns else 4 if place == 3 else 3)
+        for card in (self.loss, self.validation, self.speed):
+            card.spark.setVisible(columns == 4)
 
     def minimumSizeHint(self) -> QSize:
-        return QSize(360, self.height())
+        return QSize(280, self.height())
 
     def show_run(self, view: RunView | None) -> None:
         """Bring all four up to date."""

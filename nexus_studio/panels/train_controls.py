@@ -98,15 +98,9 @@ class RunControls(QWidget):
         self.stop.setMenu(menu)
 
     def _lay_out(self) -> None:
-        first = pieces.row(self.start, self.queue, spacing=8)
-        first.setStretch(0, 1)
+        first = pieces.Flow(self.start, self.queue, spacing=8, spread=True)
         self.steer = QWidget()
-        upper = pieces.row(self.pause, self.sample, self.stop, spacing=8)
-        lower = pieces.row(self.change, self.prove, spacing=8)
-        for line in (upper, lower):
-            for place in range(line.count()):
-                line.setStretch(place, 1)
-        self.steer.setLayout(pieces.column(upper, lower, spacing=8))
+        self.steer.setLayout(pieces.Flow(self.pause, self.sample, self.stop, self.change, self.prove, spacing=8, spread=True))
         self.setLayout(pieces.column(self.why, first, self.live, self.steer, spacing=8, margins=(12, 8, 12, 12)))
         self.why.hide()
 

@@ -6,9 +6,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QStackedWidget, QTabBar, QVBoxLayout, QWidget
 
 from .. import pieces
+from ..fitting import give_way
 from ..plots.curves import Curves
 from ..plots.histogram import Histogram
 from ..state.run_view import RunView
@@ -71,7 +73,7 @@ class RunCurves(QWidget):
         self.tabs.setExpanding(False)
         self.tabs.setUsesScrollButtons(True)
         self.tabs.setAccessibleName(self.tr("Plots"))
-        self.state = pieces.ElidedLabel()
+        self.state = give_way(pieces.ElidedLabel(side=Qt.AlignmentFlag.AlignRight))
         self.subtract = pieces.chip_button(self.tr("difference"))
         self.subtract.setToolTip(self.tr("Show the compared runs minus the chosen one"))
         self.subtract.hide()

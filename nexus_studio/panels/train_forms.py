@@ -6,14 +6,14 @@ from collections.abc import Iterable
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QComboBox, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QToolButton, QVBoxLayout, QWidget
 
 from models_backend.contract import fields
 from models_backend.contract.family import Part
 from models_backend.contract.fields import FieldSpec, Problem
 
 from .. import pieces, theme
-from ..forms.editors import Runs
+from ..forms.editors import Pick, Runs
 from ..forms.form import SettingsForm
 from ..state.session import Session
 
@@ -33,7 +33,7 @@ class FormSection(QWidget):
         self.button = QToolButton()
         self.button.setText(title)
         self.button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        self.button.setFont(theme.font("text", 12, 600))
+        theme.scaled(self.button, lambda button: button.setFont(theme.font("text", 12, 600)))
         self.button.clicked.connect(lambda: self.fold(self.unfolded))
         self._box = QVBoxLayout(self)
         self._box.setContentsMargins(0, 0, 0, 0)
@@ -75,7 +75,7 @@ class FormSection(QWidget):
 NEW = "new:"
 
 
-class PartChooser(QComboBox):
+class PartChooser(Pick):
     """Chooses a run as a part of another: those whose family provides what is needed, or a new run of such a family, which
     is then trained first."""
 
@@ -84,7 +84,6 @@ class PartChooser(QComboBox):
         self._session, self.part = session, part
         self.setAccessibleName(part.name)
         self.setToolTip(part.help)
-        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.fill()
 
     def fill(self) -> None:

@@ -13,6 +13,7 @@ from models_backend.contract.fields import FieldSpec
 from models_backend.contract.messages import Evaluate
 
 from .. import figures, pieces, theme
+from ..fitting import give_way
 from ..forms.editors import PathEditor
 from ..state.run_view import RunView
 from ..state.session import Session
@@ -53,7 +54,7 @@ class RunMeasures(QWidget):
         self.features.setToolTip(self.tr(FEATURES.help))
         self.features.changed.connect(lambda: session.preferences.set(KEPT, self.folder() or None))
         self.button = pieces.button(self.tr("Measure"), "primary", self.measure)
-        self.note = pieces.ElidedLabel()
+        self.note = give_way(pieces.ElidedLabel(side=Qt.AlignmentFlag.AlignRight))
         self.words = pieces.label("", "error", wrap=True)
         self.warned = pieces.label("", "hint", wrap=True)
         self.area = scrolled(QWidget())

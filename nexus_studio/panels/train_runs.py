@@ -28,9 +28,8 @@ class RunRow(QWidget):
     def __init__(self, run: str, title: str):
         super().__init__()
         self.run = run
-        left = Qt.AlignmentFlag.AlignLeft
         self.shape = QLabel()
-        self.title, self.line = pieces.ElidedLabel(title, "body", left), pieces.ElidedLabel("", "hint", left)
+        self.title, self.line = pieces.label(title, "body"), pieces.label("", "hint")
         self.shape.setFixedWidth(theme.px(18))
         self.shape.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.box = pieces.icon_button("compare", self.tr("Lay this run's curve over the chosen one"), size=14)
@@ -67,6 +66,7 @@ class RunsList(QWidget):
         self._soon.timeout.connect(self._update_stale)
         self.list = QListWidget()
         self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.list.setResizeMode(QListWidget.ResizeMode.Adjust)  # rows are as wide as the list at once
         self.list.setVerticalScrollMode(QListWidget.ScrollMode.ScrollPerPixel)
         self.list.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.list.setAccessibleName(self.tr("Runs"))

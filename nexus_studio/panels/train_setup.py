@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from PySide6.QtCore import QTimer, Signal
-from PySide6.QtWidgets import QComboBox, QLabel, QLineEdit, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLineEdit, QVBoxLayout, QWidget
 
 from models_backend.contract import fields
 from models_backend.contract.family import FamilyDescription, Preset, follows, starting_preset
@@ -13,7 +13,8 @@ from models_backend.contract.messages import Budget
 from models_backend.contract.settings import DataSettings, TrainingSettings
 from models_backend.contract.suiting import facts, lacking
 
-from .. import pieces, theme
+from .. import pieces
+from ..forms.editors import Pick
 from ..state.session import Session
 from ..viewers.modality import SHOWN
 from .train_forms import NEW, FormSection, PartChooser
@@ -49,9 +50,8 @@ class RunSetup(QWidget):
     # ------------------------------------------------------------------------------------------ building
 
     def _build(self) -> None:
-        self.preset, self.title = QComboBox(), QLineEdit()
+        self.preset, self.title = Pick(), QLineEdit()
         self.preset.setAccessibleName(self.tr("Preset"))
-        self.preset.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.title.setAccessibleName(self.tr("Title of the run"))
         self.note, self.follows = pieces.label("", "hint", wrap=True), pieces.label("", "hint", wrap=True)
         self.training = FormSection(self.tr("Training"), TRAINING, self._runs, MAIN)
@@ -60,10 +60,8 @@ class RunSetup(QWidget):
         self._parts, self._config = QVBoxLayout(), QVBoxLayout()
         self._parts.setSpacing(6)
         self._choose = pieces.label(self.tr("Choose a model on the left."), "hint", wrap=True)
-        top = pieces.column(
-            _line(self.tr("Preset"), self.preset), self.note, _line(self.tr("Title"), self.title), self.follows, self._parts,
-            spacing=6,
-        )  # fmt: skip
+        preset, title = pieces.form_line(self.tr("Preset"), self.preset), pieces.form_line(self.tr("Title"), self.title)
+        top = pieces.column(preset, self.note, title, self.follows, self._parts, spacing=6)
         sections = (self.training, self.more, self.data)
         self._whole = QWidget()
         self._whole.setLayout(pieces.column(top, self._config, *sections, None, spacing=10))
@@ -121,7 +119,7 @@ class RunSetup(QWidget):
             chooser = self.parts[part.name] = PartChooser(self._session, part)
             chooser.activated.connect(lambda _: self._soon())
             line = QWidget()
-            line.setLayout(_line(part.name.replace("_", " ").capitalize(), chooser))
+            line.setLayout(pieces.form_line(part.name.replace("_", " ").capitalize(), chooser))
             self._parts.addWidget(line)
 
     def _show_config(self) -> None:
@@ -209,7 +207,7 @@ class RunSetup(QWidget):
 
     def _take_dataset(self) -> None:
         if self.family is not None:
-            self.title.setPlaceholderText(self._title())
+            self._offer_title()
             data = self._session.datasets.current_record
             said = follows(self.family.conditions, data) if data else ""
             self.follows.setText(said)
@@ -224,7 +222,7 @@ class RunSetup(QWidget):
         for chooser in self.parts.values():
             chooser.fill()
         if self.family is not None:
-            self.title.setPlaceholderText(self._title())
+            self._offer_title()
 
     def _soon(self) -> None:
         self.changed.emit()
@@ -271,6 +269,10 @@ class RunSetup(QWidget):
         number = 1 + sum(record.family == self.family.key for record in self._session.runs.records)
         return f"{self.family.title} {number}" + (f" · {data.title}" if data else "")
 
+    def _offer_title(self) -> None:
+        self.title.setPlaceholderText(self._title())
+        self.title.setToolTip(self._title())
+
     def wish(self) -> dict[str, Any]:
         """The arguments of ``engine.create_run``."""
         return {
@@ -290,12 +292,3 @@ class RunSetup(QWidget):
         if any(run.startswith(NEW) for run in wish["parts"].values()):
             return None
         return Budget(**{name: wish[name] for name in ("family", "dataset", "config", "training", "data", "parts")})
-
-
-def _line(name: str, widget: QWidget):
-    text: QLabel = pieces.label(name)
-    text.setFixedWidth(theme.px(96))
-    text.setBuddy(widget)
-    line = pieces.row(text, widget, spacing=12)
-    line.setStretch(1, 1)
-    return line

@@ -13,7 +13,7 @@ from models_backend.contract.run_layout import SampleRecord
 from .. import theme
 from ..commands import Command
 from ..figures import short
-from ..pieces import Card, EmptyState, Header, chip, chip_button, column, label, rule
+from ..pieces import Card, EmptyState, Header, chip, chip_button, label, rule
 from ..plots.small import Line, SmallCurves
 from ..state.session import Session
 from ..viewers.film_strip import FilmStrip
@@ -23,7 +23,7 @@ from .exporting import fill_menu
 from .trajectory_controls import TrajectoryControls
 from .trajectory_recording import Recording, plane, straightness
 from .trajectory_views import ChannelViews, bounds_of_channel
-from .workspace import Workspace, scrolled
+from .workspace import Footed, Workspace
 
 MOST_ROWS = 4
 FIELD_N = 18
@@ -44,9 +44,7 @@ class TrajectoryPanel(Workspace):
         self.set_central(self._build_centre())
         right, bottom = Qt.DockWidgetArea.RightDockWidgetArea, Qt.DockWidgetArea.BottomDockWidgetArea
         self.setCorner(Qt.Corner.BottomRightCorner, right)
-        side = QWidget()
-        side.setLayout(column(scrolled(self.controls), rule(), self.controls.actions, spacing=0))
-        side.layout().setStretch(0, 1)
+        side = Footed(self.controls, rule(), self.controls.actions)
         self.add_dock("sampling", self.tr("Sampling"), side, right, width=310)
         self.strip = FilmStrip(hint=self.tr("Record a trace and its steps appear here"))
         frame = QWidget()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QComboBox, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from models_backend.contract.fields import FieldSpec, defaults, merged
 from models_backend.contract.run_layout import RunRecord, SampleRecord
@@ -13,7 +13,7 @@ from models_backend.contract.run_layout import RunRecord, SampleRecord
 from ..forms.conditions import ConditionsForm, of_item
 from ..forms.editors import Pick
 from ..forms.form import SettingsForm
-from ..pieces import button, icon_button, label, row, section, spin_box
+from ..pieces import Flow, button, form_line, icon_button, section, spin_box
 from ..state.session import Session
 
 POINTS_RECORDED = 1500
@@ -40,8 +40,6 @@ class TrajectoryControls(QWidget):
     def _build(self) -> None:
         self.runs = Pick()
         self.runs.setAccessibleName(self.tr("Run"))
-        self.runs.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.runs.setMinimumContentsLength(8)
         self.runs.activated.connect(lambda _: self.run_chosen.emit(self.runs.currentData()))
         self.seed = spin_box(self.tr("Seed"), 0, 2**31 - 1)
         self.item = spin_box(self.tr("Item"), 0, 0)
@@ -49,7 +47,7 @@ class TrajectoryControls(QWidget):
         self.count = spin_box(self.tr("Items recorded"), 1, 64, 4)
         again = icon_button("refresh", self.tr("Another seed"), lambda: self.seed.setValue(self.seed.value() + 1))
         self.asked, self.a, self.b = QVBoxLayout(), QVBoxLayout(), QVBoxLayout()
-        self.use_b = button(self.tr("Compare with a second sampler"), "chip")
+        self.use_b = button(self.tr("Compare with a second sampler"))
         self.use_b.setCheckable(True)
         self.use_b.toggled.connect(lambda on: self.form_b and self.form_b.setVisible(on))
         self.sample = button(self.tr("Sample"), "primary", self.sample_asked.emit)
@@ -60,8 +58,8 @@ class TrajectoryControls(QWidget):
         layout.setContentsMargins(12, 4, 12, 12)
         layout.setSpacing(8)
         for name, field in ((self.tr("Run"), self.runs), (self.tr("Items"), self.count), (self.tr("Item shown"), self.item)):
-            layout.addLayout(_line(name, field))
-        layout.addLayout(_line(self.tr("Seed"), self.seed, again))
+            layout.addLayout(form_line(name, field))
+        layout.addLayout(form_line(self.tr("Seed"), self.seed, again))
         layout.addLayout(self.asked)
         layout.addWidget(section(self.tr("Sampler A")))
         layout.addLayout(self.a)
@@ -70,7 +68,9 @@ class TrajectoryControls(QWidget):
         layout.addLayout(self.b)
         layout.addStretch(1)
         self.actions = QWidget()  # stands below what scrolls
-        self.actions.setLayout(row(self.sample, self.branch, self.film, margins=(12, 10, 12, 12)))
+        actions = Flow(self.sample, self.branch, self.film, spacing=8, spread=True)
+        actions.setContentsMargins(12, 10, 12, 12)
+        self.actions.setLayout(actions)
         self.enable(False, False)
 
     def fill_runs(self, runs: list[RunRecord], chosen: str) -> None:
@@ -149,11 +149,3 @@ def another(spec: FieldSpec, values: dict[str, Any]) -> dict[str, Any]:
         elif field.kind == "enum":
             return values | {field.name: next((option for option in field.options if option != now), now)}
     return values
-
-
-def _line(name: str, *fields: QWidget):
-    title = label(name, "label")
-    title.setFixedWidth(96)
-    line = row(title, *fields)
-    line.setStretch(1, 1)
-    return line

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QByteArray, QEvent, QSize, Qt, QTimer, Signal
-from PySide6.QtWidgets import QDockWidget, QFrame, QHBoxLayout, QLabel, QMainWindow, QScrollArea, QWidget
+from PySide6.QtWidgets import QDockWidget, QHBoxLayout, QMainWindow, QWidget
 
 from .. import theme
 from ..commands import Command
-from ..pieces import column, label, set_role
+from ..fitting import ElidedLabel, Footed, Frame, give_way, scrolled
+from ..pieces import label, set_role
 from ..state.session import Session
 
-LAYOUT_VERSION = 1
+__all__ = ["Footed", "Frame", "Workspace", "scrolled"]
+
+LAYOUT_VERSION = 2
+DOCK_LEAST, MIDDLE_LEAST, MIDDLE_HINT = QSize(170, 90), QSize(340, 200), QSize(480, 360)
 
 
 class DockTitle(QWidget):
@@ -19,14 +23,13 @@ class DockTitle(QWidget):
     def __init__(self, title: str):
         super().__init__()
         self.heading = label(title, "heading")
-        self.hint: QLabel = label("", "mono")
+        self.hint = give_way(ElidedLabel(side=Qt.AlignmentFlag.AlignRight))
         self.corner = QHBoxLayout()
         self.corner.setSpacing(4)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(12, 6, 10, 6)
         layout.addWidget(self.heading)
-        layout.addStretch(1)
-        layout.addWidget(self.hint)
+        layout.addWidget(self.hint, 1)
         layout.addLayout(self.corner)
         self.rescale()
         theme.signals.changed.connect(self.rescale)
@@ -35,48 +38,24 @@ class DockTitle(QWidget):
         """As tall as the text size in force asks for."""
         self.setFixedHeight(theme.px(36))
 
+    def sizeHint(self) -> QSize:
+        """A dock goes by this, not by the fixed height."""
+        return QSize(super().sizeHint().width(), theme.px(36))
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(60, theme.px(36))
+
 
 class Dock(QDockWidget):
-    """A dock with the studio's heading."""
+    """A dock with the studio's heading. Its least size goes by the text size, never by what it holds."""
 
     def __init__(self, key: str, title: str, widget: QWidget):
         super().__init__(title)
         self.setObjectName(key)
         self.heading = DockTitle(title)
         self.setTitleBarWidget(self.heading)
-        self.setWidget(widget)
+        self.setWidget(Frame(widget, DOCK_LEAST, DOCK_LEAST))
         self.setAccessibleName(title)
-
-
-class Column(QScrollArea):
-    """Scrolls up and down, and is never narrower than what it holds."""
-
-    def minimumSizeHint(self) -> QSize:
-        inner = self.widget().minimumSizeHint().width() if self.widget() is not None else 0
-        return QSize(inner + self.verticalScrollBar().sizeHint().width(), 60)
-
-
-def scrolled(widget: QWidget) -> QScrollArea:
-    """A widget that scrolls vertically when it is taller than its place."""
-    area = Column()
-    area.setWidget(widget)
-    area.setWidgetResizable(True)
-    area.setFrameShape(QFrame.Shape.NoFrame)
-    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    area.viewport().setAutoFillBackground(False)
-    widget.setAutoFillBackground(False)
-    return area
-
-
-class Middle(QWidget):
-    """What stands between the docks. Its size hint stays the same whatever it shows, so that the docks keep their width."""
-
-    def __init__(self, inner: QWidget):
-        super().__init__()
-        self.setLayout(column(inner, spacing=0))
-
-    def sizeHint(self) -> QSize:
-        return QSize(480, 360)
 
 
 class Workspace(QMainWindow):
@@ -101,14 +80,17 @@ class Workspace(QMainWindow):
         self._sizes: list[tuple[QDockWidget, int, Qt.Orientation]] = []
         self._keep_timer = QTimer(self, singleShot=True, interval=300)
         self._keep_timer.timeout.connect(self.save_layout)
-        self._shown = False
+        self._fit_timer = QTimer(self, singleShot=True, interval=0)
+        self._fit_timer.timeout.connect(self.place_docks)
+        self._shown = self._pressed = self._arranged = False
+        theme.signals.changed.connect(self._fit_timer.start)
 
     # ------------------------------------------------------------------------------------------- building
 
     def set_central(self, widget: QWidget) -> None:
         """Puts the main view in the middle."""
         set_role(widget, widget.property("role") or "canvas")
-        self.setCentralWidget(Middle(widget))
+        self.setCentralWidget(Frame(widget, MIDDLE_LEAST, MIDDLE_HINT))
 
     def add_dock(
         self,
@@ -119,18 +101,24 @@ class Workspace(QMainWindow):
         width: int | None = None,
         height: int | None = None,
     ) -> Dock:
-        """Adds a dock; ``width`` (side areas) or ``height`` (top and bottom) is its first size in pixels.
+        """Adds a dock; ``width`` (side areas) or ``height`` (top and bottom) is its size in a window of 1280 x 800.
 
         ``dock.heading.hint`` is the mono hint at the right of its heading."""
         dock = Dock(key, title, widget)
         self.addDockWidget(area, dock)
         self.docks[key] = dock
         if width is not None:
-            self._sizes.append((dock, theme.px(width), Qt.Orientation.Horizontal))
+            self._sizes.append((dock, width, Qt.Orientation.Horizontal))
         if height is not None:
-            self._sizes.append((dock, theme.px(height), Qt.Orientation.Vertical))
+            self._sizes.append((dock, height, Qt.Orientation.Vertical))
         dock.installEventFilter(self)
+        dock.topLevelChanged.connect(lambda _floats: self._note_arranged())
         return dock
+
+    def toggle_dock(self, dock: QDockWidget) -> None:
+        """Shows or hides a dock because the user wants it so."""
+        dock.setVisible(not dock.isVisible())
+        self._note_arranged()
 
     # --------------------------------------------------------------------------------------- what panels fill
 
@@ -158,29 +146,50 @@ class Workspace(QMainWindow):
             self._keep_timer.start()
         return super().eventFilter(watched, event)
 
+    def resizeEvent(self, event) -> None:
+        super().resizeEvent(event)
+        self._fit_timer.start()
+
+    def event(self, event) -> bool:
+        kind = event.type()
+        if kind == QEvent.Type.MouseButtonPress:
+            self._pressed = self.childAt(event.position().toPoint()) is None  # on an edge between docks
+        elif kind == QEvent.Type.MouseButtonRelease and self._pressed:
+            self._pressed = False
+            self._note_arranged()
+        return super().event(event)
+
+    def _note_arranged(self) -> None:
+        """The user has arranged this workspace: from now on it is kept as it is, instead of following the window's size."""
+        if self._shown:
+            self._arranged = True
+            self._keep_timer.start()
+
     def save_layout(self) -> None:
-        """Keeps the arrangement in the preferences."""
-        state = bytes(self.saveState(LAYOUT_VERSION).toBase64().data()).decode()
-        self.session.preferences.set(f"layout/{self.key}", state)
+        """Keeps the arrangement in the preferences, where there is one of the user's."""
+        if self._arranged:
+            state = bytes(self.saveState(LAYOUT_VERSION).toBase64().data()).decode()
+            self.session.preferences.set(f"layout/{self.key}", state)
 
     def restore_layout(self) -> None:
         """Brings back the kept arrangement, or the first one."""
         self._size_docks()
         self._first_layout = self.saveState(LAYOUT_VERSION)
         kept = self.session.preferences.get(f"layout/{self.key}")
-        if kept:
-            self.restoreState(QByteArray.fromBase64(kept.encode()), LAYOUT_VERSION)
+        restored = bool(kept) and self.restoreState(QByteArray.fromBase64(kept.encode()), LAYOUT_VERSION)
+        self._arranged = restored
 
     def place_docks(self) -> None:
-        """Gives docks that were hidden at first their sizes, unless the user has arranged this workspace."""
-        if self._shown and not self.session.preferences.get(f"layout/{self.key}"):
+        """Gives docks the sizes that suit the window and the text, unless the user has arranged this workspace."""
+        if self._shown and not self._arranged:
             self._size_docks()
 
     def _size_docks(self) -> None:
-        for orientation in (Qt.Orientation.Horizontal, Qt.Orientation.Vertical):
-            sized = [(dock, size) for dock, size, along in self._sizes if along == orientation]
+        for orientation, room in ((Qt.Orientation.Horizontal, self.width()), (Qt.Orientation.Vertical, self.height())):
+            sized = [(dock, size) for dock, size, along in self._sizes if along == orientation and dock.isVisibleTo(self)]
             if sized:
-                self.resizeDocks([dock for dock, _ in sized], [size for _, size in sized], orientation)
+                fit = wide if orientation == Qt.Orientation.Horizontal else tall
+                self.resizeDocks([dock for dock, _ in sized], [fit(size, room) for _, size in sized], orientation)
 
     def reset_layout(self) -> None:
         """Puts every dock back where it was at first."""
@@ -190,4 +199,17 @@ class Workspace(QMainWindow):
                 dock.setFloating(False)
                 dock.show()
             self._size_docks()
+        self._arranged = False
         self.session.preferences.set(f"layout/{self.key}", None)
+
+
+def wide(size: int, room: int) -> int:
+    """The width of a side dock in a workspace ``room`` wide: it grows with window and text, and leaves room for the middle."""
+    grown = max(theme.px(size), round(size * min(room / 1216, 1.35)))
+    return max(DOCK_LEAST.width(), min(grown, round(room * (0.26 if size < 280 else 0.34))))
+
+
+def tall(size: int, room: int) -> int:
+    """The height of a dock in a workspace ``room`` tall."""
+    grown = max(theme.px(size), round(size * min(room / 728, 1.6)))
+    return max(DOCK_LEAST.height(), min(grown, round(room * 0.4)))

@@ -15,9 +15,10 @@ import numpy as np
 from PySide6 import QtCore, QtGui, QtWidgets
 from PySide6.QtCore import QEvent, QObject, QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QIcon, QPainter, QPixmap
-from PySide6.QtWidgets import QLabel, QPushButton, QSizePolicy, QSlider, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QPushButton, QSizePolicy, QSlider, QStackedLayout, QVBoxLayout, QWidget
 
 from nexus_studio import figures, paint, pieces, theme
+from nexus_studio.fitting import Strip
 
 from .smoothing import evenly, smoothed, thinned
 
@@ -120,11 +121,11 @@ class Curves(QWidget):
         self.setAccessibleName(title or self.tr("Curves"))
 
     def _build_header(self, title: str, visible: bool) -> None:
-        self.header = pieces.Header(title)
+        self.strip = Strip()
+        self.header = pieces.Header(title, self.strip)
         self.log_chip = pieces.chip_button(self.tr("log y"), self._log)
         self.log_chip.toggled.connect(self.set_log)
-        self.smooth_text = QLabel()
-        pieces.set_role(self.smooth_text, "mono")
+        self.smooth_text = pieces.label("", "mono")
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setRange(0, 99)
         self.slider.setValue(round(self._smoothing * 100))
@@ -301,13 +302,11 @@ class Curves(QWidget):
     # ----------------------------------------------------------------------------------- chips and events
 
     def _rebuild_chips(self) -> None:
-        while self.header.chips.count():
-            widget = self.header.chips.takeAt(0).widget()
-            widget.hide()
-            widget.deleteLater()
+        self.strip.clear()
         self._chips = {key: self._chip(key, curve) for key, curve in self._curves.items()}
         for chip in self._chips.values():
-            self.header.chips.addWidget(chip)
+            self.strip.add(chip)
+        self.header.rescale()
 
     def _chip(self, key: str, curve: Curve) -> QPushButton:
         chip = pieces.chip_button(curve.title, curve.shown)

@@ -7,9 +7,10 @@ from collections.abc import Callable
 
 from PySide6.QtCore import QPointF, QTimer
 from PySide6.QtGui import QPainter
-from PySide6.QtWidgets import QFrame, QPushButton, QWidget
+from PySide6.QtWidgets import QFrame, QWidget
 
 from .. import theme
+from ..fitting import ElidedButton
 from ..pieces import icon_button, label, meter, row, rule
 from ..state.jobs import Activity
 from ..state.run_view import RunView
@@ -17,6 +18,8 @@ from ..state.session import Session
 from .words import duration, rate
 
 STATE_WORDS = {"starting": "Starting", "running": "Training", "paused": "Paused"}
+#: The letters for which figures have room: "100,000 / 1,000,000 · 41.2 it/s · 12 h 05 m left".
+FIGURES = 48
 STATE_TONES = {"starting": "text3", "running": "ok", "paused": "warn"}
 
 
@@ -41,8 +44,8 @@ class Dot(QWidget):
         painter.drawEllipse(QPointF(4.5, 4.5), 3.2, 3.2)
 
 
-def _status_button(text: str, on_click: Callable[[], object]) -> QPushButton:
-    made = QPushButton(text)
+def _status_button(text: str, on_click: Callable[[], object]) -> ElidedButton:
+    made = ElidedButton(text)
     made.setProperty("role", "status")
     made.clicked.connect(lambda _checked=False: on_click())
     return made
@@ -58,10 +61,14 @@ class RunningJob(QWidget):
         self._activity: Activity | None = None
         self._dot = Dot()
         self._title = _status_button("", on_open)
-        self._bar, self._figures = meter(width=160), label("", "mono")
+        self._bar, self._figures = meter(), label("", "mono")
+        self._bar.setMinimumWidth(48)
+        self._bar.setMaximumWidth(160)
+        self._figures.reserve(FIGURES)
         self._pause = icon_button("pause", self.tr("Pause"), self._toggle_pause, 13)
         self._stop = icon_button("stop", self.tr("Stop after this step; everything is kept"), self._stop_it, 13)
-        self.setLayout(row(self._dot, self._title, self._bar, self._figures, self._pause, self._stop, spacing=6))
+        # the buttons stand before all that changes its width: they stay under the mouse
+        self.setLayout(row(self._dot, self._pause, self._stop, self._title, self._bar, self._figures, spacing=6))
 
     def refresh(self) -> None:
         """Shows the active run (a command may train it beside the window), else the newest activity, else that nothing runs."""
@@ -82,8 +89,13 @@ class RunningJob(QWidget):
 
     def _draw(self) -> None:
         busy = self._view is not None or self._activity is not None
-        for widget in (self._bar, self._figures, self._stop):
+        for widget in (self._bar, self._figures):
             widget.setVisible(busy)
+        for button in (self._pause, self._stop):
+            policy = button.sizePolicy()
+            policy.setRetainSizeWhenHidden(busy)
+            button.setSizePolicy(policy)
+        self._stop.setVisible(busy)
         self._pause.setVisible(self._view is not None)
         if self._view is not None:
             self._draw_run(self._view)
@@ -163,6 +175,15 @@ class BottomBar(QFrame):
     def rescale(self) -> None:
         """Sizes the bar for the text size in force."""
         self.setFixedHeight(theme.px(30))
+        self._show_roomy()
+
+    def resizeEvent(self, event) -> None:
+        super().resizeEvent(event)
+        self._show_roomy()
+
+    def _show_roomy(self) -> None:
+        """Narrow windows do without the latencies."""
+        self.latency.setVisible(self.width() > theme.px(920))
 
     def refresh(self) -> None:
         """Shows the queue as it is now."""

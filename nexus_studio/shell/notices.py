@@ -5,12 +5,14 @@ from __future__ import annotations
 import platform
 import time
 
-from PySide6.QtCore import Qt, QTimer
-from PySide6.QtWidgets import QApplication, QFrame, QLabel, QPlainTextEdit, QVBoxLayout, QWidget
+from PySide6.QtCore import QEvent, QSize, Qt, QTimer
+from PySide6.QtGui import QTextOption
+from PySide6.QtWidgets import QApplication, QFrame, QLabel, QPlainTextEdit, QSizePolicy, QVBoxLayout, QWidget
 
 from models_backend.contract.messages import Trouble
 
 from .. import __version__, theme
+from ..fitting import scrolled, wanted_height
 from ..pieces import button, column, icon_button, label, row
 
 SHOWN_MS = 6000
@@ -42,14 +44,17 @@ class Notice(QFrame):
         self._tone = "accent" if plain else "bad"
         self._mark = QLabel()
         text = trouble.what[:1].upper() + trouble.what[1:]
-        self.text = label(f"{trouble.item}: {trouble.what}" if trouble.item else text, "body", wrap=True)
+        self.text = label(f"{trouble.item}: {trouble.what}" if trouble.item else text, "body", lines=3)
         self.text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         more = " ".join(f"{part.rstrip('.')}." for part in (trouble.kept, trouble.advice) if part)
-        self.advice = label(more, "label", wrap=True)
+        self.advice = label(more, "label", lines=3)
         self.detail = QPlainTextEdit(trouble.detail)
         self.detail.setReadOnly(True)
         self.detail.setAccessibleName(self.tr("Details"))
-        self.detail.setFixedHeight(theme.px(150))
+        self.detail.setFont(theme.font("mono", 11))
+        self.detail.setLineWrapMode(QPlainTextEdit.LineWrapMode.WidgetWidth)
+        self.detail.setWordWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
+        self.detail.setFixedHeight(theme.px(110))
         self.detail.hide()
         self._details = button(self.tr("Details"), "link", self._toggle)
         self._copy = button(self.tr("Copy report"), "link", self._copy_report)
@@ -84,14 +89,39 @@ class Notice(QFrame):
 
 
 class NoticeBar(QWidget):
-    """At most three notices, the newest last. Plain lines go by themselves; troubles wait to be dismissed."""
+    """At most three notices, the newest last. Plain lines go by themselves; troubles wait to be dismissed.
+
+    It takes part of the window's height and scrolls beyond that; the window never grows for it."""
+
+    SHARE = 0.45
 
     def __init__(self) -> None:
         super().__init__()
+        self._list = QWidget()
         self._layout = column(spacing=0)
-        self.setLayout(self._layout)
+        self._list.setLayout(self._layout)
+        self.setLayout(column(scrolled(self._list), spacing=0))
+        self._list.installEventFilter(self)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
         self.notices: list[Notice] = []
         self.setVisible(False)
+
+    def sizeHint(self) -> QSize:
+        most = round(self.window().height() * self.SHARE)
+        return QSize(600, min(wanted_height(self._list, max(self.width(), 200)), most))
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(200, min(self.sizeHint().height(), theme.px(48)))
+
+    def eventFilter(self, watched, event) -> bool:
+        if event.type() == QEvent.Type.LayoutRequest:
+            self.updateGeometry()
+        return False
+
+    def resizeEvent(self, event) -> None:
+        super().resizeEvent(event)
+        if event.oldSize().width() != event.size().width():
+            self.updateGeometry()
 
     def show_trouble(self, trouble: Trouble) -> None:
         """Shows what went wrong until it is dismissed."""

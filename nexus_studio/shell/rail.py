@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QFontMetrics
 from PySide6.QtWidgets import QButtonGroup, QFrame, QToolButton, QVBoxLayout
 
 from .. import theme
@@ -22,8 +23,8 @@ class Rail(QFrame):
         self._group = QButtonGroup(self)
         self._buttons: dict[str, QToolButton] = {}
         self._layout = QVBoxLayout(self)
-        self._layout.setContentsMargins(6, 10, 6, 10)
-        self._layout.setSpacing(4)
+        self._layout.setContentsMargins(6, 8, 6, 8)
+        self._layout.setSpacing(2)
         for position, (key, title) in enumerate(places, 1):
             self._add(key, title, position)
         self._layout.addStretch(1)
@@ -45,11 +46,16 @@ class Rail(QFrame):
         self._layout.addWidget(button)
 
     def rescale(self) -> None:
-        """Sizes the buttons for the text size in force."""
-        self.setFixedWidth(theme.px(WIDTH))
+        """Sizes the buttons for the text size in force: as wide as the widest title, as tall as icon and title."""
+        metrics = QFontMetrics(theme.font("text", 10, 500))
+        widest = max(metrics.horizontalAdvance(button.text()) for button in self._buttons.values())
+        width = max(theme.px(WIDTH) - 12, widest + 8)
+        self.setFixedWidth(width + 12)
         for button in self._buttons.values():
             button.setIconSize(QSize(theme.px(20), theme.px(20)))
-            button.setFixedSize(theme.px(WIDTH) - 12, theme.px(50))
+            button.setFixedWidth(width)
+            button.setMinimumHeight(theme.px(20) + metrics.height() + 12)
+            button.setMaximumHeight(theme.px(50))
 
     def show_current(self, key: str) -> None:
         """Marks the button of the workspace that is shown."""

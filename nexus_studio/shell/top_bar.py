@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QPushButton, QToolButton, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QToolButton, QWidget
 
 from .. import theme
 from ..commands import Commands
+from ..fitting import ElidedButton
 from ..pieces import chip, label, meter, row
 from ..state.session import Session
 from .words import dataset_size, memory
@@ -42,7 +43,7 @@ class DeviceMeter(QWidget):
         self._name.setVisible(roomy)
 
 
-class DatasetButton(QPushButton):
+class DatasetButton(ElidedButton):
     """The chosen data set; a menu chooses another."""
 
     asked = Signal(str)
@@ -75,22 +76,25 @@ class DatasetButton(QPushButton):
         self.menu().addAction(self.tr("Import…")).triggered.connect(lambda _checked=False: self.import_asked.emit())
 
 
-class SearchButton(QPushButton):
+class SearchButton(ElidedButton):
     """Opens the command palette."""
 
     def __init__(self, on_click: Callable[[], object]):
-        super().__init__(self.tr("Search or run a command"))
+        super().__init__()
         self.setProperty("role", "search")
         self.setAccessibleName(self.tr("Command palette"))
         self.clicked.connect(lambda _checked=False: on_click())
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 8, 0)
         layout.addStretch(1)
-        key = label("Ctrl K", "key")
-        key.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-        layout.addWidget(key)
-        self.setMinimumWidth(220)
+        self._key = label("Ctrl K", "key")
+        self._key.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        layout.addWidget(self._key)
         self.setMaximumWidth(420)
+        self.setText(self.tr("Search or run a command"))
+
+    def _chrome(self, hint: QSize) -> int:
+        return super()._chrome(hint) + self._key.sizeHint().width() + 12
 
 
 class TopBar(QFrame):

@@ -344,8 +344,9 @@ async def test_the_session_comes_back_exactly(qapp, tmp_path):
         window.resize(790, 677)
         pictures = next(one for one in window.session.datasets.records if one.modality == "image")
         window.session.datasets.set_current(pictures.id)
-        window.workspaces["data"].docks["data.report"].setVisible(False)
-        window.workspaces["data"].save_layout()
+        data = window.workspaces["data"]
+        data.toggle_dock(data.docks["data.report"])
+        data.save_layout()
         window.show_workspace("learn")
         window.apply_theme(theme="light")
         window.session.preferences.set("text_size", 1.15)
