@@ -145,7 +145,10 @@ DATA = "a data set, a folder to import, or one that is built in: " + BUILT_IN
 RUN = "a run's id, the unique start of one, or its title"
 SET = "change a setting (repeatable), for example --set steps=500 --set network.channels=64"
 FEATURES = "a pretrained vision model on this machine (CLIP, DINOv2, SigLIP, ViT, InceptionV3): measure by its features too"
-CONDITION = "what to make (repeatable; several of one kind go round), for example class=3, class=all, 'text=a red circle'"
+CONDITION = (
+    "what to make (repeatable; several of one kind go round), for example class=cat, 'text=a red circle', class=all: classes "
+    "by their names, also names that are numbers; class=#0 is the first by position, class=#all every one in turn"
+)
 
 
 def _training(add) -> None:

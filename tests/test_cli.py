@@ -184,7 +184,8 @@ def test_samples_figures_and_files_of_a_run(run, tmp_path):
 
 
 def test_conditions_are_written_kind_is_value_and_several_go_round():
-    assert conditions(["class=3"]) == {"class": 3} and conditions(["class=all"]) == {"class": "all"}
+    assert conditions(["class=3"]) == {"class": "3"} and conditions(["class=all"]) == {"class": "all"}
+    assert conditions(["text=1999", "text=null", "text=0"]) == {"text": ["1999", "null", "0"]}, "a prompt is text"
     assert conditions(["text=a red circle", "class=cat", "text=a = b"]) == {"text": ["a red circle", "a = b"], "class": "cat"}
     with pytest.raises(TroubleError, match="nothing stands behind"):
         conditions(["text="])
@@ -321,3 +322,18 @@ def test_the_time_left_goes_by_the_steps_since_compiling(monkeypatch):
     now[0] += 500.0
     steps(101, 201, 1.0)
     assert left[-1] == pytest.approx(800 * 1.0, rel=0.02)
+
+
+def test_a_run_is_found_by_its_title_also_one_that_is_a_number_or_begins_as_an_id_does():
+    records = [
+        SimpleNamespace(id=f"cvae-{n}", title=title) for n, title in enumerate(("3", "cvae", "Ae\u0301", "same", "Same"))
+    ]
+    wanted = {"3": 0, "cvae": 1, "aé": 2, "same": 3, "Same": 4, "cvae-2": 2}
+    assert {text: records.index(session.found("run", records, text)) for text in wanted} == wanted
+    with pytest.raises(TroubleError, match="2 runs fit") as told:
+        session.found("run", records, "SAME")
+    assert told.value.trouble.advice == "Name one by its id: cvae-3 (same); cvae-4 (Same)"
+    with pytest.raises(TroubleError, match="5 runs fit"):
+        session.found("run", records, "cva")
+    with pytest.raises(TroubleError, match="no such run"):
+        session.found("run", records, "4")

@@ -18,7 +18,7 @@ from models_backend.library import storage
 from models_backend.media import timing
 
 from . import settings
-from .session import Session, found, session
+from .session import Session, fitting, found, session
 
 #: what a sample, a run or a trace can be written as
 STILL = ("png", "webp", "jpg", "npz")
@@ -85,8 +85,8 @@ async def sampling_of(now: Session, record: RunRecord, pairs: list[str]) -> dict
 
 
 def conditions(pairs: list[str]) -> dict[str, Any]:
-    """``["class=3", "text=a red circle"]`` as conditions by kind; whole numbers become numbers, several of one kind a list that
-    goes round. Raises TroubleError for what is not written kind=value."""
+    """``["class=cat", "text=a red circle"]`` as conditions by kind, each a text as it stands (a class is called by its name,
+    which may be a number); several of one kind are a list that goes round. TroubleError for what is not kind=value."""
     named: dict[str, list[Any]] = {}
     for pair in pairs:
         kind, sign, value = (part.strip() for part in pair.partition("="))
@@ -94,7 +94,7 @@ def conditions(pairs: list[str]) -> dict[str, Any]:
             raise TroubleError("nothing stands behind the =", pair, advice="Leave the condition out to ask for nothing")
         if not (kind and sign):
             raise TroubleError("a condition is written kind=value", pair, advice='For example --condition "text=a red circle"')
-        named.setdefault(kind, []).append(int(value) if value.isascii() and value.isdigit() else value)
+        named.setdefault(kind, []).append(value)
     return {kind: values if len(values) > 1 else values[0] for kind, values in named.items()}
 
 
@@ -155,11 +155,12 @@ def _source(now: Session, text: str, form: str, what: str) -> tuple[str, str]:
         if sample is not None:
             raise TroubleError("a sample has no weights", text, advice=f"Export its run instead: {sample.run}")
         return found("run", now.library.runs(), text).id, "weights"
-    if any(text in (record.id, record.title) for record in now.library.runs()):
+    made = now.library.samples(limit=1_000_000)
+    if not fitting(made, text) and fitting(now.library.runs(), text):
         raise TroubleError(
             f"a run is exported as {WEIGHTS[0]}; {form} is for a sample", text, advice="Make one with `nexus-studio sample`"
         )
-    record = found("sample", now.library.samples(limit=1_000_000), text)
+    record = found("sample", made, text)
     moving = "trace" if record.trace is not None else "path"
     return record.id, what or (moving if form in FILMS else "sheet")
 

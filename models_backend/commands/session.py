@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from models_backend.contract import names
 from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import LibraryLayout
 from models_backend.engine.engine import Engine
@@ -72,16 +73,21 @@ def must_stand(root: Path) -> None:
 
 
 def found(kind: str, records: list[Any], text: str) -> Any:
-    """The record whose id, unique start of an id, or title ``text`` is. Raises TroubleError where none or several are."""
-    whole = [r for r in records if text in (r.id, getattr(r, "builtin", None))]
-    titled = [r for r in records if r.title.casefold() == text.casefold()]
-    begun = [r for r in records if text and r.id.startswith(text)]
-    fits = whole or titled or begun
+    """The record whose id, title, or unique start of an id ``text`` is, in this order: a title is a title, also one that is a
+    number or begins as an id does. Raises TroubleError where none or several are, naming those."""
+    fits = fitting(records, text)
     if not fits:
         raise TroubleError(
             f"there is no such {kind}", text, advice=f"`nexus-studio {kind.replace(' ', '')}s` lists what there is"
         )
-    if len(fits) > 1 and not whole:
-        listed = ", ".join(r.id for r in fits[:5])
+    if len(fits) > 1:
+        listed = "; ".join(f"{r.id} ({r.title})" for r in fits[:5]) + ("; ..." if len(fits) > 5 else "")
         raise TroubleError(f"{len(fits)} {kind}s fit", text, advice=f"Name one by its id: {listed}")
     return fits[0]
+
+
+def fitting(records: list[Any], text: str) -> list[Any]:
+    """The records that a text may mean."""
+    whole = [r for r in records if text in (r.id, getattr(r, "builtin", None))][:1]
+    titled = names.places([r.title for r in records], text)
+    return whole or [records[place] for place in titled] or [r for r in records if text and r.id.startswith(text)]

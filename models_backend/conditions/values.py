@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from models_backend.contract import names
 from models_backend.contract.family import TOLD, DataSpec, Family, heard
 from models_backend.contract.messages import TroubleError
 
@@ -46,9 +47,9 @@ def _refusal(kind: str, family: Family) -> str:
 
 
 def read_classes(value: Any, spec: DataSpec) -> torch.Tensor:
-    """A class by name or number, several, or "all" in turn, as (N,) int64; None is the null class, the row after the last."""
-    value = range(len(spec.classes)) if value == "all" and "all" not in spec.classes else value
-    return torch.tensor([_class(one, spec) for one in _several(value)], dtype=torch.long)
+    """Classes by name or position ("#3", or a whole number), one, several, or every one in turn (see ``contract.names``), as
+    (N,) int64; None is the null class, the row after the last."""
+    return torch.tensor([_class(one, spec) for one in _several(names.in_turn("class", value, spec.classes))], dtype=torch.long)
 
 
 def _several(value: Any) -> list[Any]:
@@ -60,21 +61,18 @@ def _class(value: Any, spec: DataSpec) -> int:
     count = len(spec.classes)
     if value is None or value == "":
         return count
-    if value in spec.classes:
-        return spec.classes.index(value)
-    if isinstance(value, int) and 0 <= value <= count:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= count:
         return value
     if not spec.classes:
         raise TroubleError("the data of this run have no classes", str(value), advice="leave the class out")
-    known = ", ".join(spec.classes[:8]) + (", ..." if count > 8 else "")
-    raise TroubleError("there is no such class", str(value), advice=f"choose one of {known}")
+    return names.place(spec.classes, str(value), "class")
 
 
 def read_texts(value: Any, spec: DataSpec) -> torch.Tensor:
     """A prompt or several as tokens (N, L) int64 (see ``prompts``); None is the null caption. TroubleError for one that is too
     long or written badly."""
     try:
-        return torch.from_numpy(prompts.tokens([str(caption or "") for caption in _several(value)]))
+        return torch.from_numpy(prompts.tokens(["" if caption is None else str(caption) for caption in _several(value)]))
     except ValueError as error:
         raise TroubleError(str(error), "text", advice="mend the prompt") from error
 
@@ -116,17 +114,16 @@ def read_attributes(value: Any, spec: DataSpec) -> torch.Tensor:
 
 
 def _attributes(value: Any, spec: DataSpec) -> list[float]:
-    names = [attribute.name for attribute in spec.attributes]
-    if isinstance(value, str):
-        value = dict(part.partition("=")[::2] for part in value.split(",") if part.strip())
-    row = [np.nan] * len(names)
-    for name, number in (value or {}).items():
-        if name.strip() not in names:
-            raise TroubleError("there is no such attribute", name.strip(), advice="choose one of " + ", ".join(names[:8]))
+    known = [attribute.name for attribute in spec.attributes]
+    if not isinstance(value, dict):
+        value = names.attributes_of("" if value is None else str(value), known)
+    row = [np.nan] * len(known)
+    for name, number in value.items():
+        place = names.place(known, name, "attribute")
         try:
-            row[names.index(name.strip())] = float(number)
+            row[place] = float(number)
         except (TypeError, ValueError) as error:
-            raise TroubleError("an attribute is a number", f"{name.strip()}: {number}", advice="for example 1") from error
+            raise TroubleError("an attribute is a number", f"{name}: {number}", advice="for example 1") from error
     return row
 
 

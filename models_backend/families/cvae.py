@@ -57,7 +57,7 @@ class CVAE(variational.Variational):
     Config = Config
     presets = (
         Preset("tiny", "Tiny",
-               {"latent": 4, "told": 4, "encoder": {"type": "auto", "width": 8, "depth": 0},
+               {"latent": 4, "encoder": {"type": "auto", "width": 8, "depth": 0},
                 "decoder": {"type": "auto", "width": 8, "depth": 0}},
                {"steps": 60, "batch_size": 32, "learning_rate": 2e-3, "clip": 100.0, "warmup": 5, "ema": 0.9},
                note="Seconds on a CPU: to see that everything works"),

@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from models_backend.contract import names
 from models_backend.contract.run_layout import SampleRecord, StudyItem, StudyPair
 
 By = Literal["condition and seed", "condition", "seed", "chance"]
@@ -40,10 +41,10 @@ def _asked(conditions: dict[str, Any], item: int, classes: Sequence[str]) -> dic
     """Condition kind -> value of one item: one value goes to all items, a list goes round (as in sampling)."""
     found = {}
     for kind, values in conditions.items():
-        values = list(classes) if values == "all" and classes and "all" not in classes else values
+        values = names.in_turn(kind, values, classes)
         value = values[item % len(values)] if isinstance(values, (list, tuple)) and values else values
-        if kind == "class" and isinstance(value, int):
-            value = classes[value] if 0 <= value < len(classes) else None
+        if kind == "class":
+            value = names.class_name(value, classes)
         if value not in (None, "", [], ()):
             found[kind] = value
     return found

@@ -10,6 +10,7 @@ import torch
 from models_backend.conditions import prompts as writing
 from models_backend.conditions import text, values
 from models_backend.contract.family import Condition, Family, heard, translates
+from models_backend.contract.names import EVERY
 from models_backend.data import asked_pictures
 
 from . import randomness
@@ -67,7 +68,7 @@ def prompts(family: Family, data: Any) -> dict[str, Any]:
     kinds = heard(family.conditions, family.spec)
     if translates(family.conditions):
         return asked_pictures.translations(data, PROMPTS)
-    found: dict[str, Any] = {"class": "all"} if "class" in kinds else {}
+    found: dict[str, Any] = {"class": EVERY} if "class" in kinds else {}
     if "text" in kinds:
         split = data.validation if data.validation.count else data.train
         said = list(dict.fromkeys(caption for caption in split.captions if caption))[:PROMPTS]

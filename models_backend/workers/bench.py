@@ -206,7 +206,7 @@ def _sample(options: argparse.Namespace, scratch: Path, reporter: Reporter) -> N
     reporter.note("preparing both sides")
     trainer = _trainer(scratch, options.network)
     trainer.save()
-    told = {"class": "all"} if "class" in heard(trainer.family.conditions, trainer.family.spec) else {}
+    told = {"class": "#all"} if "class" in heard(trainer.family.conditions, trainer.family.spec) else {}
     sampling = {"sampler": {"type": "ddim"}, "steps": SAMPLE_STEPS} | ({"guidance": GUIDANCE} if told else {})
     request = Sample(trainer.record.id, options.batch, sampling=sampling, conditions=told, save=False)
     loaded = trainer.loaded()

@@ -7,6 +7,7 @@ from typing import Any
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFileDialog, QFormLayout, QLineEdit, QPlainTextEdit, QSizePolicy, QWidget
 
+from models_backend.contract import names
 from models_backend.contract.family import Condition, DataSpec, heard
 
 from .. import theme
@@ -38,8 +39,7 @@ def of_item(values: dict[str, Any], item: int, spec: DataSpec) -> dict[str, Any]
     """What is asked of one item where values of a kind go round."""
     asked = {}
     for kind, value in values.items():
-        if (kind, value) == ("class", "all") and "all" not in spec.classes:
-            value = list(range(len(spec.classes)))
+        value = names.in_turn(kind, value, spec.classes)
         asked[kind] = value[item % len(value)] if isinstance(value, (list, tuple)) and value else value
     return {kind: value for kind, value in asked.items() if value is not None}
 
@@ -50,8 +50,8 @@ def _first(value: Any) -> Any:
 
 
 class ClassEditor(ConditionEditor):
-    """A class of the data set, every class in turn ("all"), or none. Values: int, "all", None; a list that was asked for
-    elsewhere stands as an entry of its own."""
+    """A class of the data set, every class in turn, or none. Values: position, ``names.EVERY``, None; a list that was asked for
+    elsewhere stands as an entry of its own. A class may be called as the entries above it are: a line divides them."""
 
     title = "Class"
 
@@ -59,29 +59,38 @@ class ClassEditor(ConditionEditor):
         super().__init__(condition, spec)
         self.box = Pick()
         self.box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.box.addItem(self.tr("any"), None)
-        self.box.addItem(self.tr("every class in turn"), "all")
+        self.box.addItem(self.tr("Any class"), None)
+        self.box.addItem(self.tr("Every class in turn"), names.EVERY)
+        self.box.insertSeparator(2)
         for position, name in enumerate(spec.classes):
             self.box.addItem(name, position)
         self.box.setAccessibleName(self.title)
         self.box.currentIndexChanged.connect(lambda _index: self.changed.emit())
         self.setLayout(row(self.box))
 
-    def value(self) -> int | str | None:
+    def value(self) -> int | str | list | None:
         return self.box.currentData()
 
     def set_value(self, value: Any) -> None:
-        if isinstance(value, str) and value in self.spec.classes:
-            value = self.spec.classes.index(value)
         self.box.blockSignals(True)
-        if isinstance(value, (list, tuple)) and self.box.findData(value) < 0:
-            self.box.addItem(", ".join(self._name(one) for one in value), value)
-        self.box.setCurrentIndex(max(0, self.box.findData(value)))
+        self.box.setCurrentIndex(self._place(value))
         self.box.blockSignals(False)
 
+    def _place(self, value: Any) -> int:
+        """The entry of a value; a list gets one of its own."""
+        if isinstance(value, (list, tuple)):
+            known = self.box.findData(value)
+            if known < 0:
+                self.box.addItem(", ".join(self._name(one) for one in value), value)
+            return known if known >= 0 else self.box.count() - 1
+        if names.is_every(value, self.spec.classes):
+            return 1
+        name = names.class_name(value, self.spec.classes)
+        return 3 + self.spec.classes.index(name) if name in self.spec.classes else 0
+
     def _name(self, value: Any) -> str:
-        known = isinstance(value, int) and 0 <= value < len(self.spec.classes)
-        return self.spec.classes[value] if known else self.tr("any") if value in (None, "") else str(value)
+        name = names.class_name(value, self.spec.classes)
+        return self.tr("any") if name in (None, "") else str(name)
 
 
 class AttributesEditor(ConditionEditor):
@@ -112,9 +121,13 @@ class AttributesEditor(ConditionEditor):
         return {name: box.value() for name, box in self.boxes.items() if box.value() > box.minimum()} or None
 
     def set_value(self, value: Any) -> None:
+        asked = _first(value)
+        if isinstance(asked, str):
+            asked = names.attributes_of(asked, self.boxes)
+        known = {names.folded(name): float(number) for name, number in (asked or {}).items()}
         for name, box in self.boxes.items():
             box.blockSignals(True)
-            box.setValue((_first(value) or {}).get(name, box.minimum()))
+            box.setValue(known.get(names.folded(name), box.minimum()))
             box.blockSignals(False)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFormLayout, QLineEdit, QMenu, QVBoxLayout, QWidget
 
+from models_backend.contract import names
 from models_backend.contract.run_layout import SampleRecord
 
 from ..pieces import Flow, button, label, row, section
@@ -117,6 +118,8 @@ class SampleDetail(QWidget):
             self.tr("Made"): time.strftime("%d %b %Y %H:%M", time.localtime(record.created)),
         }
         told = record.conditions | record.sampling
+        if run and "class" in told:
+            told["class"] = names.class_name(told["class"], run.spec.classes)
         facts |= {key.replace("_", " ").capitalize(): _short(value) for key, value in told.items() if value not in ("", None)}
         for name, value in facts.items():
             text = label(value, "mono", wrap=True)

@@ -8,12 +8,13 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from models_backend.contract import fields
+from models_backend.contract import fields, names
 from models_backend.contract.fields import FieldSpec
 from models_backend.contract.messages import Sample
 
 MOST_CELLS = 144
 SUGGESTED = 5
+MOST_SUGGESTED = 12
 SEED = FieldSpec("seed", "int", "Seed", low=0, high=2**31 - 1, default=0)
 
 
@@ -52,7 +53,7 @@ def suggested(spec: FieldSpec, value: Any = None) -> str:
     if spec.kind == "bool":
         return "false, true"
     if spec.kind == "enum":
-        return ", ".join(spec.options)
+        return ", ".join(spec.options[:MOST_SUGGESTED])
     if spec.kind == "choice":
         return ", ".join(variant.name for variant in spec.variants)
     if spec.name == "seed":
@@ -78,7 +79,7 @@ def _numbers(spec: FieldSpec, value: Any) -> list[float]:
 
 def parse_values(spec: FieldSpec, text: str) -> tuple[Any, ...]:
     """Values of a field from text separated by commas. Raises ValueError that names the value and its range."""
-    parts = [part.strip() for part in text.split(",") if part.strip()]
+    parts = names.listed(text, lambda part: bool(names.places(spec.options, part)))
     if not parts:
         raise ValueError(f"{spec.title}: give at least one value")
     values = tuple(_parse(spec, part) for part in parts)
@@ -90,7 +91,7 @@ def parse_values(spec: FieldSpec, text: str) -> tuple[Any, ...]:
 
 def _parse(spec: FieldSpec, text: str) -> Any:
     if spec.kind == "enum":
-        return text
+        return names.class_name(text, spec.options)
     if spec.kind == "choice":
         return {"type": text}
     if spec.kind == "bool":

@@ -102,8 +102,7 @@ class GridForm(pieces.Card):
         present = {path: _at(values, path) for path in specs}
         specs["seed"], present["seed"] = SEED, 0
         if conditions is not None and "class" in conditions.editors and self._setup.run.spec.classes:
-            top = len(self._setup.run.spec.classes) - 1
-            specs["condition.class"] = FieldSpec("class", "int", self.tr("Class"), low=0, high=top, default=0)
+            specs["condition.class"] = FieldSpec("class", "enum", self.tr("Class"), options=self._setup.run.spec.classes)
         numeric = [path for path, spec in specs.items() if spec.kind in ("int", "float") and path != "seed"]
         self.across.offer(specs, present, numeric[0] if numeric else "seed")
         self.down.offer(specs, present, "seed")

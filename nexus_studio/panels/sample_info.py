@@ -9,6 +9,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFormLayout, QWidget
 
+from models_backend.contract import names
+
 from .. import pieces
 from ..forms.conditions import of_item
 from ..state.session import Session
@@ -71,8 +73,8 @@ class ItemInfo(QWidget):
         ]
         rows += [(name.replace("_", " ").capitalize(), value) for name, value in flat(request.sampling)]
         asked = of_item(request.conditions, self._made.index, run.spec) if run else request.conditions
-        if run and isinstance(asked.get("class"), int) and asked["class"] < len(run.spec.classes):
-            asked["class"] = run.spec.classes[asked["class"]]
+        if run and "class" in asked:
+            asked["class"] = names.class_name(asked["class"], run.spec.classes)
         rows += [(kind.capitalize(), value) for kind, value in asked.items()]
         if request.start is not None:
             rows.append((self.tr("From"), self.tr("step {0} of {1}").format(request.start.step, request.start.sample)))

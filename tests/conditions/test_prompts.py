@@ -61,7 +61,7 @@ def test_captions_of_data_are_plain_text():
     assert torch.equal(rows, taught) and torch.equal(rows, torch.from_numpy(text.tokens(said)))
 
 
-@pytest.mark.parametrize("captioned, asked", [(True, {"text": ["a cat", "a dog"]}), (False, {"class": "all"})])
+@pytest.mark.parametrize("captioned, asked", [(True, {"text": ["a cat", "a dog"]}), (False, {"class": "#all"})])
 def test_previews_ask_for_what_the_run_is_told(captioned, asked):
     class Both(Family):
         title = "Both"

@@ -276,7 +276,7 @@ def test_conditions_build_read_back_and_leave_out_what_is_not_asked_for(qtbot):
     form.set_values(given)
     assert form.values() == given
     form.set_values({"class": "all"})
-    assert form.values() == {"class": "all"}
+    assert form.values() == {"class": "#all"}
 
 
 def test_conditions_that_items_take_in_turn_are_kept(qtbot):
@@ -289,7 +289,7 @@ def test_conditions_that_items_take_in_turn_are_kept(qtbot):
         form.set_values(given)
         assert form.values() == given
     box = form.editors["class"].box
-    assert box.currentText() == "dog, cat, any" and box.count() == 5
+    assert box.currentText() == "dog, cat, any" and box.count() == 6
     form.set_values({"class": "dog", "attributes": [{"age": 30}, {"age": 50}], "image": ["/a.png", "/b.png"]})
     assert form.values() == {"class": 1, "attributes": {"age": 30}, "image": "/a.png"}
     captioned = DataSpec("image", (3, 16, 16), 10, ("cat", "dog"), captioned=True)
@@ -341,3 +341,19 @@ def test_attributes_are_asked_by_name_and_left_open_below_their_lowest(qapp):
     said = (Condition("class"), Condition("text"))
     assert not ConditionsForm(said, DataSpec("image", (3, 8, 8))).editors, "data without classes and captions told it neither"
     assert not ConditionsForm(told, DataSpec("points", (2,))).editors, "points have no masks, and nothing is known of these"
+
+
+def test_classes_called_as_the_entries_above_them_or_as_numbers_are_chosen_by_name(qapp):
+    classes = ("any", "all", "3", "Any class", "caf\u00e9")
+    form = ConditionsForm((Condition("class"),), DataSpec("image", (3, 8, 8), classes=classes))
+    assert form.values() == {}
+    for position, name in enumerate(classes):
+        form.set_values({"class": name})
+        assert form.values() == {"class": position} and form.editors["class"].box.currentText() == name
+    for asked, kept in (("#3", 3), (2, 2), ("#all", "#all"), ("CAFE\u0301", 4), (["3", 0], ["3", 0])):
+        form.set_values({"class": asked})
+        assert form.values() == {"class": kept}
+    assert form.editors["class"].box.currentText() == "3, any"
+    plain = ConditionsForm((Condition("class"),), DataSpec("image", (3, 8, 8), classes=("a", "b")))
+    plain.set_values({"class": "all"})
+    assert plain.values() == {"class": "#all"} and of_item({"class": "all"}, 3, plain.editors["class"].spec) == {"class": 1}

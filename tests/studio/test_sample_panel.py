@@ -12,7 +12,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 from scripted import ScriptedEngine
 
-from models_backend.contract.fields import defaults
+from models_backend.contract.fields import FieldSpec, defaults
 from models_backend.contract.messages import Sample, TroubleError
 from nexus_studio import theme
 from nexus_studio.bridge import Bridge
@@ -433,3 +433,12 @@ async def test_items_are_joined_without_copying_figures_wrong(stand):
 
     spec = stand.panel.setup.run.spec
     assert np.array_equal(stand.panel.results.batch.items[3:], items_of(spec, 3, 2))
+
+
+def test_the_classes_of_a_grid_are_named():
+    spec = FieldSpec("class", "enum", "Class", options=("1", "red, large", "10", "Cat"))
+    assert suggested(spec) == "1, red, large, 10, Cat"
+    assert parse_values(spec, suggested(spec)) == spec.options
+    assert parse_values(spec, "10, cat, #0") == ("10", "Cat", "1")
+    with pytest.raises(ValueError, match="“2” must be"):
+        parse_values(spec, "10, 2")
