@@ -32,7 +32,8 @@ class Decoded(msgspec.Struct):
     """What became of one picture. ``code`` "" means that it is good; else ``reason`` says why not.
 
     ``look``: a 64-bit perceptual hash; ``signature``: 12 x 12 x 3 mean colours; ``pixels``: hash of the decoded pixels;
-    ``grey``: no colour in it; ``arrays``: the targets' bytes in order."""
+    ``grey``: no colour in it; ``arrays``: the targets' bytes in order; ``notes``: what was done to its values, by the
+    keys of ``noted.WORDS``, with the details."""
 
     code: str = ""
     reason: str = ""
@@ -45,3 +46,4 @@ class Decoded(msgspec.Struct):
     signature: bytes = b""
     pixels: bytes = b""
     arrays: list[bytes] = []
+    notes: list[tuple[str, str]] = []

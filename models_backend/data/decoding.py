@@ -1,29 +1,29 @@
 """From the bytes of one picture file to small uint8 arrays. Runs in the confined decoder child; opens no file.
 
-What people expect, decided here: EXIF rotation is applied; transparency is laid on white; 16-bit becomes 8-bit by its high
-byte; palettes, CMYK and grey become RGB; an animation gives its first frame; colour profiles are not applied.
-Every array is a function of (bytes, target) alone, so that a cache that is built again is the same.
+What people expect, decided here: EXIF rotation is applied; transparency is laid on white; colours are converted to sRGB from
+whatever profile a picture carries (``colour``); values of more than 8 bits are scaled by what they hold (``depth``); palettes,
+CMYK, LAB and grey become RGB; an animation gives its first frame. Every array is a function of (bytes, target) alone, so that a
+cache that is built again is the same.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
 import re
 import warnings
 from collections.abc import Callable
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import UnidentifiedImageError
 
 from . import geometry
 from .decoded import Decoded, Target
-from .formats import BadPicture, Header, check_size, inspect
+from .formats import BadPicture, Header, inspect, sniff
+from .whole_pictures import managed, whole
 
 HASH_SIDE, SIGNATURE_SIDE = 32, 12
 
-Image.MAX_IMAGE_PIXELS = None  # our own limit is checked on every header, with our own words
 warnings.filterwarnings("ignore", module="PIL")
 
 
@@ -37,34 +37,47 @@ def decode(data: bytes, targets: list[Target], complaints: Complaints = lambda: 
         header = inspect(data)
         return _decode(data, header, targets, complaints, looks)
     except BadPicture as bad:
-        return Decoded(bad.code, bad.reason)
+        again = f"; {_AGAIN}" if bad.code in ("empty", "truncated", "damaged") else ""
+        return Decoded(bad.code, bad.reason + again)
     except MemoryError:
         return Decoded("too-large", "decoding it needs more memory than a picture may use")
     except Exception as error:  # whatever a decoder does on hostile bytes is this picture's fault only
-        words = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        code = "truncated" if "truncated" in words.lower() else "damaged"
-        return Decoded(code, f"it cannot be decoded: {words[:200]}")
+        return _undecodable(error, sniff(data))
+
+
+_SENTENCES = re.compile(r"[A-Za-z][\w ,.:()'-]*")
+_AGAIN = "copy or download it again"
+
+
+def _undecodable(error: Exception, kind: str) -> Decoded:
+    """A decoder's complaint, without anything that only a programmer understands: paths, addresses, names of functions."""
+    words = (str(error).strip().splitlines() or [""])[0]
+    if isinstance(error, UnidentifiedImageError) or not _SENTENCES.fullmatch(words) or "object" in words:
+        words = f"its {kind.upper()} data make no sense" if kind else "its data make no sense"
+    code = "truncated" if "truncated" in words.lower() else "damaged"
+    return Decoded(code, f"it cannot be decoded: {words[:200]}; {_AGAIN}")
 
 
 def _decode(data: bytes, header: Header, targets: list[Target], complaints: Complaints, looks: bool) -> Decoded:
     complaints()
     seen: dict[int, np.ndarray] = {}
-    alpha, full = False, (header.width, header.height)
-    reduces = header.format == "jpeg"
+    reduces = header.format == "jpeg" and not header.inks
+    found = Decoded("", "", header.format, header.width, header.height)
     if not reduces:
-        picture, alpha = _whole(data, header)
+        picture, found.alpha, found.notes = whole(data, header)
         seen[1] = picture
-        full = (picture.shape[1], picture.shape[0])
+        found.width, found.height = picture.shape[1], picture.shape[0]
     factors = [_factor(header, target) if reduces else 1 for target in targets]
     for factor in factors or [8 if reduces else 1]:
         if factor not in seen:
-            seen[factor] = _jpeg(data, factor)
+            picture = _jpeg(data, factor)
             _judge(complaints(), data)
+            seen[factor], found.notes = managed(picture, header.profile, header.grey)
     first = seen[factors[0] if factors else next(iter(seen))]
     if reduces and not header.plain:
-        full = _turned(full, first)
+        found.width, found.height = _turned((header.width, header.height), first)
     arrays = [geometry.fit(seen[f], t.size, t.crop) for f, t in zip(factors, targets)]
-    found = Decoded("", "", header.format, *full, alpha=alpha, arrays=[np.ascontiguousarray(a).tobytes() for a in arrays])
+    found.arrays = [np.ascontiguousarray(a).tobytes() for a in arrays]
     if looks:
         _describe(found, first, header)
     return found
@@ -118,45 +131,6 @@ def _turned(full: tuple[int, int], picture: np.ndarray) -> tuple[int, int]:
     """Width and height after rotation: those of the stored frame, swapped where the decoded picture lies the other way."""
     lies_wide, was_wide = picture.shape[1] >= picture.shape[0], full[0] >= full[1]
     return full if lies_wide == was_wide else (full[1], full[0])
-
-
-def _whole(data: bytes, header: Header) -> tuple[np.ndarray, bool]:
-    """The full picture (H, W, 3) RGB, and whether it was transparent somewhere."""
-    if header.format == "png" and header.plain:
-        picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-        if picture is None:
-            raise BadPicture("damaged", "the PNG data cannot be decoded")
-        return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), False
-    with Image.open(io.BytesIO(data), formats=[header.format.upper()]) as image:
-        check_size(*image.size)
-        image.load()
-        turned = ImageOps.exif_transpose(image)
-        return _flattened(turned)
-
-
-def _flattened(image: Image.Image) -> tuple[np.ndarray, bool]:
-    if image.mode.startswith("I") or image.mode == "F":
-        return np.repeat(_to_byte(np.asarray(image))[..., None], 3, axis=2), False
-    if image.has_transparency_data:
-        layers = np.asarray(image.convert("RGBA"))
-        return _on_white(layers), bool((layers[..., 3] < 255).any())
-    return np.asarray(image.convert("RGB")), False
-
-
-def _on_white(layers: np.ndarray) -> np.ndarray:
-    share = layers[..., 3:].astype(np.uint16)
-    mixed = layers[..., :3] * share + 255 * (255 - share)
-    return ((mixed + 127) // 255).astype(np.uint8)
-
-
-def _to_byte(grey: np.ndarray) -> np.ndarray:
-    """Deep grey values as bytes: 16-bit by the high byte; floats from [0, 1], [0, 255] or scaled by their maximum."""
-    if grey.dtype == np.uint16:
-        return (grey >> 8).astype(np.uint8)
-    values = np.nan_to_num(grey.astype(np.float64), posinf=0.0, neginf=0.0)
-    top = float(values.max(initial=0.0))
-    scale = 255.0 if top <= 1.0 and grey.dtype.kind == "f" else 1.0 if top <= 255 else 255 / max(top, 65535.0)
-    return np.clip(np.round(values * scale), 0, 255).astype(np.uint8)
 
 
 # ------------------------------------------------------------------------------------------------ looks

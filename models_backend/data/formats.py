@@ -10,21 +10,17 @@ import struct
 import zlib
 from dataclasses import dataclass
 
+from . import signatures, tiff
+from .signatures import EXTENSIONS, FOREIGN_EXTENSIONS, PICTURE_EXTENSIONS, sniff
+
+__all__ = [
+    "EXTENSIONS", "FOREIGN_EXTENSIONS", "MAX_BYTES", "PICTURE_EXTENSIONS", "BadPicture", "Header", "check_size", "inspect",
+    "sniff",
+]  # fmt: skip
+
 #: most pixels a picture may have (a 100-megapixel camera's), and most bytes a file may have
 MAX_PIXELS = 100_000_000
 MAX_BYTES = 256 << 20
-
-#: format -> the extensions that tell the truth
-EXTENSIONS = {
-    "jpeg": (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"), "png": (".png", ".apng"), "webp": (".webp",), "bmp": (".bmp", ".dib"),
-    "tiff": (".tif", ".tiff"), "gif": (".gif",), "avif": (".avif", ".avifs"),
-}  # fmt: skip
-PICTURE_EXTENSIONS = frozenset(e for extensions in EXTENSIONS.values() for e in extensions)
-
-#: extensions of pictures that the studio does not read; a file with one of them is told, not passed over
-FOREIGN_EXTENSIONS = frozenset(
-    (".heic", ".heif", ".jxl", ".jp2", ".psd", ".svg", ".raw", ".cr2", ".nef", ".dng", ".exr", ".ico", ".tga")
-)
 
 
 class BadPicture(Exception):
@@ -37,55 +33,40 @@ class BadPicture(Exception):
 
 @dataclass(frozen=True)
 class Header:
-    """What the structure tells. ``plain``: 8-bit, no transparency, no rotation that a fast decoder would miss."""
+    """What the structure tells. ``plain``: 8-bit, no transparency, no rotation that a fast decoder would miss; ``inks``: CMYK;
+    ``deep``: colours of more than 8 bits. ``profile``: the kind of what says how colours are meant ("icc", "cicp" or "gamma")
+    and its bytes, "broken" where it is incomplete; ``tags`` of a TIFF."""
 
     format: str
     width: int = 0
     height: int = 0
     plain: bool = False
     grey: bool = False
-
-
-def sniff(data: bytes) -> str:
-    """The format of the first bytes (32 suffice), "foreign:<name>" for a picture that is not read, or ""."""
-    for magic, name in _MAGIC:
-        if data.startswith(magic):
-            return name
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "webp"
-    if data[4:8] == b"ftyp":
-        return _brand(data)
-    head = data[:32].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    return "foreign:SVG" if head.startswith(b"<svg") else ""
-
-
-_MAGIC = (
-    (b"\xff\xd8\xff", "jpeg"), (b"\x89PNG\r\n\x1a\n", "png"), (b"GIF87a", "gif"), (b"GIF89a", "gif"), (b"BM", "bmp"),
-    (b"II*\0", "tiff"), (b"MM\0*", "tiff"), (b"II+\0", "tiff"), (b"MM\0+", "tiff"), (b"8BPS", "foreign:Photoshop"),
-    (b"\0\0\0\x0cjP  ", "foreign:JPEG 2000"), (b"\xff\x0a", "foreign:JPEG XL"), (b"\0\0\0\x0cJXL ", "foreign:JPEG XL"),
-)  # fmt: skip
-
-
-def _brand(data: bytes) -> str:
-    size = min(int.from_bytes(data[:4], "big"), 64)
-    brands = {data[8:12]} | {data[i : i + 4] for i in range(16, size, 4)}
-    if brands & {b"avif", b"avis"}:
-        return "avif"
-    return "foreign:HEIC" if brands & {b"heic", b"heix", b"hevc", b"mif1", b"heim"} else ""
+    inks: bool = False
+    deep: bool = False
+    profile: tuple[str, bytes] = ("", b"")
+    tags: tiff.Tags | None = None
 
 
 def inspect(data: bytes) -> Header:
     """The header of a whole picture. Raises BadPicture."""
     if not data:
         raise BadPicture("empty", "the file has no bytes")
-    found = sniff(data)
+    found = sniff(data) or ("tga" if not signatures.other(data)[0] and signatures.looks_like_tga(data) else "")
     if found.startswith("foreign:"):
-        raise BadPicture("unsupported", f"{found[8:]} pictures are not read; convert it to PNG or JPEG")
+        raise unsupported(found[8:])
     if not found:
-        raise BadPicture("not-a-picture", f"the content is not a picture{_guess(data)}")
+        name, advice = signatures.other(data)
+        what = "the content is not a picture" + (f" but {name}" if name else "")
+        raise BadPicture("not-a-picture", f"{what}; {advice}" if advice else what)
     header = _CHECKS[found](data) if found in _CHECKS else Header(found)
     check_size(header.width, header.height)
     return header
+
+
+def unsupported(kind: str) -> BadPicture:
+    """For a picture of a kind that is not read."""
+    return BadPicture("unsupported", f"{kind} pictures are not read; {signatures.advice_for(kind)}")
 
 
 def check_size(width: int, height: int) -> None:
@@ -96,17 +77,6 @@ def check_size(width: int, height: int) -> None:
         )  # fmt: skip
 
 
-def _guess(data: bytes) -> str:
-    for magic, name in ((b"PK", "a ZIP archive"), (b"%PDF", "a PDF"), (b"\x7fELF", "a program"), (b"MZ", "a program")):
-        if data.startswith(magic):
-            return f" but {name}"
-    head = data[:256]
-    if head.lstrip()[:1] == b"<":
-        return " but a web page or XML"
-    printable = sum(32 <= byte < 127 or byte in (9, 10, 13) for byte in head)
-    return " but text" if printable > 0.95 * len(head) else ""
-
-
 # ------------------------------------------------------------------------------------------------ JPEG
 
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -114,7 +84,7 @@ _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 def _jpeg(data: bytes) -> Header:
     """Walks the segments to the first scan, then asks for the end marker (entropy-coded data cannot contain it)."""
-    at, size, exif, grey = 2, None, False, False
+    at, size, exif, samples, pieces = 2, None, False, 3, []
     while True:
         if at + 4 > len(data):
             raise BadPicture("truncated", "the JPEG ends inside its header")
@@ -127,9 +97,11 @@ def _jpeg(data: bytes) -> Header:
         length = (data[at + 2] << 8) + data[at + 3]
         if marker in _FRAMES and at + 10 <= len(data):
             size = struct.unpack_from(">HH", data, at + 5)
-            grey = data[at + 9] == 1
+            samples = data[at + 9]
         if marker == 0xE1 and data[at + 4 : at + 8] == b"Exif":
             exif = True
+        if marker == 0xE2 and data[at + 4 : at + 16] == b"ICC_PROFILE\0":
+            pieces.append(data[at + 16 : at + 2 + length])
         if marker in (0xD9, 0xDA):
             break
         at += 2 + length
@@ -139,7 +111,16 @@ def _jpeg(data: bytes) -> Header:
         raise BadPicture("truncated", "the JPEG ends before its last line")
     if 0 in size:
         raise BadPicture("damaged", "the JPEG says that it has no lines")
-    return Header("jpeg", size[1], size[0], plain=not exif, grey=grey)
+    return Header("jpeg", size[1], size[0], plain=not exif, grey=samples == 1, inks=samples == 4, profile=_joined(pieces))
+
+
+def _joined(pieces: list[bytes]) -> tuple[str, bytes]:
+    """The ICC profile of APP2 segments, each of which says its number and how many there are."""
+    if not pieces:
+        return "", b""
+    pieces = sorted(pieces, key=lambda piece: piece[:1])
+    whole = [piece[:2] for piece in pieces] == [bytes((i + 1, len(pieces))) for i in range(len(pieces))]
+    return ("icc", b"".join(piece[2:] for piece in pieces)) if whole else ("broken", b"")
 
 
 # ------------------------------------------------------------------------------------------------ PNG
@@ -147,7 +128,7 @@ def _jpeg(data: bytes) -> Header:
 
 def _png(data: bytes) -> Header:
     """Walks all chunks with their check sums; needs IHDR, image data and IEND."""
-    at, names = 8, set()
+    at, names, colour = 8, set(), {}
     while b"IEND" not in names:
         if at + 12 > len(data):
             raise BadPicture("truncated", "the PNG ends before its end mark")
@@ -158,15 +139,37 @@ def _png(data: bytes) -> Header:
         stop = at + 8 + length
         if zlib.crc32(memoryview(data)[at + 4 : stop]) != int.from_bytes(data[stop : stop + 4], "big"):
             raise BadPicture("damaged", f"a check sum of the PNG is wrong ({name.decode('latin-1')!r} at byte {at})")
+        if name in _COLOUR and name not in names:
+            colour[name] = data[at + 8 : stop]
         names.add(name)
         at = stop + 4
     if data[12:16] != b"IHDR" or b"IDAT" not in names:
         raise BadPicture("damaged", "the PNG holds no picture")
-    width, height, depth, colour = struct.unpack_from(">IIBB", data, 16)
+    width, height, depth, kind = struct.unpack_from(">IIBB", data, 16)
     if not (width and height):
         raise BadPicture("damaged", "the PNG says that it has no pixels")
-    plain = depth == 8 and colour in (0, 2) and not names & {b"tRNS", b"eXIf", b"acTL"}
-    return Header("png", width, height, plain, colour in (0, 4))
+    plain = depth == 8 and kind in (0, 2) and not names & {b"tRNS", b"eXIf", b"acTL"}
+    deep = depth == 16 and kind != 0
+    return Header("png", width, height, plain, kind in (0, 4), deep=deep, profile=_stated(colour))
+
+
+_COLOUR = (b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM")
+LARGEST_PROFILE = 16 << 20
+
+
+def _stated(chunks: dict[bytes, bytes]) -> tuple[str, bytes]:
+    """What a PNG says of its colours; the first of those that it says counts (PNG specification, 4.3)."""
+    if b"cICP" in chunks:
+        return "cicp", chunks[b"cICP"]
+    if b"iCCP" in chunks:
+        _, _, packed = chunks[b"iCCP"].partition(b"\0")
+        try:
+            return "icc", zlib.decompressobj().decompress(packed[1:], LARGEST_PROFILE)
+        except zlib.error:
+            return "broken", b""
+    if b"sRGB" in chunks or not (b"gAMA" in chunks or b"cHRM" in chunks):
+        return "", b""
+    return "gamma", chunks.get(b"gAMA", b"").ljust(4, b"\0")[:4] + chunks.get(b"cHRM", b"")
 
 
 # ------------------------------------------------------------------------------------------------ the others
@@ -207,7 +210,11 @@ def _tiff(data: bytes) -> Header:
     first = int.from_bytes(data[4:8], order) if data[2:4] in (b"*\0", b"\0*") else 0
     if first + 2 > len(data):
         raise BadPicture("truncated", "the TIFF ends before its directory")
-    return Header("tiff")
+    tags = tiff.first_directory(data)
+    if tiff.is_raw(tags):
+        raise unsupported("camera raw")
+    width, height = (tags.get(tag, (0,))[0] for tag in (tiff.WIDTH, tiff.HEIGHT))
+    return Header("tiff", width, height, deep=tiff.deep_colour(tags), tags=tags)
 
 
 def _avif(data: bytes) -> Header:
@@ -218,7 +225,21 @@ def _avif(data: bytes) -> Header:
         at = len(data) if size == 0 else at + max(size, 8)
     if at > len(data):
         raise BadPicture("truncated", "the AVIF ends before the length that it states")
-    return Header("avif")
+    codes = data.find(b"colrnclx", 0, 1 << 16) + 8
+    return Header("avif", profile=("cicp", data[codes + 1 : codes + 4 : 2]) if codes >= 8 else ("", b""))
 
 
-_CHECKS = {"jpeg": _jpeg, "png": _png, "webp": _webp, "gif": _gif, "bmp": _bmp, "tiff": _tiff, "avif": _avif}
+def _ppm(data: bytes) -> Header:
+    """Only that there is a header; sizes are checked when it is read."""
+    if len(data) < 8:
+        raise BadPicture("truncated", "the PNM ends inside its header")
+    return Header("pam" if data[:2] == b"P7" else "ppm")
+
+
+def _tga(data: bytes) -> Header:
+    width, height = struct.unpack_from("<HH", data, 12)
+    return Header("tga", width, height)
+
+
+_CHECKS = {"jpeg": _jpeg, "png": _png, "webp": _webp, "gif": _gif, "bmp": _bmp, "tiff": _tiff, "avif": _avif,
+           "ppm": _ppm, "tga": _tga}  # fmt: skip

@@ -12,7 +12,7 @@ from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import DatasetRecord, DoctorReport, Item, Unreadable
 from models_backend.library.datasets import fingerprint
 
-from . import doctor, labels, own_splits
+from . import doctor, labels, noted, own_splits
 from .decoded import Decoded
 from .formats import EXTENSIONS
 from .intake import Intake
@@ -89,7 +89,8 @@ def report_of(intake: Intake, items: Sequence[Item], classes: Sequence[str], unr
     report.found = len(items) + len(unreadable)
     report.unreadable, report.ignored = unreadable, tuple(intake.found.ignored)
     report.grey, report.alpha = sum(a.grey for a in answers), sum(a.alpha for a in answers)
-    notes = _mislabelled(intake) + words.notes
+    values = noted.lines((intake.found.pictures[p].name, intake.answers[p].notes) for p in intake.good())
+    notes = values + _mislabelled(intake) + words.notes
     if len(notes) > NOTES:
         notes = notes[:NOTES] + [f"and {len(notes) - NOTES} more notes of this kind"]
     report.notes = tuple(notes)

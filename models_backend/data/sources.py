@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import Unreadable
 
+from . import signatures
 from .formats import FOREIGN_EXTENSIONS, MAX_BYTES, PICTURE_EXTENSIONS, sniff
 
 ARCHIVE_EXTENSIONS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
@@ -182,7 +183,18 @@ def place(source: Source, found: Found, head: Callable[[], bytes]) -> None:
     elif suffix == ".txt":
         found.captions.append(source)
     else:
-        found.ignore(source.name, "not-a-picture", "neither its name nor its content is that of a picture")
+        found.ignore(source.name, "not-a-picture", _what(head()))
+
+
+def _what(head: bytes) -> str:
+    """What a file is that is no picture by its name."""
+    kind = sniff(head).partition(":")[2]
+    if kind:
+        return f"{kind} pictures are not read; {signatures.advice_for(kind)}"
+    name, advice = signatures.other(head)
+    if not advice:
+        return "neither its name nor its content is that of a picture"
+    return f"it is {name}, not a picture; {advice}"
 
 
 # ------------------------------------------------------------------------------------------------ reading

@@ -24,10 +24,12 @@ from typing import BinaryIO
 
 import cv2
 import msgspec
+import numpy as np
 from PIL import Image
 
 from models_backend.data.decoding import Decoded, Target, decode
 from models_backend.data.pool import Work
+from models_backend.data.whole_pictures import managed
 
 MEMORY = 3 << 30
 _LANDLOCK_CREATE, _LANDLOCK_RESTRICT = 444, 446
@@ -54,15 +56,24 @@ def main() -> int:
 
 
 def warm_up() -> None:
-    """Decodes a tiny picture of every format, so that nothing is left to be imported when files are closed off."""
+    """Decodes a tiny picture of every format, depth and colour, so that nothing is left to be imported once files are closed
+    off."""
     cv2.setNumThreads(1)
     Image.init()
     tiny = Image.new("RGB", (16, 16), (200, 100, 50))
-    for name in ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF"):
-        stream = io.BytesIO()
-        with contextlib.suppress(OSError, KeyError):  # a Pillow without that codec: such pictures are then told as unreadable
-            tiny.save(stream, name)
-            decode(stream.getvalue(), [Target(8)])
+    for name in ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "PPM", "TGA", "ICO"):
+        _try(tiny, name)
+    _try(tiny.convert("CMYK"), "JPEG")
+    _try(Image.new("I;16", (16, 16), 4000), "TIFF")
+    managed(np.zeros((2, 2, 3), np.uint8), ("cicp", bytes((12, 13))))
+    decode(cv2.imencode(".tiff", np.zeros((4, 4, 3), np.float32))[1].tobytes(), [Target(8)])
+
+
+def _try(picture: Image.Image, format: str) -> None:
+    stream = io.BytesIO()
+    with contextlib.suppress(OSError, KeyError):  # a Pillow without that codec: such pictures are then told as unreadable
+        picture.save(stream, format)
+        decode(stream.getvalue(), [Target(8)])
 
 
 def _child(descriptor: int) -> None:
