@@ -5,14 +5,16 @@ from __future__ import annotations
 import argparse
 import asyncio
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from models_backend.contract.messages import Progress, TroubleError
-from models_backend.contract.run_layout import DatasetRecord
+from models_backend.contract.run_layout import DatasetRecord, Unreadable
 from models_backend.engine.terminal import Reporter
 
 from .session import Session, found, session
 
+KINDS = 8  # of files that were passed over
 SHOWN = 20  # unreadable items that are named on a terminal; all stand in the report
 
 
@@ -62,6 +64,20 @@ async def _imported(now: Session, paths: list[str], title: str) -> DatasetRecord
     return record
 
 
+def _passed_over(ignored: Sequence[Unreadable]) -> list[str]:
+    """What is no part of the data set, by kind, each with an example and the reason for it."""
+    kinds: dict[tuple[str, str], list[Unreadable]] = {}
+    for line in ignored:
+        kinds.setdefault((line.code, Path(line.source).suffix.lower()), []).append(line)
+    said = []
+    for (code, suffix), lines in sorted(kinds.items(), key=lambda kind: -len(kind[1])):
+        files = "file" if len(lines) == 1 else "files"
+        kind = f"{suffix} {files}" if suffix and code != "hidden" else files
+        said.append(f"passed over: {len(lines):,} {kind}, such as {lines[0].source}: {lines[0].reason}")
+    more = [f"and {len(said) - KINDS:,} more kinds of files; all stand in the report"] if len(said) > KINDS else []
+    return said[:KINDS] + more
+
+
 def _tell_report(now: Session, record: DatasetRecord) -> None:
     report = now.library.dataset(record.id).report()
     for bad in report.unreadable[: None if now.reporter.as_json else SHOWN]:
@@ -69,6 +85,8 @@ def _tell_report(now: Session, record: DatasetRecord) -> None:
     if len(report.unreadable) > SHOWN and not now.reporter.as_json:
         rest = len(report.unreadable) - SHOWN
         now.reporter.note(f"and {rest} more; all stand in {now.library.dataset(record.id).layout.report}")
+    for passed in _passed_over(report.ignored):
+        now.reporter.note(passed, "ignored")
     for note in filter(None, (report.split_note, *report.notes)):
         now.reporter.note(note)
     text = (

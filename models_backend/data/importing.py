@@ -19,7 +19,7 @@ from models_backend.contract.settings import DataSettings
 from models_backend.library import storage
 from models_backend.library.trouble import explained
 
-from . import archives, cache, doctor, folder, labels, recording, splits
+from . import archives, cache, doctor, folder, labels, places, recording, side_files, splits, tables
 from .archives import Refused
 from .intake import Intake, Spool, batches, targets_for
 from .opening import Opener
@@ -78,23 +78,17 @@ def _look(paths: Sequence[str | Path], opener: Opener, watch: Watch) -> Found:
 
 
 def _words(found: Found, opener: Opener) -> labels.Words:
-    """Captions and labels of everything found; files that turn out to say nothing are ignored with a reason."""
-    words = labels.Words()
-    places = {labels.place_of(source) for source in found.pictures}
-    stems = {labels.stem(place) for place in places}
-    used = labels.read_captions(found.captions, stems, opener.read, words)
-    for source in found.captions:
-        if labels.place_of(source) not in used:
-            found.ignore(source.name, "text", "no picture has this name, so it is nobody's caption")
-    for source in found.tables:
-        try:
-            missing = labels.read_table(source, opener.read(source), words) - places
-        except Refused as refused:
-            found.refuse(source.name, refused.code, refused.reason)
-            continue
-        if missing:
-            example = min(missing)[1]
-            words.notes.append(f"{source.name} names {len(missing)} files that are not there, such as {example}")
+    """Captions, labels and more of everything found; files that turn out to say nothing are ignored with a reason."""
+    words, pictures = labels.Words(), places.Pictures(found.pictures)
+    used = side_files.read(found.captions, pictures, opener.read, words)
+    others = [source for source in found.captions if places.place_of(source) not in used]
+    no_tables = tables.read_all([*found.tables, *others], pictures, opener.read, words)
+    for source in (*found.tables, *others):
+        reason = no_tables.get(places.place_of(source))
+        if reason and source in others:
+            found.ignore(source.name, "text", "no picture has this name, and it is no table that names pictures")
+        elif reason:
+            found.ignore(source.name, "table", reason)
     return words
 
 

@@ -1,61 +1,56 @@
-"""Labels and captions of pictures: from the folders they lie in, text files beside them, and metadata tables.
+"""What is said of pictures: captions, classes, splits and attributes, from the folders they lie in, side files and tables.
 
-A table (``metadata.jsonl``, ``metadata.csv``) names its pictures in ``file_name``, relative to its own folder; ``text`` or
-``caption`` is the caption, ``label`` or ``class`` the class. It wins over side files, and those over folder names. Other
-columns that hold nothing but numbers (or true and false) are attributes.
+A table names its pictures; ``text`` or ``caption`` is the caption, ``label`` or ``class`` the class, ``split`` what it is for.
+Other columns that hold numbers (or true and false) are attributes. ``metadata.csv`` and ``metadata.jsonl`` win over other
+tables, those over side files, and those over folder names.
 """
 
 from __future__ import annotations
 
-import csv
-import io
-import math
-import os
-import posixpath
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-import msgspec
-
+from models_backend.conditions.text import LONGEST
 from models_backend.contract.family import Attribute
 
-from .archives import Refused
-from .sources import Source
+from . import own_splits, texts
+from .notes import Notes
+from .places import Place
 
 CAPTION_LIMIT = 64 << 10
-TABLE_LIMIT = 256 << 20
-_CAPTION_FIELDS, _LABEL_FIELDS, _FILE_FIELDS = (
-    ("text", "caption", "prompt"),
-    ("label", "class"),
-    ("file_name", "filename", "file"),
-)
-
-_NO_ATTRIBUTES = frozenset((*_CAPTION_FIELDS, *_LABEL_FIELDS, *_FILE_FIELDS, "id", "index", "width", "height"))
+CELL_LIMIT = 80
 #: Columns beyond this are left out.
 MOST_ATTRIBUTES = 256
 
-Place = tuple[str, str]  # (archive or "", path of the file in it)
+CAPTIONS = ("text", "caption", "captions", "prompt", "description", "sentence", "image_caption", "txt")
+TAGS = ("tags", "tag_string", "tag")
+LABELS = ("label", "class", "category", "class_name", "label_name")
+FILES = ("file_name", "filename", "file", "image", "image_path", "img_path", "image_file", "image_name", "image_filename",
+         "img_name", "img", "path", "filepath", "file_path", "image_id", "url", "image_url", "name", "id", "key")  # fmt: skip
+_CHATS = ("conversations", "messages")
+_NO_ATTRIBUTES = frozenset((*CAPTIONS, *TAGS, *LABELS, *FILES, *_CHATS, "index", "width", "height", "sha256", "md5", "hash"))
+
+
+@dataclass
+class Told:
+    """Where something was told: a table's or side file's name and the line in it (0: the whole file)."""
+
+    name: str
+    line: int = 0
+    decimal_comma: bool = False
 
 
 @dataclass
 class Words:
-    """What is said of pictures: captions and labels by place, other columns of tables, and notes of what could not be
-    understood."""
+    """What is said of pictures by place, other columns of tables, and notes of what could not be understood. ``told``: where
+    the last of it was told; ``sources``: where a caption was."""
 
     captions: dict[Place, str] = field(default_factory=dict)
     labels: dict[Place, str] = field(default_factory=dict)
     columns: dict[str, dict[Place, object]] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-
-
-def place_of(source: Source) -> Place:
-    """Where a source lies, for matching."""
-    return (source.path, source.member) if source.member else ("", source.path)
-
-
-def stem(place: Place) -> Place:
-    """The place without its extension."""
-    return place[0], os.path.splitext(place[1])[0]  # noqa: PTH122
+    told: dict[Place, Told] = field(default_factory=dict)
+    sources: dict[Place, Told] = field(default_factory=dict)
+    notes: Notes = field(default_factory=Notes)
 
 
 # ------------------------------------------------------------------------------------------------ folders
@@ -80,116 +75,154 @@ def _shared(folders: Sequence[tuple[str, ...]]) -> int:
     return next((i for i, (a, b) in enumerate(zip(low, high)) if a != b), min(len(low), len(high)))
 
 
-# ------------------------------------------------------------------------------------------------ text files
+# ------------------------------------------------------------------------------------------------ rows
 
 
-def read_captions(sources: Iterable[Source], wanted: set[Place], read: Callable[[Source], bytes], words: Words) -> set[Place]:
-    """Captions from text files whose stem is a picture's; returns the places of those used."""
-    used = set()
-    for source in sources:
-        if stem(place_of(source)) not in wanted:
+def take(row: Mapping[str, object], places: Sequence[Place], told: Told, words: Words, seen: set[Place]) -> None:
+    """Takes in what a row says of pictures; ``seen``: those of which the same table has said something already."""
+    values = {str(key).strip().lower(): texts.said(value) for key, value in row.items() if key is not None}
+    caption, label = caption_of(values, told, words.notes), label_of(values, told, words.notes)
+    for place in places:
+        if place in seen and (caption or label):
+            words.notes.add(told.name, "the picture has a caption or class already; the first is taken", told.line)
             continue
-        try:
-            text = as_unicode(read(source)[:CAPTION_LIMIT]).strip()
-        except Refused as refused:
-            words.notes.append(f"the caption {source.name} cannot be read: {refused.reason}")
-            continue
-        used.add(place_of(source))
-        if text:
-            words.captions[stem(place_of(source))] = text
-    return used
-
-
-def as_unicode(data: bytes) -> str:
-    """Text of unknown encoding: UTF-8, UTF-16 with its mark, else Latin-1. Zero bytes are dropped."""
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return data.decode("utf-16", "replace")
-    try:
-        return data.decode("utf-8-sig").replace("\0", "")
-    except UnicodeDecodeError:
-        return data.decode("latin-1").replace("\0", "")
-
-
-# ------------------------------------------------------------------------------------------------ tables
-
-
-def read_table(source: Source, data: bytes, words: Words) -> set[Place]:
-    """Takes a metadata table in; returns the places that it names. A line that is not understood becomes a note."""
-    archive, own = place_of(source)
-    folder = posixpath.dirname(own) if archive else os.path.dirname(own)  # noqa: PTH120
-    parse = _jsonl if own.lower().endswith("jsonl") else _csv
-    named = set()
-    for line, row in parse(as_unicode(data)):
-        name = _first(row, _FILE_FIELDS) if row is not None else None
-        if not name:
-            words.notes.append(f"{source.name}, line {line}: {'no file_name' if row is not None else 'not understood'}")
-            continue
-        place = (archive, posixpath.normpath(posixpath.join(folder, name.replace("\\", "/"))))
-        named.add(place)
-        caption, label = _first(row, _CAPTION_FIELDS), _first(row, _LABEL_FIELDS)
+        seen.add(place)
+        words.told[place] = told
         if caption:
-            words.captions[place] = caption
+            words.captions[place], words.sources[place] = caption, told
         if label:
             words.labels[place] = label
         for key, value in row.items():
-            column = str(key).strip()
-            if key is not None and column.lower() not in _NO_ATTRIBUTES and value not in (None, ""):
-                words.columns.setdefault(column, {})[place] = value
-    return named
+            _take_cell(str(key).strip(), value, place, told, words)
+
+
+def _take_cell(column: str, value: object, place: Place, told: Told, words: Words) -> None:
+    if column.lower() in _NO_ATTRIBUTES or texts.said(value) is None:
+        return
+    known = texts.number(value, told.decimal_comma)
+    kept = value if known is None or column.lower() in own_splits.NAMES else known
+    if len(words.columns) < 4 * MOST_ATTRIBUTES or column in words.columns:
+        words.columns.setdefault(column[:CELL_LIMIT], {})[place] = str(kept)[:CELL_LIMIT] if known is None else kept
+
+
+def caption_of(values: Mapping[str, object], told: Told, notes: Notes) -> str:
+    """The caption in a row: of several the first, tags together; "" for none."""
+    for name in CAPTIONS:
+        if values.get(name) is not None:
+            return _as_caption(values[name], "", told, notes)
+    for name in TAGS:
+        if values.get(name) is not None:
+            return _as_caption(values[name], ", ", told, notes)
+    return next((_answer(values[name]) for name in _CHATS if isinstance(values.get(name), list)), "")[:CAPTION_LIMIT]
+
+
+def _as_caption(value: object, between: str, told: Told, notes: Notes) -> str:
+    value = texts.listed(value)
+    if isinstance(value, list):
+        parts = [part for part in map(_plain, value) if part]
+        if len(parts) > 1 and not between:
+            notes.add(told.name, "a picture has several captions; the first is taken", told.line)
+        value = (between.join(parts) if between else parts[0]) if parts else None
+        if value is None:
+            notes.add(told.name, "a list that holds no text is no caption", told.line)
+    elif isinstance(value, dict | bool):
+        notes.add(told.name, "the caption is no text", told.line)
+        value = None
+    return _plain(value)[:CAPTION_LIMIT]
+
+
+def _plain(value: object) -> str:
+    """Text, a number, or the text in an object ("" for anything else)."""
+    if isinstance(value, dict):
+        value = next((value[key] for key in ("text", "caption", "raw", "value", "content", "name") if key in value), None)
+    known = texts.said(value)
+    return " ".join(str(known).split("\0")).strip() if isinstance(known, str | int | float) else ""
+
+
+def _answer(turns: list) -> str:
+    """The first answer in a conversation: what a model is to say of the picture."""
+    for turn in turns:
+        if isinstance(turn, dict) and turn.get("from", turn.get("role")) in ("gpt", "assistant", "model", "bot"):
+            return _plain(turn.get("value", turn.get("content")))
+    return ""
+
+
+def label_of(values: Mapping[str, object], told: Told, notes: Notes) -> str:
+    """The class in a row; "" for none."""
+    value = next((values[name] for name in LABELS if values.get(name) is not None), None)
+    value = texts.listed(value)
+    if isinstance(value, list):
+        if len(value) > 1:
+            notes.add(told.name, "a picture has several classes; the first is taken", told.line)
+        value = value[0] if value else None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    text = str(value).lower() if isinstance(value, bool) else _plain(value)
+    return " ".join(text.split())[:CAPTION_LIMIT]
+
+
+def note_long_captions(words: Words, places: Sequence[Place]) -> None:
+    """Names the captions that are longer than models read."""
+    what = f"the caption is longer than the {LONGEST} bytes that models read; they learn from its beginning"
+    for place in places:
+        if len(words.captions.get(place, "")) * 4 > LONGEST < len(words.captions[place].encode()):
+            told = words.sources[place]
+            if told.line:
+                words.notes.add(told.name, what, told.line)
+            else:
+                words.notes.of_files(what, told.name)
+
+
+# ------------------------------------------------------------------------------------------------ columns
+
+
+def splits_of(words: Words, places: Sequence[Place]) -> dict[Place, str]:
+    """The splits that columns of tables say."""
+    found: dict[Place, str] = {}
+    for name in [name for name in words.columns if name.lower() in own_splits.NAMES]:
+        column = {place: words.columns[name][place] for place in places if place in words.columns[name]}
+        meaning = own_splits.by_column(name, column.values())
+        if meaning is None:
+            numbers = {place: texts.number(value) for place, value in words.columns[name].items()}
+            words.columns[name] = {p: v if numbers[p] is None else numbers[p] for p, v in words.columns[name].items()}
+            continue
+        del words.columns[name]
+        for place, value in column.items():
+            if str(value) in meaning:
+                found[place] = meaning[str(value)]
+            else:
+                told = words.told[place]
+                words.notes.add(told.name, f"“{name}” names no split here: {value}", told.line)
+    return found
 
 
 def attributes_of(words: Words, places: Sequence[Place]) -> tuple[tuple[Attribute, ...], list[tuple[float | None, ...]]]:
-    """The attributes that tables tell of pictures, and each picture's values. A column that holds anything but numbers, or the
-    same one everywhere, is none."""
-    found, rows = [], []
+    """The attributes that tables tell of pictures, and each picture's values. A cell that is no number is unknown; a column
+    that holds mostly other things, or the same number everywhere, is none."""
+    found, rows, texts_only, constant = [], [], [], []
     for name, column in words.columns.items():
-        values = [_number(column[place]) if place in column else None for place in places]
-        told = [value for value in values if value is not None]
-        if told and min(told) < max(told) and not any(_number(column[p]) is None for p in places if p in column):
-            found.append(Attribute(name[:80], min(told), max(told)))
-            rows.append(values)
+        cells = [(place, column[place]) for place in places if place in column]
+        bad = [(place, value) for place, value in cells if isinstance(value, str)]
+        known = [value for _, value in cells if not isinstance(value, str)]
+        if len(known) < 2 * len(bad) or not known:
+            texts_only += [name] * bool(cells)
+        elif min(known) == max(known):
+            constant.append(f"{name} ({known[0]:g})")
+        else:
+            for place, value in bad:
+                told = words.told[place]
+                words.notes.add(told.name, f"“{name}” is no number here and counts as unknown: {value}", told.line)
+            found.append(Attribute(name, min(known), max(known)))
+            own = {place: value for place, value in cells if not isinstance(value, str)}
+            rows.append([own.get(place) for place in places])
+    _note_columns(words.notes, texts_only, "hold text and are passed over")
+    _note_columns(words.notes, constant, "say the same of every picture, which tells nothing: no attributes")
+    if len(found) > MOST_ATTRIBUTES:
+        words.notes.say(f"{len(found):,} columns of numbers; the first {MOST_ATTRIBUTES} are attributes")
     return tuple(found[:MOST_ATTRIBUTES]), list(zip(*rows[:MOST_ATTRIBUTES], strict=True)) if found else [()] * len(places)
 
 
-def _number(value: object) -> float | None:
-    """What a table says as a number; None where it is none."""
-    if isinstance(value, str) and value.strip().lower() in ("true", "false"):
-        return float(value.strip().lower() == "true")
-    try:
-        number = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        return None
-    return number if math.isfinite(number) else None
-
-
-def _jsonl(text: str) -> Iterator[tuple[int, dict | None]]:
-    for number, line in enumerate(text.split("\n"), 1):
-        if line.strip():
-            try:
-                row = msgspec.json.decode(line)
-            except msgspec.DecodeError:
-                row = None
-            yield number, row if isinstance(row, dict) else None
-
-
-def _csv(text: str) -> Iterator[tuple[int, dict | None]]:
-    reader = csv.DictReader(io.StringIO(text, newline=""))
-    while True:
-        try:
-            row = next(reader)
-        except StopIteration:
-            return
-        except csv.Error:
-            yield reader.line_num, None
-            continue
-        yield reader.line_num, row
-
-
-def _first(row: dict, names: Sequence[str]) -> str:
-    """The first of the named fields that says something, as text."""
-    values = {str(key).strip().lower(): value for key, value in row.items() if key is not None}
-    for name in names:
-        value = values.get(name)
-        if isinstance(value, str | int | float) and not isinstance(value, bool) and str(value).strip():
-            return str(value).strip()[:CAPTION_LIMIT]
-    return ""
+def _note_columns(notes: Notes, names: Sequence[str], what: str) -> None:
+    if names:
+        more = f" and {len(names) - 5:,} more" if len(names) > 5 else ""
+        notes.say(f"Columns that {what}: {', '.join(names[:5])}{more}")

@@ -7,7 +7,7 @@ happens to be called "train", among "bus" and "car", is a class. ``trainA trainB
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
@@ -28,6 +28,7 @@ _TRUTHS = {
     "is_train": (TRAIN, TEST), "is_training": (TRAIN, TEST), "is_valid": (VALIDATION, TRAIN), "is_val": (VALIDATION, TRAIN),
     "is_validation": (VALIDATION, TRAIN), "is_test": (TEST, TRAIN),
 }  # fmt: skip
+NAMES = COLUMNS | set(_TRUTHS)
 #: The numbers of CelebA's partition.
 _NUMBERS = {0.0: TRAIN, 1.0: VALIDATION, 2.0: TEST}
 
@@ -85,10 +86,12 @@ def _parted(parts: Parts, left_out: set[Parts], whole: set[int], children: dict[
 
 
 def by_column(name: str, values: Iterable[object]) -> dict[str, str] | None:
-    """What the values of a table's column mean as splits, by the value as text; None where it is no column of splits."""
-    texts = {str(value).strip() for value in values}
-    meaning = {text: _meant(name.strip().lower(), text) for text in texts}
-    return meaning if texts and all(meaning.values()) else None
+    """What the values of a table's column mean as splits, by the value as text, those left out that mean nothing; None where
+    those are more than a third, so that it is no column of splits."""
+    counts = Counter(str(value) for value in values)
+    meaning = {text: _meant(name.strip().lower(), text.strip()) for text in counts}
+    good = sum(counts[text] for text in counts if meaning[text])
+    return {text: split for text, split in meaning.items() if split} if good and good >= 2 * (counts.total() - good) else None
 
 
 def _meant(column: str, text: str) -> str:

@@ -16,6 +16,7 @@ from . import doctor, labels, noted, own_splits
 from .decoded import Decoded
 from .formats import EXTENSIONS
 from .intake import Intake
+from .places import place_of
 from .sources import Found, as_text
 
 NOTES = 50
@@ -26,20 +27,23 @@ def items_of(
 ) -> tuple[tuple[str, ...], tuple[Attribute, ...], list[Item]]:
     """Classes, attributes and items of the pictures that can be used."""
     pictures = [intake.found.pictures[p] for p in good]
-    splits, folders = own_splits.by_folders([source.where[:-1] for source in pictures])
-    names = [
-        words.labels.get(labels.place_of(source), by_folder)
-        for source, by_folder in zip(pictures, labels.folder_classes(folders))
-    ]
+    lying = [place_of(source) for source in pictures]
+    by_folder, folders = own_splits.by_folders([source.where[:-1] for source in pictures])
+    names = [words.labels.get(place, name) for place, name in zip(lying, labels.folder_classes(folders))]
     classes = tuple(sorted(set(names) - {""}, key=_in_numeric_order))
     number = {name: i for i, name in enumerate(classes)}
-    attributes, known = labels.attributes_of(words, [labels.place_of(source) for source in pictures])
+    by_table = labels.splits_of(words, lying)
+    attributes, known = labels.attributes_of(words, lying)
+    labels.note_long_captions(words, lying)
     items = []
-    for position, source, name, values, split in zip(good, pictures, names, known, splits):
-        place, answer = labels.place_of(source), intake.answers[position]
-        caption = words.captions.get(place) or words.captions.get(labels.stem(place), "")
-        items.append(Item(source.name, intake.hashes[position], number.get(name, -1), caption, answer.width, answer.height,
-                          attributes=values, given=split))  # fmt: skip
+    for position, source, place, name, values, split in zip(good, pictures, lying, names, known, by_folder):
+        answer = intake.answers[position]
+        items.append(
+            Item(
+                source.name, intake.hashes[position], number.get(name, -1), words.captions.get(place, ""), answer.width,
+                answer.height, attributes=values, given=by_table.get(place, split),
+            )
+        )  # fmt: skip
     return classes, attributes, items
 
 
@@ -90,7 +94,7 @@ def report_of(intake: Intake, items: Sequence[Item], classes: Sequence[str], unr
     report.unreadable, report.ignored = unreadable, tuple(intake.found.ignored)
     report.grey, report.alpha = sum(a.grey for a in answers), sum(a.alpha for a in answers)
     values = noted.lines((intake.found.pictures[p].name, intake.answers[p].notes) for p in intake.good())
-    notes = values + _mislabelled(intake) + words.notes
+    notes = values + _mislabelled(intake) + words.notes.texts()
     if len(notes) > NOTES:
         notes = notes[:NOTES] + [f"and {len(notes) - NOTES} more notes of this kind"]
     report.notes = tuple(notes)

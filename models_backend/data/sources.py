@@ -23,6 +23,8 @@ from .formats import FOREIGN_EXTENSIONS, MAX_BYTES, PICTURE_EXTENSIONS, sniff
 
 ARCHIVE_EXTENSIONS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 TABLES = ("metadata.jsonl", "metadata.csv")
+SIDE_EXTENSIONS = (".json", ".cap", ".caption", ".txt")  # files beside pictures; the last to be read wins
+TABLE_EXTENSIONS = (".csv", ".tsv", ".jsonl", ".ndjson", ".token")
 INSIDE = "!/"
 _CLUTTER = frozenset((".ds_store", "thumbs.db", "desktop.ini", "__macosx"))
 _ESCAPE = 0xF700  # private-use characters stand for the bytes 0x80 to 0xFF of names that are not UTF-8
@@ -180,8 +182,10 @@ def place(source: Source, found: Found, head: Callable[[], bytes]) -> None:
         found.archives.append(source)
     elif sniff(head()).partition(":")[0] not in ("", "foreign"):
         found.pictures.append(source)
-    elif suffix == ".txt":
+    elif suffix in SIDE_EXTENSIONS:
         found.captions.append(source)
+    elif suffix in TABLE_EXTENSIONS:
+        found.tables.append(source)
     else:
         found.ignore(source.name, "not-a-picture", _what(head()))
 
