@@ -31,6 +31,8 @@ from . import theme
 WIDEST, MEASURED = 1200, 600
 #: A text is never pressed below this width (times the text size) unless it is shorter itself.
 NARROWEST = 44
+#: A button's own words are seen whole up to this width.
+OWN_WORDS = 150
 #: Runs of letters longer than this may be broken anywhere; tooltips hold this many letters at most.
 RUN, TIP = 14, 2400
 BREAK = "\u200b"
@@ -58,7 +60,7 @@ class _Elides:
     """For a QLabel or QPushButton: one line, cut where the room ends."""
 
     _text = _own_tip = _own_name = ""
-    _reserved = 0
+    _reserved, _least = 0, NARROWEST
     _cut = Qt.TextElideMode.ElideRight
 
     def setText(self, text: str) -> None:
@@ -100,7 +102,7 @@ class _Elides:
 
     def minimumSizeHint(self) -> QSize:
         hint = self.sizeHint()
-        return QSize(min(hint.width(), self._chrome(self._base.sizeHint(self)) + theme.px(NARROWEST)), hint.height())
+        return QSize(min(hint.width(), self._chrome(self._base.sizeHint(self)) + theme.px(self._least)), hint.height())
 
     def resizeEvent(self, event: QEvent) -> None:
         self._base.resizeEvent(self, event)
@@ -160,8 +162,9 @@ class ElidedButton(_Elides, QPushButton):
 
     _base = QPushButton
 
-    def __init__(self, text: str = ""):
+    def __init__(self, text: str = "", least: int = NARROWEST):
         super().__init__()
+        self._least = least
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self.setText(text)
 

@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
 )
 
 from . import theme
-from .fitting import ElidedButton, ElidedLabel, Flow, Words
+from .fitting import OWN_WORDS, ElidedButton, ElidedLabel, Flow, Words
 from .number_boxes import WholeBox
 
 __all__ = ["ElidedButton", "ElidedLabel", "Flow", "Words"]
@@ -63,8 +63,7 @@ def chip(text: str) -> ElidedLabel:
 
 def button(text: str, role: str = "", on_click: Callable[[], object] | None = None, icon: str = "") -> ElidedButton:
     """A push button. Roles: "" primary danger link chip."""
-    made = ElidedButton(text)
-    made.setSizePolicy(QSizePolicy.Policy.Minimum, QSizePolicy.Policy.Fixed)  # its own words are seen whole
+    made = ElidedButton(text, OWN_WORDS)
     made.setAccessibleName(text)
     if role:
         made.setProperty("role", role)
@@ -104,6 +103,7 @@ def spin_box(name: str, low: int, high: int, value: int = 0, suffix: str = "") -
     made.setValue(value)
     made.setSuffix(suffix)
     made.setAccessibleName(name)
+    theme.scaled(made, lambda box: box.setMinimumWidth(theme.px(62)))  # not as wide as its largest number
     made.lineEdit().setTextMargins(6, 0, 0, 0)  # the style sheet's padding does not reach the text of a spin box
     return made
 

@@ -45,10 +45,7 @@ class TrainPanel(Workspace):
 
     def _build_middle(self) -> None:
         self.curves, self.cards = RunCurves(self.session), Cards()
-        watching = QWidget()
-        column = pieces.column(self.curves, self.cards, spacing=0)
-        column.setStretch(0, 1)
-        watching.setLayout(column)
+        watching = Footed(self.curves, self.cards)
         self.empty = pieces.EmptyState(
             "train",
             self.tr("Train a model on your own data"),

@@ -49,6 +49,15 @@ class RunRow(QWidget):
         self.setAccessibleName(f"{self.title.whole()}: {line}")
 
 
+class Rows(QListWidget):
+    """A list whose row widgets are as wide as it is at once (Qt leaves them as they were when only the width changes)."""
+
+    def resizeEvent(self, event) -> None:
+        super().resizeEvent(event)
+        if event.size().width() != event.oldSize().width():
+            self.scheduleDelayedItemsLayout()
+
+
 class RunsList(QWidget):
     """Newest first. The chosen run is the session's; ``compared`` tells the set of runs laid over it."""
 
@@ -64,9 +73,8 @@ class RunsList(QWidget):
         self._over: list[str] = []
         self._soon = QTimer(self, singleShot=True, interval=REDRAW_MS)
         self._soon.timeout.connect(self._update_stale)
-        self.list = QListWidget()
+        self.list = Rows()
         self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.list.setResizeMode(QListWidget.ResizeMode.Adjust)  # rows are as wide as the list at once
         self.list.setVerticalScrollMode(QListWidget.ScrollMode.ScrollPerPixel)
         self.list.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.list.setAccessibleName(self.tr("Runs"))

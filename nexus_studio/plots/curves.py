@@ -340,7 +340,7 @@ class _Frame(QWidget):
     def __init__(self, owner: Curves):
         super().__init__()
         self._owner, self._painted = owner, False
-        self.setMinimumHeight(80)
+        self.setMinimumHeight(48)
 
     def paintEvent(self, event) -> None:
         painter = QPainter(self)
