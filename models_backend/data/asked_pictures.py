@@ -21,23 +21,57 @@ from .reading import pictures_to_float
 LARGEST, MOST = 256 << 20, 1000
 
 
-def opened(value: Any, spec: DataSpec) -> Any:
-    """A path or several as float32 (N, C, H, W) in [-1, 1] of the model's size, decoded by a confined child; what is no path
-    (None, arrays) stays as it is. Raises TroubleError that names the first file which cannot be used."""
+def given(asked: dict[str, Any], spec: DataSpec) -> dict[str, Any]:
+    """Conditions with the pictures and masks among them opened (see ``opened``). A mask covers its picture: it is as large, of
+    the same proportions, or of the model's, which sees the middle of the picture. TroubleError for one of another shape."""
+    sizes: dict[str, list[tuple[int, int]]] = {}
+    found = {kind: opened(asked[kind], spec, kind == "mask", sizes.setdefault(kind, [])) for kind in _OPENED if kind in asked}
+    pictures, masks = sizes.get("image", []), sizes.get("mask", [])
+    for i in range(max(len(pictures), len(masks)) if pictures and masks else 0):
+        picture, mask = pictures[i % len(pictures)], masks[i % len(masks)]
+        if not (_alike(picture, mask) or _alike(mask, (spec.shape[2], spec.shape[1]))):
+            what = f"the mask has {mask[0]} × {mask[1]} pixels and its picture {picture[0]} × {picture[1]}"
+            name = str((_paths(asked["mask"]) or [""])[i % len(masks)])
+            raise TroubleError(what, name, advice="Make the mask on the picture, as large as it is")
+    return asked | found
+
+
+_OPENED = ("image", "mask")
+
+
+def _alike(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Whether two sizes have the same proportions, but for a pixel of rounding."""
+    return abs(one[0] * other[1] - one[1] * other[0]) <= max(one) + max(other)
+
+
+def _paths(value: Any) -> list[Any] | None:
+    """The paths that were asked for; None where it is something else."""
     paths = [value] if isinstance(value, (str, Path)) else value
     if not isinstance(paths, (list, tuple)) or not all(isinstance(p, (str, Path)) for p in paths):
+        return None
+    return [p for p in paths if str(p).strip()]
+
+
+def opened(value: Any, spec: DataSpec, mask: bool = False, sizes: list[tuple[int, int]] | None = None) -> Any:
+    """A path or several as float32 (N, C, H, W) in [-1, 1] of the model's size, decoded by a confined child; what is no path
+    (None, arrays) stays as it is. ``sizes`` takes the width and height of each. Raises TroubleError that names the first file
+    which cannot be used."""
+    paths = _paths(value)
+    if paths is None:
         return value
-    paths = [p for p in paths if str(p).strip()]
     if not paths:
         return None
     if spec.modality != "image":
         raise TroubleError("this model makes no pictures, so it takes none", str(paths[0]))
     if len(paths) > MOST:
         raise TroubleError(f"{len(paths):,} pictures are too many at once", str(paths[0]), advice=f"give {MOST:,} at most")
-    side = max(spec.shape[1:])
+    target = Target(spec.shape[2], height=spec.shape[1])
     with Pool(1) as pool:
-        found = [_one(path, pool.decode([_bytes(path)], [Target(side)], looks=False)[0], side) for path in paths]
-    return pictures_to_float(_fitting(np.stack(found), spec))
+        answers = [pool.decode([_bytes(path)], [target], False, mask)[0] for path in paths]
+    found = [_one(path, answer, target) for path, answer in zip(paths, answers)]
+    if sizes is not None:
+        sizes += [(answer.width, answer.height) for answer in answers]
+    return pictures_to_float(geometry.recoloured(np.stack(found), spec.shape[0]))
 
 
 def _bytes(path: str | Path) -> bytes:
@@ -53,17 +87,11 @@ def _bytes(path: str | Path) -> bytes:
         raise TroubleError("the file cannot be read", str(path), advice="choose another picture", detail=repr(error)) from error
 
 
-def _one(path: str | Path, answer: Decoded, side: int) -> np.ndarray:
+def _one(path: str | Path, answer: Decoded, target: Target) -> np.ndarray:
     if answer.code:
         raise TroubleError(answer.reason, str(path), advice="choose another picture")
-    return np.frombuffer(answer.arrays[0], np.uint8).reshape(side, side, 3)
-
-
-def _fitting(pictures: np.ndarray, spec: DataSpec) -> np.ndarray:
-    """The middle (N, H, W, C) of square pictures, in the model's channels."""
-    channels, height, width = spec.shape
-    top, left = (pictures.shape[1] - height) // 2, (pictures.shape[2] - width) // 2
-    return geometry.recoloured(pictures[:, top : top + height, left : left + width], channels)
+    width, height = target.size
+    return np.frombuffer(answer.arrays[0], np.uint8).reshape(height, width, 3)
 
 
 def held_out(data: Any, most: int) -> np.ndarray:

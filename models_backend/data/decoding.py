@@ -17,10 +17,10 @@ import cv2
 import numpy as np
 from PIL import UnidentifiedImageError
 
-from . import geometry
+from . import geometry, masks
 from .decoded import Decoded, Target
 from .formats import BadPicture, Header, inspect, sniff
-from .whole_pictures import managed, whole
+from .whole_pictures import layers, managed, whole
 
 HASH_SIDE, SIGNATURE_SIDE = 32, 12
 
@@ -31,10 +31,15 @@ warnings.filterwarnings("ignore", module="PIL")
 Complaints = Callable[[], str]
 
 
-def decode(data: bytes, targets: list[Target], complaints: Complaints = lambda: "", looks: bool = True) -> Decoded:
-    """Decodes one picture; never raises for bad bytes. ``looks``: also find what duplicates are found by."""
+def decode(
+    data: bytes, targets: list[Target], complaints: Complaints = lambda: "", looks: bool = True, mask: bool = False
+) -> Decoded:  # fmt: skip
+    """Decodes one picture; never raises for bad bytes. ``looks``: also find what duplicates are found by. ``mask``: the arrays
+    show what it says as a mask."""
     try:
         header = inspect(data)
+        if mask:
+            return _mask(data, header, targets)
         return _decode(data, header, targets, complaints, looks)
     except BadPicture as bad:
         again = f"; {_AGAIN}" if bad.code in ("empty", "truncated", "damaged") else ""
@@ -80,6 +85,15 @@ def _decode(data: bytes, header: Header, targets: list[Target], complaints: Comp
     found.arrays = [np.ascontiguousarray(a).tobytes() for a in arrays]
     if looks:
         _describe(found, first, header)
+    return found
+
+
+def _mask(data: bytes, header: Header, targets: list[Target]) -> Decoded:
+    picture, share, notes = layers(data, header)
+    grey = masks.of_layers(picture, share)
+    found = Decoded("", "", header.format, grey.shape[1], grey.shape[0], True, share is not None, notes=notes)
+    arrays = [geometry.fit(grey, target.size, target.crop) for target in targets]
+    found.arrays = [np.repeat(array[..., None], 3, axis=2).tobytes() for array in arrays]
     return found
 
 

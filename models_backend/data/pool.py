@@ -36,6 +36,7 @@ class Work(msgspec.Struct):
     pictures: list[bytes]
     targets: list[Target]
     looks: bool = True
+    mask: bool = False
     seconds: float = SECONDS
 
 
@@ -193,10 +194,10 @@ class Pool:
         for future in futures:
             future.result()
 
-    def decode(self, pictures: list[bytes], targets: list[Target], looks: bool = True) -> list[Decoded]:
-        """A few pictures, at once."""
+    def decode(self, pictures: list[bytes], targets: list[Target], looks: bool = True, mask: bool = False) -> list[Decoded]:
+        """A few pictures (or masks), at once."""
         with _Keeper(self._nursery) as keeper:
-            return self._decode(keeper, Work(pictures, targets, looks))
+            return self._decode(keeper, Work(pictures, targets, looks, mask))
 
     def _decode(self, keeper: _Keeper, work: Work) -> list[Decoded]:
         answers: list[Decoded] = []

@@ -21,11 +21,16 @@ _DEEP = ("I", "F")
 
 def whole(data: bytes, header: Header) -> tuple[np.ndarray, bool, Notes]:
     """The full picture (H, W, 3) in sRGB, whether it was transparent somewhere, and what was done to its values."""
-    layers, notes = portable.read(data) if header.format == "pam" else _layers(data, header)
-    share, layers = (layers[..., 3:], layers[..., :3]) if layers.ndim == 3 and layers.shape[2] == 4 else (None, layers)
+    picture, share, notes = layers(data, header)
     if share is None:
-        return layers, False, notes
-    return _on_white(layers, share), bool((share < 255).any()), notes
+        return picture, False, notes
+    return _on_white(picture, share[..., None]), bool((share < 255).any()), notes
+
+
+def layers(data: bytes, header: Header) -> tuple[np.ndarray, np.ndarray | None, Notes]:
+    """RGB (H, W, 3) in sRGB, and its share (H, W) where it can be transparent."""
+    found, notes = portable.read(data) if header.format == "pam" else _layers(data, header)
+    return found[..., :3], (found[..., 3] if found.shape[2] == 4 else None), notes
 
 
 def managed(picture: np.ndarray, profile: tuple[str, bytes], grey: bool = False) -> tuple[np.ndarray, Notes]:

@@ -17,7 +17,10 @@ from models_backend.contract.messages import TroubleError
 #: Declared by every family that can do it.
 CONDITIONS = (
     Condition("image", help="A picture of which a part is kept; with a mask"),
-    Condition("mask", help="White where the picture is made anew, black where it is kept"),
+    Condition(
+        "mask",
+        help="White where the picture is made anew, black where it is kept; or painted on, or erased from, a transparent layer",
+    ),
 )
 
 

@@ -73,8 +73,7 @@ def prepared(loaded: LoadedRun, request: Sample, library: Any, tell: Callable[[B
     if count < 1:
         raise TroubleError("at least one item must be asked for", "count")
     sampling = build(loaded.family.Sampling, merged(record.sampling, request.sampling))
-    asked = request.conditions
-    asked = asked | {kind: asked_pictures.opened(asked[kind], loaded.spec) for kind in ("image", "mask") if kind in asked}
+    asked = asked_pictures.given(request.conditions, loaded.spec)
     given = Conditions(loaded.family, asked)
     return Drawing(loaded, request, record, sampling, given, branch, count, tell, cancelled, began=time.monotonic())
 

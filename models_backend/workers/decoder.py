@@ -100,7 +100,7 @@ def serve(incoming: BinaryIO, outgoing: BinaryIO, complaints: Callable[[], str],
 
 
 def _answer(data: bytes, work: Work, complaints: Callable[[], str]) -> Decoded:
-    return decode(data, work.targets, complaints, work.looks)
+    return decode(data, work.targets, complaints, work.looks, work.mask)
 
 
 def _alarm(seconds: float) -> None:
