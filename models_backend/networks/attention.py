@@ -1,9 +1,5 @@
-"""Attention of diffusers' networks on a CPU: plain batched products where tokens are few, the fused kernel where they are many.
-
-Measured with 32 channels a head (training step of one layer, 2 cores): 64 tokens 9.0 -> 4.7 ms in bf16 and 7.6 -> 5.7 ms in
-fp32, 256 tokens 35 -> 26 ms and 32 -> 36 ms, 1,024 tokens 129 -> 331 ms and 170 -> 317 ms. Words and patches together
-(121 tokens, 64 items, one core): 116 -> 26 ms in bf16, 35 -> 51 ms in fp32.
-"""
+"""Attention of diffusers' networks on a CPU: by plain batched products or by the fused kernel, whichever is quicker on the
+machine at hand for so many tokens. Few tokens are mostly quicker plainly; how many are few depends on the processor."""
 
 from __future__ import annotations
 
@@ -11,13 +7,41 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-#: Up to so many tokens plain products are quicker, in half and in full precision.
-FEW_HALF, FEW_FULL = 256, 128
+from . import at_hand
 
 
-def few(tokens: int) -> bool:
-    """Whether plain products are quicker for so many."""
-    return tokens <= (FEW_HALF if torch.is_autocast_enabled("cpu") else FEW_FULL)
+def plainly(batch: int, heads: int, queries: int, keys: int, width: int) -> bool:
+    """Whether plain products are quicker here, as things stand (arithmetic, and whether gradients are wanted). ``width``:
+    of a head."""
+    half = torch.is_autocast_enabled("cpu")
+    kind = str(torch.get_autocast_dtype("cpu") if half else torch.float32)
+    return _plainly(min(batch, at_hand.MOST_ITEMS), heads, queries, keys, width, kind, torch.is_grad_enabled())
+
+
+@torch.compiler.assume_constant_result
+def _plainly(batch: int, heads: int, queries: int, keys: int, width: int, kind: str, learning: bool) -> bool:
+    dtype = getattr(torch, kind.removeprefix("torch."))
+    asked = (torch.linspace(-1, 1, batch * heads * n * width).view(batch, heads, n, width) for n in (queries, keys, keys))
+    q, k, v = (x.to(dtype).requires_grad_(learning) for x in asked)
+    name = f"attention {batch}x{heads} {queries}-{keys} {width} {kind} {'learning' if learning else 'asking'}"
+    with torch.autocast("cpu", enabled=False):
+        ways = [lambda: _tried(F.scaled_dot_product_attention, q, k, v), lambda: _tried(_products, q, k, v)]
+        return at_hand.quickest(name, ways) == 1
+
+
+def _tried(attend, q: Tensor, k: Tensor, v: Tensor) -> None:
+    found = attend(q, k, v)
+    if q.requires_grad:
+        torch.autograd.grad(found, (q, k, v), found.detach())
+
+
+def _attended(plain: bool, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    return _products(q, k, v) if plain else F.scaled_dot_product_attention(q, k, v)
+
+
+def _products(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """softmax(q k^T / sqrt(D)) v of (B, heads, N, D)."""
+    return (q * q.shape[3] ** -0.5 @ k.transpose(2, 3)).softmax(3).to(v.dtype) @ v
 
 
 class ByTokens:
@@ -37,13 +61,15 @@ class ByTokens:
         temb: Tensor | None = None,
     ) -> Tensor:
         """As ``AttnProcessor2_0``: (B, C, H, W) or (B, N, C) in and out."""
-        keys = hidden_states if encoder_hidden_states is None else encoder_hidden_states
-        tokens = keys.shape[2:].numel() if keys.ndim == 4 else keys.shape[1]
-        if not few(tokens):
-            return self._fused(attn, hidden_states, encoder_hidden_states, attention_mask, temb)
+        queries, keys = (
+            _tokens(hidden_states),
+            _tokens(hidden_states if encoder_hidden_states is None else encoder_hidden_states),
+        )
+        plain = plainly(len(hidden_states), attn.heads, queries, keys, attn.to_q.out_features // attn.heads)
         if encoder_hidden_states is None and attention_mask is None and _alone(attn) and hidden_states.ndim == 3:
-            return _among_themselves(attn, hidden_states)
-        return self._plain(attn, hidden_states, encoder_hidden_states, attention_mask, temb)
+            return _among_themselves(attn, hidden_states, plain)
+        way = self._plain if plain else self._fused
+        return way(attn, hidden_states, encoder_hidden_states, attention_mask, temb)
 
 
 class JointByTokens:
@@ -63,14 +89,16 @@ class JointByTokens:
     ) -> Tensor | tuple[Tensor, Tensor]:
         """As ``JointAttnProcessor2_0``: (B, N, C), and (B, M, C) of the other stream where there is one."""
         patches, words = hidden_states, encoder_hidden_states
-        if words is None or not few(patches.shape[1] + words.shape[1]):
+        if words is None:
             return self._fused(attn, patches, words, attention_mask)
         ours = _asked(patches, attn.heads, (attn.to_q, attn.to_k, attn.to_v), attn.norm_q, attn.norm_k)
         layers = attn.add_q_proj, attn.add_k_proj, attn.add_v_proj
         theirs = _asked(words, attn.heads, layers, attn.norm_added_q, attn.norm_added_k)
         q, k, v = (torch.cat(pair, 2) for pair in zip(ours, theirs, strict=True))
-        found = (q * q.shape[3] ** -0.5 @ k.transpose(2, 3)).softmax(3).to(v.dtype) @ v
-        patches, words = found.transpose(1, 2).flatten(2).split([patches.shape[1], words.shape[1]], 1)
+        attend = (
+            _products if plainly(len(q), attn.heads, q.shape[2], q.shape[2], q.shape[3]) else F.scaled_dot_product_attention
+        )
+        patches, words = attend(q, k, v).transpose(1, 2).flatten(2).split([patches.shape[1], words.shape[1]], 1)
         return attn.to_out[1](attn.to_out[0](patches)), words if attn.context_pre_only else attn.to_add_out(words)
 
 
@@ -84,11 +112,15 @@ def _alone(attn: nn.Module) -> bool:
     )
 
 
-def _among_themselves(attn: nn.Module, x: Tensor) -> Tensor:
+def _tokens(x: Tensor) -> int:
+    """Of (B, C, H, W) or (B, N, C)."""
+    return x.shape[2:].numel() if x.ndim == 4 else x.shape[1]
+
+
+def _among_themselves(attn: nn.Module, x: Tensor, plain: bool) -> Tensor:
     """Attention of tokens (B, N, C) to one another."""
     q, k, v = _asked(x, attn.heads, (attn.to_q, attn.to_k, attn.to_v), attn.norm_q, attn.norm_k)
-    found = (q * attn.scale @ k.transpose(2, 3)).softmax(3).to(v.dtype) @ v
-    return attn.to_out[1](attn.to_out[0](found.transpose(1, 2).flatten(2)))
+    return attn.to_out[1](attn.to_out[0](_attended(plain, q, k, v).transpose(1, 2).flatten(2)))
 
 
 def _asked(x: Tensor, heads: int, layers: tuple[nn.Linear, ...], norm_q: nn.Module | None,

@@ -5,19 +5,20 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from . import attention, precision, upsampling, winograd
+from . import attention, upsampling
 
 
-def arrange(net: nn.Module, device: torch.device, full_precision: bool = True, compiled: bool = False) -> nn.Module:
+def arrange(net: nn.Module, device: torch.device, channels_last: bool = False) -> nn.Module:
     """Sets a network up for its device, in place, and gives it back. Its state and what it computes stay the same, up to
-    rounding. On a CPU: attention over few tokens by plain products, upsampling folded into its convolution; in full
-    precision, where the CPU has no half precision, 3 x 3 convolutions by minimal filtering (where it has, the libraries'
-    own are up to 1.7 x as quick); channels last with that and where it is compiled."""
-    if device.type != "cpu":
-        return net
-    attention.apply_to(net)
-    upsampling.apply_to(net)
-    filtered = full_precision and not precision.may_be_faster(device) and winograd.apply_to(net)
-    if filtered or compiled:
-        net.to(memory_format=torch.channels_last)
+    rounding. On a CPU attention and upsampling go the way that is measured to be quicker for their shapes."""
+    if device.type == "cpu":
+        attention.apply_to(net)
+        upsampling.apply_to(net)
+        if channels_last:
+            net.to(memory_format=torch.channels_last)
     return net
+
+
+def convolves(net: nn.Module) -> bool:
+    """Whether how its pictures lie in memory can matter."""
+    return any(isinstance(module, nn.Conv2d) for module in net.modules())

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-#: Inputs that are remembered: with a condition and without it, where guidance takes two passes.
-MOST = 2
+#: Inputs that are remembered: with a condition and without it, where guidance takes two passes, of each part of a batch.
+MOST = 16
 
 
 @dataclass

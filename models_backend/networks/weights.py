@@ -145,7 +145,7 @@ def load_run(library: Any, run: str, families: Mapping[str, type[Family]], check
             _fill(net, kept, name)
         else:
             load_into(net, averaging.blended(kept, folder.checkpoints(), name, width), f"{record.id}/{kept.name}")
-        layout.arrange(net.to(device).eval().requires_grad_(False), device, arithmetic == "fp32")
+        layout.arrange(net.to(device).eval().requires_grad_(False), device)
     return LoadedRun(member, nets, member.config, record.spec, device, state.step, parts, arithmetic)
 
 

@@ -20,9 +20,9 @@ from models_backend.contract.trace import Step, Stopped, TraceInfo
 from models_backend.data import asked_pictures
 from models_backend.library.samples import SampleFolder
 from models_backend.media.wire import as_array, on_the_wire
-from models_backend.networks import averaging, precision, weights
+from models_backend.networks import at_hand, averaging, precision, weights
 
-from . import recording, seeds
+from . import parts, recording, seeds
 from .branching import Branch, branch_of
 
 TELL_S = 0.1
@@ -67,6 +67,7 @@ def draw(loaded: LoadedRun, request: Sample, library: Any, tell: Callable[[Body]
 def prepared(loaded: LoadedRun, request: Sample, library: Any, tell: Callable[[Body], None],
              cancelled: Callable[[], bool]) -> Drawing:  # fmt: skip
     """Everything checked before any time is spent."""
+    at_hand.keep_in(library.layout.cache)
     record = library.run(request.run).record()
     branch = branch_of(request.start, library, loaded) if request.start else None
     count = len(branch.x) if branch else request.count
@@ -107,13 +108,31 @@ def batch_size(drawing: Drawing) -> int:
     return int(np.clip(most, 1, LARGEST_BATCH.get(kind, LARGEST_BATCH["cuda"])))
 
 
-@torch.inference_mode()
 def _batch(drawing: Drawing, first: int, count: int) -> torch.Tensor:
     """Items first .. first + count, float32 on the CPU."""
+
+    def make(first: int, count: int, on_step: Callable[[Step], None]) -> torch.Tensor:
+        return _made(drawing, first, count, on_step)
+
+    recorded = min(count, max(0, drawing.request.trace - first))
+    cut = 1 if recorded else _parts(drawing, first, count, make)
+    return parts.drawn(first, count, cut, make, _listener(drawing, first, recorded))
+
+
+def _parts(drawing: Drawing, first: int, count: int, make: parts.Make) -> int:
+    """Into how many parts a batch is cut: items are each their own only where fresh noise is drawn for each."""
+    loaded = drawing.loaded
+    if loaded.device.type != "cpu" or loaded.family.trace != "denoise":
+        return 1
+    told = plain(loaded.config), plain(drawing.sampling), loaded.spec.shape, loaded.precision
+    return parts.quickest(f"{drawing.record.family} {at_hand.signature(told)}", first, count, make)
+
+
+@torch.inference_mode()
+def _made(drawing: Drawing, first: int, count: int, on_step: Callable[[Step], None]) -> torch.Tensor:
     loaded, request = drawing.loaded, drawing.request
     noise, start = _start(drawing, first, count)
     given = drawing.conditions.batch(first, count, loaded.device)
-    on_step = _listener(drawing, first, count)
     fresh = _generators(loaded, request.seed, first, count)
     with precision.autocast(loaded.precision, loaded.device):
         items = loaded.family.sample(loaded.nets, noise, given, drawing.sampling, on_step, fresh, start)
@@ -134,19 +153,18 @@ def _generators(loaded: LoadedRun, seed: int, first: int, count: int) -> Any:
     return torch.Generator(loaded.device).manual_seed(seeds.item_seed(seed, first))
 
 
-def _listener(drawing: Drawing, first: int, count: int) -> Callable[[Step], None]:
-    """What the sampler tells at each step: recorded where asked for, progress told, cancelling obeyed."""
-    recorded = min(count, max(0, drawing.request.trace - first))
+def _listener(drawing: Drawing, first: int, recorded: int) -> Callable[[Step, int], None]:
+    """What the sampler tells at each step: the first ``recorded`` items kept, progress told, cancelling obeyed."""
     recorder = recording.Recorder(recorded, int(np.prod(drawing.loaded.spec.shape))) if recorded else None
     if recorder:
         drawing.recorders.append(recorder)
 
-    def on_step(step: Step) -> None:
+    def on_step(step: Step, of: int) -> None:
         if drawing.cancelled():
             raise Stopped
         if recorder:
             recorder.take(step)
-        _tell_progress(drawing, first + count * step.index / max(1, step.total))
+        _tell_progress(drawing, first + of * step.index / max(1, step.total))
 
     return on_step
 

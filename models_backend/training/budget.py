@@ -78,7 +78,7 @@ def _cost(assembled: Assembly) -> Cost:
         batches = _batches(assembled)
         trial = choices.Trial(assembled.family, assembled.nets, settings, device, batches)
         chosen = choices.choose(settings, trial, settings.steps)
-        choices.arranged(assembled.nets, device, chosen.precision)
+        choices.arranged(assembled.nets, device, chosen.channels_last)
         kept = averages(assembled.nets, settings)
         if settings.checkpoint_gradients:
             for net in assembled.nets.values():

@@ -6,6 +6,7 @@ import copy
 import logging
 import statistics
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -13,9 +14,10 @@ import torch
 from torch import nn
 
 from models_backend.contract.family import Family
+from models_backend.contract.fields import plain
 from models_backend.contract.settings import TrainingSettings
 from models_backend.library import storage
-from models_backend.networks import layout, precision, weights
+from models_backend.networks import at_hand, layout, precision, weights
 
 from . import compiling, randomness
 from .batches import Batches
@@ -25,11 +27,13 @@ log = logging.getLogger(__name__)
 
 MARGIN = 0.9  # bf16 must take less than this share of fp32's time
 ROUNDS = 3
+WORTH_MEASURING = 100  # fewer steps are not worth finding out how their pictures should lie in memory
 
 
 class Choices(msgspec.Struct):
     """``derived/choices.json``. ``step_s``: a whole step as measured, 0 where none was. ``strict``: every kernel of a step
-    has a repeatable form, and no other is let in. ``compile_at``: the step from which on compiled networks are trained."""
+    has a repeatable form, and no other is let in. ``compile_at``: the step from which on compiled networks are trained;
+    ``compile_proved``: they were measured to be quicker there, or asked for. ``kernels``: what was measured at hand."""
 
     precision: str
     compile: bool
@@ -37,6 +41,9 @@ class Choices(msgspec.Struct):
     step_s: float = 0.0
     strict: bool = False
     compile_at: int = 0
+    compile_proved: bool = False
+    channels_last: bool = False
+    kernels: dict[str, int] = {}
 
 
 def recall(path: Path) -> Choices | None:
@@ -52,17 +59,47 @@ class Trial:
     ):
         self._family, self._settings, self.device, self._batches, self.nets = family, settings, device, batches, nets
 
-    def seconds(self, arithmetic: str) -> float:
+    def seconds(self, arithmetic: str, channels_last: bool = False) -> float:
         """One step: the median of a few after one to warm up."""
-        nets = arranged(copy.deepcopy(self.nets), self.device, arithmetic)
+        nets = arranged(copy.deepcopy(self.nets), self.device, channels_last)
+        step = self._step_of(nets, arithmetic)
+        return statistics.median([step() for _ in range(ROUNDS + 1)][1:])
+
+    def _step_of(self, nets: dict[str, nn.Module], arithmetic: str) -> Callable[[], float]:
+        """One step of those networks, at a rate of zero; it gives its seconds."""
         stepper = Stepper(self._family, nets, self._settings, self.device, arithmetic)
-        times = []
-        for _ in range(ROUNDS + 1):
+
+        def step() -> float:
             start = time.perf_counter()
             stepper.step(self._batches.of_step(self._batches.last), 0.0, 0.0, lambda: False)
             weights.wait_for(self.device)
-            times.append(time.perf_counter() - start)
-        return statistics.median(times[1:])
+            return time.perf_counter() - start
+
+        return step
+
+    def compiling_gains(self, arithmetic: str) -> bool:
+        """Whether steps of these very networks, which were just made ready for it, are quicker compiled than not: a few of
+        both in turn. What the steps change (running means, codebooks) is put back."""
+        before = {name: copy.deepcopy(net.state_dict()) for name, net in self.nets.items()}
+        step, times = self._step_of(self.nets, arithmetic), ([], [])
+        try:
+            step()  # compiles
+            for _ in range(ROUNDS):
+                times[0].append(step())
+                with compiling.paused(self.nets):
+                    times[1].append(step())
+        finally:
+            for name, net in self.nets.items():
+                net.load_state_dict(before[name])
+        compiled, eager = (statistics.median(one) for one in times)
+        log.info("a step takes %.1f ms compiled, %.1f ms not", 1000 * compiled, 1000 * eager)
+        return compiled < eager
+
+    @property
+    def name(self) -> str:
+        """The same for steps that take the same time."""
+        told = plain(self._family.config), self._family.spec.shape, self._settings.batch_size, str(self.device)
+        return f"{type(self._family).__name__} {at_hand.signature(told)}"
 
     def repeats(self, arithmetic: str) -> bool:
         """Whether a step can be taken with repeatable kernels only; on a CPU all are."""
@@ -89,7 +126,25 @@ def choose(settings: TrainingSettings, trial: Trial, steps: int) -> Choices:
     if settings.compile == "auto" and possible and _may_repay(settings, trial, steps):
         took, first = took or trial.seconds(chosen), settings.preview_every
         wanted = compiling.repays(trial.nets, trial.device, steps - first, took)
-    return Choices(chosen, wanted and possible, torch.get_num_threads(), took, trial.repeats(chosen), first if wanted else 0)
+    compiled = wanted and possible
+    if compiled and not took:
+        took = trial.seconds(chosen, channels_last=True)  # what is measured at hand is measured before it is compiled in
+    last = _channels_last(trial, chosen, took, steps, compiled)
+    return Choices(chosen, compiled, torch.get_num_threads(), took, trial.repeats(chosen), first if wanted else 0,
+                   settings.compile == "on", last, at_hand.choices())  # fmt: skip
+
+
+def _channels_last(trial: Trial, arithmetic: str, took: float, steps: int, compiled: bool) -> bool:
+    """Whether pictures lie channels last: for the compiler always, else where it is measured to be quicker."""
+    if trial.device.type != "cpu" or not any(layout.convolves(net) for net in trial.nets.values()):
+        return False
+    if compiled or steps < WORTH_MEASURING:
+        return compiled
+
+    def measure() -> int:
+        return at_hand.clearly_less([took or trial.seconds(arithmetic), trial.seconds(arithmetic, channels_last=True)])
+
+    return at_hand.known(f"channels last {trial.name} {arithmetic}", measure) == 1
 
 
 def _may_repay(settings: TrainingSettings, trial: Trial, steps: int) -> bool:
@@ -97,10 +152,10 @@ def _may_repay(settings: TrainingSettings, trial: Trial, steps: int) -> bool:
     return steps > settings.preview_every and not settings.grow_from and compiling.gain(trial.nets, trial.device) > 0
 
 
-def arranged(nets: dict[str, nn.Module], device: torch.device, arithmetic: str, compiled: bool = False) -> dict[str, nn.Module]:
-    """The networks laid out for that arithmetic, in place."""
+def arranged(nets: dict[str, nn.Module], device: torch.device, channels_last: bool) -> dict[str, nn.Module]:
+    """The networks laid out for that device, in place."""
     for net in nets.values():
-        layout.arrange(net, device, arithmetic == "fp32", compiled)
+        layout.arrange(net, device, channels_last)
     return nets
 
 

@@ -17,7 +17,7 @@ from models_backend.contract.messages import Body, Mark, Progress, Saved, State,
 from models_backend.contract.run_layout import CheckpointLayout, CheckpointState
 from models_backend.contract.trace import Stopped
 from models_backend.library import storage
-from models_backend.networks import precision, weights
+from models_backend.networks import at_hand, precision, weights
 
 from . import activations, checkpoints, choices, compiling, derived, ema, given, memory, previews, randomness, schedule
 from .assembly import Assembly, assemble
@@ -59,7 +59,9 @@ class Trainer:
         Raises TroubleError and FieldError for whatever does not fit."""
         inside = self.run_folder.layout.derived
         storage.make_folder(inside)
+        at_hand.keep_in(self.library.layout.cache)
         kept = choices.recall(inside / "choices.json")
+        at_hand.hold(kept.kernels if kept else {})
         wanted = int(self.record.training.get("threads", 0))
         threads = randomness.be_deterministic(kept.threads if kept else wanted)
         memory.keep_freed_pages()
@@ -89,7 +91,7 @@ class Trainer:
         return chosen
 
     def _build_steppers(self) -> None:
-        choices.arranged(self.nets, self.device, self.choices.precision, self.choices.compile)
+        choices.arranged(self.nets, self.device, self.choices.channels_last)
         self.averages = ema.averages(self.nets, self.settings)
         if self.settings.checkpoint_gradients:
             for net in self.nets.values():
@@ -165,7 +167,21 @@ class Trainer:
             self._tell(Mark(self.step, "compiling the networks"))
             self._tell(Progress(self.step, self.total, "compiling"))
             compiling.compile_all(self.nets, self.device)
+            self._prove_compiling()
         compiling.next_step(self.device)
+
+    def _prove_compiling(self) -> None:
+        """Eager networks are kept, for good, where compiled ones turn out to be no quicker on this machine."""
+        if self.choices.compile_proved:
+            return
+        trial = choices.Trial(self.family, self.nets, self.settings, self.device, self.batches)
+        arithmetic = self.choices.precision
+        gains = at_hand.known(f"compiled {trial.name} {arithmetic}", lambda: int(trial.compiling_gains(arithmetic)))
+        self.choices.compile, self.choices.compile_proved = bool(gains), True
+        storage.write_json(self.run_folder.layout.derived / "choices.json", self.choices)
+        if not self.choices.compile:
+            compiling.undo(self.nets)
+            self._tell(Mark(self.step, "not compiled: no quicker on this machine"))
 
     def _advance(self) -> bool:
         first = not self._compiled

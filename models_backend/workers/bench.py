@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import statistics
@@ -16,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,15 @@ NETWORK = {"type": "unet", "width": 64, "multipliers": [1, 2, 2], "blocks": 2, "
 SIZE, BATCH, SAMPLE_STEPS = 32, 16, 20
 #: Steps that are timed together, by device: a graphics card needs more of them to be told from its clock.
 STEPS_A_ROUND = {"cpu": 4, "cuda": 40}
+#: What keeps torch's libraries from kernels that a CPU with AVX2 only does not have.
+AVX2_ONLY = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
+#: A process that keeps a core busy until its parent is gone.
+_SPIN = """
+import os, threading
+threading.Thread(target=lambda: (os.read(0, 1), os._exit(0)), daemon=True).start()
+while True:
+    sum(range(100_000))
+"""
 #: Side of the square matrix product that tells a card's bf16 peak.
 PEAK_SIDE = 8192
 GUIDANCE = 3.0
@@ -43,18 +53,43 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--rounds", type=int, default=5, help="train, sample: rounds, both sides in each")
     parser.add_argument("--network", choices=tuple(NETWORKS), default="unet", help="train, sample: whose speed")
     parser.add_argument("--batch", type=int, default=BATCH, help=f"train, sample: items at once ({BATCH})")
+    parser.add_argument("--half", choices=("auto", "off"), default="auto",
+                        help="train, sample: off measures as on a CPU that has AVX2 and no half precision")  # fmt: skip
+    parser.add_argument("--beside", type=int, default=0, metavar="N", help="start N processes that keep a core busy each")
     parser.add_argument("--compile", action="store_true", help="train: also with torch.compile, where it is not chosen anyway")
     parser.add_argument("--library", help="not used: benches work in a library of their own")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     options = parser.parse_args(argv)
     reporter = Reporter(as_json=options.json)
     try:
-        with tempfile.TemporaryDirectory(prefix="nexus-bench-") as scratch:
+        with tempfile.TemporaryDirectory(prefix="nexus-bench-") as scratch, busy(options.beside):
+            if options.half == "off":
+                without_half()
             _BENCHES[options.name](options, Path(scratch), reporter)
     except TroubleError as error:
         reporter.error(error.trouble)
         return 1
     return 0
+
+
+@contextlib.contextmanager
+def busy(count: int) -> Iterator[None]:
+    """``count`` processes that compute for nobody meanwhile, as other programs on the machine do."""
+    others = [subprocess.Popen([sys.executable, "-c", _SPIN], stdin=subprocess.PIPE) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
+
+
+def without_half() -> None:
+    """From here on this process is one on a CPU with AVX2 and no kernels for half precision; before torch is imported."""
+    os.environ.update(AVX2_ONLY)
+    from models_backend.networks import precision
+
+    precision.may_be_faster = lambda device: False
 
 
 # ------------------------------------------------------------------------------------------------ the window

@@ -5,7 +5,7 @@ import torch
 from diffusers import UNet2DModel
 from diffusers.models.attention_processor import Attention, JointAttnProcessor2_0
 
-from models_backend.networks import attention
+from models_backend.networks import at_hand, attention
 
 
 def layer(channels=32):
@@ -14,7 +14,12 @@ def layer(channels=32):
                      upcast_softmax=True, _from_deprecated_attn_block=True)  # fmt: skip
 
 
-@pytest.mark.parametrize("side", [4, 8, 12, 20])
+@pytest.fixture(params=[0, 1], ids=["fused", "plain"], autouse=True)
+def way(request, monkeypatch):
+    monkeypatch.setattr(at_hand, "quickest", lambda key, ways: request.param)
+
+
+@pytest.mark.parametrize("side", [4, 12])
 def test_both_ways_give_the_same_values_and_gradients(side):
     made, chosen = layer(), layer()
     assert attention.apply_to(chosen) == 1
@@ -64,17 +69,29 @@ def test_two_streams_give_the_same_values_and_gradients(words, norm, last):
         assert torch.allclose(one, two, atol=2e-6, rtol=1e-4)
 
 
-def test_few_tokens_take_plain_products_and_many_the_fused_kernel(monkeypatch):
-    chosen, ways = layer(), []
+@pytest.mark.parametrize("way", [0, 1])
+def test_the_way_that_is_quicker_at_hand_is_taken(monkeypatch, way):
+    asked, ways = [], []
+    monkeypatch.setattr(at_hand, "quickest", lambda key, ways: asked.append(key) or way)
+    chosen = layer()
     attention.apply_to(chosen)
-    for name in ("_plain", "_fused"):
+    for name in ("_fused", "_plain"):
         real = getattr(chosen.processor, name)
         setattr(chosen.processor, name, lambda *a, name=name, real=real: ways.append(name) or real(*a))
-    for side in (8, 16, 20):
-        chosen(torch.randn(1, 32, side, side))
-    with torch.autocast("cpu", torch.bfloat16):
-        chosen(torch.randn(1, 32, 16, 16))
-    assert ways == ["_plain", "_fused", "_fused", "_plain"]
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        chosen(torch.randn(99, 32, 4, 4))
+    chosen(torch.randn(1, 32, 8, 8))
+    assert ways == [("_fused", "_plain")[way]] * 2
+    assert asked == ["attention 8x2 16-16 16 torch.bfloat16 asking", "attention 1x2 64-64 16 torch.float32 learning"]
+
+
+@pytest.mark.parametrize("learning", [False, True])
+def test_both_ways_are_really_tried(monkeypatch, learning):
+    tried = []
+    monkeypatch.setattr(at_hand, "quickest", lambda key, ways: [tried.append(way()) for way in ways] and 0)
+    with torch.set_grad_enabled(learning):
+        assert not attention.plainly(2, 2, 5, 7, 4)
+    assert len(tried) == 2
 
 
 def test_a_u_net_saves_as_before(tmp_path):

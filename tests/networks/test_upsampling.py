@@ -6,7 +6,22 @@ import pytest
 import torch
 from diffusers.models.upsampling import Upsample2D
 
-from models_backend.networks import upsampling
+from models_backend.networks import at_hand, upsampling
+
+
+@pytest.fixture(params=[0, 1], ids=["in turn", "folded"], autouse=True)
+def way(request, monkeypatch):
+    monkeypatch.setattr(at_hand, "quickest", lambda key, ways: request.param)
+    return request.param
+
+
+def test_it_is_folded_where_that_is_quicker_at_hand(monkeypatch, way):
+    convolved = []
+    monkeypatch.setattr(upsampling, "convolve", lambda *told: convolved.append(1) or torch.zeros(1, 6, 8, 8))
+    net = Upsample2D(4, use_conv=True, out_channels=6)
+    upsampling.apply_to(net)
+    net(torch.randn(1, 4, 4, 4))
+    assert len(convolved) == way
 
 
 @pytest.mark.parametrize("shape", [(1, 3, 4, 4), (2, 5, 3, 7), (2, 4, 1, 1)])

@@ -11,7 +11,7 @@ from torch import nn
 from models_backend.contract.family import Sharing
 from models_backend.contract.messages import Budget, Levels, Metrics, Progress, TroubleError
 from models_backend.contract.settings import SGD, AdamW, Constant, Cosine, Linear, RMSprop, TrainingSettings
-from models_backend.networks import averaging, precision
+from models_backend.networks import at_hand, averaging, precision
 from models_backend.training import activations, choices, compiling, ema, optimisers, randomness, schedule, stages
 from models_backend.training.batches import Order
 from models_backend.training.budget import measure
@@ -211,13 +211,14 @@ class _Clocked:
 
     device = torch.device("cpu")
     nets: dict = {}
+    name = "clocked"
 
     def __init__(self, **seconds):
         self._seconds, self.asked = seconds, []
 
-    def seconds(self, arithmetic):
-        self.asked.append(arithmetic)
-        return self._seconds[arithmetic]
+    def seconds(self, arithmetic, channels_last=False):
+        self.asked.append(f"{arithmetic} channels last" if channels_last else arithmetic)
+        return self._seconds["last" if channels_last else arithmetic]
 
     def repeats(self, arithmetic):
         return False
@@ -237,6 +238,18 @@ def test_nothing_is_measured_where_the_machine_has_no_bf16(monkeypatch):
     assert choices.choose(TrainingSettings(), trial, 10).precision == "fp32" and trial.asked == []
 
 
+@pytest.mark.parametrize(("last", "taken"), [(0.5, True), (0.98, False), (2.0, False)])
+def test_pictures_lie_channels_last_where_that_is_measured_faster(monkeypatch, last, taken):
+    monkeypatch.setattr(at_hand, "_known", {})
+    trial = _Clocked(fp32=1.0, last=last)
+    settings = TrainingSettings(precision="fp32", compile="off")
+    assert not choices.choose(settings, trial, 1000).channels_last and trial.asked == []  # nothing convolves
+    trial.nets = {"net": nn.Conv2d(8, 8, 3)}
+    assert not choices.choose(settings, trial, 10).channels_last and trial.asked == []  # not worth it for ten steps
+    assert choices.choose(settings, trial, 1000).channels_last is taken
+    assert trial.asked == ["fp32", "fp32 channels last"]
+
+
 def test_compile_is_used_only_where_the_steps_repay_it(monkeypatch):
     monkeypatch.setattr(compiling, "possible", lambda device: True)
     settings = TrainingSettings(precision="fp32", compile="auto")
@@ -244,7 +257,7 @@ def test_compile_is_used_only_where_the_steps_repay_it(monkeypatch):
     assert choices.choose(settings, _Clocked(fp32=0.5), 10_000).compile
     # not before the first preview, and not at all where pictures grow: each side would be compiled for
     assert choices.choose(settings, _Clocked(fp32=0.5), 10_000).compile_at == settings.preview_every
-    assert choices.choose(TrainingSettings(precision="fp32", compile="on"), _Clocked(), 10).compile_at == 0
+    assert choices.choose(TrainingSettings(precision="fp32", compile="on"), _Clocked(fp32=1.0, last=1.0), 10).compile_at == 0
     growing = TrainingSettings(precision="fp32", compile="auto", grow_from=8)
     assert not choices.choose(growing, _Clocked(), 10_000).compile
 

@@ -10,8 +10,8 @@ from torch._dynamo.utils import counters
 from models_backend.contract.fields import FieldError
 from models_backend.contract.messages import Mark, Metrics, Preview, Progress, Saved, State, Trouble, TroubleError
 from models_backend.library.samples import read_arrays
-from models_backend.networks import weights
-from models_backend.training import compiling
+from models_backend.networks import at_hand, weights
+from models_backend.training import choices, compiling
 from models_backend.training.replay import prove_resume
 from models_backend.training.stepping import Told
 
@@ -56,6 +56,8 @@ def test_stopped_and_resumed_ends_like_the_undisturbed_run(place, family, optimi
 @pytest.mark.skipif(not compiling.possible(torch.device("cpu")), reason="needs a C++ compiler")
 def test_compiled_after_the_first_preview_and_resumed_to_the_same_weights(place, monkeypatch):
     monkeypatch.setattr(compiling, "repays", lambda *figures: True)
+    monkeypatch.setattr(choices.Trial, "compiling_gains", lambda trial, arithmetic: True)
+    monkeypatch.setattr(at_hand, "_known", {})
     settings = {"compile": "auto", "preview_every": 4, "checkpoint_every": 3, "keep": 5}
     heard = []
     counters["stats"].clear()
@@ -78,6 +80,26 @@ def test_compiled_after_the_first_preview_and_resumed_to_the_same_weights(place,
         compiled = net.eval()(x, torch.full((5,), 100.0))
         net._compiled_call_impl = None
         assert torch.equal(compiled, net(x, torch.full((5,), 100.0)))  # what is measured is not compiled
+
+
+@pytest.mark.skipif(not compiling.possible(torch.device("cpu")), reason="needs a C++ compiler")
+@pytest.mark.parametrize("gains", [True, False])
+def test_compiling_is_measured_and_leaves_no_trace_where_it_gains_nothing(place, monkeypatch, gains):
+    monkeypatch.setattr(compiling, "repays", lambda *figures: True)
+    monkeypatch.setattr(compiling, "compile_all", lambda nets, device: None)  # the same arithmetic, compiled or not
+    monkeypatch.setattr(at_hand, "_known", {})
+    measured = choices.Trial.compiling_gains
+    monkeypatch.setattr(choices.Trial, "compiling_gains", lambda *told: (measured(*told), gains)[1])
+    heard, settings = [], {"preview_every": 4, "checkpoint_every": 3}
+    run = make_run(*place, compile="auto", **settings)
+    trainer_of(place[0], run).run(lambda t: t.request_stop() if t.step == 6 else None)
+    last = trainer_of(place[0], run, heard.append)
+    last.run()
+    assert (last.choices.compile, last.choices.compile_proved) == (gains, True)
+    plain = trainer_of(place[0], make_run(*place, compile="off", **settings))
+    plain.run()
+    assert whole_state(last) == whole_state(plain)
+    assert ("compiling the networks" in [body.text for body in heard if isinstance(body, Mark)]) is gains
 
 
 def test_averages_of_every_width_go_on_where_they_were(place):
