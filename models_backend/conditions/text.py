@@ -16,6 +16,17 @@ LONGEST = 255
 ABOVE, MILLION = 512, 1_000_000
 
 
+def cut(caption: str) -> str:
+    """As much of a caption as is read, to the end of a word where one ends near."""
+    if len(caption) <= LONGEST and len(data := caption.encode()) <= LONGEST:
+        return caption
+    data = caption[: LONGEST + 1].encode()
+    whole = data[:LONGEST].decode(errors="ignore")
+    words, space, rest = whole.rpartition(" ")
+    at_an_end = caption[len(whole) : len(whole) + 1].isspace()
+    return whole if at_an_end or not space or len(rest) > 40 else words
+
+
 def tokens(captions: Sequence[str], length: int = 0) -> np.ndarray:
     """Captions as int64 (N, L): L of the longest with its begin, or ``length``. Raises ValueError that names one too long."""
     rows = [caption.encode() for caption in captions]

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from models_backend.conditions import text
 from models_backend.contract.family import DataSpec
 from models_backend.contract.fields import build, plain
 from models_backend.contract.messages import Progress, TroubleError
@@ -32,13 +33,15 @@ def order(seed: int, epoch: int, count: int) -> np.ndarray:
 
 
 class Split:
-    """The items of one split, in the data set's order. ``positions`` (N,) are their rows in the whole data set."""
+    """The items of one split, in the data set's order. ``positions`` (N,) are their rows in the whole data set; ``cut``: how
+    many captions are longer than is read, of which ``captions`` hold the beginning."""
 
     def __init__(self, array: np.ndarray, positions: np.ndarray, items: Sequence[Item], to_float: Callable, flip: bool):
         self.positions = positions
         self.count = len(positions)
         self.labels = np.array([items[i].label for i in positions], np.int64)
-        self.captions = [items[i].caption for i in positions]
+        self.captions = [text.cut(items[i].caption) for i in positions]
+        self.cut = sum(len(kept) < len(items[i].caption) for i, kept in zip(positions, self.captions, strict=True))
         self.attributes = np.array([items[i].attributes for i in positions], np.float32)  # None becomes NaN
         self._array, self._to_float, self._flip = array, to_float, flip
 

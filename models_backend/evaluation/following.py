@@ -20,7 +20,6 @@ from typing import Any
 
 import numpy as np
 
-from ..conditions import text
 from ..conditions.prompts import escaped
 from ..contract.family import LoadedRun, heard, translates
 from ..contract.fields import describe
@@ -73,7 +72,7 @@ def prompts(data: Dataset) -> np.ndarray:
 
 
 def _captioned(split: Split) -> list[int]:
-    return [i for i, caption in enumerate(split.captions) if caption and len(caption.encode()) <= text.LONGEST]
+    return [i for i, caption in enumerate(split.captions) if caption]
 
 
 def measured(loaded: LoadedRun, data: Dataset, features: Callable[[], Features], made: np.ndarray, make: Make,

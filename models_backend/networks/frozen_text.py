@@ -128,6 +128,10 @@ class Reading:
         with torch.autocast(device.type, enabled=False):
             return model(input_ids=asked).last_hidden_state[0].float().cpu().numpy()
 
+    def is_cut(self, caption: str) -> bool:
+        """Whether a caption has more tokens than are read."""
+        return len(caption) > self._most // 2 and len(self._tokenizer(caption)["input_ids"]) > self._most
+
     def spans(self, caption: str) -> list[tuple[int, int]]:
         """From where to where in the caption each of its tokens reads; nothing for those that begin or end it."""
         return self._tokenized(caption)["offset_mapping"]

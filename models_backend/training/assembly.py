@@ -18,7 +18,7 @@ from models_backend.data.buckets import Buckets, open_buckets, shapes
 from models_backend.data.reading import open_known
 from models_backend.networks import weights
 
-from . import given, stages
+from . import stages
 
 
 @dataclass
@@ -41,7 +41,7 @@ def assemble(library: Any, record: RunRecord, families: Mapping[str, type[Family
     data = open_known(library, record, tell)
     refuse_changed(record, data)
     family = weights.make_family(record, families, weights.load_parts(library, record, families, device))
-    problems = family.problems() + given.problems(family, data) + stages.problems(family, settings.grow_from)
+    problems = family.problems() + stages.problems(family, settings.grow_from)
     problems += stages.shape_problems(family, shapes(data.settings), settings.grow_from)
     if problems:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""

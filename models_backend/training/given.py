@@ -1,7 +1,8 @@
-"""The conditions of training items as tensors, dropped as guidance wants it; what is wrong with them."""
+"""The conditions of training items as tensors, dropped as guidance wants it; how many captions are cut."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from models_backend.conditions import text, values
 from models_backend.contract.family import Condition, Family, heard, translates
 from models_backend.contract.names import EVERY
 from models_backend.data import asked_pictures
+from models_backend.networks import frozen_text
 
 from . import randomness
 
@@ -81,11 +83,19 @@ def prompts(family: Family, data: Any) -> dict[str, Any]:
     return found
 
 
-def problems(family: Family, data: Any) -> list[str]:
-    """What is wrong with the labels and captions that a family would learn from, each with what would fix it."""
-    kinds, train, found = {c.kind for c in family.conditions}, data.train, []
-    if "text" in kinds and family.spec.captioned:
-        long = next((c for c in (*train.captions, *data.validation.captions) if len(c.encode()) > text.LONGEST), None)
-        if long:
-            found.append(f"the caption “{long[:40]}…” has {len(long.encode())} bytes, {text.LONGEST} are read; shorten it")
+def shortened(family: Family, data: Any, nets: Mapping[str, Any]) -> list[str]:
+    """How many captions are longer than is read, so that training knows their beginning only; nothing where all are whole."""
+    if family.spec.captioned is False or not any(condition.kind == "text" for condition in family.conditions):
+        return []
+    found = []
+    if count := data.train.cut + data.validation.cut:
+        found.append(_shortened(count, f"{text.LONGEST} bytes"))
+    for encoder in frozen_text.frozen_in(nets)[:1]:
+        captions = (*data.train.captions, *data.validation.captions)
+        if count := sum(map(encoder.reading.is_cut, captions)):
+            found.append(_shortened(count, f"{encoder.most} tokens of the text encoder"))
     return found
+
+
+def _shortened(count: int, limit: str) -> str:
+    return f"{count:,} {'caption is' if count == 1 else 'captions are'} cut to the {limit} that are read"

@@ -122,6 +122,8 @@ class Trainer:
     def run(self, between_steps: Callable[[Trainer], None] = lambda trainer: None) -> None:
         """To the end, or until a stop is asked for. Raises TroubleError where it cannot go on; what is saved stays."""
         self._tell(State("running", self.step))
+        for cut in given.shortened(self.family, self.data, self.nets) if self.step == 0 else ():
+            self._tell(Mark(0, cut))
         try:
             while self.step < self.total:
                 self._between(between_steps)

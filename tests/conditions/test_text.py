@@ -26,6 +26,25 @@ def test_a_caption_that_is_too_long_is_named():
         text.tokens(["red", "blue " * 60])
 
 
+@pytest.mark.parametrize(
+    "caption, kept",
+    [
+        ("a red circle", "a red circle"),
+        ("x" * 255, "x" * 255),
+        ("very " * 70, ("very " * 51)[:-1]),
+        ("y" * 300, "y" * 255),
+        ("ö" * 200, "ö" * 127),
+        ("円" * 100, "円" * 85),
+        ("z" * 200 + " " + "w" * 100, "z" * 200 + " " + "w" * 54),
+        ("🎨" * 70, "🎨" * 63),
+        ("v " * 100 + "🎨" * 20, ("v " * 100)[:-1]),
+    ],
+)
+def test_a_long_caption_is_cut_at_a_letter_and_at_a_word_that_ends_near(caption, kept):
+    assert text.cut(caption) == kept and len(kept.encode()) <= text.LONGEST
+    assert text.text(text.tokens([text.cut(caption)])[0]) == kept
+
+
 class Told(Family):
     title = "Told"
     conditions = (Condition("class"), Condition("text"))
