@@ -138,6 +138,36 @@ def _looking(add) -> None:
         "paths", nargs="+", metavar="PATH", help="what to import, or a built-in data set: digits, shapes, scenes, points"
     )
     bring.add_argument("--title", default="", help="name of the data set")
+    _editing(add)
+
+
+ITEM = "an item by its file's name (as much of its path as tells it apart), or by its number as #17"
+
+
+def _editing(add) -> None:
+    edit = add("edit", "editing:edit", "edit a data set: captions, classes, items left out, how pictures are shown")
+    edit.add_argument("data", help="a data set's id, its title or its folder; without options it is told how it stands")
+    many = {
+        "--caption": ("ITEM=TEXT", "give an item a caption; ITEM is " + ITEM),
+        "--class": ("ITEM=CLASS", "put an item into a class"),
+        "--leave-out": ("ITEM", "neither train on an item nor hold it out"),
+        "--leave-out-class": ("CLASS", "leave out every item of a class"),
+        "--bring-back": ("ITEM", "take an item in again"),
+        "--rename-class": ("OLD=NEW", "give a class another name"),
+        "--add-class": ("NAME", "make a class"),
+        "--set": ("KEY=VALUE", "how it is shown to models, for example --set resolution=32 --set flip=yes"),
+    }
+    for option, (metavar, help) in many.items():
+        name = "label" if option == "--class" else option[2:].replace("-", "_")
+        edit.add_argument(option, dest=name, action="append", default=[], metavar=metavar, help=help + " (repeatable)")
+    for option, help in (
+        ("--leave-out-uncaptioned", "leave out every item without a caption"),
+        ("--leave-out-duplicates", "leave out every copy and look-alike of an earlier item"),
+        ("--bring-back-all", "take in again whatever was left out"),
+        ("--as-imported", "take back every edit of items and classes first"),
+    ):
+        edit.add_argument(option, action="store_true", help=help)
+    edit.add_argument("--title", default="", help="give the data set another name")
 
 
 BUILT_IN = "digits, shapes, scenes:objects=2, points:density=moons"
@@ -165,6 +195,9 @@ def _training(add) -> None:
     train.add_argument("--title", default="", help="name of the run")
     resume = add("resume", "training:resume", "go on with a run, or watch one in training")
     resume.add_argument("run", help=RUN)
+    resume.add_argument(
+        "--anew", action="store_true", help="begin anew: a new run of the same settings, on the data as they are now"
+    )
     stop = add("stop", "training:stop", "end a run that is in training; it saves first")
     stop.add_argument("run", help=RUN)
     stop.add_argument("--now", action="store_true", help="leave the step under way undone")

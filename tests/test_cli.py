@@ -337,3 +337,21 @@ def test_a_run_is_found_by_its_title_also_one_that_is_a_number_or_begins_as_an_i
         session.found("run", records, "cva")
     with pytest.raises(TroubleError, match="no such run"):
         session.found("run", records, "4")
+
+
+def test_a_run_whose_data_were_edited_says_so_goes_on_and_can_be_begun_anew(run, library_root):
+    points = "points:density=moons,count=100"
+    lines = run("train", "--family", "toy", "--data", points, "--set", "do=error", "--set", "at=3", status=1)
+    old = next(line["run"] for line in lines if "run" in line)
+    with Library.open(library_root) as library:
+        stored = library.dataset(library.run(old).record().dataset)
+        stored.leave_out([3, 4])
+    lines = run("resume", old, status=1)
+    told = last(lines, "edited")
+    assert told["changes"] == ["2 items left out"] and f"resume {old} --anew" in told["text"]
+    anew = next(line["run"] for line in run("resume", old, "--anew", status=1) if "run" in line)
+    with Library.open(library_root, own=False) as library:
+        first, again = library.run(old), library.run(anew)
+        assert again.record().training == first.record().training and again.record().spec.count == 98
+        assert again.record().spec.fingerprint != first.record().spec.fingerprint
+        assert again.layout.known.exists() and not first.layout.known.exists()

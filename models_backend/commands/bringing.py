@@ -60,7 +60,10 @@ async def _imported(now: Session, paths: list[str], title: str) -> DatasetRecord
         now.reporter.note("import stopped; nothing was added and the sources are untouched", "interrupted")
         raise
     if record.created < since:
-        now.reporter.note(f"the same items were imported before, as {record.title}: that data set is taken", "known")
+        edited = now.library.dataset(record.id).edited()
+        edits = f", with its edits ({', '.join(edited)}); `nexus-studio edit {record.id} --as-imported` takes them back"
+        said = f"the same items were imported before, as {record.title}: that data set is taken"
+        now.reporter.note(said + (edits if edited else ""), "known")
     return record
 
 

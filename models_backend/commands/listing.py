@@ -119,9 +119,10 @@ async def datasets(options: argparse.Namespace, reporter: Reporter) -> int:
         for record in records:
             classes = f", {len(record.classes)} classes" if record.classes else ""
             classes += ", captions" if record.captioned else ""
-            text = f"{record.id}  {record.count:>9,} {record.modality}{classes}  {record.title}"
+            classes += f", {record.left_out:,} left out" if record.left_out else ""
+            text = f"{record.id}  {record.kept:>9,} {record.modality}{classes}  {record.title}"
             reporter.result(
-                text, id=record.id, title=record.title, modality=record.modality, count=record.count,
+                text, id=record.id, title=record.title, modality=record.modality, count=record.kept,
                 classes=record.classes, captioned=record.captioned, builtin=record.builtin,
             )  # fmt: skip
     _none(reporter, records, "no data sets yet: `nexus-studio import PATH` makes one")

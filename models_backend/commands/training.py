@@ -12,6 +12,7 @@ from models_backend.contract.run_layout import RunRecord
 from models_backend.engine import creation
 from models_backend.engine.terminal import Reporter
 from models_backend.library import trash
+from models_backend.library.remarks import remarks, uncaptioned
 
 from . import settings
 from .bringing import data_of
@@ -34,6 +35,7 @@ async def train(options: argparse.Namespace, reporter: Reporter) -> int:
         reporter.note(f"run {record.id}: {record.title}", "run", run=record.id)
         if said := follows(family.conditions, record.spec):
             reporter.note(said, "conditions")
+        _tell_data(now, family, record)
         for part in family.uses:
             if not record.parts.get(part.name):
                 reporter.note(f"left out: --part {part.name}=RUN. {part.help}", "part", part=part.name)
@@ -44,11 +46,20 @@ async def resume(options: argparse.Namespace, reporter: Reporter) -> int:
     """Goes on with a run that was stopped, interrupted or has failed; watches one that is in training."""
     async with session(options, reporter) as now:
         record = found("run", now.library.runs(), options.run)
+        if options.anew:
+            record = await now.engine.begin_anew(record.id)
+            reporter.note(f"run {record.id}: {record.title}", "run", run=record.id)
+            return await _follow(now, record, options)
         state = await now.engine.run_state(record.id)
         if state.state == "finished":
             reporter.done(f"{record.title} is finished; there is nothing to resume", run=record.id, state="finished")
             return 0
         reporter.note(f"run {record.id}: {state.state} at step {state.step:,}", "run", run=record.id, step=state.step)
+        if changes := await now.engine.changes_since(record.id):
+            reporter.note(
+                f"the data were edited since the run was made ({', '.join(changes)}): it goes on with what it knew. To begin "
+                f"anew on the data as they are now: nexus-studio resume {record.id} --anew", "edited", changes=changes,
+            )  # fmt: skip
         return await _follow(now, record, options)
 
 
@@ -62,6 +73,26 @@ async def stop(options: argparse.Namespace, reporter: Reporter) -> int:
         state = await now.engine.wait(record.id)
     reporter.done(f"{state.state} at step {state.step:,}", run=record.id, state=state.state, step=state.step)
     return 0
+
+
+def _tell_data(now: Session, family: FamilyDescription, record: RunRecord) -> None:
+    """How the items are shown to the model, which are left out, and what is to be said of the others."""
+    stored = now.library.dataset(record.dataset)
+    dataset, report = stored.record(), stored.report()
+    if dataset.modality == "image":
+        _, height, width = record.spec.shape
+        changed = f"`nexus-studio edit {dataset.id} --set resolution=N` changes it"
+        now.reporter.note(f"pictures are shown as {width} × {height} px, {record.data['crop']}; {changed}", "shown")
+    if dataset.left_out:
+        now.reporter.note(f"{dataset.left_out:,} of {dataset.count:,} items are left out", "left out")
+    for remark in remarks(family.conditions, dataset, record.data, report):
+        now.reporter.note(remark, "remark")
+    if uncaptioned(family.conditions, dataset, record.data, report):
+        instead = (
+            "--set conditions=classes learns classes instead" if dataset.classes else "--set conditions=none uses no words"
+        )
+        advice = f"`nexus-studio edit {dataset.id} --leave-out-uncaptioned` leaves them out; {instead}"
+        now.reporter.note(advice, "advice")
 
 
 def parts(now: Session, family: FamilyDescription, pairs: list[str]) -> dict[str, str]:

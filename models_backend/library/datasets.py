@@ -99,13 +99,11 @@ class DatasetFolder:
 
     def report(self) -> DoctorReport:
         """What the doctor found on import; once items or classes were edited, counted anew."""
-        if not self.layout.report.exists():
-            count = self.imported_record().count
-            return DoctorReport(found=count, imported=count)
-        report, edits = storage.read_json(self.layout.report, DoctorReport), self.edits()
-        if of_items(edits) == Edits():
+        record, edits, known = self.imported_record(), self.edits(), self.layout.report.exists()
+        report = storage.read_json(self.layout.report, DoctorReport) if known else DoctorReport(record.count, record.count)
+        if known and of_items(edits) == Edits():
             return report
-        return recounted(report, self.items(edits), edits.classes or self.imported_record().classes)
+        return recounted(report, self.items(edits), edits.classes or record.classes)
 
     def edits(self) -> Edits:
         """What was changed after the import."""
@@ -114,6 +112,10 @@ class DatasetFolder:
     def fingerprint(self, edits: Edits | None = None) -> str:
         """The data as a model sees them with the edits (those of now, where none are given)."""
         return fingerprint_of(self.imported_record().fingerprint, self.edits() if edits is None else edits)
+
+    def edited(self) -> list[str]:
+        """What was edited of items and classes since the import, in words."""
+        return differences(Edits(), of_items(self.edits()), self.imported(), self.imported_record().classes)
 
     def changes_since(self, run: RunLayout, record: RunRecord) -> list[str]:
         """What was changed of the data since a run was made, in words; nothing where they are as it knows them."""

@@ -15,7 +15,7 @@ MOST_SIZES = 200
 def recounted(report: DoctorReport, items: Sequence[Item], classes: Sequence[str]) -> DoctorReport:
     """The report with its items counted anew; those that are left out count as that and as nothing else."""
     kept = [item for item in items if item.split != LEFT_OUT]
-    sizes = Counter((item.width, item.height) for item in kept)
+    sizes = Counter((item.width, item.height) for item in kept if item.width)  # points have none
     labels = Counter(item.label for item in kept)
     held_out = sum(item.split == "validation" for item in kept)
     exact = sum(item.exact for item in kept)

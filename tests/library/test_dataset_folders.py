@@ -238,7 +238,7 @@ def test_a_draft_that_fails_leaves_nothing(library):
         datasets.finish(inside, record, [Item("a")])
     library.notice("dataset", "d")
     assert [d.id for d in library.datasets()] == ["d"]
-    assert library.dataset("d").report() == DoctorReport(found=1, imported=1)
+    assert library.dataset("d").report() == DoctorReport(found=1, imported=1, train=1)
 
 
 def test_sources_with_strange_names_come_back(library):

@@ -1,0 +1,144 @@
+"""``edit DATA``: captions, classes, what is left out, and how pictures are shown: the same edits as in the window's Data panel.
+
+Sources and import stay as they are; edits lie beside them and can be taken back."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+from typing import Any
+
+from models_backend.contract.messages import TroubleError
+from models_backend.contract.run_layout import LEFT_OUT, DatasetRecord, Item
+from models_backend.engine import creation
+from models_backend.engine.terminal import Reporter
+from models_backend.library.datasets import DatasetFolder
+from models_backend.library.showing import changes_of, data_settings
+
+from . import settings
+from .bringing import data_of
+from .session import session
+
+
+async def edit(options: argparse.Namespace, reporter: Reporter) -> int:
+    """Edits a data set, and tells what it then is."""
+    async with session(options, reporter) as now:
+        record = await data_of(now, options.data)
+        stored = now.library.dataset(record.id)
+        if options.as_imported:
+            stored.reset()
+        record, items = stored.record(), stored.items()
+        changes = changes_for(options, record, items)
+        if changes:
+            stored.edit_many(**changes)
+        tell(stored, reporter)
+    return 0
+
+
+def tell(stored: DatasetFolder, reporter: Reporter) -> None:
+    """What a data set is with its edits."""
+    record, report, edited = stored.record(), stored.report(), stored.edited()
+    shown = data_settings(record)
+    for name, count in report.labels.items():
+        reporter.result(f"  class {name}: {count:,}", class_name=name, count=count)
+    if record.modality == "image":
+        changed = changes_of(record, shown) or {}
+        said = ", ".join(f"{name} {value}" for name, value in shown.items())
+        reporter.result(f"  shown to models: {said}", settings=shown, changed=changed)
+    for item in (item for item in stored.items() if item.split == LEFT_OUT):
+        reporter.result(f"  left out: {item.source}", left_out=item.source)
+    out = f", {record.left_out:,} left out" if record.left_out else ""
+    text = (
+        f"{record.title}: {record.kept:,} items{out}, {report.captioned:,} with a caption, {report.train:,} to train, "
+        f"{report.validation:,} held out. {'Edited: ' + ', '.join(edited) if edited else 'As imported'}"
+    )
+    reporter.done(
+        text, id=record.id, title=record.title, count=record.kept, left_out=record.left_out, captioned=report.captioned,
+        train=report.train, held_out=report.validation, classes=record.classes, edited=edited,
+    )  # fmt: skip
+
+
+def changes_for(options: argparse.Namespace, record: DatasetRecord, items: list[Item]) -> dict[str, Any]:
+    """The arguments of ``DatasetFolder.edit_many`` that the options mean; empty where nothing is to change."""
+    classes = named(record.classes, options.rename_class, options.add_class)
+    changes: dict[str, Any] = {
+        "captions": {place(items, item): text for item, text in map(_caption, options.caption)},
+        "labels": {place(items, item): _class(classes, name, record.classes) for item, name in map(_labelled, options.label)},
+        "left_out": out(options, record, items),
+    }
+    if classes != record.classes:
+        changes["classes"] = classes
+    if options.title:
+        changes["title"] = options.title
+    if options.set:
+        changes["settings"] = shown(record, options.set)
+    return {name: value for name, value in changes.items() if value or name == "settings"}
+
+
+def _caption(pair: str) -> tuple[str, str]:
+    return settings.split(pair, "--caption cat.png='a grey cat'")
+
+
+def _labelled(pair: str) -> tuple[str, str]:
+    return settings.split(pair, "--class cat.png=cats")
+
+
+def _class(classes: tuple[str, ...], name: str, before: tuple[str, ...] = ()) -> int:
+    """The number of a class by its name, or by the name it had ``before``; -1 for no name."""
+    if not name:
+        return -1
+    for names in (classes, before):
+        if name in names:
+            return names.index(name)
+    advice = f"There are {', '.join(classes)}; --add-class makes another" if classes else "Make it with --add-class"
+    raise TroubleError("there is no such class", name, advice=advice)
+
+
+def named(classes: tuple[str, ...], renamed: Iterable[str], added: Iterable[str]) -> tuple[str, ...]:
+    """The classes' names after renaming and adding."""
+    found = list(classes)
+    for pair in renamed:
+        old, new = settings.split(pair, "--rename-class old=new")
+        found[_class(tuple(found), old)] = new
+    return (*found, *added)
+
+
+def out(options: argparse.Namespace, record: DatasetRecord, items: list[Item]) -> dict[int, bool]:
+    """Position -> whether the item is left out, for those that change."""
+    changes = {n: False for n, item in enumerate(items) if options.bring_back_all and item.split == LEFT_OUT}
+    if options.leave_out_uncaptioned:
+        changes |= {n: True for n, item in enumerate(items) if not item.caption.strip()}
+    if options.leave_out_duplicates:
+        changes |= {n: True for n, item in enumerate(items) if item.duplicate_of >= 0}
+    for name in options.leave_out_class:
+        label = _class(record.classes, name)
+        changes |= {n: True for n, item in enumerate(items) if item.label == label}
+    changes |= {place(items, item): True for item in options.leave_out}
+    return changes | {place(items, item): False for item in options.bring_back}
+
+
+def shown(record: DatasetRecord, pairs: list[str]) -> dict[str, Any]:
+    """The data settings that differ from those to begin with, once ``key=value`` pairs are laid over those in force."""
+    values = data_settings(record)
+    for pair in pairs:
+        key, text = settings.split(pair, "--set resolution=32")
+        values = settings.put(values, creation.DATA, key.removeprefix("data."), text)
+    return changes_of(record, creation.settled(creation.DATA, values)) or {}
+
+
+def place(items: list[Item], text: str) -> int:
+    """The position of an item that is named by its path or the end of it, or by its number as #17 (from 0)."""
+    name = text.replace("\\", "/").strip("/")
+    fits = [n for n, item in enumerate(items) if _ends(item.source.replace("\\", "/"), name)]
+    if not fits and text[:1] == "#" and text[1:].isdecimal() and int(text[1:]) < len(items):
+        return int(text[1:])
+    if len(fits) != 1:
+        several = f"Several are: {', '.join(items[n].source for n in fits[:3])}" if fits else ""
+        what = f"{len(fits)} items are named so" if fits else "no item is named so"
+        advice = several or "Give the end of its path, or its number as #17 (the first is #0)"
+        raise TroubleError(what, text, advice=advice)
+    return fits[0]
+
+
+def _ends(source: str, name: str) -> bool:
+    return bool(name) and (source.strip("/") == name or source.endswith((f"/{name}", f"!/{name}")))
