@@ -13,7 +13,6 @@ Standard library only.
 from __future__ import annotations
 
 import argparse
-import ctypes
 import hashlib
 import os
 import platform
@@ -24,21 +23,15 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+from nexus_studio import system_packages as qt_packages  # noqa: E402
+from nexus_studio.system_packages import has_display  # noqa: E402
+
 LOCK = ROOT / "installer" / "requirements.lock"
 TEST_LOCK = ROOT / "installer" / "requirements-test.lock"
 TORCH = "torch==2.13.0"
 OLDEST = (3, 11)
 
-#: shared library -> Debian package that brings it
-QT_LIBRARIES = {
-    "libGL.so.1": "libgl1", "libEGL.so.1": "libegl1", "libxkbcommon.so.0": "libxkbcommon0", "libglib-2.0.so.0": "libglib2.0-0",
-    "libfreetype.so.6": "libfreetype6", "libfontconfig.so.1": "libfontconfig1", "libdbus-1.so.3": "libdbus-1-3",
-    "libpulse.so.0": "libpulse0",
-}  # fmt: skip
-WINDOW_LIBRARIES = {
-    "libxcb-cursor.so.0": "libxcb-cursor0", "libxcb-icccm.so.4": "libxcb-icccm4", "libxcb-keysyms.so.1": "libxcb-keysyms1",
-    "libxcb-shape.so.0": "libxcb-shape0", "libxkbcommon-x11.so.0": "libxkbcommon-x11-0",
-}  # fmt: skip
 TEST_PROGRAMS = {"Xvfb": "xvfb", "xauth": "xauth"}
 
 
@@ -73,11 +66,6 @@ def run(python: Path, action: str, arguments: list[str]) -> int:
     out = Path.cwd() / "out" / "demo"
     say(f"no display: running the demo instead, into {out}")
     return subprocess.call([python, "-m", "nexus_studio", "demo", "--out", str(out), *arguments])
-
-
-def has_display() -> bool:
-    """Whether a window can be shown: always on Windows and macOS, elsewhere when a display server is named."""
-    return sys.platform in ("win32", "darwin") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 # ------------------------------------------------------------------------------------------ environment
@@ -184,21 +172,11 @@ def system_packages(testing: bool) -> None:
 def missing_packages(testing: bool) -> list[str]:
     if not sys.platform.startswith("linux"):
         return []
-    wanted = dict(QT_LIBRARIES)
-    if testing or has_display():
-        wanted |= WINDOW_LIBRARIES
-    missing = [package for library, package in wanted.items() if not loads(library)]
+    screen = {"DISPLAY": ":0"} if testing else os.environ  # the tests bring an X server of their own
+    missing = [*qt_packages.missing(testing or has_display(), screen).values()]
     if testing:
         missing += [package for program, package in TEST_PROGRAMS.items() if not shutil.which(program)]
     return missing
-
-
-def loads(library: str) -> bool:
-    try:
-        ctypes.CDLL(library)
-    except OSError:
-        return False
-    return True
 
 
 def apt_install(packages: list[str]) -> bool:

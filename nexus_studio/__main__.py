@@ -7,12 +7,19 @@ import os
 import sys
 from pathlib import Path
 
+from . import system_packages
 
-def no_display() -> bool:
-    """Whether a window cannot be shown: no display on a Unix and no Qt platform named."""
-    if os.environ.get("QT_QPA_PLATFORM") or sys.platform in ("win32", "darwin"):
-        return False
-    return not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+def no_window() -> str:
+    """Why a window cannot be shown, and what to do; "" where it can. Qt itself would abort without saying it."""
+    if not system_packages.has_display() and not os.environ.get("QT_QPA_PLATFORM"):
+        return "there is no display. Try `nexus-studio demo --out DIR`, or `nexus-studio --help`."
+    absent = system_packages.missing(window=True)
+    if absent:
+        return system_packages.what_is_missing(absent)
+    if silent := system_packages.silent_display():
+        return f"the display {silent} does not answer. Set DISPLAY to one that does, or try `nexus-studio --help`."
+    return ""
 
 
 def _window_arguments(arguments: list[str]) -> argparse.Namespace | None:
@@ -45,10 +52,8 @@ def main(argv: list[str] | None = None) -> int:
         from models_backend.cli import main as command_line
 
         return command_line(arguments)
-    if no_display():
-        print(
-            "nexus-studio: there is no display. Try `nexus-studio demo --out DIR`, or `nexus-studio --help`.", file=sys.stderr
-        )
+    if reason := no_window():
+        print(f"nexus-studio: {reason}", file=sys.stderr)
         return 2
     from .app import run
 
