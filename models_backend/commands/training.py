@@ -158,7 +158,7 @@ class Follower:
         self._reporter, self._record = reporter, record
         self._total = record.training.get("steps", 0)
         self._first: tuple[int, float] | None = None
-        self._changed = False
+        self._changed, self._stage = False, ""
         self._trouble: Trouble | None = None
 
     def hear(self, event: Event) -> None:
@@ -171,7 +171,8 @@ class Follower:
             case Mark(step=step, text=text):
                 self._reporter.note(f"step {step:,}: {text}", "mark", step=step)
                 self._changed = True
-            case Progress(what=what) if what and self._first is None:
+            case Progress(what=what) if what and self._first is None and what != self._stage:
+                self._stage = what
                 self._reporter.note(what)
             case Trouble() as trouble:
                 self._trouble = trouble

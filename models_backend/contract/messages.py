@@ -136,11 +136,15 @@ class Progress(msgspec.Struct, tag="progress"):
 
 
 class Heartbeat(msgspec.Struct, tag="heartbeat"):
-    """The worker lives; told every second, never written to the log."""
+    """The worker lives; told every second, never written to the log. ``what``: what it does now in place of training steps
+    (compiling, preparing, drawing a preview), ``for_s`` since when, ``left_s`` an estimate; 0 when there is none."""
 
     step: int = 0
     rss_mb: float = 0.0
     device_mb: float = 0.0
+    what: str = ""
+    for_s: float = 0.0
+    left_s: float = 0.0
 
 
 Body = Union[State, Metrics, Levels, Mark, Preview, Saved, Health, Progress, Heartbeat, Trouble]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ import torch
 
 from models_backend.contract.family import Family, LoadedRun
 from models_backend.contract.fields import build, merged, plain
-from models_backend.contract.messages import Arrays, Decode, LatentMap, TroubleError, VectorField
+from models_backend.contract.messages import Arrays, Decode, LatentMap, Progress, TroubleError, VectorField
 from models_backend.contract.run_layout import SampleRecord
 from models_backend.library import storage
 from models_backend.library.samples import SampleFolder, pack, read_arrays
@@ -33,21 +34,25 @@ TOLD = ("xy", "index", "label", "explained", "kl", "items")
 MAP_SEED = 0
 
 
-def make_map(library: Any, loaded: LoadedRun, data: Any, request: LatentMap) -> Arrays:
+Tell = Callable[[Progress], None]
+
+
+def make_map(library: Any, loaded: LoadedRun, data: Any, request: LatentMap, tell: Tell = lambda told: None) -> Arrays:
     """The answer to a LatentMap request. Raises TroubleError for a family without latents."""
-    stored = _stored(library, loaded, data, request)
+    stored = _stored(library, loaded, data, request, tell)
     note = "" if "items" not in stored else "this family has no encoder: the map shows items that it made"
     arrays = {name: as_array(stored[name]) for name in TOLD if name in stored}
     return Arrays(arrays, note, averaging.named(request.checkpoint, loaded.step))
 
 
-def decode_places(library: Any, loaded: LoadedRun, data: Any, request: Decode) -> Arrays:
+def decode_places(library: Any, loaded: LoadedRun, data: Any, request: Decode, tell: Tell = lambda told: None) -> Arrays:
     """The answer to a Decode request: items, and for each the nearest mapped item and its distance in the latent space."""
-    stored = _stored(library, loaded, data, LatentMap(request.run, limit=request.limit, checkpoint=request.checkpoint))
+    asked = LatentMap(request.run, limit=request.limit, checkpoint=request.checkpoint)
+    stored = _stored(library, loaded, data, asked, tell)
     z = _latents(stored, request)
     record = library.run(request.run).record()
     sampling = build(loaded.family.Sampling, merged(record.sampling, request.sampling))
-    items = on_the_wire(_decoded(loaded, z, sampling), loaded.spec.modality)
+    items = on_the_wire(_decoded(loaded, z, sampling, tell), loaded.spec.modality)
     place, distance = nearest(stored["z"], z)
     arrays = {"items": items, "nearest": stored["index"][place], "distance": distance.astype(np.float32)}
     note = _save(library, loaded, record, request, items, z, sampling).id if request.save else ""
@@ -73,12 +78,12 @@ def vector_field(loaded: LoadedRun, request: VectorField) -> Arrays:
 # ----------------------------------------------------------------------------------------------- the map
 
 
-def _stored(library: Any, loaded: LoadedRun, data: Any, request: LatentMap) -> dict[str, np.ndarray]:
+def _stored(library: Any, loaded: LoadedRun, data: Any, request: LatentMap, tell: Tell) -> dict[str, np.ndarray]:
     """The map of this checkpoint, from the run's folder or made now."""
     path = library.run(request.run).layout.derived / f"map-{_key(loaded, data, request)}.npz"
     if path.exists():
         return read_arrays(path)
-    made = _mapped(loaded, data, request.limit)
+    made = _mapped(loaded, data, request.limit, tell)
     storage.make_folder(path.parent)
     storage.write_bytes(path, pack(made))
     return made
@@ -89,13 +94,13 @@ def _key(loaded: LoadedRun, data: Any, request: LatentMap) -> str:
     return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
-def _mapped(loaded: LoadedRun, data: Any, limit: int) -> dict[str, np.ndarray]:
+def _mapped(loaded: LoadedRun, data: Any, limit: int, tell: Tell) -> dict[str, np.ndarray]:
     if not loaded.family.latents:
         raise TroubleError(f"{loaded.family.title} has no latents to map", advice="choose a run of a family that has")
     rows = np.unique(np.linspace(0, data.train.count - 1, min(limit, data.train.count)).astype(np.int64))
-    z = _encoded(loaded, data, rows)
+    z = _encoded(loaded, data, rows, tell)
     if z is None:
-        return _mapped_by_making(loaded, min(limit, MADE))
+        return _mapped_by_making(loaded, min(limit, MADE), tell)
     told = {"index": data.train.positions[rows].astype(np.int64), "label": data.train.labels[rows].astype(np.int64)}
     kl = _kl(loaded, data, rows)
     return _laid_out(z, z) | told | ({"kl": kl} if kl is not None else {})
@@ -109,10 +114,11 @@ def _laid_out(z: np.ndarray, seen: np.ndarray) -> dict[str, np.ndarray]:
     return {name: value.astype(np.float32) for name, value in arrays.items()}
 
 
-def _encoded(loaded: LoadedRun, data: Any, rows: np.ndarray) -> np.ndarray | None:
+def _encoded(loaded: LoadedRun, data: Any, rows: np.ndarray, tell: Tell) -> np.ndarray | None:
     """Latents (N, L) of training items; None where the family has no encoder."""
     parts = []
     for start in range(0, len(rows), CHUNK):
+        tell(Progress(start, len(rows), "encoding the data"))
         x = torch.from_numpy(data.train.take(rows[start : start + CHUNK])).to(loaded.device)
         try:
             with torch.no_grad(), precision.autocast(loaded.precision, loaded.device):
@@ -122,9 +128,9 @@ def _encoded(loaded: LoadedRun, data: Any, rows: np.ndarray) -> np.ndarray | Non
     return np.concatenate(parts)
 
 
-def _mapped_by_making(loaded: LoadedRun, count: int) -> dict[str, np.ndarray]:
+def _mapped_by_making(loaded: LoadedRun, count: int, tell: Tell) -> dict[str, np.ndarray]:
     z = seeding.noise(loaded.family.noise_shape(), MAP_SEED, 0, count).flatten(1).numpy()
-    items = _decoded(loaded, z, loaded.family.Sampling())
+    items = _decoded(loaded, z, loaded.family.Sampling(), tell)
     nothing = np.full(count, -1, np.int64)
     told = {"index": nothing, "label": nothing, "items": on_the_wire(items, loaded.spec.modality)}
     return _laid_out(z, items.flatten(1).numpy()) | told
@@ -184,13 +190,14 @@ def nearest(z: np.ndarray, asked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return place, np.linalg.norm(asked - z[place], axis=1)
 
 
-def _decoded(loaded: LoadedRun, z: np.ndarray, sampling: Any) -> torch.Tensor:
+def _decoded(loaded: LoadedRun, z: np.ndarray, sampling: Any, tell: Tell) -> torch.Tensor:
     """Items (N, *shape) float32 of latents (N, L)."""
+    parts = []
     with torch.no_grad(), precision.autocast(loaded.precision, loaded.device):
-        parts = [
-            loaded.family.decode(loaded.nets, torch.from_numpy(z[i : i + CHUNK]).to(loaded.device), sampling).float().cpu()
-            for i in range(0, len(z), CHUNK)
-        ]
+        for start in range(0, len(z), CHUNK):
+            tell(Progress(start, len(z), "decoding"))
+            some = torch.from_numpy(z[start : start + CHUNK]).to(loaded.device)
+            parts.append(loaded.family.decode(loaded.nets, some, sampling).float().cpu())
     return torch.cat(parts)
 
 

@@ -6,12 +6,13 @@ Every file carries the sample's record (``library.provenance``), so that droppin
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from models_backend.contract.messages import Export, TroubleError
+from models_backend.contract.messages import Export, Progress, TroubleError
 from models_backend.contract.run_layout import SampleRecord
 from models_backend.library import provenance, storage
 from models_backend.library.trouble import explained
@@ -28,8 +29,11 @@ HOLD_S = 1.5
 STRIP_STEPS = 10
 
 
-def export(library: Any, request: Export) -> list[Path]:
-    """Writes what ``request`` asks for; returns the files. ``library``: an open Library.
+Tell = Callable[[Progress], None]
+
+
+def export(library: Any, request: Export, tell: Tell = lambda told: None) -> list[Path]:
+    """Writes what ``request`` asks for; returns the files. ``library``: an open Library. What ``tell`` raises ends it.
 
     Raises TroubleError for a format that does not fit, a sample without a trace, a full disk, a folder without access."""
     format = request.format.lower().lstrip(".")
@@ -40,7 +44,7 @@ def export(library: Any, request: Export) -> list[Path]:
         if format == "safetensors":
             written = _export_weights(library, request, target)
         else:
-            written = _export_media(library, request, format, target)
+            written = _export_media(library, request, format, target, tell)
         for path in written:
             storage.share(path)
         for folder in {path.parent for path in written}:
@@ -54,15 +58,15 @@ def _export_weights(library: Any, request: Export, target: Path) -> list[Path]:
     return [weights.write_weights(target, run.checkpoint(), run.record(), request.strip)]
 
 
-def _export_media(library: Any, request: Export, format: str, target: Path) -> list[Path]:
+def _export_media(library: Any, request: Export, format: str, target: Path, tell: Tell) -> list[Path]:
     if request.what == "weights":
         raise TroubleError("weights are written as safetensors", format, advice="choose the format safetensors")
     sample = library.sample(request.source)
     record = sample.record()
     marker = "" if request.strip else provenance.marker(record)
     if request.what == "items":
-        return _items(sample, record, request, format, target, marker)
-    frames = _frames(sample, record, request, format)
+        return _items(sample, record, request, format, target, marker, tell)
+    frames = _frames(sample, record, request, format, tell)
     target = _file(target, f"{request.source}-{request.what}.{format}", format)
     if len(frames) == 1 and format not in (*FILMS, "apng"):
         storage.write_bytes(target, stills.encode(frames[0], format, marker))
@@ -70,7 +74,7 @@ def _export_media(library: Any, request: Export, format: str, target: Path) -> l
     if format == "png":
         storage.write_bytes(target, stills.encode(_strip_of(frames), format, marker))
         return [target]
-    return [_write_moving(target, frames, request.fps, format, marker)]
+    return [_write_moving(target, frames, request.fps, format, marker, tell)]
 
 
 def _file(target: Path, name: str, format: str) -> Path:
@@ -85,7 +89,8 @@ def _file(target: Path, name: str, format: str) -> Path:
 # ------------------------------------------------------------------------------------------------ items
 
 
-def _items(sample: Any, record: SampleRecord, request: Export, format: str, target: Path, marker: str) -> list[Path]:
+def _items(sample: Any, record: SampleRecord, request: Export, format: str, target: Path, marker: str,
+           tell: Tell) -> list[Path]:  # fmt: skip
     """One file an item: ``<number>.<format>`` in a folder, or the target itself where there is one item."""
     if format not in STILLS:
         raise TroubleError("single items are pictures", format, advice="use PNG, WebP or GIF, or export the path as a film")
@@ -96,7 +101,7 @@ def _items(sample: Any, record: SampleRecord, request: Export, format: str, targ
     else:
         storage.make_folder(target, storage.FOR_OTHERS)
         paths = [target / f"{request.source}-{number:04d}.{format}" for number in chosen]
-    for path, number in zip(paths, chosen):
+    for path, number in _told(list(zip(paths, chosen)), tell, "writing items"):
         storage.write_bytes(path, stills.encode(_scaled(pictures[number], request.scale, format), format, marker))
     return paths
 
@@ -126,7 +131,7 @@ def _scaled(picture: np.ndarray, scale: int, format: str) -> np.ndarray:
 # ------------------------------------------------------------------------------------------------ sheets and films
 
 
-def _frames(sample: Any, record: SampleRecord, request: Export, format: str) -> list[np.ndarray]:
+def _frames(sample: Any, record: SampleRecord, request: Export, format: str, tell: Tell) -> list[np.ndarray]:
     """The frames of what was asked for: one for a sheet."""
     moving = request.what
     if moving == "sheet" and format in (*FILMS, "apng"):
@@ -135,7 +140,7 @@ def _frames(sample: Any, record: SampleRecord, request: Export, format: str) -> 
     if states is not None:
         bounds = bounds_of(states[-1]) if record.modality == "points" else None
         chosen = _chosen(request.items, states.shape[1])
-        return [_sheet(state[chosen], record, request.scale, format, bounds) for state in states]
+        return [_sheet(state[chosen], record, request.scale, format, bounds) for state in _told(states, tell, "drawing frames")]
     items = sample.items()
     if record.modality == "points" or moving == "sheet":
         whole = record.modality == "points"
@@ -165,12 +170,21 @@ def _strip_of(frames: list[np.ndarray]) -> np.ndarray:
     return contact_sheet(np.stack([frames[i] for i in at]), columns=len(at), gap=4)
 
 
-def _write_moving(target: Path, frames: list[np.ndarray], fps: int, format: str, marker: str) -> Path:
+def _write_moving(target: Path, frames: list[np.ndarray], fps: int, format: str, marker: str, tell: Tell) -> Path:
     """Frames as a film that holds its last one for a moment."""
     fps = max(1, fps)
     if format in FILMS:
         hold = max(1, round(HOLD_S * fps))
-        return films.write_film(target, [*frames, *[frames[-1]] * (hold - 1)], fps, marker)
+        whole = [*frames, *[frames[-1]] * (hold - 1)]
+        return films.write_film(target, _told(whole, tell, "writing the film"), fps, marker)
+    tell(Progress(0, 0, "writing the film"))
     shown, durations_ms = timing.schedule(len(frames), fps, HOLD_S, format)
     storage.write_bytes(target, stills.encode_animation([frames[i] for i in shown], durations_ms, format, marker))
     return target
+
+
+def _told(things: Any, tell: Tell, what: str) -> Iterator[Any]:
+    """Each thing, telling before it how far the work is."""
+    for number, thing in enumerate(things):
+        tell(Progress(number, len(things), what))
+        yield thing

@@ -24,7 +24,7 @@ from .assembly import Assembly, assemble
 from .batches import Batches
 from .guard import Guard, NonFinite
 from .live import LiveSettings
-from .stepping import Interrupted, Overflow, Stepper
+from .stepping import Interrupted, LeftCompiling, Overflow, Stepper
 from .telling import Teller
 from .validation import Validation
 
@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 Judge = Callable[..., Body]
 Tell = Callable[[Body], None]
 REST_S = 0.005
+#: What is done beside the steps -> how it is told while it lasts.
+_STAGES = {"validation": "measuring the held-out loss", "preview": "drawing a preview"}
 
 
 class Trainer:
@@ -45,7 +47,7 @@ class Trainer:
         self._families = {**families, self.record.family: family_class}
         self.device = weights.chosen_device(device)
         self.step, self.total, self.paused = 0, 0, False
-        self._compiled = False
+        self._compiled = self._compiling = False
         self.guard = Guard()
         self.averages: dict[str, ema.Average] = {}
         self._stop_asked: bool | None = None  # True: after this step, False: at once
@@ -85,6 +87,7 @@ class Trainer:
         self.sampling = build(self.family.Sampling, merged({}, self.record.sampling))
 
     def _choose(self, inside: Any, threads: int) -> choices.Choices:
+        self._tell(Progress(0, 0, "measuring a few steps"))
         trial = choices.Trial(self.family, self.nets, self.settings, self.device, self.batches)
         chosen = choices.choose(self.settings, trial, self.total)
         storage.write_json(inside / "choices.json", chosen)
@@ -124,6 +127,7 @@ class Trainer:
         self._tell(State("running", self.step))
         for cut in given.shortened(self.family, self.data, self.nets) if self.step == 0 else ():
             self._tell(Mark(0, cut))
+        self._tell(Progress(0, 0, "preparing the first batch"))
         try:
             while self.step < self.total:
                 self._between(between_steps)
@@ -146,7 +150,7 @@ class Trainer:
 
     def advance(self) -> bool:
         """One step, and nothing beside it. False: it was left undone because a stop at once was asked for."""
-        if self.choices.compile and self.step >= self.choices.compile_at:
+        if self._compiles_now():
             self._compile()
         self.live.enter(self.step)
         now = self.live.settings
@@ -162,12 +166,15 @@ class Trainer:
         self.step += 1
         return True
 
+    def _compiles_now(self) -> bool:
+        return self.choices.compile and self.step >= self.choices.compile_at
+
     def _compile(self) -> None:
         """Before a step of compiled networks, the first of which takes long."""
         if not self._compiled:
-            self._compiled = True
+            self._compiled = self._compiling = True
             self._tell(Mark(self.step, "compiling the networks"))
-            self._tell(Progress(self.step, self.total, "compiling"))
+            self._tell(Progress(self.step, self.total, "compiling", left_s=compiling.cost_s(self.nets)))
             compiling.compile_all(self.nets, self.device)
             self._prove_compiling()
         compiling.next_step(self.device)
@@ -185,14 +192,32 @@ class Trainer:
             compiling.undo(self.nets)
             self._tell(Mark(self.step, "not compiled: no quicker on this machine"))
 
+    @property
+    def compiling(self) -> bool:
+        """Whether the step under way is the one that compiles: it lasts minutes and is left by :class:`LeftCompiling`."""
+        return self._compiling
+
+    def _keep_before_compiling(self) -> None:
+        """A checkpoint before the step that lasts minutes, so that leaving it loses nothing."""
+        newest = next(iter(self.run_folder.checkpoints()), None)
+        if self.step and (newest is None or newest.step != self.step):
+            self.save()
+
     def _advance(self) -> bool:
         first = not self._compiled
+        if first and self._compiles_now():
+            self._keep_before_compiling()
         begun = time.monotonic()
         try:
             self.advance()
         except Interrupted as left:
             self._undone = not left.clean
             return False
+        except LeftCompiling:
+            self._undone = True
+            return False
+        finally:
+            self._compiling = False
         if first and self._compiled:
             self.teller.rested(time.monotonic() - begun)
         if self.guard.exhausted:
@@ -254,6 +279,7 @@ class Trainer:
 
     def _extra(self, what: str, act: Callable[[], None]) -> None:
         """Something that a run can do without: its failure is told once and training goes on."""
+        self._tell(Progress(0, 0, _STAGES[what]))
         try:
             act()
         except Stopped:

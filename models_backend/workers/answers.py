@@ -116,24 +116,26 @@ class Answers:
     def _sample(self, request: Sample, pending: Pending) -> Any:
         from models_backend.sampling.draw import draw
 
-        loaded = self._load(request.run, request.checkpoint)
-        media, _ = draw(loaded, request, self._library, pending.tell, pending.cancelled)
+        loaded = self._opened(request, pending)
+        media, _ = draw(loaded, request, self._library, telling(pending), pending.cancelled)
         return media
 
     def _vector_field(self, request: VectorField, pending: Pending) -> Any:
         from models_backend.latentspace.maps import vector_field
 
-        return vector_field(self._load(request.run, request.checkpoint), request)
+        return vector_field(self._opened(request, pending), request)
 
     def _latent_map(self, request: LatentMap, pending: Pending) -> Any:
         from models_backend.latentspace.maps import make_map
 
-        return make_map(self._library, self._load(request.run, request.checkpoint), self._data(request.run), request)
+        loaded, data = self._opened(request, pending), self._data(request.run)
+        return make_map(self._library, loaded, data, request, telling(pending))
 
     def _decode(self, request: Decode, pending: Pending) -> Any:
         from models_backend.latentspace.maps import decode_places
 
-        return decode_places(self._library, self._load(request.run, request.checkpoint), self._data(request.run), request)
+        loaded, data = self._opened(request, pending), self._data(request.run)
+        return decode_places(self._library, loaded, data, request, telling(pending))
 
     def _budget(self, request: Budget, pending: Pending) -> Any:
         from models_backend.training.budget import measure
@@ -144,19 +146,19 @@ class Answers:
         from models_backend.evaluation.evaluate import evaluate, history_of
         from models_backend.sampling.draw import draw
 
-        run, loaded = self._library.run(request.run), self._load(request.run, request.checkpoint)
+        run, loaded = self._library.run(request.run), self._opened(request, pending)
 
         def made(
             count: int, seed: int, sampling: dict[str, Any], trace: int = 0, conditions: dict[str, Any] | None = None
         ) -> tuple[Any, Any]:
             wanted = Sample(request.run, count, seed, sampling, conditions or {}, request.checkpoint, trace=trace, save=False)
-            media, items = draw(loaded, wanted, self._library, pending.tell, pending.cancelled)
+            media, items = draw(loaded, wanted, self._library, telling(pending), pending.cancelled)
             return items, media.trace
 
         history = history_of(run.events())
         figures = evaluate(
             self._library, loaded, self._data(request.run), request.count, request.seed, request.sampling, made, history,
-            pending.tell, request.features,
+            telling(pending), request.features,
         )  # fmt: skip
         storage.write_json(run.layout.evaluation, {"figures": figures, "step": loaded.step, **msgspec.to_builtins(request)})
         return figures
@@ -165,14 +167,19 @@ class Answers:
         from models_backend.training.replay import prove_resume
 
         return msgspec.to_builtins(
-            prove_resume(self._library, request.run, self._families(), request.steps, self._device, pending.tell)
+            prove_resume(self._library, request.run, self._families(), request.steps, self._device, telling(pending))
         )
 
     def _export(self, request: Export, pending: Pending) -> Any:
         from models_backend.media.export import export
 
-        pending.tell(Progress(0, 1, "writing"))
-        return [str(Path(path)) for path in export(self._library, request)]
+        tell = telling(pending)
+        tell(Progress(0, 0, "reading"))
+        return [str(Path(path)) for path in export(self._library, request, tell)]
+
+    def _opened(self, request: Any, pending: Pending) -> LoadedRun:
+        telling(pending)(Progress(0, 0, "loading the run"))
+        return self._load(request.run, request.checkpoint)
 
     def _data(self, run: str) -> Any:
         """The data as the run knows them, kept open between requests for the same run."""
@@ -181,6 +188,17 @@ class Answers:
         if self._open_data[0] != run:
             self._open_data = (run, open_known(self._library, self._library.run(run).record()))
         return self._open_data[1]
+
+
+def telling(pending: Pending) -> Callable[[Any], None]:
+    """Tells how far an answer is, and leaves it (Stopped) where nobody waits any longer: work that tells can be stopped."""
+
+    def tell(body: Any) -> None:
+        if pending.cancelled():
+            raise Stopped
+        pending.tell(body)
+
+    return tell
 
 
 def free_memory() -> None:

@@ -15,6 +15,7 @@ from models_backend.contract.messages import (
     Body,
     Event,
     Heartbeat,
+    Metrics,
     Pause,
     Progress,
     Resume,
@@ -32,6 +33,8 @@ from .troubles import trouble_of
 
 log = logging.getLogger(__name__)
 
+#: The signal that takes the main thread out of compiling; None where the system has none (Windows).
+LEAVE = getattr(signal, "SIGUSR1", None)
 #: job -> (trainer, answers); the slow part: it imports torch and the families
 Equip = Callable[["TrainingJob"], tuple[Any, Any]]
 
@@ -66,6 +69,7 @@ class TrainingJob:
         self._stop: Stop | None = None
         self._inbox = Inbox()
         self._writing = threading.Lock()
+        self._stage: tuple[Progress, float] | None = None  # what is done in place of steps, and since when
         self._server = Server(
             run.socket_path(), self._inbox, run.layout.id, history=run.events, at_once=self._at_once, beat=self._beat
         )
@@ -74,6 +78,8 @@ class TrainingJob:
         """The exit status: 0 for finished and stopped, 1 for failed."""
         self._server.start()
         signal.signal(signal.SIGTERM, lambda *_: self._at_once(Stop()))
+        if LEAVE is not None:
+            signal.signal(LEAVE, lambda *_: self._leave_compiling())
         try:
             self.tell(State("starting"))
             self._train()
@@ -87,6 +93,7 @@ class TrainingJob:
 
     def tell(self, body: Body) -> None:
         """Keeps an event on disk, then tells it to whoever is attached; signs of life are only told."""
+        self._note_stage(body)
         with self._writing:
             passing = isinstance(body, (Heartbeat, Progress))
             event = Event(0, time.time(), self.run.layout.id, body) if passing else self.run.append(body)
@@ -153,16 +160,45 @@ class TrainingJob:
             self._stop = request
             if self._trainer is not None:
                 self._trainer.request_stop(request.after_step)
+                if LEAVE is not None and getattr(self._trainer, "compiling", False):
+                    signal.pthread_kill(threading.main_thread().ident, LEAVE)
         else:
             return False
         self._inbox.wake()
         return True
 
+    def _note_stage(self, body: Body) -> None:
+        """Remembers what is done in place of training steps, so that every heartbeat can say it."""
+        if isinstance(body, Progress) and body.what != "training":
+            same = self._stage is not None and self._stage[0].what == body.what
+            self._stage = (body, self._stage[1] if same else time.monotonic())
+        elif isinstance(body, (Progress, Metrics)) or (isinstance(body, State) and body.state != "running"):
+            self._stage = None
+
+    def _leave_compiling(self) -> None:
+        """Main thread: a stop need not wait for the minutes that compiling lasts; the state before it is saved."""
+        if self._trainer.compiling:
+            from models_backend.training.stepping import LeftCompiling
+
+            raise LeftCompiling
+
     def _step(self) -> int:
         return self._trainer.step if self._trainer is not None else 0
 
     def _beat(self) -> Heartbeat:
-        return process.heartbeat(self._step())
+        beat, stage = process.heartbeat(self._step()), self._stage
+        if stage is not None:
+            progress, since = stage
+            beat.what, beat.for_s = progress.what, time.monotonic() - since
+            beat.left_s = _left_s(progress, beat.for_s)
+        return beat
+
+
+def _left_s(progress: Progress, for_s: float) -> float:
+    """Seconds left of a stage: by how far it is, or what was estimated at its beginning; 0 where nobody knows."""
+    if progress.total and 0 < progress.done < progress.total and not progress.left_s:
+        return for_s / progress.done * (progress.total - progress.done)
+    return max(0.0, progress.left_s - for_s)
 
 
 def equipped(job: TrainingJob) -> tuple[Any, Any]:

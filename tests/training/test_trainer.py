@@ -1,6 +1,9 @@
 """The trainer: resume is exact, steps add up, stops are obeyed, what is not a number does no harm."""
 
 import math
+import signal
+import threading
+import time
 
 import pytest
 import torch
@@ -13,7 +16,8 @@ from models_backend.library.samples import read_arrays
 from models_backend.networks import at_hand, weights
 from models_backend.training import choices, compiling
 from models_backend.training.replay import prove_resume
-from models_backend.training.stepping import Told
+from models_backend.training.stepping import LeftCompiling, Told
+from models_backend.workers.training import LEAVE
 
 
 class Killed(BaseException):
@@ -415,3 +419,33 @@ def test_a_run_whose_data_are_not_what_it_knew_is_refused(place):
     storage.write_json(run.layout.record, replace(record, spec=replace(record.spec, fingerprint="other")))
     with pytest.raises(TroubleError, match="what the run knew"):
         trainer_of(place[0], run)
+
+
+@pytest.mark.skipif(not compiling.possible(torch.device("cpu")), reason="needs a C++ compiler")
+def test_compiling_is_left_at_once_and_loses_no_step(place, monkeypatch):
+    def long(net, mode):
+        def call(*arguments, **named):
+            assert trainer.compiling
+            time.sleep(30)
+
+        return call
+
+    monkeypatch.setattr(compiling, "_while_training", long)
+    run = make_run(*place, compile="on", preview_every=4)
+    trainer = trainer_of(place[0], run)
+    trainer.choices.compile_at = 5
+    trainer._tell = lambda body: timer.start() if isinstance(body, Progress) and body.what == "compiling" else run.append(body)
+    timer = threading.Timer(0.2, lambda: (trainer.request_stop(), signal.pthread_kill(threading.main_thread().ident, LEAVE)))
+
+    def leave(*_):
+        raise LeftCompiling
+
+    before = signal.signal(LEAVE, leave)
+    begun = time.monotonic()
+    try:
+        trainer.run()
+    finally:
+        signal.signal(LEAVE, before)
+    assert time.monotonic() - begun < 5 and not trainer.compiling
+    assert run.state() == ("stopped", 5)
+    assert run.newest_good()[0].step == 5  # what the steps before it made is saved
