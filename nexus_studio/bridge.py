@@ -7,6 +7,7 @@ runs) and turns whatever it raises into a :class:`Trouble` that the window's not
 from __future__ import annotations
 
 import asyncio
+import re
 import traceback
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,11 @@ from PySide6.QtCore import QObject, Signal
 
 from models_backend.contract.fields import FieldError
 from models_backend.contract.messages import Trouble, TroubleError
+
+from .naming import plain
+
+#: Where an object lies in memory: nothing that a person can use.
+ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 
 def trouble_of(error: BaseException) -> Trouble:
@@ -27,8 +33,9 @@ def trouble_of(error: BaseException) -> Trouble:
     if isinstance(error, OSError) and error.strerror:
         return Trouble(error.strerror, item=str(error.filename or ""), kept="Nothing was changed.")
     detail = "".join(traceback.format_exception(error))
+    said = ADDRESS.sub("", f"{type(error).__name__}: {error}".strip().split("\n")[0])
     return Trouble(
-        f"Something unexpected happened: {type(error).__name__}: {error}",
+        f"Something unexpected happened: {said}",
         kept="The library and all runs are as they were.",
         advice="Try again; if it happens again, copy the report and send it.",
         detail=detail,
@@ -48,6 +55,7 @@ class Bridge(QObject):
         super().__init__()
         self.engine: Any = None
         self.loop = loop
+        self.title_of: Callable[[str], str] = lambda item: ""  # the title of what has an id
         self._tasks: set[asyncio.Task] = set()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="studio-files")
         self._unsubscribe: Callable[[], None] | None = None
@@ -77,7 +85,7 @@ class Bridge(QObject):
         self._tasks.discard(task)
         if task.cancelled() or task.exception() is None:
             return
-        (on_error or self.trouble.emit)(trouble_of(task.exception()))
+        (on_error or self.trouble.emit)(plain(trouble_of(task.exception()), self.title_of))
 
     def threaded(self, work: Callable[..., Any], *arguments: Any) -> asyncio.Future:
         """The result of slow file work, done on the studio's one file thread in the order asked for, which is now."""

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QFileDialog, QMainWindow, QStackedWidget, QWidget
 from . import theme
 from .bridge import trouble_of
 from .commands import Command, Commands
+from .naming import plain
 from .panels.workspace import Frame, Workspace
 from .pieces import EmptyState, column, row, rule
 from .shell.actions import window_commands
@@ -102,7 +103,7 @@ class MainWindow(QMainWindow):
         session, bridge = self.session, self.session.bridge
         self.rail.chosen.connect(self.show_workspace)
         self.top.dataset.import_asked.connect(self.import_files)
-        bridge.trouble.connect(self.notices.show_trouble)
+        bridge.trouble.connect(lambda trouble: self.notices.show_trouble(plain(trouble, session.title_of)))
         bridge.noticed.connect(self.notices.show_line)
         session.navigate.connect(self.go_to)
         session.undo.changed.connect(self._show_undo)

@@ -251,7 +251,7 @@ class EmptyState(QWidget):
             middle.addSpacing(4)
             middle.addWidget(self.button, alignment=Qt.AlignmentFlag.AlignHCenter)
         middle.addLayout(self.extra)
-        holder = QWidget()
+        holder = self._holder = QWidget()
         holder.setLayout(middle)
         self._holder = holder
         centred = row(None, holder, None, spacing=0)
@@ -259,6 +259,10 @@ class EmptyState(QWidget):
         self.setLayout(column(None, centred, None, margins=(24, 24, 24, 24)))
         self._draw()
         theme.signals.changed.connect(self._draw)
+
+    def set_known(self, known: bool) -> None:
+        """Until it is known that there is nothing, it says nothing."""
+        self._holder.setVisible(known)
 
     def _draw(self) -> None:
         self._picture.setPixmap(theme.pixmap(self._icon, "text3", 44))

@@ -227,7 +227,7 @@ class ScriptedEngine:
             await asyncio.sleep(0.01)
         return self.library.add_pictures(title or Path(paths[0]).stem, list(map(str, paths)))
 
-    async def make_builtin(self, name: str) -> DatasetRecord:
+    async def make_builtin(self, name: str, tell=None) -> DatasetRecord:
         self._note("make_builtin", name)
         await asyncio.sleep(0)
         return self.library.add_builtin(name)

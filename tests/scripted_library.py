@@ -107,6 +107,10 @@ class ScriptedRun:
         steps = [event.body.step for event in self.log if isinstance(event.body, Metrics)]
         return (states[-1].state if states else "queued"), (steps[-1] if steps else 0)
 
+    def told_state(self) -> State:
+        states = [event.body for event in self.log if isinstance(event.body, State)]
+        return State(*self.state(), states[-1].reason if states else "")
+
     def checkpoints(self) -> list:
         return [self.layout.checkpoint(e.body.step) for e in reversed(self.log) if isinstance(e.body, Saved)]
 

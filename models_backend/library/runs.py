@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from models_backend.contract.messages import Body, Event, RunState, TroubleError
+from models_backend.contract.messages import Body, Event, RunState, State, TroubleError
 from models_backend.contract.run_layout import CheckpointLayout, CheckpointState, RunLayout, RunRecord
 
 from . import checkpoints, storage
@@ -71,13 +71,19 @@ class RunFolder:
         return last_sequence(self.layout.events)
 
     def state(self) -> tuple[RunState, int]:
-        """(state, last step). "interrupted": its last word was that it runs, but its worker is gone."""
+        """(state, last step); see :meth:`told_state`."""
+        told = self.told_state()
+        return told.state, told.step
+
+    def told_state(self) -> State:
+        """The state of the run, its last step, and the reason that it gave. "interrupted": its last word was that it runs, but
+        its worker is gone. A worker that has not spoken yet is "starting"."""
         told, step = last_state(self.layout.events)
         if told is None:
-            return "queued", 0
-        if told.state in LIVE_STATES and not self.alive():
-            return "interrupted", step
-        return told.state, step
+            return State("starting" if self.alive() else "queued")
+        if told.state in LIVE_STATES:
+            return State(told.state if self.alive() else "interrupted", step)
+        return State(told.state, step, told.reason)
 
     def close(self) -> None:
         """Let go of the event log (not of the worker's lock)."""

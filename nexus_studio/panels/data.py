@@ -56,7 +56,7 @@ class DataPanel(Workspace):
     def show_current(self, *_: object) -> None:
         """Shows the chosen data set, or where to begin."""
         record = self.session.datasets.current_record
-        expected = not self.session.is_ready and bool(self.session.preferences.get("chosen/dataset"))
+        expected = not self.session.is_ready and record is None
         self.pages.setCurrentWidget(self.blank if expected else self.items if record is not None else self.start)
         self._show_docks(record)
         self.items.show_dataset(record)

@@ -13,6 +13,7 @@ from ..pieces import button, column, icon_button, label, row
 from ..shell.words import dataset_size
 from ..state.session import Session
 from .data_start import BUILTIN, ask_paths, densities_menu, make_builtin
+from .verdict_rows import VerdictRows
 
 ROW = 46
 ICONS = {"image": "image", "points": "points", "audio": "volume", "video": "film"}
@@ -124,15 +125,18 @@ class DatasetList(QWidget):
         self.builtin = icon_button("add", self.tr("Add a built-in data set"), self._ask_builtin)
         bar = row(files, folder, self.builtin, spacing=6, margins=(10, 6, 10, 10))
         bar.setStretch(0, 1)
-        self.setLayout(column(self.nothing, self.view, bar, spacing=0))
+        failed = VerdictRows(session, "import")
+        failed.layout().setContentsMargins(8, 6, 8, 0)
+        self.setLayout(column(self.nothing, self.view, failed, bar, spacing=0))
         self.view.selectionModel().currentChanged.connect(self._chosen)
         self.model.modelReset.connect(self.show_current)
         session.datasets.current_changed.connect(self.show_current)
+        session.ready.connect(self.show_current)
         self.show_current()
 
     def show_current(self, *_: object) -> None:
         """Marks the chosen data set."""
-        self.nothing.setVisible(not self.model.records)
+        self.nothing.setVisible(not self.model.records and self._session.is_ready)
         position = next((n for n, one in enumerate(self.model.records) if one.id == self._session.datasets.current), -1)
         if position >= 0 and self.view.currentIndex().row() != position:
             self.view.setCurrentIndex(self.model.index(position))

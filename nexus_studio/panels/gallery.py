@@ -66,8 +66,9 @@ class GalleryPanel(Workspace):
             self.tr("Samples, traces and films, with all that is needed to make them again."),
             self.tr("Make the first samples"), lambda: self.session.navigate.emit("sample", {}),
         )  # fmt: skip
-        for page in (empty, self.grid, self._compare):
+        for page in (empty, self.grid, self._compare, QWidget()):
             self.stack.addWidget(page)
+        self.stack.setCurrentIndex(3)  # nothing until it is known what there is
         whole = QWidget()
         layout = QVBoxLayout(whole)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -85,6 +86,7 @@ class GalleryPanel(Workspace):
         for one in (self.starred, self.films):
             one.toggled.connect(lambda _: self.reload())
         self.session.samples.changed.connect(self._timer.start)
+        self.session.ready.connect(self._timer.start)
         self.tiles.counted.connect(self._show_count)
         self.tiles.paged.connect(lambda: self.grid.refresh())
         self.tiles.arrived.connect(self.grid.refresh)

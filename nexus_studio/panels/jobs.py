@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QSize, Qt
+from PySide6.QtCore import QEvent, QSize, Qt, QTimer
 from PySide6.QtWidgets import QApplication, QFrame, QVBoxLayout, QWidget
 
+from models_backend.contract.messages import Trouble
 from models_backend.contract.run_layout import JobRecord
 
 from .. import theme
 from ..fitting import wanted_height
+from ..naming import plain
 from ..pieces import Card, column, icon_button, label, meter, row, section
-from ..shell.words import duration, rate
+from ..shell.words import activity_figures, how_far, run_figures
 from ..state.jobs import Activity
 from ..state.session import Session
+from .verdict_rows import VerdictRow
 from .workspace import scrolled
 
 STATE_WORDS = {"starting": "starting", "running": "training", "paused": "paused", "queued": "waiting", "failed": "failed"}
@@ -43,9 +46,7 @@ class RunCard(Card):
             return
         self._state.setText(STATE_WORDS.get(view.state, view.state))
         self._bar.setValue(round(1000 * view.step / view.total) if view.total else 0)
-        words = [f"step {view.step:,} of {view.total:,}"]
-        if view.rate:
-            words += [f"{rate(view.rate)} it/s", f"{duration(view.left_s)} left"]
+        words = [f"step {view.step:,} of {view.total:,}", *run_figures(view)]
         if view.heartbeat is not None and view.heartbeat.rss_mb:
             words.append(f"{view.heartbeat.rss_mb:,.0f} MB")
         self._figures.setText(" · ".join(words))
@@ -85,11 +86,12 @@ class FailedRow(QFrame):
     def __init__(self, session: Session, job: JobRecord):
         super().__init__()
         jobs = session.jobs
+        why = plain(Trouble(job.reason, job.title), session.title_of).what
         again = icon_button("refresh", self.tr("Resume from the last checkpoint"), lambda: jobs.ask("resume", job.run))
         out = icon_button("close", self.tr("Take it off the list"), lambda: jobs.ask("cancel", job.id))
         words = column(
             label(job.title, "strong"),
-            label(f"{job.state}: {job.reason}" if job.reason else job.state, "hint", lines=4),
+            label(f"{job.state}: {why}" if why else job.state, "hint", lines=4),
             spacing=1,
         )
         line = row(words, again, out, spacing=6, margins=(12, 2, 8, 2))
@@ -114,15 +116,8 @@ class ActivityCard(Card):
 
     def draw(self) -> None:
         """Shows how far it is."""
-        progress = self._activity.progress
-        self._figures.setVisible(progress is not None)
-        if progress is None:
-            return
-        self._bar.setValue(round(1000 * progress.done / progress.total) if progress.total else 0)
-        words = [progress.what, f"{progress.done:,} of {progress.total:,}"]
-        words += [f"{rate(progress.rate)}/s"] if progress.rate else []
-        words += [f"{duration(progress.left_s)} left"] if progress.left_s else []
-        self._figures.setText(" · ".join(word for word in words if word))
+        self._bar.setValue(how_far(self._activity))
+        self._figures.setText(" · ".join(activity_figures(self._activity)))
 
 
 class JobsPanel(QFrame):
@@ -143,11 +138,21 @@ class JobsPanel(QFrame):
         layout.addWidget(scrolled(self._list))
         for signal in (session.jobs.changed, session.jobs.activities_changed, session.runs.state_changed):
             signal.connect(self._later)
+        session.verdicts.changed.connect(self._later)
+        self._ageing = QTimer(self, interval=1000)
+        self._ageing.timeout.connect(self._age)
         self._shown: object = None
         self.hide()
 
+    def _age(self) -> None:
+        """Figures age while nothing is told."""
+        for card in self._list.findChildren(Card):
+            if isinstance(card, RunCard | ActivityCard):
+                card.draw()
+
     def open(self) -> None:
         """Shows the box."""
+        self._ageing.start()
         self._fill()
         self.place()
         self.show()
@@ -173,7 +178,11 @@ class JobsPanel(QFrame):
 
     def _fill(self) -> None:
         jobs = self._session.jobs
-        shown = ([(job.id, job.state, job.held, job.reason) for job in jobs.records], [id(one) for one in jobs.activities])
+        shown = (
+            [(job.id, job.state, job.held, job.reason) for job in jobs.records],
+            [id(one) for one in jobs.activities],
+            [id(one) for one in self._session.verdicts.records],
+        )
         if shown == self._shown:
             return
         self._shown = shown
@@ -195,9 +204,11 @@ class JobsPanel(QFrame):
         if waiting:
             rows.append(section(self.tr("Waiting")))
             rows += [WaitingRow(self._session, job, n, len(waiting)) for n, job in enumerate(waiting)]
-        if failed:
+        other = [verdict for verdict in self._session.verdicts.records if not verdict.good]
+        if failed or other:
             rows.append(section(self.tr("Failed")))
             rows += [FailedRow(self._session, job) for job in failed]
+            rows += [VerdictRow(self._session, verdict) for verdict in other]
         if not rows:
             text = self.tr("Nothing runs and nothing waits. Training, imports and exports show here, with a way to stop them.")
             rows.append(label(text, "label", wrap=True))
@@ -205,6 +216,7 @@ class JobsPanel(QFrame):
 
     def hideEvent(self, event) -> None:
         super().hideEvent(event)
+        self._ageing.stop()
         QApplication.instance().removeEventFilter(self)
 
     def keyPressEvent(self, event) -> None:

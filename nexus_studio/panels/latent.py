@@ -126,8 +126,9 @@ class LatentPanel(Workspace):
         self.session.runs.current_changed.connect(self._follow)
         self.session.catalogue.changed.connect(self._fill)
 
-    def on_shown(self) -> None:
-        self._fill()
+    def showEvent(self, event) -> None:
+        super().showEvent(event)
+        self._fill()  # runs may have been trained since the last visit
 
     def show_what(self, what: dict) -> None:
         """{"run": id} maps that run."""

@@ -160,6 +160,7 @@ class SamplePanel(Workspace):
         self.results.chosen.connect(self._choose)
         session.samples.changed.connect(self._reload_recent)
         session.ready.connect(self._reload_recent)
+        session.ready.connect(self._setup_changed)
         session.runs.changed.connect(self._show_page)
         self.tiles.counted.connect(lambda _: self.recent.set_source(*self.tiles.source()))
         self.tiles.paged.connect(self.recent.refresh)
@@ -240,6 +241,7 @@ class SamplePanel(Workspace):
             problems = [self.grid_form.problem()]
         if not self.work.is_busy:
             self.controls.show_problem(problems[0] if problems else "", guidance=self.setup.run is None)
+            self.controls.why.setVisible(bool(problems) and self.session.is_ready)  # it is not known before
         self.run_chip.setText(self.setup.title())
         self.run_chip.setVisible(bool(self.setup.title()))
 

@@ -7,8 +7,9 @@ from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from models_backend.contract.messages import BudgetReport
 
-from .. import figures, pieces
+from .. import pieces
 from ..commands import Command
+from ..shell.words import run_figures
 from ..state.run_view import RunView
 from ..state.session import Session
 from .train_actions import RunActions
@@ -20,6 +21,7 @@ from .train_models import ModelsList
 from .train_runs import RunsList
 from .train_samples import StepGrid
 from .train_setup import RunSetup
+from .train_trouble import RunTroubles
 from .workspace import Footed, Workspace
 
 SAMPLES_NOW = 12
@@ -45,7 +47,8 @@ class TrainPanel(Workspace):
 
     def _build_middle(self) -> None:
         self.curves, self.cards = RunCurves(self.session), Cards()
-        watching = Footed(self.curves, self.cards)
+        self.troubles = RunTroubles(self.session)
+        watching = Footed(self.curves, self.troubles, self.cards)
         self.empty = pieces.EmptyState(
             "train",
             self.tr("Train a model on your own data"),
@@ -91,6 +94,7 @@ class TrainPanel(Workspace):
         session.runs.current_changed.connect(self._show_run)
         session.runs.changed.connect(self._show_page)
         session.ready.connect(self._choose_run)
+        session.ready.connect(self._setup_changed)
         session.catalogue.changed.connect(self._count_models)
         session.catalogue.changed.connect(self._choose_family)
         session.datasets.current_changed.connect(lambda _: self._setup_changed())
@@ -174,6 +178,7 @@ class TrainPanel(Workspace):
             self._view.state_changed.connect(self._show_state)
         self.curves.show_run(self._view)
         self.samples.show_run(self._view)
+        self.troubles.show_run(self._view)
         self._refresh()
         self._show_page()
 
@@ -187,6 +192,7 @@ class TrainPanel(Workspace):
             return
         self.curves.refresh()
         self.cards.show_run(self._view)
+        self.troubles.refresh()
         self._show_state()
         if self._view is not None and len(self._view.previews) != self.samples.known():
             self.samples.refresh()
@@ -207,6 +213,7 @@ class TrainPanel(Workspace):
     def _setup_changed(self) -> None:
         problems = self.setup.problems()
         self.controls.show_problem(problems[0] if problems else "", guidance=bool(self.setup.guidance()))
+        self.controls.why.setVisible(bool(problems) and self.session.is_ready)  # it is not known before
         request = None if problems else self.setup.budget_request()
         self.budget.button.setEnabled(request is not None)
         self.budget.outdate(request)
@@ -282,10 +289,4 @@ def described(view: RunView) -> str:
     parts = [view.state]
     if view.total and view.state not in ("finished",):
         parts.append(f"{view.step:,} / {view.total:,}")
-    if view.beside:
-        parts.append(view.beside)
-    elif view.rate:
-        parts.append(f"{figures.short(view.rate)} it/s")
-    if view.left_s:
-        parts.append(f"{figures.seconds(view.left_s)} left")
-    return " · ".join(parts)
+    return " · ".join(parts + run_figures(view))

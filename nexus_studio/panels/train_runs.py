@@ -5,13 +5,14 @@ from __future__ import annotations
 from PySide6.QtCore import QPoint, QSize, Qt, QTimer, Signal
 from PySide6.QtWidgets import QInputDialog, QLabel, QListWidget, QListWidgetItem, QMenu, QVBoxLayout, QWidget
 
-from models_backend.contract.messages import Event, Metrics, State
+from models_backend.contract.messages import State, Trouble
 
 from .. import figures, pieces, theme
+from ..naming import plain
 from ..state.session import Session
 
 REDRAW_MS = 250
-ROW_PX = 46
+ROW_PX, WHY_PX = 46, 16
 RUN_ROLE = Qt.ItemDataRole.UserRole
 #: state -> shape, colour token: a state is never told by colour alone
 SHAPES = {
@@ -30,23 +31,27 @@ class RunRow(QWidget):
         self.run = run
         self.shape = QLabel()
         self.title, self.line = pieces.label(title, "body"), pieces.label("", "hint")
+        self.why = pieces.label("", "bad")
+        self.why.hide()
         self.shape.setFixedWidth(theme.px(18))
         self.shape.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.box = pieces.icon_button("compare", self.tr("Lay this run's curve over the chosen one"), size=14)
         self.box.setCheckable(True)
         self.box.toggled.connect(lambda on: self.compared.emit(run, on))
-        words = pieces.column(self.title, self.line, spacing=0)
+        words = pieces.column(self.title, self.line, self.why, spacing=0)
         line = pieces.row(self.shape, words, self.box, spacing=6, margins=(2, 2, 2, 2))
         line.setStretch(1, 1)
         self.setLayout(line)
 
-    def show_state(self, state: str, line: str) -> None:
-        """Bring the row up to date."""
+    def show_state(self, state: str, line: str, why: str = "") -> None:
+        """Bring the row up to date. ``why``: the reason of a failure, a line of its own."""
         shape, token = SHAPES.get(state, ("●", "text2"))
         self.shape.setText(shape)
         self.shape.setStyleSheet(f"color: {theme.token(token)};")
         self.line.set_whole(line)
-        self.setAccessibleName(f"{self.title.whole()}: {line}")
+        self.why.set_whole(why)
+        self.why.setVisible(bool(why))
+        self.setAccessibleName(f"{self.title.whole()}: {line}. {why}".removesuffix(". "))
 
 
 class Rows(QListWidget):
@@ -68,7 +73,7 @@ class RunsList(QWidget):
         super().__init__()
         self._session = session
         self._rows: dict[str, RunRow] = {}
-        self._states: dict[str, tuple[str, int]] = {}
+        self._items: dict[str, QListWidgetItem] = {}
         self._stale: set[str] = set()
         self._over: list[str] = []
         self._soon = QTimer(self, singleShot=True, interval=REDRAW_MS)
@@ -90,7 +95,9 @@ class RunsList(QWidget):
         runs = self._session.runs
         runs.changed.connect(self.refresh)
         runs.current_changed.connect(self._follow)
-        runs.told.connect(self._tell)
+        runs.state_known.connect(self._note)
+        self._session.jobs.changed.connect(self._update_all)
+        self._session.ready.connect(self.refresh)
         theme.signals.changed.connect(self._update_all)
         self.list.currentItemChanged.connect(self._choose)
         self.list.customContextMenuRequested.connect(self._open_menu)
@@ -100,7 +107,7 @@ class RunsList(QWidget):
         """Read the session's runs anew."""
         self.list.blockSignals(True)
         self.list.clear()
-        self._rows = {}
+        self._rows, self._items = {}, {}
         for record in self._session.runs.records:
             row = RunRow(record.id, record.title)
             row.compared.connect(self._compare)
@@ -109,30 +116,14 @@ class RunsList(QWidget):
             item.setSizeHint(QSize(60, theme.px(ROW_PX)))
             self.list.addItem(item)
             self.list.setItemWidget(item, row)
-            self._rows[record.id] = row
+            self._rows[record.id], self._items[record.id] = row, item
             row.box.setChecked(record.id in self._over)
         self.list.blockSignals(False)
-        self.none.setVisible(not self._rows)
+        self.none.setVisible(not self._rows and self._session.is_ready)
         self._update_all()
         self._follow(self._session.runs.current)
-        unknown = [run for run in self._rows if run not in self._states]
-        if unknown:
-            self._session.bridge.spawn(self._read_states(unknown))
 
-    async def _read_states(self, runs: list[str]) -> None:
-        library = self._session.bridge.library
-        for run in runs:
-            self._states.setdefault(run, await self._session.bridge.threaded(lambda run=run: library.run(run).state()))
-            self.update_row(run)
-
-    def _tell(self, run: str, event: Event) -> None:
-        state, step = self._states.get(run, ("queued", 0))
-        if isinstance(event.body, State):
-            self._states[run] = (event.body.state, event.body.step or step)
-        elif isinstance(event.body, Metrics):
-            self._states[run] = (state, event.body.step)
-        else:
-            return
+    def _note(self, run: str) -> None:
         self._stale.add(run)
         if not self._soon.isActive():
             self._soon.start()
@@ -151,18 +142,28 @@ class RunsList(QWidget):
         record = self._session.runs.get(run)
         if run not in self._rows or record is None:
             return
-        state, step = self._states.get(run, ("", 0))
+        known = self._session.runs.states.get(run, State("queued"))
+        state, step = (known.state, known.step) if run in self._session.runs.states else ("", 0)
         family = self._session.catalogue.get(record.family)
         total = int(record.training.get("steps", 0))
         done = f"{figures.short(step)} / {figures.short(total)}" if total and step < total else figures.short(step)
+        why = self._why(run, record.title, known)
+        state = "failed" if why and state == "queued" else state
         line = " · ".join(filter(None, (family.title if family else record.family, state, done)))
-        self._rows[run].show_state(state, line)
+        self._rows[run].show_state(state, line, why)
+        self._items[run].setSizeHint(QSize(60, theme.px(ROW_PX + (WHY_PX if why else 0))))
+
+    def _why(self, run: str, title: str, known: State) -> str:
+        """Why a run failed, in words: what it said, or what its job did where it could not begin."""
+        reason = known.reason if known.state == "failed" else ""
+        if known.state in ("queued", "interrupted"):
+            job = next((job for job in self._session.jobs.records if job.run == run and job.state == "failed"), None)
+            reason = job.reason if job is not None else ""
+        return plain(Trouble(reason, title), self._session.title_of).what
 
     def _follow(self, run: str) -> None:
-        for place in range(self.list.count()):
-            if self.list.item(place).data(RUN_ROLE) == run:
-                self.list.setCurrentRow(place)
-                return
+        if run in self._items:
+            self.list.setCurrentItem(self._items[run])
 
     def _choose(self, item: QListWidgetItem | None, _before: QListWidgetItem | None) -> None:
         if item is not None:

@@ -113,8 +113,9 @@ class TrajectoryPanel(Workspace):
         self.session.catalogue.changed.connect(self._fill)
         theme.signals.changed.connect(self._draw_plots)
 
-    def on_shown(self) -> None:
-        self._fill()
+    def showEvent(self, event) -> None:
+        super().showEvent(event)
+        self._fill()  # runs may have been trained since the last visit
 
     def show_what(self, what: dict) -> None:
         """{"sample": id} opens its recorded trace; {"run": id} chooses that run."""

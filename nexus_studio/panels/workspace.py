@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QDockWidget, QHBoxLayout, QMainWindow, QWidget
 from .. import theme
 from ..commands import Command
 from ..fitting import ElidedLabel, Footed, Frame, give_way, scrolled
-from ..pieces import label, set_role
+from ..pieces import EmptyState, label, set_role
 from ..state.session import Session
 
 __all__ = ["Footed", "Frame", "Workspace", "scrolled"]
@@ -70,6 +70,7 @@ class Workspace(QMainWindow):
     def __init__(self, session: Session):
         super().__init__()
         self.session = session
+        session.ready.connect(self._know)
         self.setWindowFlags(Qt.WindowType.Widget)
         self.setDockNestingEnabled(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -132,10 +133,16 @@ class Workspace(QMainWindow):
         """The actions of this workspace."""
         return []
 
+    def _know(self) -> None:
+        """What says that there is nothing says so only once the library has been read."""
+        for empty in self.findChildren(EmptyState):
+            empty.set_known(self.session.is_ready)
+
     # --------------------------------------------------------------------------------------------- layout
 
     def showEvent(self, event) -> None:
         super().showEvent(event)
+        self._know()
         if not self._shown:
             self._shown = True
             self.restore_layout()

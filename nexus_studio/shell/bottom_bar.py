@@ -15,7 +15,7 @@ from ..pieces import icon_button, label, meter, row, rule
 from ..state.jobs import Activity
 from ..state.run_view import RunView
 from ..state.session import Session
-from .words import duration, rate
+from .words import activity_figures, duration, how_far, run_figures
 
 STATE_WORDS = {"starting": "Starting", "running": "Training", "paused": "Paused"}
 #: The letters for which figures have room: "100,000 / 1,000,000 · 41.2 it/s · 12 h 05 m left".
@@ -87,6 +87,11 @@ class RunningJob(QWidget):
         if view is not None:
             view.changed.connect(self._draw)
 
+    def redraw(self) -> None:
+        """Shows figures as old as they are now."""
+        if self._view is not None or self._activity is not None:
+            self._draw()
+
     def _draw(self) -> None:
         busy = self._view is not None or self._activity is not None
         for widget in (self._bar, self._figures):
@@ -103,15 +108,13 @@ class RunningJob(QWidget):
             self._draw_activity(self._activity)
         else:
             self._dot.set_tint("text3")
-            self._title.setText(self.tr("Nothing is running"))
+            self._title.setText(self.tr("Nothing is running") if self._session.is_ready else "")
 
     def _draw_run(self, view: RunView) -> None:
         self._dot.set_tint(STATE_TONES.get(view.state, "text3"))
         self._title.setText(f"{STATE_WORDS.get(view.state, view.state.capitalize())} · {view.record.title}")
         self._bar.setValue(round(1000 * view.step / view.total) if view.total else 0)
-        figures = [f"{view.step:,} / {view.total:,}"]
-        if view.rate:
-            figures += [f"{rate(view.rate)} it/s", f"{duration(view.left_s)} left"]
+        figures = [f"{view.step:,} / {view.total:,}", *run_figures(view)]
         self._figures.setText(" · ".join(figures))
         paused = view.state == "paused"
         theme.keep_icon(self._pause, "play" if paused else "pause", size=13)
@@ -121,13 +124,8 @@ class RunningJob(QWidget):
     def _draw_activity(self, activity: Activity) -> None:
         self._dot.set_tint("accent")
         self._title.setText(activity.title)
-        progress = activity.progress
-        self._bar.setValue(round(1000 * progress.done / progress.total) if progress and progress.total else 0)
-        words = [f"{progress.done:,} / {progress.total:,}"] if progress else []
-        if progress and progress.rate:
-            words.append(f"{rate(progress.rate)}/s")
-        if progress and progress.left_s:
-            words.append(f"{duration(progress.left_s)} left")
+        self._bar.setValue(how_far(activity))
+        words = activity_figures(activity)
         self._figures.setText(" · ".join(words))
         self._stop.setVisible(activity.can_cancel)
 
@@ -165,12 +163,16 @@ class BottomBar(QFrame):
         session = self._session
         for signal in (session.jobs.changed, session.jobs.activities_changed, session.runs.changed, session.runs.state_changed):
             signal.connect(self.refresh)
+        session.ready.connect(self.refresh)
         session.preferences.saved.connect(self.note_saved)
         session.preferences.failed.connect(self._note_unsaved)
         theme.signals.changed.connect(self.rescale)
         self._clock = QTimer(self, interval=5000)
         self._clock.timeout.connect(self._show_saved)
         self._clock.start()
+        self._ageing = QTimer(self, interval=1000)  # figures age while nothing is told
+        self._ageing.timeout.connect(self.running.redraw)
+        self._ageing.start()
 
     def rescale(self) -> None:
         """Sizes the bar for the text size in force."""

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..state.jobs import Activity
+    from ..state.run_view import RunView
+
 
 def duration(seconds: float) -> str:
     """ "48 s", "4 m 36 s", "2 h 05 m", "3 d 4 h"."""
@@ -47,3 +54,41 @@ def dataset_size(modality: str, items: int, size: tuple[int, ...]) -> str:
     counted = count(items, *NOUNS.get(modality, ("item", "items")))
     shown = shape(modality, size)
     return f"{counted} · {shown}" if shown else counted
+
+
+def run_figures(view: RunView) -> list[str]:
+    """How a run comes on, without its step: what it does in place of steps, or its pace; never one too old to hold."""
+    stage = view.stage
+    if stage is not None:
+        took = time.time() - stage.since
+        left = [f"about {duration(stage.left_s)} left"] if stage.left_s >= 1 else []
+        return [f"{stage.what} · {duration(took)}" if took >= 1 else stage.what, *left]
+    if view.rate:
+        return [f"{rate(view.rate)} it/s", f"{duration(view.left_s)} left"]
+    if view.state == "running":
+        return [f"no figure for {duration(view.silent_s)}" if view.silent_s >= 1 else "waiting for the first figure"]
+    return []
+
+
+def activity_figures(activity: Activity) -> list[str]:
+    """How something that the studio does comes on: what, how far, how fast while that holds, and how long it took so far."""
+    told = activity.progress
+    words = [told.what] if told and told.what else []
+    words += [f"{told.done:,} of {told.total:,}"] if told and told.total else []
+    if told and activity.fresh:
+        words += [f"{rate(told.rate)}/s"] if told.rate else []
+        words += [f"{duration(told.left_s)} left"] if told.left_s >= 1 else []
+    estimated = bool(told and activity.fresh and told.left_s >= 1)
+    return words + ([] if estimated or activity.took_s < 1 else [duration(activity.took_s)])
+
+
+def how_far(activity: Activity) -> int:
+    """Thousandths of something that the studio does."""
+    told = activity.progress
+    return round(1000 * told.done / told.total) if told and told.total else 0
+
+
+def ordinal(number: int) -> str:
+    """ "1st", "2nd", "13th"."""
+    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 
 from PySide6.QtCore import QObject, Signal
@@ -12,6 +13,8 @@ from models_backend.contract.run_layout import JobRecord
 
 from ..bridge import Bridge
 
+#: A report older than this says how far the work is, but no longer how fast.
+STALE_S = 5.0
 ENDED = ("finished", "failed", "stopped", "cancelled")
 
 
@@ -25,11 +28,22 @@ class Activity(QObject):
         self.title, self._cancel = title, cancel
         self.progress: Progress | None = None
         self.over = False
+        self.began = self._told = time.monotonic()
 
     def tell(self, progress: Progress) -> None:
         """Takes a progress report."""
-        self.progress = progress
+        self.progress, self._told = progress, time.monotonic()
         self.changed.emit()
+
+    @property
+    def took_s(self) -> float:
+        """Seconds since it began."""
+        return time.monotonic() - self.began
+
+    @property
+    def fresh(self) -> bool:
+        """Whether the last report is new enough for its rate and its estimate to hold."""
+        return time.monotonic() - self._told < STALE_S
 
     @property
     def can_cancel(self) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
@@ -28,7 +29,17 @@ if TYPE_CHECKING:
     import numpy as np
 
 TELL_MS = 100
+#: A rate is no longer told when no figure came for so long, or for so many of its usual gaps.
+STALE_S, STALE_GAPS = 5.0, 8.0
 LIVE_STATES = ("starting", "running", "paused")
+
+
+class Stage(NamedTuple):
+    """What is done in place of steps, since when (seconds since 1970), and an estimate of what is left (0: none)."""
+
+    what: str
+    since: float
+    left_s: float
 
 
 class RunView(QObject):
@@ -57,6 +68,7 @@ class RunView(QObject):
         self.progress: Progress | None = None
         self.heartbeat: Heartbeat | None = None
         self.loaded = False
+        self._stage: Stage | None = None
         self._series: dict[str, Series] = {}
         self._seq = 0
         self._early: list[Event] = []
@@ -78,11 +90,18 @@ class RunView(QObject):
 
     @property
     def rate(self) -> float:
-        """Optimiser steps a second over the last figures; 0 while unknown."""
-        if len(self._pace) < 2 or self.state != "running":
+        """Optimiser steps a second over the last figures; 0 while unknown, and when the figures are too old to hold."""
+        if len(self._pace) < 2 or self.state != "running" or self.stage is not None:
             return 0.0
         (first, begin), (last, end) = self._pace[0], self._pace[-1]
-        return (end - begin) / (last - first) if last > first else 0.0
+        if last <= first or time.time() - last > max(STALE_S, STALE_GAPS * (last - first) / (len(self._pace) - 1)):
+            return 0.0
+        return (end - begin) / (last - first)
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds since the last figure; 0 where none was told since the run entered its state."""
+        return time.time() - self._pace[-1][0] if self._pace else 0.0
 
     @property
     def left_s(self) -> float:
@@ -90,10 +109,9 @@ class RunView(QObject):
         return max(0, self.total - self.step) / self.rate if self.rate > 0 else 0.0
 
     @property
-    def beside(self) -> str:
-        """What the run does now instead of training, in a word; empty where it trains."""
-        now = self.progress
-        return now.what if now and self.state == "running" and now.what != "training" and now.done >= self.step else ""
+    def stage(self) -> Stage | None:
+        """What the run does now in place of steps (compiling, preparing, drawing a preview); None while it steps."""
+        return self._stage if self.live and self.state != "paused" else None
 
     def series(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """(steps, values) of a curve; two empty arrays for one that was never told."""
@@ -173,9 +191,27 @@ class RunView(QObject):
         self.state, self.reason = body.state, body.reason
         self.step = body.step or self.step
         self._pace.clear()
+        if body.state == "starting":
+            self.trouble = None  # what was wrong in an earlier try
+        if body.state != "running":
+            self._stage = None
+
+    def _take_progress(self, body: Progress, at: float) -> None:
+        self.progress = body
+        if body.what == "training":
+            self._stage = None
+        elif body.what:
+            same = self._stage is not None and self._stage.what == body.what
+            self._set_stage(body.what, self._stage.since if same else at, body.left_s)
+
+    def _set_stage(self, what: str, since: float, left_s: float) -> None:
+        if self._stage is None or self._stage.what != what:
+            self._pace.clear()  # the rate from before tells nothing of what comes after
+        self._stage = Stage(what, since, left_s)
 
     def _take_metrics(self, body: Metrics, time: float) -> None:
         self.step = body.step
+        self._stage = None
         if not self._pace or body.step > self._pace[-1][1]:
             self._pace.append((time, body.step))
         for name, value in body.values.items():
@@ -194,9 +230,13 @@ class RunView(QObject):
         if (body.step, body.text) not in self.marks:
             self.marks.append((body.step, body.text))
 
-    def _take_heartbeat(self, body: Heartbeat, time: float) -> None:
+    def _take_heartbeat(self, body: Heartbeat, at: float) -> None:
         self.heartbeat = body
         self.step = max(self.step, body.step)
+        if body.what:
+            self._set_stage(body.what, at - body.for_s, body.left_s)
+        else:
+            self._stage = None
 
 
 def _keeps(name: str):
@@ -212,6 +252,6 @@ _TAKE = {
     Heartbeat: RunView._take_heartbeat,
     Levels: _keeps("levels"),
     Health: _keeps("health"),
-    Progress: _keeps("progress"),
+    Progress: RunView._take_progress,
     Trouble: _keeps("trouble"),
 }

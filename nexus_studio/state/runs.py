@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 from PySide6.QtCore import QObject, Signal
 
-from models_backend.contract.messages import Event, Heartbeat, State
+from models_backend.contract.messages import Event, Heartbeat, Metrics, State, TroubleError
 from models_backend.contract.run_layout import RunRecord
 
 from ..bridge import Bridge
@@ -20,6 +21,7 @@ class Runs(QObject):
 
     changed = Signal()
     current_changed = Signal(str)
+    state_known = Signal(str)  # run id: ``states`` has it now, or anew
     told = Signal(str, object)  # run id, Event
     state_changed = Signal(str, str)  # run id, state
 
@@ -27,6 +29,7 @@ class Runs(QObject):
         super().__init__()
         self._bridge = bridge
         self.records: list[RunRecord] = []
+        self.states: dict[str, State] = {}  # of every run that has been looked at; a run that is not in it is not known yet
         self.current = ""
         self._views: dict[str, RunView] = {}
         bridge.told.connect(self._tell)
@@ -38,12 +41,35 @@ class Runs(QObject):
             self.records = records
             self._renew_views()
             self.changed.emit()
+        await self._read_states()
         if self.current and self.get(self.current) is None:
             self.set_current("")
+
+    async def _read_states(self) -> None:
+        """Looks at each run that is not known yet, the newest first. What is told meanwhile is newer than what is read."""
+        library = self._bridge.library
+        for run in [record.id for record in self.records if record.id not in self.states]:
+            with contextlib.suppress(TroubleError):  # it was deleted meanwhile
+                found = await self._bridge.threaded(lambda run=run: library.run(run).told_state())
+                if run not in self.states:
+                    self._know(run, found)
+
+    def _know(self, run: str, state: State) -> None:
+        self.states[run] = state
+        self.state_known.emit(run)
+
+    def _note(self, event: Event) -> None:
+        """Keeps ``states`` up to what an event says."""
+        run, body, known = event.source, event.body, self.states.get(event.source)
+        if isinstance(body, State) and self.get(run) is not None:
+            self._know(run, State(body.state, body.step or (known.step if known else 0), body.reason))
+        elif isinstance(body, Metrics | Heartbeat) and known is not None and body.step > known.step:
+            self._know(run, State(known.state, body.step, known.reason))
 
     def _renew_views(self) -> None:
         known = {record.id: record for record in self.records}
         self._views = {run: view for run, view in self._views.items() if run in known}
+        self.states = {run: state for run, state in self.states.items() if run in known}
         for run, view in self._views.items():
             view.record = known[run]
 
@@ -88,11 +114,12 @@ class Runs(QObject):
             view.take_log(events[first : first + AT_ONCE], more=True)
             await asyncio.sleep(0)
         view.take_log([])
-        state, step = await self._bridge.threaded(folder.state)
-        if state == "interrupted" or (not events and since == 0):
-            view.set_state(state, step)
+        state = await self._bridge.threaded(folder.told_state)
+        if state.state == "interrupted" or (not events and since == 0):
+            view.set_state(state.state, state.step)
 
     def _tell(self, event: Event) -> None:
+        self._note(event)
         view = self._views.get(event.source)
         if view is not None and not view.tell(event):
             self._bridge.spawn(self._read(view))

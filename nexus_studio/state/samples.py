@@ -25,13 +25,16 @@ class Samples(QObject):
         super().__init__()
         self._bridge = bridge
         self.current = ""
+        self.titles: dict[str, str] = {}  # of the samples read so far
 
     async def page(self, offset: int = 0, limit: int = 200, filter: Filter | None = None) -> list[SampleRecord]:
         """The records from ``offset`` on."""
         from models_backend.library.index import EVERY
 
         library = self._bridge.library
-        return await self._bridge.threaded(lambda: library.samples(offset, limit, filter or EVERY))
+        found = await self._bridge.threaded(lambda: library.samples(offset, limit, filter or EVERY))
+        self.titles.update((record.id, record.title) for record in found)
+        return found
 
     async def count(self, filter: Filter | None = None) -> int:
         """How many there are."""

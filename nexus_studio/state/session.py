@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 from PySide6.QtCore import QObject, Signal
 
-from models_backend.contract.messages import State, TroubleError
+from models_backend.contract.messages import State, Trouble, TroubleError
 from models_backend.contract.run_layout import DatasetRecord
 
-from ..bridge import Bridge
+from ..bridge import Bridge, trouble_of
+from ..naming import plain
 from .catalogue import Catalogue
 from .datasets import Datasets
-from .jobs import Jobs
+from .jobs import Activity, Jobs
 from .opening import outcomes
 from .preferences import Preferences
 from .runs import Runs
 from .samples import Samples
 from .undo import UndoStack
+from .verdicts import Verdicts
 
 
 class Session(QObject):
@@ -42,6 +47,10 @@ class Session(QObject):
         self.jobs = Jobs(bridge)
         self.samples = Samples(bridge)
         self.undo = UndoStack()
+        self.verdicts = Verdicts(self.preferences)
+        self._failed: set[str] = set()  # runs of which it was said
+        self._troubles: dict[str, Trouble] = {}  # run -> what it said last of what is wrong
+        bridge.title_of = self.title_of
         self.is_ready = False
         self._remember()
         bridge.engine_ready.connect(self._begin)
@@ -87,9 +96,45 @@ class Session(QObject):
     def _tell(self, event) -> None:
         if event.source == "catalogue":
             self.catalogue.refresh()
-        if isinstance(event.body, State) and event.body.state == "failed" and event.body.reason:
-            run = self.runs.get(event.source)
-            self.bridge.notice(f"{run.title if run else event.source}: {event.body.reason}")
+        if isinstance(event.body, Trouble):
+            self._troubles[event.source] = event.body
+        elif isinstance(event.body, State):
+            self._tell_failure(event.source, event.body)
+
+    def _tell_failure(self, source: str, state: State) -> None:
+        """Says once that a run failed; its job, which says the same, is heard only where the run could not speak."""
+        job = next((job for job in self.jobs.records if job.id == source), None)
+        run = job.run if job is not None else source
+        if state.state != "failed":
+            self._troubles.pop(run, None)
+            self._failed.discard(run)
+        elif state.reason and run not in self._failed:
+            self._failed.add(run)
+            trouble = self._troubles.get(run) or Trouble(state.reason)
+            title = self.title_of(run) or (job.title if job else "")
+            self.bridge.trouble.emit(plain(msgspec.structs.replace(trouble, item=title), self.title_of))
+
+    def title_of(self, item: str) -> str:
+        """The title of a run, data set, sample or job; "" for what is not known here."""
+        known = self.runs.get(item) or self.datasets.get(item) or next((j for j in self.jobs.records if j.id == item), None)
+        return known.title if known is not None else self.samples.titles.get(item, "")
+
+    @contextlib.asynccontextmanager
+    async def under_way(self, title: str, kind: str = "", item: str = "", of: str = "") -> AsyncIterator[Activity]:
+        """Something long that the studio does: shown in the jobs bar with a way to stop it; a failure is kept as a verdict of
+        ``kind`` on ``item`` (a title) until it is dismissed or a new try succeeds."""
+        task = asyncio.current_task()
+        activity = self.jobs.begin(title, task.cancel if task else None)
+        try:
+            yield activity
+        except Exception as error:
+            if kind:
+                self.verdicts.add(kind, item or title, plain(trouble_of(error), self.title_of), of)
+            raise
+        else:
+            self.verdicts.clear(kind, of, item or title)
+        finally:
+            self.jobs.end(activity)
 
     # ------------------------------------------------------------------------------------- opening things
 
@@ -127,25 +172,19 @@ class Session(QObject):
     async def import_paths(self, paths: list[str], title: str = "", settings=None) -> DatasetRecord:
         """Imports paths as a new data set, with its progress in the jobs bar, and chooses it."""
         names = Path(paths[0]).name + (f" and {len(paths) - 1} more" if len(paths) > 1 else "")
-        task = asyncio.current_task()
-        activity = self.jobs.begin(f"Importing {names}", task.cancel if task else None)
-        try:
-            record = await self.bridge.engine.import_data(paths, title=title, settings=settings, tell=activity.tell)
-        except asyncio.CancelledError:
-            self.bridge.notice(f"Import of {names} was cancelled; nothing was added.")
-            raise
-        finally:
-            self.jobs.end(activity)
+        async with self.under_way(f"Importing {names}", "import", names) as activity:
+            try:
+                record = await self.bridge.engine.import_data(paths, title=title, settings=settings, tell=activity.tell)
+            except asyncio.CancelledError:
+                self.bridge.notice(f"Import of {names} was cancelled; nothing was added.")
+                raise
         await self._show_new(record)
         return record
 
     async def make_builtin(self, name: str) -> DatasetRecord:
         """Makes a built-in data set (or finds it) and chooses it."""
-        activity = self.jobs.begin(f"Making {name}")
-        try:
-            record = await self.bridge.engine.make_builtin(name)
-        finally:
-            self.jobs.end(activity)
+        async with self.under_way(f"Making {name}", "import", name) as activity:
+            record = await self.bridge.engine.make_builtin(name, tell=activity.tell)
         await self._show_new(record)
         return record
 

@@ -124,7 +124,7 @@ async def test_the_jobs_list_shows_failed_jobs_and_what_the_studio_does_itself(q
         box = JobsPanel(session, window)
         box.open()
         texts = [one.text() for one in box.findChildren(QLabel)]
-        assert "failed: out of memory" in texts and "frames · 3 of 12 · 4.0/s · 2 s left" in texts
+        assert "failed: Out of memory" in texts and "frames · 3 of 12 · 4.0/s · 2 s left" in texts
         again = next(one for one in box.findChildren(QAbstractButton) if one.toolTip().startswith("Resume"))
         again.click()
         await settle(lambda: any(call[0] == "resume" for call in session.bridge.engine.calls))
@@ -137,9 +137,9 @@ async def test_the_jobs_list_shows_failed_jobs_and_what_the_studio_does_itself(q
 async def test_a_failed_run_is_told_with_its_reason(qapp, tmp_path):
     async with scripted_session(tmp_path) as session:
         told = []
-        session.bridge.noticed.connect(told.append)
+        session.bridge.trouble.connect(lambda trouble: told.append(str(trouble)))
         session.bridge.engine.tell(session.jobs.active.run, State("failed", 9, "the worker ran out of memory"))
-        assert told == ["duel-03: the worker ran out of memory"]
+        assert told == ["duel-03: The worker ran out of memory"]
 
 
 async def test_samples_come_in_pages_and_are_narrowed(qapp, tmp_path):

@@ -13,7 +13,7 @@ import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QColor, QDragEnterEvent, QDragLeaveEvent, QDragMoveEvent, QDropEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QLineEdit
+from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QLabel, QLineEdit
 from scripted_window import scripted_window, settle, turn
 
 from models_backend.contract.messages import Metrics, Trouble
@@ -194,7 +194,10 @@ async def test_a_trouble_says_what_kept_and_advice_and_gives_a_report(qapp, tmp_
         assert "2,960 were imported." in notice.advice.text() and "Save it again." in notice.advice.text()
         assert not notice.detail.isVisible()
         notice._details.click()
-        assert notice.detail.isVisible() and "Traceback" in notice.detail.toPlainText()
+        assert notice.detail.isVisible() and not notice.technical.isVisible()  # facts; a traceback only where it is asked for
+        assert all("Traceback" not in one.text() for one in notice.findChildren(QLabel))
+        next(one for one in notice.detail.findChildren(QAbstractButton) if "technical" in one.text()).click()
+        assert notice.technical.isVisible() and notice.technical.toPlainText() == "Traceback: x"
         notice._copy.click()
         report = QApplication.clipboard().text()
         assert "bad.png" in report and "Traceback: x" in report and "Nexus Studio" in report
@@ -203,6 +206,10 @@ async def test_a_trouble_says_what_kept_and_advice_and_gives_a_report(qapp, tmp_
         for n in range(5):
             window.session.bridge.notice(f"line {n}")
         assert [one.trouble.what for one in window.notices.notices] == ["line 2", "line 3", "line 4"]
+        window.session.bridge.trouble.emit(trouble)
+        for n in range(5):
+            window.session.bridge.notice(f"line {n}")
+        assert [one.plain for one in window.notices.notices] == [False, True, True]  # lines make room, troubles stay
 
 
 async def test_a_workspace_that_cannot_be_built_says_so_and_the_window_lives(qapp, tmp_path, monkeypatch):

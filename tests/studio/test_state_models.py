@@ -10,8 +10,11 @@ from scripted_window import scripted_session, settle, turn
 
 from models_backend.contract.messages import Event, Heartbeat, Mark, Metrics, Preview, Progress, State, Trouble, TroubleError
 from models_backend.contract.run_layout import Item
+from nexus_studio import naming
 from nexus_studio.bridge import Bridge, trouble_of
 from nexus_studio.panels.train import described
+from nexus_studio.shell.words import activity_figures, how_far
+from nexus_studio.state import jobs, run_view
 from nexus_studio.state.cached_rows import CachedRows, open_rows
 from nexus_studio.state.captions import read_captions
 from nexus_studio.state.fuzzy import score
@@ -20,6 +23,7 @@ from nexus_studio.state.preferences import Preferences
 from nexus_studio.state.run_view import RunView
 from nexus_studio.state.series import Series
 from nexus_studio.state.undo import UndoStack
+from nexus_studio.state.verdicts import Verdicts
 
 # ------------------------------------------------------------------------------------------------- undo
 
@@ -146,11 +150,76 @@ def test_a_view_of_a_log_has_its_curves_marks_previews_and_health(view):
 
 def test_a_view_says_what_a_run_does_beside_training_until_it_trains_again(view):
     view.take_log(list(view.folder.events()))
-    assert view.beside == "" and "it/s" in described(view)
-    view.tell(event(0, Progress(1240, 2000, "compiling")))
-    assert view.beside == "compiling" and "compiling" in described(view) and "it/s" not in described(view)
+    assert view.stage is None and "it/s" in described(view)
+    view.tell(event(0, Progress(1240, 2000, "compiling", left_s=60.0)))
+    assert view.stage.what == "compiling" and "about 1 m 00 s left" in described(view) and "it/s" not in described(view)
+    view.tell(event(0, Heartbeat(1240, what="compiling", for_s=65.0, left_s=5.0)))  # a window that opens now hears it as well
+    assert "compiling · 1 m 05 s · about 5 s left" in described(view) and "it/s" not in described(view)
+    view.tell(event(0, Heartbeat(1240, what="compiling", for_s=75.0)))
+    assert described(view).endswith("compiling · 1 m 15 s")
     view.tell(event(0, Progress(1244, 2000, "training", 40.0, 18.9)))
-    assert view.beside == ""
+    assert view.stage is None and "waiting for the first figure" in described(view)  # the old rate tells nothing of what comes
+
+
+@pytest.mark.parametrize("silent_s, told", [(1, "it/s"), (4, "it/s"), (20, "for 20 s"), (190, "for 3 m 10 s")])
+def test_figures_age(view, monkeypatch, silent_s, told):
+    view.take_log(list(view.folder.events()))
+    last = view._pace[-1][0]
+    monkeypatch.setattr(run_view.time, "time", lambda: last + silent_s)
+    assert told in described(view)
+    assert ("left" in described(view)) == (told == "it/s")
+
+
+def test_what_the_studio_does_tells_no_rate_that_is_old(qapp, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(jobs.time, "monotonic", lambda: clock[0])
+    activity = jobs.Activity("Importing")
+    clock[0] = 12.0
+    assert activity_figures(activity) == ["12 s"]
+    activity.tell(Progress(30, 120, "reading", 10.0, 9.0))
+    assert activity_figures(activity) == ["reading", "30 of 120", "10.0/s", "9 s left"] and how_far(activity) == 250
+    clock[0] = 32.0
+    assert activity_figures(activity) == ["reading", "30 of 120", "32 s"]
+    activity.tell(Progress(0, 0, "loading the run"))
+    assert activity_figures(activity) == ["loading the run", "32 s"] and how_far(activity) == 0
+
+
+@pytest.mark.parametrize(
+    "item, what, kept, shown",
+    [
+        (
+            "20261130-1101-flow-00ab",
+            "20261130-1101-flow-00ab: the data set has changed",
+            "",
+            "Leaves 2: The data set has changed",
+        ),
+        ("Leaves 2", "Leaves 2: Leaves 2: no such class", "it stays", "Leaves 2: No such class. It stays"),
+        ("20260101-0000-gone-ffff", "the library has no such run", "", "The library has no such run"),
+        ("", "20260101-0000-gone-ffff is not in the queue", "", "It is not in the queue"),
+        ("0123456789abcdef", "the data set holds points", "", "The data set holds points"),
+        ("leaf.png", "it ends after 812 bytes", "", "leaf.png: It ends after 812 bytes"),
+    ],
+)
+def test_troubles_name_items_once_and_never_by_an_id(item, what, kept, shown):
+    titles = {"20261130-1101-flow-00ab": "Leaves 2"}
+    told = naming.plain(Trouble(what, item, kept), lambda one: titles.get(one, ""))
+    assert str(told) == shown
+
+
+def test_verdicts_are_there_after_a_restart_and_go_when_dismissed(qapp, tmp_path):
+    kept = Preferences(tmp_path / "session.json")
+    verdicts = Verdicts(kept)
+    verdicts.add("import", "leaves", Trouble("there are no pictures in it", advice="Drop a folder"))
+    verdicts.add("import", "leaves", Trouble("it is a file of numbers"))  # a new try of the same
+    verdicts.answer("proof", "duel-03", "Resuming is exact.", of="run-1")
+    kept.close()
+    again = Verdicts(Preferences(tmp_path / "session.json"))
+    found = [(one.title, one.trouble.what, one.good) for one in again.records]
+    assert found == [("duel-03", "Resuming is exact.", True), ("leaves", "it is a file of numbers", False)]
+    assert again.of("proof", item="run-2") == [] and len(again.of("proof", "import")) == 2
+    again.dismiss(again.of("import")[0])
+    again.clear("proof", "run-1", "duel-03")
+    assert again.records == [] and again._preferences.get("verdicts") is None
 
 
 def test_events_told_while_the_log_is_read_are_taken_once_and_in_order(view):
