@@ -35,7 +35,8 @@ class Attribute(msgspec.Struct, frozen=True):
 
 
 class DataSpec(msgspec.Struct, frozen=True):
-    """The data as a model sees them. ``shape`` is one item: (C, H, W) for images, (D,) for points."""
+    """The data as a model sees them. ``shape`` is one item: (C, H, W) for images, (D,) for points. ``levels``: the values
+    from 0 to 255 that pictures hold, where they are few; made pictures hold no others."""
 
     modality: Modality
     shape: tuple[int, ...]
@@ -44,6 +45,7 @@ class DataSpec(msgspec.Struct, frozen=True):
     captioned: bool = False
     fingerprint: str = ""
     attributes: tuple[Attribute, ...] = ()
+    levels: tuple[int, ...] = ()
 
 
 class Condition(msgspec.Struct, frozen=True):

@@ -24,6 +24,9 @@ from models_backend.library.datasets import fingerprint
 from . import densities, folder, geometry, scenes, shapes
 from .densities import reference_sampler
 
+#: Pictures of at most so many different values are told to models by them: what is made holds no others.
+FEW_LEVELS = 64
+
 __all__ = ["BUILTIN", "canonical", "make", "parse", "reference_sampler"]
 
 
@@ -213,10 +216,12 @@ def _items(made: Made, wanted: str) -> list[Item]:
 def _record(made: Made, items: list[Item], wanted: str) -> DatasetRecord:
     mark = fingerprint(items)
     picture = made.modality == "image"
+    values = np.unique(made.content) if picture else ()
+    options = made.options | ({"levels": [int(v) for v in values]} if 0 < len(values) <= FEW_LEVELS else {})
     shape = (made.content.shape[3], *made.content.shape[1:3]) if picture else made.content.shape[1:]
     return DatasetRecord(
         mark[:16], made.title, made.modality, mark, len(items), made.classes, bool(made.captions),
-        shape[0] if picture else 0, wanted, made.options, (), time.time(), tuple(shape),
+        shape[0] if picture else 0, wanted, options, (), time.time(), tuple(shape),
     )  # fmt: skip
 
 

@@ -81,7 +81,7 @@ class FlowMatching(flow.Flow):
                Claim("least_class", ">=", 0.04, "share of the rarest digit"),
                Claim("near_copies", "<=", 0.02, "samples that nearly copy a training item"),
                Claim("fd", "<=", 3.0, "Frechet distance, against 3 x its floor", times="fd_floor")),
-              training={"steps": 1800}),
+              training={"steps": 2400}),
     )  # fmt: skip
     Config, Sampling = Config, flow.Sampling
 

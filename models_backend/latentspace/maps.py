@@ -52,7 +52,7 @@ def decode_places(library: Any, loaded: LoadedRun, data: Any, request: Decode, t
     z = _latents(stored, request)
     record = library.run(request.run).record()
     sampling = build(loaded.family.Sampling, merged(record.sampling, request.sampling))
-    items = on_the_wire(_decoded(loaded, z, sampling, tell), loaded.spec.modality)
+    items = on_the_wire(_decoded(loaded, z, sampling, tell), loaded.spec)
     place, distance = nearest(stored["z"], z)
     arrays = {"items": items, "nearest": stored["index"][place], "distance": distance.astype(np.float32)}
     note = _save(library, loaded, record, request, items, z, sampling).id if request.save else ""
@@ -132,7 +132,7 @@ def _mapped_by_making(loaded: LoadedRun, count: int, tell: Tell) -> dict[str, np
     z = seeding.noise(loaded.family.noise_shape(), MAP_SEED, 0, count).flatten(1).numpy()
     items = _decoded(loaded, z, loaded.family.Sampling(), tell)
     nothing = np.full(count, -1, np.int64)
-    told = {"index": nothing, "label": nothing, "items": on_the_wire(items, loaded.spec.modality)}
+    told = {"index": nothing, "label": nothing, "items": on_the_wire(items, loaded.spec)}
     return _laid_out(z, items.flatten(1).numpy()) | told
 
 

@@ -63,7 +63,13 @@ def spec_of(record: DatasetRecord, data: dict[str, Any], shape: tuple[int, ...],
         record.captioned and told == "auto",
         fingerprint,
         record.attributes if told != "none" else (),
+        levels_of(record, shape),
     )  # fmt: skip
+
+
+def levels_of(record: DatasetRecord, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The few values that pictures hold, where the model sees them as they are: enlarged or shrunk ones hold others."""
+    return tuple(record.options.get("levels", ())) if tuple(record.shape) == tuple(shape) else ()
 
 
 def shape_of(record: DatasetRecord, data: dict[str, Any]) -> tuple[int, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,15 @@ def to_uint8(items: Any) -> np.ndarray:
     values = np.nan_to_num(items.astype(np.float32), nan=0.0, posinf=1.0, neginf=-1.0)
     pixels = np.round((np.clip(values, -1, 1) + 1) * 127.5).astype(np.uint8)
     return np.ascontiguousarray(np.moveaxis(pixels, 1, -1))
+
+
+def at_levels(pictures: np.ndarray, levels: Sequence[int]) -> np.ndarray:
+    """uint8 pictures with every value moved to the nearest of ``levels``; as they are where there are none."""
+    if not len(levels):
+        return pictures
+    known = np.sort(np.asarray(levels, np.int16))
+    nearest = np.abs(np.arange(256, dtype=np.int16)[:, None] - known).argmin(1)
+    return known.astype(np.uint8)[nearest][pictures]
 
 
 def rgb(pictures: np.ndarray) -> np.ndarray:

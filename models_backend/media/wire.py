@@ -6,16 +6,18 @@ from typing import Any
 
 import numpy as np
 
+from models_backend.contract.family import DataSpec
 from models_backend.contract.messages import Array
 
 
-def on_the_wire(items: Any, modality: str) -> np.ndarray:
-    """Items (N, *shape) of a model -> uint8 (N, H, W, C) for images in [-1, 1], float32 (N, D) for points."""
-    if modality != "image":
+def on_the_wire(items: Any, spec: DataSpec) -> np.ndarray:
+    """Items (N, *shape) of a model -> uint8 (N, H, W, C) for images in [-1, 1], at the levels that the data hold where these
+    are few; float32 (N, D) for points."""
+    if spec.modality != "image":
         return np.asarray(items, np.float32)
-    from .pictures import to_uint8
+    from .pictures import at_levels, to_uint8
 
-    return to_uint8(items)
+    return at_levels(to_uint8(items), spec.levels)
 
 
 def as_array(values: np.ndarray) -> Array:

@@ -57,7 +57,7 @@ def draw(loaded: LoadedRun, request: Sample, library: Any, tell: Callable[[Body]
     drawing = prepared(loaded, request, library, tell, cancelled)
     items = _all_items(drawing)
     info, trace = _trace(drawing)
-    shown = on_the_wire(items, loaded.spec.modality)
+    shown = on_the_wire(items, loaded.spec)
     took_ms = 1000 * (time.monotonic() - drawing.began)
     saved = _save(drawing, shown, info, trace, library).id if request.save else ""
     media = Media(as_array(shown), loaded.spec.modality, saved, list(range(drawing.count)), took_ms, info, request.stamp)

@@ -30,7 +30,7 @@ def draw(loaded: LoadedRun, sampling: Any, count: int, seed: int, check: Any = N
         _drawn(loaded, sampling, seed, start, min(LARGEST_BATCH, count - start), check, given)
         for start in range(0, count, LARGEST_BATCH)
     ]
-    return on_the_wire(torch.cat(made), loaded.spec.modality)
+    return on_the_wire(torch.cat(made), loaded.spec)
 
 
 @torch.no_grad()

@@ -6,6 +6,7 @@ from sklearn.datasets import load_digits
 
 from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import LibraryLayout
+from models_backend.contract.settings import DataSettings
 from models_backend.data import densities, shapes
 from models_backend.data.builtin import canonical, make, reference_sampler
 from models_backend.data.reading import open_data
@@ -143,3 +144,11 @@ def test_points_are_standardised_and_come_back(library_root):
     everything = np.concatenate([s.take(range(s.count)) for s in (data.train, data.validation)])
     assert np.abs(everything.mean(0)).max() < 1e-4 and abs(everything.std(0).mean() - 1) < 1e-4
     assert np.allclose(data.in_units(data.train.take([5, 7])), data.train.raw([5, 7]), atol=1e-5)
+
+
+def test_a_model_is_told_the_grey_levels_of_digits_that_it_sees_as_they_are(tmp_path):
+    record = make(tmp_path, "digits")
+    seventeen = tuple(round(n * 255 / 16) for n in range(17))
+    assert open_data(tmp_path, record.id).spec.levels == seventeen
+    assert open_data(tmp_path, record.id, DataSettings(resolution=16)).spec.levels == ()
+    assert open_data(tmp_path, make(tmp_path, "shapes:size=16,count=50").id).spec.levels == ()

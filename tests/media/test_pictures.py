@@ -3,7 +3,16 @@
 import numpy as np
 import torch
 
-from models_backend.media.pictures import GROUND, bounds_of, contact_sheet, enlarged, fitting_scale, points_picture, to_uint8
+from models_backend.media.pictures import (
+    GROUND,
+    at_levels,
+    bounds_of,
+    contact_sheet,
+    enlarged,
+    fitting_scale,
+    points_picture,
+    to_uint8,
+)
 
 
 def test_the_range_maps_to_bytes_and_back():
@@ -55,3 +64,10 @@ def test_bounds_hold_the_points_whatever_they_are():
     assert ((cloud[:, 0] > left) & (cloud[:, 0] < right)).mean() > 0.995
     assert bounds_of(np.full((3, 2), np.nan)) == (-1.0, 1.0, -1.0, 1.0)
     assert points_picture(np.full((3, 2), np.nan), 16).shape == (16, 16, 3)
+
+
+def test_made_pictures_hold_the_levels_of_the_data():
+    made = np.array([[0, 7, 9, 120, 255]], np.uint8)
+    assert at_levels(made, (0, 16, 128, 239)).tolist() == [[0, 0, 16, 128, 239]]
+    assert at_levels(made, ()) is made
+    assert at_levels(made, (255, 0)).tolist() == [[0, 0, 0, 0, 255]]
