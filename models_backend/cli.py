@@ -138,6 +138,8 @@ def _looking(add) -> None:
         "paths", nargs="+", metavar="PATH", help="what to import, or a built-in data set: digits, shapes, scenes, points"
     )
     bring.add_argument("--title", default="", help="name of the data set")
+    bring.add_argument("--look-for", default="", metavar="DATA", dest="look_for",
+                       help="import nothing: look in PATH for this data set's pictures that are gone")  # fmt: skip
     _editing(add)
 
 

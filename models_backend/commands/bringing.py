@@ -21,12 +21,40 @@ SHOWN = 20  # unreadable items that are named on a terminal; all stand in the re
 async def import_(options: argparse.Namespace, reporter: Reporter) -> int:
     """Imports files, folders or archives as one data set and tells what the doctor found."""
     async with session(options, reporter) as now:
+        if options.look_for:
+            return await _look_for(now, options.look_for, options.paths)
         if len(options.paths) == 1 and not Path(options.paths[0]).exists() and is_builtin(options.paths[0]):
             record = await now.engine.make_builtin(options.paths[0])
         else:
             record = await _imported(now, options.paths, options.title)
         _tell_report(now, record)
     return 0
+
+
+async def _look_for(now: Session, dataset: str, paths: list[str]) -> int:
+    """Finds the pictures of a data set that are not where they were; 1 where some are still missing."""
+    record = found("data set", now.library.datasets(), dataset)
+    before, begun = len(_lost(now, record)), time.monotonic()
+    if not before:
+        now.reporter.done(f"{record.title}: no picture is missing", id=record.id, found=0, missing=0)
+        return 0
+
+    def tell(progress: Progress) -> None:
+        now.reporter.progress(progress.done, progress.total, progress.what, begun)
+
+    await now.engine.look_for(record.id, paths, tell)
+    lost = _lost(now, record)
+    for source in lost[: None if now.reporter.as_json else SHOWN]:
+        now.reporter.note(f"still missing: {source}", "missing", source=source)
+    if len(lost) > SHOWN and not now.reporter.as_json:
+        now.reporter.note(f"and {len(lost) - SHOWN:,} more")
+    text = f"{record.title}: {before - len(lost):,} of {before:,} missing pictures found"
+    now.reporter.done(text, id=record.id, found=before - len(lost), missing=len(lost))
+    return 1 if lost else 0
+
+
+def _lost(now: Session, record: DatasetRecord) -> list[str]:
+    return now.library.dataset(record.id).missing()
 
 
 async def data_of(now: Session, text: str) -> DatasetRecord:
@@ -54,6 +82,7 @@ async def _imported(now: Session, paths: list[str], title: str) -> DatasetRecord
     def tell(progress: Progress) -> None:
         now.reporter.progress(progress.done, progress.total, progress.what, begun)
 
+    before = {known.id: known.roots for known in now.library.datasets()}
     try:
         record = await now.engine.import_data(paths, title, tell=tell)
     except asyncio.CancelledError:
@@ -64,6 +93,8 @@ async def _imported(now: Session, paths: list[str], title: str) -> DatasetRecord
         edits = f", with its edits ({', '.join(edited)}); `nexus-studio edit {record.id} --as-imported` takes them back"
         said = f"the same items were imported before, as {record.title}: that data set is taken"
         now.reporter.note(said + (edits if edited else ""), "known")
+        if record.roots != before.get(record.id, record.roots):
+            now.reporter.note(f"its pictures are now taken from {', '.join(record.roots)}", "moved")
     return record
 
 

@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from models_backend.contract.run_layout import Unreadable
+from models_backend.library.source_paths import INSIDE, as_text
 
 from .formats import MAX_BYTES
-from .sources import INSIDE, Found, Source, as_text, clutter, place
+from .sources import Found, Source, clutter, place
 
 RATIO = 100
 SMALL = 4 << 20  # members up to this size may be compressed as well as they can

@@ -19,12 +19,11 @@ from models_backend.contract.settings import DataSettings
 from models_backend.library import storage
 from models_backend.library.trouble import explained
 
-from . import archives, cache, doctor, folder, labels, places, recording, side_files, splits, tables
-from .archives import Refused
+from . import cache, doctor, folder, labels, looking, moving, places, recording, side_files, splits, tables
 from .intake import Intake, Spool, batches, targets_for
 from .opening import Opener
 from .pool import Pool
-from .sources import Found, find
+from .sources import Found
 from .watch import Watch
 
 
@@ -43,7 +42,7 @@ def import_paths(
     with explained("the data set cannot be written", str(root), "nothing was added; the sources are untouched"):
         storage.make_folder(home)
         with pool or Pool() as pool, Opener() as opener:
-            found = _look(paths, opener, watch)
+            found = looking.look_below(paths, opener, watch)
             spools = [Spool(t, tempfile.TemporaryFile(dir=home)) for t in targets_for(settings)]  # noqa: SIM115
             try:
                 intake = Intake(found, opener, spools, watch)
@@ -55,26 +54,7 @@ def import_paths(
                     spool.file.close()
 
 
-# ------------------------------------------------------------------------------------------------ looking
-
-
-def _look(paths: Sequence[str | Path], opener: Opener, watch: Watch) -> Found:
-    """All sources, those inside archives too."""
-    found = find(list(paths))
-    watch.count(0)
-    for source in list(found.archives):
-        if source.member:
-            found.ignore(source.name, "archive", "an archive inside an archive is not opened")
-            continue
-        try:
-            before = len(found.archives)
-            archives.find_inside(source, opener.archive(source.path), found)
-            for inner in found.archives[before:]:
-                found.ignore(inner.name, "archive", "an archive inside an archive is not opened")
-        except Refused as refused:
-            found.refuse(source.name, refused.code, refused.reason)
-        watch.count(0)
-    return found
+# ------------------------------------------------------------------------------------------------ words
 
 
 def _words(found: Found, opener: Opener) -> labels.Words:
@@ -114,6 +94,9 @@ def _write(root: Path, paths: Sequence[str | Path], title: str, settings: DataSe
     record = recording.record_of(paths, title, items, classes, attributes, answers)
     report.split_note = split_note
     report.took_s = round(time.perf_counter() - started, 3)
+    there = moving.standing(root, record, items)
+    if there is not None:
+        return moving.take_paths(there, items, record.roots), report
     record = folder.write_dataset(root, record, items, report, lambda path: _write_caches(path, record, settings, intake, good))
     return record, report
 

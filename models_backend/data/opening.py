@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import threading
 
 from models_backend.contract.run_layout import Unreadable
+from models_backend.library.source_paths import parted
 
 from .archives import DAMAGE, Archive, Refused, open_archive
-from .sources import INSIDE, Source, TooLarge, as_path, read_file, why
+from .sources import Source, TooLarge, read_file, why
 
 
 class Opener:
@@ -48,13 +48,8 @@ class Opener:
 
 def source_of(text: str) -> Source:
     """The source that an item's ``source`` names."""
-    at = text.find(INSIDE)
-    while at >= 0:
-        path = as_path(text[:at])
-        if os.path.isfile(path):  # noqa: PTH113  a name of any bytes
-            return Source(path, text, (), text[at + len(INSIDE) :])
-        at = text.find(INSIDE, at + 1)
-    return Source(as_path(text), text, ())
+    path, member = parted(text)
+    return Source(path, text, (), member)
 
 
 def refusal(name: str, refused: Refused) -> Unreadable:

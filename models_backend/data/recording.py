@@ -11,13 +11,14 @@ from models_backend.contract.family import Attribute
 from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import DatasetRecord, DoctorReport, Item, Unreadable
 from models_backend.library.datasets import fingerprint
+from models_backend.library.source_paths import as_text
 
 from . import doctor, labels, noted, own_splits
 from .decoded import Decoded
 from .formats import EXTENSIONS
 from .intake import Intake
 from .places import place_of
-from .sources import Found, as_text
+from .sources import Found
 
 NOTES = 50
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import Item
+from models_backend.library.source_paths import missing
 
 from . import geometry
 from .archives import Refused
@@ -28,7 +29,7 @@ class SourceRows:
     Raises TroubleError that names the source where one is gone, has changed, or cannot be decoded any more."""
 
     def __init__(self, items: list[Item], cut: Cut):
-        self._items, self._cut = [items[position] for position in cut.rows], cut
+        self._all, self._items, self._cut = items, [items[position] for position in cut.rows], cut
 
     def __enter__(self) -> SourceRows:
         self._pool, self._opener = Pool(), Opener()
@@ -57,6 +58,13 @@ class SourceRows:
         try:
             data = self._opener.read(source_of(item.source))
         except Refused as refused:
+            lost = missing(one.source for one in self._all) if refused.code == "gone" else ()
+            if lost:
+                raise TroubleError(
+                    f"{len(lost):,} of {len(self._all):,} pictures are not where they were, and are needed to show them at "
+                    f"{self._cut.target}", lost[0], _KEPT,
+                    "look for them in Data (`import FOLDER --look-for DATA`), or import the folder where it is now",
+                ) from refused  # fmt: skip
             raise TroubleError(
                 f"this source is needed to show the pictures at {self._cut.target}, but {refused.reason}",
                 item.source, _KEPT, "put it back, import the data again, or use a size that is cached",

@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 
 from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import Unreadable
+from models_backend.library.source_paths import as_text
 
 from . import signatures
 from .formats import FOREIGN_EXTENSIONS, MAX_BYTES, PICTURE_EXTENSIONS, sniff
@@ -25,24 +26,7 @@ ARCHIVE_EXTENSIONS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".
 TABLES = ("metadata.jsonl", "metadata.csv")
 SIDE_EXTENSIONS = (".json", ".cap", ".caption", ".txt")  # files beside pictures; the last to be read wins
 TABLE_EXTENSIONS = (".csv", ".tsv", ".jsonl", ".ndjson", ".token")
-INSIDE = "!/"
 _CLUTTER = frozenset((".ds_store", "thumbs.db", "desktop.ini", "__macosx"))
-_ESCAPE = 0xF700  # private-use characters stand for the bytes 0x80 to 0xFF of names that are not UTF-8
-
-
-def as_text(path: str | os.PathLike) -> str:
-    """A path as text that can be stored as UTF-8."""
-    text = os.fspath(path)
-    if text.isascii():
-        return text
-    return "".join(chr(_ESCAPE + ord(c) - 0xDC00) if 0xDC80 <= ord(c) <= 0xDCFF else c for c in text)
-
-
-def as_path(text: str) -> str:
-    """The path that :func:`as_text` was given."""
-    if os.path.lexists(text):
-        return text
-    return "".join(chr(0xDC00 + ord(c) - _ESCAPE) if _ESCAPE + 0x80 <= ord(c) <= _ESCAPE + 0xFF else c for c in text)
 
 
 @dataclass(frozen=True)

@@ -157,6 +157,13 @@ class Engine:
         job = importing.ImportJob(str(self.root), absolute, title=title, settings=importing.plain_settings(settings))
         return await self._imported(job, tell)
 
+    async def look_for(
+        self, dataset: str, paths: Iterable[str | Path], tell: Callable[[Progress], None] | None = None
+    ) -> DatasetRecord:
+        """Looks below paths for the sources of a data set that are gone, and takes their new places."""
+        absolute = tuple(os.path.abspath(p) for p in paths)  # noqa: PTH100
+        return await self._imported(importing.ImportJob(str(self.root), absolute, look_for=dataset), tell)
+
     async def make_builtin(self, name: str, tell: Callable[[Progress], None] | None = None) -> DatasetRecord:
         """The built-in data set of that name ("digits", "shapes:size=32", "points:density=moons"), made if need be."""
         return await self._imported(importing.ImportJob(str(self.root), builtin=name), tell)

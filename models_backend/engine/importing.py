@@ -31,6 +31,7 @@ class ImportJob(msgspec.Struct):
     builtin: str = ""
     title: str = ""
     settings: dict[str, Any] | None = None
+    look_for: str = ""
     source: str = "import"
 
 

@@ -23,7 +23,7 @@ from models_backend.contract.run_layout import (
     RunRecord,
 )
 
-from . import storage
+from . import source_paths, storage
 from .edits import (
     Edits,
     Undo,
@@ -104,6 +104,10 @@ class DatasetFolder:
         if known and of_items(edits) == Edits():
             return report
         return recounted(report, self.items(edits), edits.classes or record.classes)
+
+    def missing(self) -> list[str]:
+        """The sources that are not where they were, those that are read again for other sizes."""
+        return [] if self.imported_record().builtin else source_paths.missing(item.source for item in self.imported())
 
     def edits(self) -> Edits:
         """What was changed after the import."""
@@ -232,6 +236,11 @@ def read_items(path: Path) -> list[Item]:
         raise TroubleError(f"it is damaged: {error}", item, advice="Import the data again") from error
 
 
+def write_items(path: Path, items: Iterable[Item]) -> None:
+    """Write ``items.jsonl``, whole or not at all."""
+    storage.write_bytes(path, b"".join(_encoder.encode(item) + b"\n" for item in items))
+
+
 def fingerprint(items: Iterable[Item]) -> str:
     """sha256 over the items' content hashes, labels, attributes, captions and own splits, in order; its first 16 hex digits are
     the data set's id."""
@@ -256,9 +265,7 @@ def draft(layout: LibraryLayout, dataset: str) -> Iterator[DatasetLayout]:
 
 def finish(inside: DatasetLayout, record: DatasetRecord, items: Iterable[Item], report: DoctorReport | None = None) -> None:
     """Write the record, the items and the report of a data set in the making."""
-    with storage.open_new(inside.items) as file:
-        for item in items:
-            file.write(_encoder.encode(item) + b"\n")
+    write_items(inside.items, items)
     if report is not None:
         storage.write_json(inside.report, report)
     storage.write_json(inside.record, record)

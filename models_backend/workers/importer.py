@@ -35,13 +35,14 @@ from .troubles import trouble_of
 
 class Job(msgspec.Struct):
     """What to bring in: ``paths``, or the name of a ``builtin`` data set. ``settings``: plain DataSettings to cache for as
-    well, or None."""
+    well, or None. ``look_for``: nothing is brought in; that data set's missing sources are looked for below ``paths``."""
 
     library: str
     paths: tuple[str, ...] = ()
     builtin: str = ""
     title: str = ""
     settings: dict[str, Any] | None = None
+    look_for: str = ""
     source: str = "import"
 
 
@@ -67,6 +68,10 @@ def carry_out(job: Job, voice: Voice, stop: threading.Event) -> DatasetRecord:
         from models_backend.data.builtin import make
 
         return make(Path(job.library), job.builtin)
+    if job.look_for:
+        from models_backend.data.moving import look_for
+
+        return look_for(Path(job.library), job.look_for, job.paths, voice.tell, stop.is_set)
     from models_backend.data.pool import Pool
 
     with Pool() as pool:  # the decoders start while this process loads the rest

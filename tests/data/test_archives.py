@@ -53,7 +53,7 @@ def test_an_archive_is_as_good_as_its_folder(library_root, tmp_path, name):
     data = open_data(library_root, record.id, DataSettings(resolution=32))
     assert data.train.count + data.validation.count == 6
     (tmp_path / name).unlink()
-    with pytest.raises(TroubleError, match="not there any more"):
+    with pytest.raises(TroubleError, match="6 of 6 pictures are not where they were"):
         open_data(library_root, record.id, DataSettings(resolution=16))
     assert open_data(library_root, record.id, DataSettings(resolution=32)).spec.shape == (3, 32, 32)
 

@@ -18,9 +18,9 @@ import pytest
 from mixed_pictures import BAD, CLASSES, OTHERS, Mixed, make
 
 from models_backend.contract.run_layout import LibraryLayout
-from models_backend.data.sources import as_text
 from models_backend.library.datasets import DatasetFolder
 from models_backend.library.fsck import fsck
+from models_backend.library.source_paths import as_text
 
 if not hasattr(os, "mkfifo"):
     pytest.skip("bad files of two kinds need a Unix", allow_module_level=True)
