@@ -50,6 +50,7 @@ class Bridge(QObject):
     noticed = Signal(str)  # a plain line for the notice bar
     preview_took = Signal(float)  # how long a live preview took, ms, for the bottom bar
     engine_ready = Signal()
+    closing = Signal()  # what is not written yet is given to the file thread now
 
     def __init__(self, engine: Any = None, loop: asyncio.AbstractEventLoop | None = None):
         super().__init__()
@@ -101,6 +102,7 @@ class Bridge(QObject):
 
     async def close(self) -> None:
         """Cancels what is under way, closes the engine and waits for the file thread."""
+        self.closing.emit()
         for task in list(self._tasks):
             if task is not asyncio.current_task():
                 task.cancel()

@@ -35,6 +35,8 @@ from models_backend.contract.run_layout import (
     Unreadable,
 )
 from models_backend.contract.trace import TraceInfo, TraceStep
+from models_backend.library import datasets
+from models_backend.library.datasets import DatasetFolder
 
 DIGITS = tuple("0123456789")
 
@@ -115,47 +117,10 @@ class ScriptedRun:
         return [self.layout.checkpoint(e.body.step) for e in reversed(self.log) if isinstance(e.body, Saved)]
 
 
-class Edit(msgspec.Struct):
-    """What undoes an edit."""
-
-    captions: dict[int, str]
-    labels: dict[int, int]
-    title: str = ""
-
-
-class ScriptedDataset:
-    """DatasetFolder's API."""
-
-    def __init__(self, layout, record: DatasetRecord, items: list[Item], report: DoctorReport | None):
-        self.layout, self._record, self._items, self._report = layout, record, items, report
-
-    def record(self) -> DatasetRecord:
-        return self._record
-
-    def items(self) -> list[Item]:
-        return [msgspec.structs.replace(item) for item in self._items]
-
-    def report(self) -> DoctorReport | None:
-        return self._report
-
-    def edit(self, index: int, caption: str | None = None, label: int | None = None) -> Edit:
-        return self.edit_many({} if caption is None else {index: caption}, {} if label is None else {index: label})
-
-    def edit_many(self, captions: dict[int, str] | None = None, labels: dict[int, int] | None = None) -> Edit:
-        captions, labels = captions or {}, labels or {}
-        back = Edit({i: self._items[i].caption for i in captions}, {i: self._items[i].label for i in labels})
-        for index, caption in captions.items():
-            self._items[index].caption = caption
-        for index, label in labels.items():
-            self._items[index].label = label
-        return back
-
-    def rename(self, title: str) -> Edit:
-        back, self._record = Edit({}, {}, self._record.title), msgspec.structs.replace(self._record, title=title)
-        return back
-
-    def undo(self, token: Edit) -> Edit:
-        return self.rename(token.title) if token.title else self.edit_many(token.captions, token.labels)
+def stored_dataset(layout, record: DatasetRecord, items: list[Item], report: DoctorReport) -> DatasetFolder:
+    """A data set in its folder, whose caches are there already."""
+    datasets.finish(layout, record, items, report)
+    return DatasetFolder(layout)
 
 
 class ScriptedSample:
@@ -184,7 +149,7 @@ class ScriptedLibrary:
     def __init__(self, root: Path, populated: bool = True):
         self.layout = LibraryLayout(root)
         self.folders: dict[str, ScriptedRun] = {}
-        self.sets: dict[str, ScriptedDataset] = {}
+        self.sets: dict[str, DatasetFolder] = {}
         self.made: dict[str, ScriptedSample] = {}
         self.trashed: dict[str, tuple] = {}
         self.queue: list[JobRecord] = []
@@ -224,7 +189,7 @@ class ScriptedLibrary:
     def run(self, run: str) -> ScriptedRun:
         return self._get(self.folders, run, "run")
 
-    def dataset(self, dataset: str) -> ScriptedDataset:
+    def dataset(self, dataset: str) -> DatasetFolder:
         return self._get(self.sets, dataset, "data set")
 
     def sample(self, sample: str) -> ScriptedSample:
@@ -258,7 +223,7 @@ class ScriptedLibrary:
         layout = self.layout.dataset(key)
         layout.cache.mkdir(parents=True, exist_ok=True)
         save_cache(layout.cache, "thumbs", discs(count, size))
-        self.sets[key] = ScriptedDataset(layout, record, items, report)
+        self.sets[key] = stored_dataset(layout, record, items, report)
         return record
 
     def add_points(self, title: str, builtin: str = "") -> DatasetRecord:
@@ -267,7 +232,7 @@ class ScriptedLibrary:
         layout = self.layout.dataset(key)
         layout.cache.mkdir(parents=True, exist_ok=True)
         save_cache(layout.cache, "points", items_of(DataSpec("points", (2,)), 20_000))
-        self.sets[key] = ScriptedDataset(layout, record, [], DoctorReport(20_000, 20_000, train=18_000, validation=2_000))
+        self.sets[key] = stored_dataset(layout, record, [], DoctorReport(20_000, 20_000, train=18_000, validation=2_000))
         return record
 
     def add_builtin(self, name: str) -> DatasetRecord:

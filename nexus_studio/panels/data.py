@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QStackedWidget, QWidget
 
-from models_backend.contract.run_layout import DatasetRecord
+from models_backend.contract.run_layout import LEFT_OUT, DatasetRecord
 
 from ..commands import Command
 from ..state.session import Session
@@ -95,6 +95,7 @@ class DataPanel(Workspace):
         return [
             Command("data.rename", "Rename the data set", self.list.rename, "Data", "", "edit", chosen),
             Command("data.caption", "Edit the caption", self.items.edit_current, "Data", "", "text", chosen),
+            *self._leaving_out(),
             Command("data.find", "Find items", self.items.focus_search, "Data", "Ctrl+F", "search", chosen),
             Command("data.train", "Train on this data set", self._train, "Data", "", "train", chosen),
             Command(
@@ -102,6 +103,14 @@ class DataPanel(Workspace):
             ),
             Command("data.report", "Show or hide the report", lambda: self._toggle("data.report"), "Data", "", "health"),
         ]
+
+    def _leaving_out(self) -> list[Command]:
+        actions = (
+            ("leave_out", self.tr("Leave the selected items out, or take them in again"), self.items.leave_out_chosen),
+            ("leave_out_uncaptioned", self.tr("Leave out all items without a caption"), self.items.leave_out_uncaptioned),
+            ("left_out", self.tr("Show what is left out"), lambda: self.items.show_only("split", LEFT_OUT)),
+        )
+        return [Command(f"data.{key}", text, act, "Data", "", "remove", self._has_dataset) for key, text, act in actions]
 
     def _has_dataset(self) -> bool:
         return self.session.datasets.current_record is not None

@@ -3,81 +3,46 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QPoint, QRect, Qt
-from PySide6.QtWidgets import QLineEdit, QMenu, QStackedWidget, QWidget
+from PySide6.QtGui import QKeySequence
+from PySide6.QtWidgets import QLineEdit, QMenu, QStackedWidget, QToolTip, QWidget
 
-from models_backend.contract.run_layout import DatasetRecord, Item
+from models_backend.contract.run_layout import LEFT_OUT, DatasetRecord, Item
 
 from .. import theme
 from ..forms.editors import Pick
-from ..pieces import Header, column, icon_button, label
+from ..pieces import Header, button, column, icon_button, label
 from ..shell.words import count
 from ..state.cached_rows import open_pictures, open_rows
 from ..state.session import Session
 from ..viewers.image_grid import ImageGrid
 from ..viewers.points_view import PointsView
+from .data_captions import CaptionField
+from .data_classes import ask_new_class
 from .data_thumbs import Thumbnails
+from .data_tips import tip
 
 SHOWN = (("all", "All items"), ("train", "Training"), ("validation", "Validation"), ("duplicates", "Duplicates"),
-         ("uncaptioned", "Without a caption"), ("unlabelled", "Without a class"))  # fmt: skip
+         ("uncaptioned", "Without a caption"), ("unlabelled", "Without a class"), (LEFT_OUT, "Left out"))  # fmt: skip
 POINTS_SHOWN = 100_000
+CAPTION_PX = 340  # the field for a caption is at least so wide
 
 
 def fits(item: Item, shown: str) -> bool:
-    """Whether an item belongs to what is shown: a key of SHOWN, or "class:3"."""
+    """Whether an item belongs to what is shown: a key of SHOWN, or "class:3". What is left out is seen on its own only."""
+    if shown == LEFT_OUT or item.split == LEFT_OUT:
+        return shown == item.split
     if shown.startswith("class:"):
         return item.label == int(shown[6:])
     tests = {"train": item.split == "train", "validation": item.split == "validation", "duplicates": item.duplicate_of >= 0,
-             "uncaptioned": not item.caption, "unlabelled": item.label < 0}  # fmt: skip
+             "uncaptioned": not item.caption.strip(), "unlabelled": item.label < 0}  # fmt: skip
     return tests.get(shown, True)
 
 
-class CaptionField(QLineEdit):
-    """The caption of one item, over its tile: Enter keeps, Escape leaves it, Tab goes on to the next."""
-
-    def __init__(self, page: ItemsPage):
-        super().__init__(page.grid.viewport())
-        self._page, self.position = page, -1
-        self.setAccessibleName(self.tr("Caption"))
-        self.hide()
-
-    def open(self, position: int, text: str, place: QRect) -> None:
-        """Shows the field over a tile."""
-        self.position = position
-        self.setText(text)
-        self.setGeometry(place)
-        self.show()
-        self.setFocus()
-        self.selectAll()
-
-    def keep(self) -> None:
-        """Closes the field and keeps what was written."""
-        position, self.position = self.position, -1
-        self.hide()
-        if position >= 0:
-            self._page.set_caption(position, self.text().strip())
-
-    def keyPressEvent(self, event) -> None:
-        if event.key() == Qt.Key.Key_Escape:
-            self.position = -1
-            self.hide()
-            self._page.grid.setFocus()
-        elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
-            self.keep()
-            self._page.grid.setFocus()
-        else:
-            super().keyPressEvent(event)
-
-    def event(self, event) -> bool:
-        if event.type() == event.Type.KeyPress and event.key() in (Qt.Key.Key_Tab, Qt.Key.Key_Backtab):
-            step, position = (1 if event.key() == Qt.Key.Key_Tab else -1), self.position
-            self.keep()
-            self._page.edit(position + step)
-            return True
-        return super().event(event)
-
-    def focusOutEvent(self, event) -> None:
-        super().focusOutEvent(event)
-        self.keep()
+def with_originals(items: list[Item], found: list[int]) -> list[int]:
+    """Copies and look-alikes, each group behind the item that it is like."""
+    first = {items[n].duplicate_of for n in found if items[n].split != LEFT_OUT}
+    group = {n: items[n].duplicate_of if items[n].duplicate_of >= 0 else n for n in {*found, *first}}
+    return sorted(group, key=lambda n: (group[n], n))
 
 
 class ItemsPage(QWidget):
@@ -89,6 +54,7 @@ class ItemsPage(QWidget):
         self.record: DatasetRecord | None = None
         self.items: list[Item] = []
         self.shown: list[int] = []
+        self._classes_shown: tuple[str, ...] = ()
         self.thumbs = Thumbnails(session)
         self.grid = ImageGrid(tile_px=88, hint=self.tr("No item fits the filter."))
         self.grid.setAccessibleName(self.tr("Items"))
@@ -115,7 +81,9 @@ class ItemsPage(QWidget):
         self.filter.setMinimumContentsLength(11)
         self._smaller = icon_button("remove", self.tr("Smaller"), lambda: self.grid.zoom(1 / 1.25))
         self._larger = icon_button("add", self.tr("Larger"), lambda: self.grid.zoom(1.25))
-        for widget in (self.found, self.filter, self.search, self._smaller, self._larger):
+        self.back = button(self.tr("Take all in again"), "link", lambda: self.leave_out(list(self.shown), False))
+        self.back.hide()
+        for widget in (self.found, self.back, self.filter, self.search, self._smaller, self._larger):
             self.header.corner.addWidget(widget)
 
     def _connect(self) -> None:
@@ -125,6 +93,7 @@ class ItemsPage(QWidget):
         self.grid.context_requested.connect(self._menu)
         self.grid.scrolled.connect(self.caption.keep)
         self.grid.current_changed.connect(self._keep_place)
+        self.grid.viewport().installEventFilter(self)
         self.thumbs.arrived.connect(self._arrived)
 
     # ------------------------------------------------------------------------------------------ loading
@@ -136,6 +105,9 @@ class ItemsPage(QWidget):
         if record is None:
             return
         self.header.set_title(record.title)
+        if same and self.filter.count() and self._classes_shown != record.classes:
+            self._fill_filter(record)
+            self._narrow()
         if not same:
             self._clear(record)
             self._session.bridge.spawn(self._load(record))
@@ -157,6 +129,7 @@ class ItemsPage(QWidget):
             self.filter.addItem(text, key)
         for position, name in enumerate(record.classes[:200]):
             self.filter.addItem(f"Class: {name}", f"class:{position}")
+        self._classes_shown = record.classes
         kept = self._session.preferences.get(f"data/shown/{record.id}", "all")
         self.filter.setCurrentIndex(max(0, self.filter.findData(kept)))
         self.filter.blockSignals(False)
@@ -207,6 +180,7 @@ class ItemsPage(QWidget):
         if self.record is not None and self.items:
             self._session.preferences.set(f"data/shown/{self.record.id}", None if shown == "all" else shown)
         found = [n for n, item in enumerate(self.items) if fits(item, shown)]
+        found = with_originals(self.items, found) if shown == "duplicates" else found
         if words:
             texts = {n: f"{self.items[n].source} {self.items[n].caption} {self.class_name(n)}".lower() for n in found}
             found = [n for n in found if all(word in texts[n] for word in words)]
@@ -215,8 +189,10 @@ class ItemsPage(QWidget):
             self.grid.set_source(len(found), lambda n: self.thumbs.picture(self.shown[n]), self._caption)
             self.grid.set_badges(self._badge)
         self.grid.viewport().update()
-        all_shown = len(found) == len(self.items)
+        kept = sum(item.split != LEFT_OUT for item in self.items)
+        all_shown = shown == "all" and len(found) == kept
         self.found.setText("" if all_shown else f"{count(len(found), 'item', 'items')} of {len(self.items):,}")
+        self.back.setVisible(shown == LEFT_OUT and bool(found))
 
     def show_only(self, kind: str, which: str) -> None:
         """Shows the items of a class, of a part of the split, or the duplicates."""
@@ -240,7 +216,11 @@ class ItemsPage(QWidget):
         if not 0 <= position < len(self.shown):
             return ""
         index = self.shown[position]
-        return self.items[index].caption or self.class_name(index)
+        item = self.items[index]
+        if self.filter.currentData() == "duplicates" and item.duplicate_of >= 0:
+            source = self.items[item.duplicate_of].source.replace("\\", "/").rpartition("/")[2]
+            return self.tr("copy of {0}").format(source) if item.exact else self.tr("like {0}").format(source)
+        return item.caption or self.class_name(index)
 
     def _badge(self, position: int) -> str:
         if not 0 <= position < len(self.shown):
@@ -261,9 +241,13 @@ class ItemsPage(QWidget):
             return
         self.grid.set_current(position, select=True)
         tile = self.grid.tile_rect(position)
-        place = QRect(tile.left() - 2, tile.bottom() - 3, max(tile.width() + 4, 150), 26)
-        place.moveRight(min(place.right(), self.grid.viewport().width() - 2))
-        self.caption.open(position, self.items[self.shown[position]].caption, place)
+        text, room = self.items[self.shown[position]].caption, self.grid.viewport().width() - 4
+        wanted = max(theme.px(CAPTION_PX), self.caption.fontMetrics().horizontalAdvance(text) + theme.px(40))
+        place = QRect(tile.left() - 2, tile.bottom() - 3, min(room, max(tile.width() + 4, wanted)), theme.px(26))
+        place.moveRight(min(place.right(), room))
+        place.moveLeft(max(place.left(), 2))
+        place.moveBottom(min(place.bottom(), self.grid.viewport().height() - 2))
+        self.caption.open(position, text, place)
 
     def edit_current(self) -> None:
         """Opens the caption of the current item, the first where there is none."""
@@ -281,6 +265,47 @@ class ItemsPage(QWidget):
         if changed:
             self._edit(f"Change the class of {count(len(changed), 'item', 'items')}", labels=changed)
 
+    def leave_out(self, indices: list[int], out: bool = True) -> None:
+        """Leaves items out of training and of what is held out, or takes them in again, as one edit that can be undone."""
+        changed = {n: out for n in indices if (self.items[n].split == LEFT_OUT) != out}
+        if changed and self.record is not None:
+            many = count(len(changed), "item", "items")
+            self._edit(f"Leave out {many}" if out else f"Take {many} in again", left_out=changed)
+
+    def chosen(self) -> list[int]:
+        """The positions of the selected items, of the current one where none is."""
+        places = list(self.grid.selection()) or [self.grid.current()]
+        return [self.shown[n] for n in places if 0 <= n < len(self.shown)]
+
+    def leave_out_chosen(self) -> None:
+        """Leaves the selected items out; where all of them are, takes them in again."""
+        chosen = self.chosen()
+        if chosen:
+            self.leave_out(chosen, not all(self.items[n].split == LEFT_OUT for n in chosen))
+
+    def leave_out_uncaptioned(self) -> None:
+        """Leaves out every item without a caption."""
+        if self.record is not None:
+            session = self._session
+            session.bridge.spawn(session.datasets.leave_out_uncaptioned(session.undo, self.record.id))
+
+    def keyPressEvent(self, event) -> None:
+        if event.key() in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace) and self.views.currentWidget() is self.grid:
+            self.leave_out_chosen()
+        else:
+            super().keyPressEvent(event)
+
+    def eventFilter(self, watched, event) -> bool:
+        if event.type() == event.Type.ToolTip and watched is self.grid.viewport() and self.record is not None:
+            place = self.grid.index_at(event.pos())
+            if 0 <= place < len(self.shown):
+                index = self.shown[place]
+                QToolTip.showText(event.globalPos(), tip(self.record, self.items, index, self.thumbs.picture(index)), self.grid)
+            else:
+                QToolTip.hideText()
+            return True
+        return super().eventFilter(watched, event)
+
     def _edit(self, text: str, **changes) -> None:
         self._session.datasets.edit(self._session.undo, self.record.id, text, **changes)
 
@@ -290,10 +315,25 @@ class ItemsPage(QWidget):
         chosen = [self.shown[n] for n in self.grid.selection()] or [self.shown[position]]
         menu = QMenu(self)
         menu.addAction(self.tr("Edit the caption")).triggered.connect(lambda _on=False: self.edit(position))
-        if self.record.classes:
-            classes = menu.addMenu(f"Class of {count(len(chosen), 'item', 'items')}")
-            for number, name in enumerate(self.record.classes[:60]):
-                classes.addAction(name).triggered.connect(lambda _on=False, number=number: self.set_class(chosen, number))
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        classes = menu.addMenu(f"Class of {count(len(chosen), 'item', 'items')}")
+        for number, name in enumerate(self.record.classes[:60]):
+            classes.addAction(name.replace("&", "&&")).triggered.connect(
+                lambda _on=False, number=number: self.set_class(chosen, number)
+            )
+        classes.addSeparator()
+        classes.addAction(self.tr("New class…")).triggered.connect(
+            lambda _on=False: ask_new_class(self, self._session, self.record, chosen)
+        )
+        out = all(self.items[n].split == LEFT_OUT for n in chosen)
+        many = count(len(chosen), "item", "items")
+        leave = menu.addAction(f"Take {many} in again" if out else f"Leave {many} out")
+        leave.setShortcut(QKeySequence(Qt.Key.Key_Delete))
+        leave.triggered.connect(lambda _on=False: self.leave_out(chosen, not out))
+        if not out and any(not one.caption.strip() for one in self.items) and self.record.captioned:
+            menu.addAction(self.tr("Leave out all without a caption")).triggered.connect(
+                lambda _on=False: self.leave_out_uncaptioned()
+            )
         item = self.items[self.shown[position]]
         if item.duplicate_of >= 0:
             menu.addAction(self.tr("Show what it duplicates")).triggered.connect(

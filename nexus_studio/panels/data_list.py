@@ -45,7 +45,7 @@ class DatasetModel(QAbstractListModel):
         if role == Qt.ItemDataRole.UserRole:
             return record
         if role == Qt.ItemDataRole.AccessibleTextRole:
-            return f"{record.title}, {dataset_size(record.modality, record.count, record.shape)}"
+            return f"{record.title}, {dataset_size(record.modality, record.kept, record.shape)}"
         return "\n".join(record.roots) if role == Qt.ItemDataRole.ToolTipRole and record.roots else None
 
     def flags(self, index: QModelIndex) -> Qt.ItemFlag:
@@ -93,7 +93,7 @@ class DatasetPainter(QStyledItemDelegate):
 
     def _words(self, painter: QPainter, place: QRect, record: DatasetRecord) -> None:
         lines = ((record.title, theme.font("text", 12, 600), "text"),
-                 (dataset_size(record.modality, record.count, record.shape), theme.font("text", 11), "text2"))  # fmt: skip
+                 (dataset_size(record.modality, record.kept, record.shape), theme.font("text", 11), "text2"))  # fmt: skip
         top = place.center().y() - sum(QFontMetrics(font).height() for _, font, _ in lines) // 2
         for text, font, tint in lines:
             metrics = QFontMetrics(font)

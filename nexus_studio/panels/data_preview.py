@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from models_backend.contract.fields import describe
 from models_backend.contract.run_layout import DatasetRecord
 from models_backend.contract.settings import DataSettings
+from models_backend.library.showing import first_settings
 
 from ..fitting import scrolled
 from ..forms.form import SettingsForm
@@ -25,11 +26,6 @@ if TYPE_CHECKING:
 
 MOST = 24
 THUMB = 64
-
-
-def settings_key(dataset: str) -> str:
-    """The preference under which the data settings of a data set are kept; Train begins with them."""
-    return f"data/settings/{dataset}"
 
 
 class ModelView(QWidget):
@@ -53,6 +49,7 @@ class ModelView(QWidget):
         layout.setStretch(1, 1)
         self.setLayout(layout)
         self.form.changed.connect(self._changed)
+        session.datasets.settings_changed.connect(self._follow)
 
     def show_dataset(self, record: DatasetRecord | None) -> None:
         """Shows the first items of a data set."""
@@ -61,14 +58,21 @@ class ModelView(QWidget):
         self._record = record
         if record.modality == "points":
             return
-        kept = self._session.preferences.get(settings_key(record.id))
-        self.form.set_values(kept or first_settings(record))
+        self.form.set_values(self._session.datasets.settings(record.id))
         self._load()
 
     def _changed(self) -> None:
         if self._record is not None and self.form.valid:
-            self._session.preferences.set(settings_key(self._record.id), self.form.values())
+            self._session.datasets.set_settings(self._session.undo, self._record.id, self.form.values())
             self._load()
+
+    def _follow(self, dataset: str) -> None:
+        """The settings were changed in Train, by undo, or by another process."""
+        if self._record is not None and dataset == self._record.id and self._record.modality != "points":
+            values = self._session.datasets.settings(dataset)
+            if values != self.form.values():
+                self.form.set_values(values)
+                self._load()
 
     def _load(self) -> None:
         self._session.bridge.spawn(self._read(self._record, self.form.values()))
@@ -92,17 +96,13 @@ class ModelView(QWidget):
         self.images = images
         self.pictures.set_source(len(images), lambda n: self.images[n])
         words = [f"{side} × {side}", "grey" if grey else "rgb"]
+        begins = first_settings(self._record)["resolution"]
+        words += [f"begins at {begins}"] if side != begins else []
         if not exact and (side > THUMB or values["crop"] != "centre"):
-            words.append(f"from centred {THUMB} px thumbnails until a run has cached this")
+            words.append("drawn from small previews; a run prepares the pictures themselves")
         elif values["buckets"] > 1:
             words.append(f"in training up to {values['buckets']} shapes")
         self.note.emit(" · ".join(words))
-
-
-def first_settings(record: DatasetRecord) -> dict:
-    """Settings to begin with: the data's own size where it is small and square."""
-    side = record.shape[-1] if len(record.shape) == 3 and record.shape[1] == record.shape[2] else 32
-    return {"resolution": side if side <= THUMB else 32}
 
 
 def seen(image: QImage, side: int, grey: bool) -> QImage:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 
-from PySide6.QtCore import QAbstractListModel, QModelIndex, QRect, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QAbstractListModel, QModelIndex, QPoint, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QFontMetrics, QGuiApplication, QPainter
-from PySide6.QtWidgets import QGridLayout, QListView, QStyledItemDelegate, QWidget
+from PySide6.QtWidgets import QGridLayout, QListView, QMenu, QStyledItemDelegate, QWidget
 
-from models_backend.contract.run_layout import DatasetRecord, DoctorReport, Unreadable
+from models_backend.contract.run_layout import LEFT_OUT, DatasetRecord, DoctorReport, Unreadable
 
 from .. import theme
 from ..pieces import Card, button, column, icon_button, label, row, section, set_role
 from ..shell.words import count, duration
 from ..state.session import Session
+from .data_classes import ask_class_name, ask_new_class
+from .data_gaps import CaptionGap
 from .data_suits import SuitsList
 
 MOST_CLASSES, MOST_SIZES, MOST_NOTES, MOST_LINES = 24, 5, 3, 5
@@ -73,6 +75,7 @@ class ClassBars(QWidget):
     """One row a class: name, bar, count. Clicking a row asks for its items."""
 
     chosen = Signal(str)
+    menu_asked = Signal(str, QPoint)
 
     def __init__(self) -> None:
         super().__init__()
@@ -96,9 +99,18 @@ class ClassBars(QWidget):
         self.update()
 
     def mousePressEvent(self, event) -> None:
-        at = int(event.position().y() // theme.px(18))
-        if 0 <= at < len(self._classes):
-            self.chosen.emit(self._classes[at][0])
+        name = self.name_at(event.position().toPoint())
+        if name and event.button() == Qt.MouseButton.LeftButton:
+            self.chosen.emit(name)
+
+    def contextMenuEvent(self, event) -> None:
+        if name := self.name_at(event.pos()):
+            self.menu_asked.emit(name, event.globalPos())
+
+    def name_at(self, place: QPoint) -> str:
+        """The class in whose row a point lies, or ""."""
+        at = int(place.y() // theme.px(18))
+        return self._classes[at][0] if 0 <= at < len(self._classes) else ""
 
     def paintEvent(self, event) -> None:
         painter = QPainter(self)
@@ -202,13 +214,20 @@ class ReportPage(QWidget):
         super().__init__()
         self._session, self._record = session, None
         self.report: DoctorReport | None = None
+        self.gap = CaptionGap(session, for_training=False)
+        self.left_out = button("", "link", lambda: self.filter_asked.emit("split", LEFT_OUT))
         self.figures = {key: Figure(name) for key, name in (
             ("imported", self.tr("imported")), ("unreadable", self.tr("unreadable")),
             ("duplicates", self.tr("duplicates")), ("captions", self.tr("captions")))}  # fmt: skip
         self.split, self.classes, self.unread = SplitBar(), ClassBars(), Unread()
         self.sizes, self.notes, self.suits = label("", "mono", wrap=True), label("", "label", wrap=True), SuitsList(session)
+        self.add_class = button(self.tr("New class…"), "link", lambda: ask_new_class(self, session, self._record))
+        self.add_class.setToolTip(self.tr("Make a class; items are put into it from their menu"))
         self._build()
         self.classes.chosen.connect(lambda name: self.filter_asked.emit("class", name))
+        self.classes.menu_asked.connect(self._class_menu)
+        self.gap.show_asked.connect(lambda: self.filter_asked.emit("split", "uncaptioned"))
+        session.datasets.report_read.connect(self._take_report)
         self.suits.filled.connect(self._heads["suits"].setVisible)
 
     def _build(self) -> None:
@@ -228,8 +247,11 @@ class ReportPage(QWidget):
         self._unread_head, self._unread_title = QWidget(), section("")
         self._unread_head.setLayout(row(self._unread_title, None, copy))
         self._more = button("", "link", self._show_all_notes)
+        self._class_head = QWidget()
+        self._class_head.setLayout(row(self._heads["classes"], None, self.add_class))
         heads = self._heads
-        lines = [cards, self._unread_head, self._view, heads["split"], self.split, heads["classes"], self.classes]
+        lines = [cards, self.gap, self._unread_head, self._view, heads["split"], self.split, row(self.left_out, None)]
+        lines += [self._class_head, self.classes]
         lines += [
             heads["sizes"],
             self.sizes,
@@ -254,13 +276,28 @@ class ReportPage(QWidget):
         self._show_suitable()
 
     async def _load(self, record: DatasetRecord) -> None:
-        report = await self._session.datasets.report(record.id)
-        if self._record is not None and self._record.id == record.id and report is not None:
-            self.show_report(record, report)
+        await self._session.datasets.report(record.id)
+
+    def _take_report(self, dataset: str) -> None:
+        record = self._session.datasets.get(dataset)
+        if self._record is not None and self._record.id == dataset and record is not None:
+            self._record = record
+            self.show_report(record, self._session.datasets.reports[dataset])
+
+    def _class_menu(self, name: str, place: QPoint) -> None:
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.addAction(self.tr("Show its items"), lambda: self.filter_asked.emit("class", name))
+        menu.addAction(self.tr("Rename…"), lambda: ask_class_name(self, self._session, self._record, name))
+        menu.popup(place)
 
     def show_report(self, record: DatasetRecord, report: DoctorReport) -> None:
         """Shows a report."""
         self.report = report
+        self.gap.show_dataset(record)
+        self.left_out.setText(self.tr("{0} left out").format(f"{report.left_out:,}"))
+        self.left_out.setVisible(report.left_out > 0)
+        self._class_head.setVisible(record.modality == "image" or bool(report.labels))
         self._show_figures(report)
         self._show_suitable()
         self.split.show_split(report.train, report.validation)
@@ -273,7 +310,7 @@ class ReportPage(QWidget):
         lines = len(self.unread.lines)
         self._unread_title.setText(self.tr("Not imported").upper() + f"  {lines:,}")
         self._view.setFixedHeight(min(lines, MOST_LINES) * theme.px(UNREAD_ROW) + 4)
-        for widget, seen in ((self.classes, bool(report.labels)), (self._heads["classes"], bool(report.labels)),
+        for widget, seen in ((self.classes, bool(report.labels)), (self._heads["classes"], True),
                              (self.sizes, bool(sizes)), (self._heads["sizes"], bool(sizes)),
                              (self.notes, bool(self.notes.text())), (self._heads["notes"], bool(self.notes.text())),
                              (self._unread_head, lines > 0), (self._view, lines > 0)):  # fmt: skip
@@ -282,11 +319,13 @@ class ReportPage(QWidget):
     def _show_figures(self, report: DoctorReport) -> None:
         bad, twins = len(report.unreadable), report.exact_duplicates + report.near_duplicates
         took = f"in {duration(report.took_s)}" if report.took_s >= 1 else ""
-        self.figures["imported"].show_number(report.imported, took or f"of {report.found:,} found")
+        kept = report.imported - report.left_out
+        out = f"{report.left_out:,} left out" if report.left_out else ""
+        self.figures["imported"].show_number(kept, out or took or f"of {report.found:,} found")
         self.figures["unreadable"].show_number(bad, "listed below" if bad else "all could be read", "warn" if bad else "ok")
         exact = f"{report.exact_duplicates:,} exact, {report.near_duplicates:,} near" if twins else "none"
         self.figures["duplicates"].show_number(twins, exact, "warn" if twins else "")
-        share = f"{100 * report.captioned / max(1, report.imported):.0f} % of items" if report.captioned else "none"
+        share = f"{100 * report.captioned / max(1, kept):.0f} % of items" if report.captioned else "none"
         self.figures["captions"].show_number(report.captioned, share)
 
     def _show_notes(self, notes: list[str], most: int = MOST_NOTES) -> None:
@@ -313,7 +352,9 @@ class ReportPage(QWidget):
 
     def _show_suitable(self) -> None:
         report = self.report
-        self.suits.show_dataset(self._record, report.captioned / max(1, report.imported) if report is not None else None)
+        self.suits.show_dataset(
+            self._record, report.captioned / max(1, report.imported - report.left_out) if report is not None else None
+        )
 
     def _copy_unread(self) -> None:
         lines = [f"{shown_name(line.source)}\t{line.code}\t{line.reason}" for line in self.unread.lines]

@@ -235,6 +235,7 @@ class TrainPanel(Workspace):
         """Start (or queue) what is set up."""
         if not self.setup.problems():
             self.budget.cancel()
+            self.session.datasets.keep_settings()
             self.actions_of_runs.start(self.setup.wish(), front)
             self.setup.title.clear()
 

@@ -10,23 +10,22 @@ from PySide6.QtWidgets import QLineEdit, QVBoxLayout, QWidget
 from models_backend.contract import fields
 from models_backend.contract.family import FamilyDescription, Preset, follows, starting_preset
 from models_backend.contract.messages import Budget
-from models_backend.contract.settings import DataSettings, TrainingSettings
+from models_backend.contract.settings import TrainingSettings
 from models_backend.contract.suiting import facts, lacking
+from models_backend.library.showing import DATA, shape_of, spec_of
 
 from .. import pieces
 from ..forms.editors import Pick
 from ..state.session import Session
 from ..viewers.modality import SHOWN
+from .data_gaps import CaptionGap
 from .train_forms import NEW, FormSection, PartChooser
 
 TRAINING = fields.describe(TrainingSettings, "training")
-DATA = fields.describe(DataSettings, "data")
 #: The training fields that most runs change; the others stand in a section of their own.
 MAIN = ("steps", "batch_size", "learning_rate", "ema", "precision", "compile", "seed", "preview_every")
 MORE = tuple(field.name for field in TRAINING.fields if field.name not in MAIN)
 SETTLED_MS = 1200
-#: A picture data set is first shown to the model at its own size up to this side.
-OWN_SIZE_UP_TO = 64
 
 
 class RunSetup(QWidget):
@@ -57,11 +56,12 @@ class RunSetup(QWidget):
         self.training = FormSection(self.tr("Training"), TRAINING, self._runs, MAIN)
         self.more = FormSection(self.tr("More training settings"), TRAINING, self._runs, MORE)
         self.data = FormSection(self.tr("Data"), DATA, self._runs)
+        self.shown, self.gap = pieces.label("", "hint", wrap=True), CaptionGap(self._session, for_training=True)
         self._parts, self._config = QVBoxLayout(), QVBoxLayout()
         self._parts.setSpacing(6)
         self._choose = pieces.label(self.tr("Choose a model on the left."), "hint", wrap=True)
         preset, title = pieces.form_line(self.tr("Preset"), self.preset), pieces.form_line(self.tr("Title"), self.title)
-        top = pieces.column(preset, self.note, title, self.follows, self._parts, spacing=6)
+        top = pieces.column(preset, self.note, title, self.follows, self.gap, self.shown, self._parts, spacing=6)
         sections = (self.training, self.more, self.data)
         self._whole = QWidget()
         self._whole.setLayout(pieces.column(top, self._config, *sections, None, spacing=10))
@@ -70,8 +70,11 @@ class RunSetup(QWidget):
     def _connect(self) -> None:
         session = self._session
         self.preset.activated.connect(lambda _: self.take_preset())
-        for section in (self.training, self.more, self.data):
+        for section in (self.training, self.more):
             section.changed.connect(self._soon)
+        self.data.changed.connect(self._set_data)
+        session.datasets.settings_changed.connect(self._follow_data)
+        session.datasets.report_read.connect(lambda _: self._show_labels())
         session.catalogue.current_changed.connect(lambda _: self.show_family())
         session.catalogue.changed.connect(self._renew)
         session.datasets.current_changed.connect(lambda _: self._take_dataset())
@@ -166,7 +169,7 @@ class RunSetup(QWidget):
         if key == "config":
             return fields.merged(fields.defaults(self.family.config), preset.config if preset else {})
         if key == "data":
-            return fields.merged(fields.defaults(DATA), self._own_size())
+            return self._session.datasets.settings(self._session.datasets.current)
         return fields.merged(fields.defaults(TRAINING), self._many_together() | (preset.training if preset else {}))
 
     def _many_together(self) -> dict[str, Any]:
@@ -175,10 +178,35 @@ class RunSetup(QWidget):
         most = next(int(field.high) for field in TRAINING.fields if field.name == "preview_count")
         return {"preview_count": most} if data is not None and data.modality in SHOWN and SHOWN[data.modality].together else {}
 
-    def _own_size(self) -> dict[str, Any]:
-        data = self._session.datasets.current_record
-        side = data.shape[-1] if data is not None and len(data.shape) == 3 else 0
-        return {"resolution": int(side)} if 8 <= side <= OWN_SIZE_UP_TO else {}
+    def _set_data(self) -> None:
+        """How models see the data is kept with them: the Data panel shows the same, and so will the next run."""
+        if not self.data.problems():
+            datasets = self._session.datasets
+            datasets.set_settings(self._session.undo, datasets.current, self.data.values())
+        self._soon()
+
+    def _follow_data(self, dataset: str) -> None:
+        datasets = self._session.datasets
+        if dataset == datasets.current and self.family is not None:
+            if self.data.values() != datasets.settings(dataset):
+                self.data.set_values(datasets.settings(dataset))
+            self._show_labels()
+            self._soon()
+
+    def _show_labels(self) -> None:
+        """What of the labels is learned, what is left aside, and at which size the pictures are seen."""
+        datasets = self._session.datasets
+        data = datasets.current_record
+        if data is None or self.family is None:
+            return
+        settings = datasets.settings(data.id)
+        said = follows(self.family.conditions, spec_of(data, settings, shape_of(data, settings), ""))
+        self.follows.setText(said)
+        self.follows.setVisible(bool(said))
+        self.gap.show_dataset(data, self.family.conditions)
+        side = settings.get("resolution")
+        self.shown.setText(self.tr("Pictures are seen at {0} × {0} px, as the Data panel shows them.").format(side))
+        self.shown.setVisible(self._pictures())
 
     def take_preset(self, config: bool = True) -> None:
         """Put the chosen preset into the forms."""
@@ -196,8 +224,13 @@ class RunSetup(QWidget):
         self._session.catalogue.set_current(record.family)
         self._session.datasets.set_current(record.dataset)
         self.preset.setCurrentIndex(max(0, self.preset.findData(record.preset)))
-        given = {"config": (record.config, config), "data": (record.data, None)}
+        self._session.datasets.set_settings(
+            self._session.undo, record.dataset, fields.merged(self._session.datasets.settings(record.dataset), record.data)
+        )
+        given = {"config": (record.config, config)}
         for key, section in self.sections.items():
+            if key == "data":
+                continue
             kept, changes = given.get(key, (record.training, training))
             section.set_values(fields.merged(fields.merged(self._starting(key), kept), changes or {}))
         for name, part in record.parts.items():
@@ -209,11 +242,12 @@ class RunSetup(QWidget):
         if self.family is not None:
             self._offer_title()
             data = self._session.datasets.current_record
-            said = follows(self.family.conditions, data) if data else ""
-            self.follows.setText(said)
-            self.follows.setVisible(bool(said))
             self.data.setVisible(self._pictures())
-            self.data.set_values(fields.merged(self.data.values(), self._own_size()))
+            if data is not None:
+                self.data.set_values(self._session.datasets.settings(data.id))
+                if data.id not in self._session.datasets.reports:
+                    self._session.bridge.spawn(self._session.datasets.report(data.id))
+            self._show_labels()
             count = self._starting("more")["preview_count"]
             self.more.set_values(self.more.values() | {"preview_count": count})
             self._soon()

@@ -68,7 +68,7 @@ class DatasetButton(ElidedButton):
     def _fill(self) -> None:
         self.menu().clear()
         for record in self._session.datasets.records:
-            action = self.menu().addAction(f"{record.title}   ·   {dataset_size(record.modality, record.count, record.shape)}")
+            action = self.menu().addAction(f"{record.title}   ·   {dataset_size(record.modality, record.kept, record.shape)}")
             action.setCheckable(True)
             action.setChecked(record.id == self._session.datasets.current)
             action.triggered.connect(lambda _checked=False, key=record.id: self._session.datasets.set_current(key))
@@ -154,7 +154,7 @@ class TopBar(QFrame):
         record = self._session.datasets.current_record
         self.size.setVisible(record is not None)
         if record is not None:
-            self.size.setText(dataset_size(record.modality, record.count, record.shape))
+            self.size.setText(dataset_size(record.modality, record.kept, record.shape))
 
     def resizeEvent(self, event) -> None:
         super().resizeEvent(event)

@@ -6,12 +6,18 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 
-from models_backend.contract.run_layout import DatasetRecord, DoctorReport, Item
+from models_backend.contract.fields import FieldError
+from models_backend.contract.run_layout import LEFT_OUT, DatasetRecord, DoctorReport, Item
+from models_backend.library.showing import changes_of, data_settings
 
 from ..bridge import Bridge
+from .preferences import Preferences
 from .undo import UndoStack
+
+#: Changes of a data set's settings within so long are one edit.
+TYPING_MS = 400
 
 
 class Datasets(QObject):
@@ -19,13 +25,20 @@ class Datasets(QObject):
 
     changed = Signal()
     current_changed = Signal(str)
-    items_changed = Signal(str)  # captions or labels of a data set were edited
+    items_changed = Signal(str)  # captions, labels or what is left out of a data set were edited
+    report_read = Signal(str)
+    settings_changed = Signal(str)  # how a data set is shown to models
 
     def __init__(self, bridge: Bridge):
         super().__init__()
         self._bridge = bridge
         self.records: list[DatasetRecord] = []
+        self.reports: dict[str, DoctorReport] = {}
         self.current = ""
+        self._typed: dict[str, tuple[UndoStack, dict[str, Any]]] = {}
+        self._typing = QTimer(self, singleShot=True, interval=TYPING_MS)
+        self._typing.timeout.connect(self.keep_settings)
+        bridge.closing.connect(self._keep_at_once)
 
     async def load(self) -> None:
         """Reads the records again; keeps the choice while it still exists."""
@@ -33,8 +46,11 @@ class Datasets(QObject):
         records = await self._bridge.threaded(library.datasets)
         records = sorted(records, key=lambda record: -record.created)
         if records != self.records:
-            self.records = records
+            before, self.records = {record.id: record.settings for record in self.records}, records
             self.changed.emit()
+            for record in records:
+                if record.settings != before.get(record.id, record.settings):
+                    self.settings_changed.emit(record.id)
         if self.current and self.get(self.current) is None:
             self.set_current("")
 
@@ -63,11 +79,16 @@ class Datasets(QObject):
         return await self._bridge.threaded(lambda: list(folder.items()))
 
     async def report(self, dataset: str) -> DoctorReport | None:
-        """What the doctor found when the data set was imported."""
-        return await self._bridge.threaded(self._bridge.library.dataset(dataset).report)
+        """What the doctor found when the data set was imported, counted anew where it was edited."""
+        report = await self._bridge.threaded(self._bridge.library.dataset(dataset).report)
+        if report is not None:
+            self.reports[dataset] = report
+            self.report_read.emit(dataset)
+        return report
 
     def edit(self, stack: UndoStack, dataset: str, text: str, **changes: Any) -> None:
-        """Changes captions or labels ({position: value}) or the title of a data set as one edit that can be undone.
+        """Changes captions, labels or what is left out ({position: value}), the classes' names, the title or the settings of
+        a data set as one edit that can be undone.
 
         Sources stay as they are: edits lie beside the import."""
         turn = Turn(self, dataset, changes)
@@ -79,7 +100,76 @@ class Datasets(QObject):
         answer = await self._bridge.threaded(work, folder)
         await self.load()
         self.items_changed.emit(dataset)
+        await self.report(dataset)
         return answer
+
+    async def leave_out_uncaptioned(self, stack: UndoStack, dataset: str) -> int:
+        """Leaves out every item without a caption, as one edit; how many they were."""
+        items = await self.items(dataset)
+        out = {n: True for n, item in enumerate(items) if item.split != LEFT_OUT and not item.caption.strip()}
+        if out:
+            self.edit(stack, dataset, f"Leave out {len(out):,} items without a caption", left_out=out)
+        return len(out)
+
+    # ------------------------------------------------------------------------------ how models see the items
+
+    def settings(self, dataset: str) -> dict[str, Any]:
+        """The plain DataSettings of a data set, with what is being typed."""
+        if dataset in self._typed:
+            return dict(self._typed[dataset][1])
+        record = self.get(dataset)
+        return data_settings(record) if record is not None else {}
+
+    def set_settings(self, stack: UndoStack, dataset: str, values: dict[str, Any]) -> None:
+        """Keeps how models see a data set with it, as an edit that can be undone; what is typed in a row is one edit."""
+        if self.get(dataset) is None or values == self.settings(dataset):
+            return
+        self._typed[dataset] = (stack, dict(values))
+        self._typing.start()
+        self.settings_changed.emit(dataset)
+
+    def keep_settings(self) -> None:
+        """Writes what was typed now."""
+        self._typing.stop()
+        for dataset, (stack, values) in list(self._typed.items()):
+            record = self.get(dataset)
+            changes = changes_of(record, values) if record is not None else None
+            if record is None or (changes or {}) == record.settings:
+                del self._typed[dataset]
+                continue
+            turn = Turn(self, dataset, {"settings": changes or {}}, lambda d=dataset, v=values: self._kept(d, v))
+            stack.push("Change how models see the pictures", turn.forward, turn.back)
+
+    def _keep_at_once(self) -> None:
+        """As the window closes: what was typed last is written without a way back."""
+        self._typing.stop()
+        for dataset, (_, values) in self._typed.items():
+            record = self.get(dataset)
+            changes = (changes_of(record, values) or {}) if record is not None else None
+            if changes is not None and changes != record.settings:
+                folder = self._bridge.library.dataset(dataset)
+                self._bridge.threaded(lambda folder=folder, changes=changes: folder.edit_many(settings=changes))
+        self._typed.clear()
+
+    def _kept(self, dataset: str, values: dict[str, Any]) -> None:
+        if dataset in self._typed and self._typed[dataset][1] == values:
+            del self._typed[dataset]
+
+    async def adopt(self, preferences: Preferences) -> None:
+        """Settings that an older version kept in the window's preferences go to their data sets."""
+        for record in self.records:
+            key = f"data/settings/{record.id}"
+            kept = preferences.get(key)
+            if isinstance(kept, dict) and record.modality == "image" and not record.settings:
+                known = {name: kept[name] for name in data_settings(record) if name in kept}
+                changes = changes_of(record, data_settings(record) | known)
+                folder = self._bridge.library.dataset(record.id)
+                try:
+                    await self._bridge.threaded(lambda folder=folder, changes=changes: folder.edit_many(settings=changes or {}))
+                except FieldError:
+                    continue  # not what the data set can be shown at: it begins anew
+            preferences.set(key, None)
+        await self.load()
 
     def spawn(self, work: Coroutine) -> None:
         """Starts a coroutine of an edit."""
@@ -89,8 +179,8 @@ class Datasets(QObject):
 class Turn:
     """An edit of a data set there and back: each way leaves the token that reverts it."""
 
-    def __init__(self, datasets: Datasets, dataset: str, changes: dict[str, Any]):
-        self._datasets, self._dataset, self._changes = datasets, dataset, changes
+    def __init__(self, datasets: Datasets, dataset: str, changes: dict[str, Any], done: Callable[[], None] = lambda: None):
+        self._datasets, self._dataset, self._changes, self._done = datasets, dataset, changes, done
         self._token: Any = None
         self._order = asyncio.Lock()
 
@@ -106,7 +196,10 @@ class Turn:
         async with self._order:
             token = self._token
             work = self._first if token is None else lambda folder: folder.undo(token)
-            self._token = await self._datasets.apply(self._dataset, work)
+            try:
+                self._token = await self._datasets.apply(self._dataset, work)
+            finally:
+                self._done()
 
     def _first(self, folder: Any) -> Any:
-        return folder.rename(self._changes["title"]) if "title" in self._changes else folder.edit_many(**self._changes)
+        return folder.edit_many(**self._changes)

@@ -68,6 +68,8 @@ class Session(QObject):
         self.catalogue.refresh()
         self.jobs.refresh()
         await self.datasets.load()
+        if any(self.preferences.get(f"data/settings/{record.id}") is not None for record in self.datasets.records):
+            await self.datasets.adopt(self.preferences)
         await self.runs.load()
         self._restore_choices()
         for job in self.jobs.records:

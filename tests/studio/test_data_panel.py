@@ -10,7 +10,6 @@ from scripted_window import scripted_session, settle, turn
 from models_backend.contract.run_layout import DoctorReport, Unreadable
 from nexus_studio import theme
 from nexus_studio.panels.data import DataPanel
-from nexus_studio.panels.data_preview import settings_key
 from nexus_studio.panels.data_report import below, dropped_folder, shown_name
 
 
@@ -102,7 +101,8 @@ async def test_filters_and_search_narrow_and_are_remembered(qapp, tmp_path):
         items.show_only("class", "3")
         assert items.grid.count() == 240, "asked twice, the filter goes away"
         items.filter.setCurrentIndex(items.filter.findData("duplicates"))
-        assert items.shown == [7, 30]
+        assert items.shown == [6, 7, 29, 30], "each copy stands behind what it is a copy of"
+        assert [items._caption(n) for n in (1, 3)] == ["copy of disc-0006.png", "like disc-0029.png"]
         assert panel.session.preferences.get(f"data/shown/{items.record.id}") == "duplicates"
 
 
@@ -214,8 +214,10 @@ async def test_what_the_model_sees_follows_the_settings_and_they_are_kept(qapp, 
         view.form.set_values({"resolution": 8, "channels": "grey"})
         view.form.changed.emit()
         await settle(lambda: view.images[0].width() == 8 and view.images[0].isGrayscale())
-        kept = panel.session.preferences.get(settings_key(panel.items.record.id))
-        assert kept["resolution"] == 8 and kept["channels"] == "grey"
+        datasets, dataset = panel.session.datasets, panel.items.record.id
+        assert datasets.settings(dataset)["resolution"] == 8, "what is typed counts at once"
+        await settle(lambda: datasets.get(dataset).settings == {"resolution": 8, "channels": "grey"})
+        assert panel.session.preferences.get(f"data/settings/{dataset}") is None, "it is kept with the data, not in the window"
         view.form.set_values({"resolution": 16, "flip": True})
         view.form.changed.emit()
         await settle(lambda: view.images[1].width() == 16)
@@ -291,3 +293,135 @@ async def test_the_cards_of_built_in_data_never_overlap(qapp, tmp_path):
         assert all(card.width() >= card.sizeHint().width() for card in start.cards)
         start.close()
         shiboken6.delete(start)
+
+
+# ------------------------------------------------------------------------------------------ leaving out, classes, tips
+
+
+async def test_delete_leaves_items_out_and_undo_takes_them_in_again(qapp, tmp_path):
+    async with Opened(tmp_path) as panel:
+        items, session = panel.items, panel.session
+        await settle(lambda: panel.report.report is not None)
+        items.grid.select([3, 4, 5])
+        QTest.keyClick(items.grid, Qt.Key.Key_Delete)
+        await settle(lambda: items.grid.count() == 237)
+        assert session.undo.undo_text == "Leave out 3 items" and not {3, 4, 5} & set(items.shown)
+        assert session.datasets.current_record.kept == 237
+        await settle(lambda: panel.report.figures["imported"]._number.text() == "237")
+        assert panel.report.classes._classes[3] == ("3", 23) and panel.report.report.train == 213
+        panel.report.left_out.click()
+        assert items.shown == [3, 4, 5] and not items.back.isHidden()
+        items.grid.set_current(0, select=True)
+        QTest.keyClick(items.grid, Qt.Key.Key_Delete)
+        await settle(lambda: items.shown == [4, 5])
+        items.back.click()
+        await settle(lambda: items.shown == [])
+        session.undo.undo()
+        await settle(lambda: items.shown == [4, 5])
+        session.undo.undo()
+        session.undo.undo()
+        await settle(lambda: session.datasets.current_record.left_out == 0)
+        session.undo.redo()
+        await settle(lambda: session.datasets.current_record.left_out == 3)
+
+
+async def test_what_has_no_caption_is_told_and_left_out_by_one_click(qapp, tmp_path):
+    async with Opened(tmp_path) as panel:
+        items, gap = panel.items, panel.report.gap
+        await settle(lambda: panel.report.report is not None)
+        assert gap.isHidden(), "every item has a caption"
+        items._edit("Clear captions", captions=dict.fromkeys(range(10), ""))
+        await settle(lambda: not gap.isHidden())
+        assert gap.said.text() == "10 of 240 items have no caption. They are learned without words."
+        gap.look.click()
+        assert items.shown == list(range(10))
+        gap.leave_out.click()
+        await settle(lambda: gap.isHidden() and items.shown == [])
+        assert panel.session.undo.undo_text == "Leave out 10 items without a caption"
+        assert panel.session.datasets.current_record.left_out == 10
+        panel.session.undo.undo()
+        await settle(lambda: items.shown == list(range(10)) and not gap.isHidden())
+
+
+async def test_classes_are_made_renamed_and_counted_anew(qapp, tmp_path):
+    from nexus_studio.panels.data_classes import add_class, ask_class_name, ask_new_class, rename_class
+
+    async with Opened(tmp_path) as panel:
+        items, session, dataset = panel.items, panel.session, panel.items.record.id
+        await settle(lambda: panel.report.report is not None)
+        dialog = ask_new_class(panel, session, items.record, [0, 1, 2])
+        dialog.setTextValue(" rocks ")
+        dialog.accept()
+        await settle(lambda: panel.report.classes._classes[-1] == ("rocks", 3))
+        await settle(lambda: [items.items[n].label for n in range(3)] == [10, 10, 10])
+        assert items.filter.findData("class:10") >= 0
+        dialog = ask_class_name(panel, session, session.datasets.get(dataset), "rocks")
+        dialog.setTextValue("stones")
+        dialog.accept()
+        await settle(lambda: panel.report.classes._classes[-1] == ("stones", 3))
+        assert items.filter.itemText(items.filter.findData("class:10")) == "Class: stones"
+        said = []
+        session.bridge.noticed.connect(said.append)
+        rename_class(session, dataset, "stones", "3")
+        assert said == ["There is a class “3” already. Move the items to it, or choose another name."]
+        add_class(session, dataset, "3", [5])
+        await settle(lambda: items.items[5].label == 3)
+        for _ in range(3):
+            session.undo.undo()
+        await settle(lambda: session.datasets.get(dataset).classes == tuple("0123456789"))
+        await settle(lambda: ("2", 24) in panel.report.classes._classes and items.filter.findData("class:10") < 0)
+
+
+async def test_the_pointer_tells_of_an_item_and_reads_no_markup(qapp, tmp_path):
+    from nexus_studio.panels.data_tips import tip
+
+    async with Opened(tmp_path) as panel:
+        items = panel.items
+        await settle(lambda: items.thumbs.picture(7) is not None)
+        told = tip(items.record, items.items, 7, items.thumbs.picture(7))
+        assert "7/disc-0007.png" in told and "A copy of 6/disc-0006.png" in told and "16 × 16 px" in told
+        assert "data:image/png;base64," in told and "class 7 · for training" in told
+        evil = [msgspec.structs.replace(items.items[0], source="/a/<img src=x>.png", caption="<b>bold</b>\n")]
+        told = tip(items.record, evil, 0, None)
+        assert "<img" not in told and "&lt;b&gt;bold&lt;/b&gt;\\x0a" in told
+
+
+async def test_a_long_caption_is_edited_from_its_beginning_in_a_wide_field(qapp, tmp_path):
+    async with Opened(tmp_path) as panel:
+        items = panel.items
+        text = "a very long caption that says what there is to be seen " * 3
+        items._edit("Long", captions={1: text.strip()})
+        await settle(lambda: items.items[1].caption == text.strip())
+        items.edit(1)
+        field, room = items.caption, items.grid.viewport().rect()
+        assert field.width() >= 340 and room.contains(field.geometry()) and field.cursorPosition() == 0
+        assert field.selectedText() == text.strip()
+        QTest.keyClick(field, Qt.Key.Key_Escape)
+        items.edit(len(items.shown) - 1)
+        assert room.contains(items.caption.geometry()) and items.caption.width() >= 340
+
+
+async def test_settings_of_an_older_window_go_to_their_data_sets(qapp, tmp_path):
+    async with Opened(tmp_path) as panel:
+        session, dataset = panel.session, panel.items.record.id
+        session.preferences.set(f"data/settings/{dataset}", {"resolution": 24, "flip": True, "channels": "auto", "gone": 3})
+        await session.datasets.adopt(session.preferences)
+        assert session.datasets.get(dataset).settings == {"resolution": 24, "flip": True}
+        assert session.preferences.get(f"data/settings/{dataset}") is None
+        assert panel.preview.form.values()["resolution"] == 24
+
+
+async def test_settings_typed_in_a_row_are_one_edit_and_closing_keeps_the_last(qapp, tmp_path):
+    async with Opened(tmp_path) as panel:
+        session, view, dataset = panel.session, panel.preview, panel.items.record.id
+        for side in (8, 9, 10):
+            view.form.set_values(view.form.values() | {"resolution": side})
+            view.form.changed.emit()
+        await settle(lambda: session.datasets.get(dataset).settings == {"resolution": 10})
+        session.undo.undo()
+        await settle(lambda: view.form.values()["resolution"] == 16)
+        assert session.datasets.get(dataset).settings == {} and session.undo.undo_text == ""
+        folder = session.bridge.library.dataset(dataset)
+        view.form.set_values(view.form.values() | {"resolution": 12})
+        view.form.changed.emit()
+    assert folder.record().settings == {"resolution": 12}
