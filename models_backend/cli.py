@@ -177,6 +177,11 @@ DATA = "a data set, a folder to import, or one that is built in: " + BUILT_IN
 RUN = "a run's id, the unique start of one, or its title"
 SET = "change a setting (repeatable), for example --set steps=500 --set network.channels=64"
 FEATURES = "a pretrained vision model on this machine (CLIP, DINOv2, SigLIP, ViT, InceptionV3): measure by its features too"
+FURTHER = (
+    "train on to N steps in all (+N: N more than are done), also a run that has finished; the decay of the learning rate is "
+    "laid over the new length"
+)
+ANEW = "with --steps: warm-up and decay of the learning rate begin anew instead"
 CONDITION = (
     "what to make (repeatable; several of one kind go round), for example class=cat, 'text=a red circle', class=all: classes "
     "by their names, also names that are numbers; class=#0 is the first by position, class=#all every one in turn"
@@ -195,11 +200,13 @@ def _training(add) -> None:
     train.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help=SET)
     train.add_argument("--part", action="append", default=[], metavar="NAME=RUN", help="another run used as a part")
     train.add_argument("--title", default="", help="name of the run")
-    resume = add("resume", "training:resume", "go on with a run, or watch one in training")
+    resume = add("resume", "training:resume", "go on with a run, train a finished one further, or watch one in training")
     resume.add_argument("run", help=RUN)
     resume.add_argument(
         "--anew", action="store_true", help="begin anew: a new run of the same settings, on the data as they are now"
     )
+    resume.add_argument("--steps", default="", metavar="N", help=FURTHER)
+    resume.add_argument("--restart-rate", action="store_true", help=ANEW)
     stop = add("stop", "training:stop", "end a run that is in training; it saves first")
     stop.add_argument("run", help=RUN)
     stop.add_argument("--now", action="store_true", help="leave the step under way undone")

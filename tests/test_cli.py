@@ -88,6 +88,12 @@ def test_train_makes_a_run_and_follows_it_to_its_end(run, library_root):
     (listed,) = run("runs")
     assert (listed["state"], listed["step"], listed["steps"]) == ("finished", 30, 30)
     assert last(run("resume", made["run"][:-2]), "done")["state"] == "finished"
+    for wrong, why in (("1", "not more"), ("+0", "not more"), ("many", "whole number"), ("99999999", "whole number")):
+        assert why in run("resume", made["run"], f"--steps={wrong}", status=1)[-1]["what"]
+    assert "how far" in run("resume", made["run"], "--restart-rate", status=1)[-1]["advice"].lower()
+    done = last(run("resume", made["run"], "--steps", "+2"), "done")
+    again = last(run("resume", made["run"], "--steps", done["step"] + 3, "--restart-rate"), "done")
+    assert (again["state"], again["step"]) == ("finished", done["step"] + 3)
     assert any("config" in line for line in run("show", made["run"]))
 
 

@@ -6,6 +6,8 @@ import argparse
 import time
 from collections.abc import Sequence
 
+import msgspec
+
 from models_backend.contract import suiting
 from models_backend.contract.family import TOLD, FamilyDescription, in_order
 from models_backend.contract.fields import FieldSpec
@@ -80,7 +82,7 @@ async def runs(options: argparse.Namespace, reporter: Reporter) -> int:
         found_runs = now.library.runs()
         for record in found_runs:
             state = await now.engine.run_state(record.id)
-            total = record.training.get("steps", 0)
+            total = record.steps
             text = f"{record.id:40} {state.state:12} step {state.step:,} of {total:,}  {record.title}"
             reporter.result(
                 text, id=record.id, title=record.title, family=record.family, dataset=record.dataset, state=state.state,
@@ -152,7 +154,8 @@ async def show(options: argparse.Namespace, reporter: Reporter) -> int:
         saved = [c.name for c in folder.checkpoints()]
         reporter.result(f"{record.title} ({record.id}), {state.state} at step {state.step:,}, made {made}", id=record.id,
                         title=record.title, state=state.state, step=state.step)  # fmt: skip
-        for name in ("family", "dataset", "preset", "config", "training", "data", "sampling", "parts", "versions"):
-            reporter.result(f"  {name}: {getattr(record, name)}", **{name: getattr(record, name)})
+        kept = msgspec.to_builtins(record)
+        for name in ("family", "dataset", "preset", "config", "training", "data", "sampling", "parts", "versions", "extended"):
+            reporter.result(f"  {name}: {kept[name]}", **{name: kept[name]})
         reporter.result(f"  checkpoints: {', '.join(saved) or 'none'}", checkpoints=saved)
     return 0

@@ -6,7 +6,9 @@ import argparse
 import asyncio
 import time
 
+from models_backend.contract.course import goes_on
 from models_backend.contract.family import FamilyDescription, follows
+from models_backend.contract.fields import FieldError, Problem
 from models_backend.contract.messages import Event, Mark, Metrics, Progress, State, Trouble, TroubleError
 from models_backend.contract.run_layout import RunRecord
 from models_backend.engine import creation
@@ -51,8 +53,14 @@ async def resume(options: argparse.Namespace, reporter: Reporter) -> int:
             reporter.note(f"run {record.id}: {record.title}", "run", run=record.id)
             return await _follow(now, record, options)
         state = await now.engine.run_state(record.id)
-        if state.state == "finished":
-            reporter.done(f"{record.title} is finished; there is nothing to resume", run=record.id, state="finished")
+        if options.steps:
+            record = await _further(now, record, options)
+        elif options.restart_rate:
+            raise TroubleError("the learning rate begins anew where a run is trained further", record.title,
+                               "Nothing was changed", "Say how far: --steps 4000, or --steps +2000")  # fmt: skip
+        elif state.state == "finished":
+            text = f"{record.title} is finished at step {state.step:,}; to train it further: --steps {2 * state.step}"
+            reporter.done(text, run=record.id, state="finished")
             return 0
         reporter.note(f"run {record.id}: {state.state} at step {state.step:,}", "run", run=record.id, step=state.step)
         if changes := await now.engine.changes_since(record.id):
@@ -61,6 +69,22 @@ async def resume(options: argparse.Namespace, reporter: Reporter) -> int:
                 f"anew on the data as they are now: nexus-studio resume {record.id} --anew", "edited", changes=changes,
             )  # fmt: skip
         return await _follow(now, record, options)
+
+
+async def _further(now: Session, record: RunRecord, options: argparse.Namespace) -> RunRecord:
+    """The run, which takes the steps of ``--steps`` from now on."""
+    more = options.steps.startswith("+")
+    try:
+        steps = int(options.steps.replace(",", "").replace("_", ""))
+    except ValueError:
+        raise FieldError([Problem("steps", options.steps, "a whole number of steps in all, or +N for N more")]) from None
+    steps += await asyncio.to_thread(now.library.run(record.id).reached) if more else 0
+    record = await now.engine.extend(record.id, steps, options.restart_rate)
+    text = f"from step {record.extended[-1].at:,} on to {record.steps:,} in all; {goes_on(record)}"
+    if not options.restart_rate and goes_on(record).endswith("change"):
+        text += " (--restart-rate begins it anew)"
+    now.reporter.note(text, "further", run=record.id, steps=record.steps)
+    return record
 
 
 async def stop(options: argparse.Namespace, reporter: Reporter) -> int:
@@ -156,7 +180,7 @@ class Follower:
 
     def __init__(self, reporter: Reporter, record: RunRecord):
         self._reporter, self._record = reporter, record
-        self._total = record.training.get("steps", 0)
+        self._total = record.steps
         self._first: tuple[int, float] | None = None
         self._changed, self._stage = False, ""
         self._trouble: Trouble | None = None

@@ -129,8 +129,19 @@ class SampleLayout:
 # ------------------------------------------------------------------------------------------------ records
 
 
+class Extension(msgspec.Struct, frozen=True):
+    """From step ``at`` on a run takes ``steps`` in all. ``restart``: warm-up and decay of the learning rate begin anew there;
+    else the decay is laid over the new length. ``time``: when that was asked for."""
+
+    at: int
+    steps: int
+    restart: bool = False
+    time: float = 0.0
+
+
 class RunRecord(msgspec.Struct):
-    """``run.json``: everything needed to make the run again. Written once; only ``title``, ``starred`` and ``tags`` change."""
+    """``run.json``: everything needed to make the run again. Written once; only ``title``, ``starred`` and ``tags`` change, and
+    ``extended`` grows where a run is trained further."""
 
     id: str
     title: str
@@ -148,6 +159,12 @@ class RunRecord(msgspec.Struct):
     versions: dict[str, str] = {}
     starred: bool = False
     tags: tuple[str, ...] = ()
+    extended: tuple[Extension, ...] = ()
+
+    @property
+    def steps(self) -> int:
+        """Steps that the run takes in all."""
+        return self.extended[-1].steps if self.extended else int(self.training.get("steps", 0))
 
 
 class CheckpointState(msgspec.Struct):

@@ -106,6 +106,11 @@ def settings_of(family: FamilyDescription, preset: Preset, config: dict, trainin
     }
 
 
+def check_steps(steps: int) -> None:
+    """Raises FieldError for a number of steps that no run may have."""
+    settled(TRAINING, {"steps": steps})
+
+
 class Wish(msgspec.Struct):
     """What the user asked for: changes over a preset. ``fingerprint``: of the data as they are now (the import's where it is
     not said)."""
@@ -124,7 +129,7 @@ class Wish(msgspec.Struct):
 
 def same_training(record: RunRecord, wish: Wish) -> bool:
     """Whether a run was trained as the wish says; how it is sampled is left aside."""
-    if record.family != wish.family.key or record.dataset != wish.dataset.id:
+    if record.family != wish.family.key or record.dataset != wish.dataset.id or record.extended:
         return False
     wanted = record_of(wish, record.id)
     if settled(DATA, record.data) != wanted.data:  # an older run may lack a setting that came since

@@ -240,8 +240,20 @@ class Engine:
             return
         state = await self.run_state(run)
         if state.state == "finished":
-            raise TroubleError("the run is finished; there is nothing to resume", run)
+            raise TroubleError("the run is finished", run, advice="Train it further: ask for more steps")
         await self.submit(run, front=True)
+
+    async def extend(self, run: str, steps: int, restart: bool = False) -> RunRecord:
+        """Lets a run that is not in training take ``steps`` in all (:meth:`submit` trains it); its record then. ``restart``:
+        the learning rate begins anew. Raises FieldError and TroubleError."""
+        creation.check_steps(steps)
+        folder = self.library.run(run)
+        if run in self._live:
+            raise TroubleError("the run is in training", folder.record().title, "Nothing was changed", "Stop it first")
+        for event in await asyncio.to_thread(folder.extend, steps, restart):
+            self._tell(event)
+        folder.close()
+        return await asyncio.to_thread(folder.record)
 
     async def stop(self, run: str, after_step: bool = True) -> None:
         """Saves and ends a run, after its step or at once; takes a waiting one out of the queue."""

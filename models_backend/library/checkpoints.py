@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -85,9 +86,10 @@ def newest_good(run: RunLayout) -> tuple[CheckpointLayout | None, list[str]]:
     return None, reasons
 
 
-def prune(run: RunLayout, keep: int) -> list[str]:
-    """Remove the oldest complete checkpoints beyond ``keep`` (never fewer than 2); the names that went."""
-    surplus = complete(run)[max(2, keep) :]
+def prune(run: RunLayout, keep: int, spared: Collection[int] = ()) -> list[str]:
+    """Remove the oldest complete checkpoints beyond ``keep`` (never fewer than 2), but none of a step that is ``spared``; the
+    names that went."""
+    surplus = [layout for layout in complete(run)[max(2, keep) :] if layout.step not in spared]
     return [layout.name for layout in surplus if _removed(layout)]
 
 

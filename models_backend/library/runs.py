@@ -6,15 +6,17 @@ import getpass
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from models_backend.contract.messages import Body, Event, RunState, State, TroubleError
-from models_backend.contract.run_layout import CheckpointLayout, CheckpointState, RunLayout, RunRecord
+from models_backend.contract.course import goes_on
+from models_backend.contract.messages import Body, Event, Mark, RunState, State, TroubleError
+from models_backend.contract.run_layout import CheckpointLayout, CheckpointState, Extension, RunLayout, RunRecord
 
 from . import checkpoints, storage
 from .edits import Edits, keep_known
@@ -55,6 +57,26 @@ class RunFolder:
         with noticed(self._changed), explained("the run's record cannot be written", self.id, "The old one stays"):
             storage.write_json(self.layout.record, record)
         return record
+
+    def extend(self, steps: int, restart: bool = False) -> list[Event]:
+        """Let a run take ``steps`` in all, from where it stands; the events that tell of it. TroubleError where so many are
+        done already; HeldError where the run is in training."""
+        with self.lock_for_worker():
+            record, at = self.record(), self.reached()
+            if steps <= at:
+                raise TroubleError(f"{at:,} steps are done, so {steps:,} in all are not more", record.title or self.id,
+                                   "Nothing was changed", f"Ask for more than {at:,} steps in all")  # fmt: skip
+            told = [self.append(State("stopped", at, f"to be trained on to {steps:,} steps"))]
+            extended = (*record.extended, Extension(at, steps, restart and at > 0, time.time()))
+            record = msgspec.structs.replace(record, extended=extended)
+            with noticed(self._changed), explained("the run's record cannot be written", self.id, "The old one stays"):
+                storage.write_json(self.layout.record, record)
+            return [*told, self.append(Mark(at, f"trained on to {steps:,} steps; {goes_on(record)}"))]
+
+    def reached(self) -> int:
+        """The step that the run has come to, saved or only told."""
+        newest = next(iter(checkpoints.every(self.layout)), None)
+        return max(last_state(self.layout.events)[1], newest.step if newest else 0)
 
     # events -------------------------------------------------------------------------------------------
     def append(self, body: Body) -> Event:
@@ -144,13 +166,15 @@ class RunFolder:
         """The newest checkpoint whose every byte is right, and why each newer one was passed over."""
         return checkpoints.newest_good(self.layout)
 
-    def save_checkpoint(self, step: int, files: dict[str, Any], state: CheckpointState, keep: int = 2) -> CheckpointLayout:
-        """Write a checkpoint (names -> bytes), whole or not at all; then remove the oldest beyond ``keep``."""
+    def save_checkpoint(self, step: int, files: dict[str, Any], state: CheckpointState, keep: int = 2,
+                        spared: Collection[int] = ()) -> CheckpointLayout:  # fmt: skip
+        """Write a checkpoint (names -> bytes), whole or not at all; then remove the oldest beyond ``keep`` but those of steps
+        that are ``spared``."""
         if state.step != step:
             raise ValueError(f"checkpoint of step {step} with the state of step {state.step}")
         with explained(f"the checkpoint of step {step} cannot be written", self.id, "Earlier checkpoints are kept"):
             layout = checkpoints.save(self.layout, files, state)
-            checkpoints.prune(self.layout, keep)
+            checkpoints.prune(self.layout, keep, spared)
         return layout
 
 

@@ -121,7 +121,19 @@ def load_parts(library: Any, record: RunRecord, families: Mapping[str, type[Fami
     if record.id in above:
         raise TroubleError("this run is a part of itself", record.title or record.id)
     above = (*above, record.id)
-    return {name: load_run(library, run, families, "", device, above) for name, run in record.parts.items() if run}
+    used = {name: run for name, run in record.parts.items() if run}
+    return {
+        name: load_run(library, run, families, as_it_was(library.run(run), record.created), device, above)
+        for name, run in used.items()
+    }
+
+
+def as_it_was(run: Any, when: float) -> str:
+    """The checkpoint at which a part had ended when a run was made with it; "" (the newest) where it was not trained further
+    since. A part that changes would make nonsense of what was learned with it."""
+    later = [one.at for one in run.record().extended if one.time > when]
+    kept = run.layout.checkpoint(later[0]) if later else None
+    return kept.name if kept is not None and kept.root.is_dir() else ""
 
 
 def load_run(library: Any, run: str, families: Mapping[str, type[Family]], checkpoint: str = "", device: Any = "auto",

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from models_backend.contract.course import Course
 from models_backend.contract.family import Batch, Family
 from models_backend.data.buckets import Buckets
 from models_backend.data.reading import order
@@ -80,10 +81,10 @@ class BucketOrder:
 class Batches:
     """Batches of the training split, or of derived data where there are any."""
 
-    def __init__(self, data: Any, family: Family, seed: int, size: int, parts: int, total: int, device: torch.device,
+    def __init__(self, data: Any, family: Family, seed: int, size: int, parts: int, course: Course, device: torch.device,
                  derived: dict[str, np.ndarray] | None = None, rank: int = 0, world: int = 1, first_side: int = 0,
                  buckets: Buckets | None = None):  # fmt: skip
-        self._data, self._seed, self._total, self._first_side = data, seed, total, first_side
+        self._data, self._seed, self._course, self._first_side = data, seed, course, first_side
         self._buckets, self._full = buckets, data.settings.resolution if buckets else 0
         self._size, self._parts, self._rank, self._world = size, parts, rank, world
         self._device, self._derived = device, derived or {}
@@ -96,7 +97,7 @@ class Batches:
     @property
     def last(self) -> int:
         """The last step: its pictures are whole, and what it takes is what a run takes at most."""
-        return self._total - 1
+        return self._course.total - 1
 
     def of_step(self, step: int) -> list[Batch]:
         """The batches that are added up for a step."""
@@ -110,7 +111,7 @@ class Batches:
         x = self._derived["x"][index] if "x" in self._derived else self._take(index, step, part)
         extra = {name: self._placed(array[index]) for name, array in self._derived.items() if name != "x"}
         given = self._given.at(index if self._known else None, len(index), self._device, where, part)
-        progress = step / self._total
+        progress = self._course.progress(step)
         seen = stages.at(self._placed(x), self._first_side, progress, self._full)
         return Batch(seen, torch.from_numpy(index).to(self._device), generator, step, progress, given, extra)
 

@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 import torch
 
+from models_backend.contract.course import Course
 from models_backend.contract.family import Family
 from models_backend.contract.fields import build, plain
 from models_backend.contract.messages import Budget, BudgetReport
@@ -93,7 +94,8 @@ def _cost(assembled: Assembly) -> Cost:
 def _batches(assembled: Assembly) -> Batches:
     settings = assembled.settings
     rows = derived.first_chunk(assembled.family, assembled.nets, assembled.data, settings.seed, assembled.device)
-    batches = Batches(assembled.data, assembled.family, settings.seed, settings.batch_size, settings.accumulate, settings.steps,
+    course = Course(settings)
+    batches = Batches(assembled.data, assembled.family, settings.seed, settings.batch_size, settings.accumulate, course,
                       assembled.device, rows, first_side=settings.grow_from, buckets=assembled.buckets)  # fmt: skip
     for encoder in frozen_text.frozen_in(assembled.nets)[:1]:  # of a run all captions are read before the first step
         for step in _measured(batches):

@@ -42,15 +42,17 @@ def restore(layout: CheckpointLayout, nets: Mapping[str, nn.Module], averages: M
     return storage.read_json(layout.state, CheckpointState)
 
 
-def config_hash(record: RunRecord) -> str:
-    """What of a run's record decides its weights, as 16 hex digits."""
-    decisive = (record.family, record.config, record.training, record.data, record.parts, record.spec.fingerprint)
+def config_hash(record: RunRecord, step: int) -> str:
+    """What of a run's record decides its weights after ``step`` steps, as 16 hex digits."""
+    decisive: tuple = (record.family, record.config, record.training, record.data, record.parts, record.spec.fingerprint)
+    further = [(one.at, one.steps, one.restart) for one in record.extended if one.at < step]
+    decisive += (further,) if further else ()
     return hashlib.sha256(msgspec.json.encode(decisive, order="sorted")).hexdigest()[:16]
 
 
 def refuse_foreign(state: CheckpointState, record: RunRecord) -> None:
     """TroubleError where a checkpoint was made with other settings or other data than the run's record names."""
-    if state.config_hash != config_hash(record):
+    if state.config_hash != config_hash(record, state.step):
         raise TroubleError("its checkpoint was made with other settings", record.title or record.id, "the checkpoint is kept",
                            "run.json was edited: put the old settings back, or make a new run")  # fmt: skip
     if state.data_fingerprint != record.spec.fingerprint:

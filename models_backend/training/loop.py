@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from models_backend.contract.course import Course
 from models_backend.contract.family import Family, LoadedRun
 from models_backend.contract.fields import build, merged
 from models_backend.contract.messages import Body, Mark, Progress, Saved, State, Trouble, TroubleError
@@ -19,7 +20,7 @@ from models_backend.contract.trace import Stopped
 from models_backend.library import storage
 from models_backend.networks import at_hand, precision, weights
 
-from . import activations, checkpoints, choices, compiling, derived, ema, given, memory, previews, randomness, schedule
+from . import activations, checkpoints, choices, compiling, derived, ema, given, memory, previews, randomness
 from .assembly import Assembly, assemble
 from .batches import Batches
 from .guard import Guard, NonFinite
@@ -69,7 +70,8 @@ class Trainer:
         memory.keep_freed_pages()
         assembled = assemble(self.library, self.record, self._families, self.device, self._tell)
         self.settings, self.family, self.nets, self.data = assembled.settings, assembled.family, assembled.nets, assembled.data
-        self.total = self.settings.steps
+        self.course = Course(self.settings, self.record.extended)
+        self.total = self.course.total
         self.live = LiveSettings(self.settings, inside / "live.json")
         self._gather_batches(assembled, inside)
         self.choices = kept or self._choose(inside, threads)
@@ -81,9 +83,9 @@ class Trainer:
         settings = self.settings
         rows = derived.arrays(self.family, self.nets, self.data, settings.seed, self.device, inside / "data.npz", self._tell)
         derived.captions(self.nets, self.data, self.device, inside, self._tell)
-        self.batches = Batches(self.data, self.family, settings.seed, settings.batch_size, settings.accumulate, self.total,
+        self.batches = Batches(self.data, self.family, settings.seed, settings.batch_size, settings.accumulate, self.course,
                                self.device, rows, first_side=settings.grow_from, buckets=assembled.buckets)  # fmt: skip
-        self.validation = Validation(self.data, self.family, settings.seed, settings.batch_size, self.total, self.device)
+        self.validation = Validation(self.data, self.family, settings.seed, settings.batch_size, self.course, self.device)
         self.sampling = build(self.family.Sampling, merged({}, self.record.sampling))
 
     def _choose(self, inside: Any, threads: int) -> choices.Choices:
@@ -155,7 +157,7 @@ class Trainer:
         self.live.enter(self.step)
         now = self.live.settings
         randomness.reseed_layers(now.seed, self.step, 0, self.device)
-        rate = now.learning_rate * schedule.factor(now, self.step)
+        rate = now.learning_rate * self.course.factor(self.step)
         try:
             with randomness.strictly(self.choices.strict):
                 told = self.stepper.step(self.batches.of_step(self.step), rate, now.clip, self._at_once)
@@ -299,8 +301,9 @@ class Trainer:
         self.teller.flush(self.step)
         self.teller.tell_now(self.step, self.validation.losses(nets, self.step))
         if self._judge:
+            training = self.record.training | {"steps": self.total}
             self._tell(self._judge(self.family.health, self.teller.history, self.validation.diagnostics(nets),
-                                   self.teller.levels(), self.step, self.record.config, self.record.training))  # fmt: skip
+                                   self.teller.levels(), self.step, self.record.config, training))  # fmt: skip
 
     def _preview(self) -> None:
         count, seed = self.live.settings.preview_count, self.settings.seed
@@ -347,9 +350,14 @@ class Trainer:
             raise TroubleError(f"a weight is not a number after step {self.step}", self.record.id,
                                "Earlier checkpoints are kept", "Lower the learning rate, then resume")  # fmt: skip
         files = checkpoints.files_of(self.nets, self.averages, self.stepper.optimisers)
-        layout = self.run_folder.save_checkpoint(self.step, files, self._state(), self.settings.keep)
+        layout = self.run_folder.save_checkpoint(self.step, files, self._state(), self.settings.keep, self._landmarks)
         self._tell(Saved(self.step, str(layout.root.relative_to(self.run_folder.layout.root))))
         return layout
+
+    @property
+    def _landmarks(self) -> frozenset[int]:
+        """Steps at which the run was finished once: samples and other runs were made from there."""
+        return frozenset(one.at for one in self.record.extended)
 
     def _state(self) -> CheckpointState:
         counters = {
@@ -360,6 +368,6 @@ class Trainer:
             "learning_rate": self.live.settings.learning_rate,
         }  # fmt: skip
         return CheckpointState(
-            self.step, self.settings.seed, checkpoints.config_hash(self.record), self.record.spec.fingerprint,
+            self.step, self.settings.seed, checkpoints.config_hash(self.record, self.step), self.record.spec.fingerprint,
             self.choices.threads, self.choices.precision, {name: float(value) for name, value in counters.items()},
         )  # fmt: skip

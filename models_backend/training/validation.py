@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from models_backend.contract.course import Course
 from models_backend.contract.family import Batch, Family
 
 from . import randomness
@@ -24,8 +25,8 @@ def held_out(data: Any, family: Family) -> np.ndarray:
 class Validation:
     """Fixed items, fixed noise: the figure changes only because the weights do."""
 
-    def __init__(self, data: Any, family: Family, seed: int, size: int, total: int, device: torch.device):
-        self._family, self._seed, self._total, self._device = family, seed, total, device
+    def __init__(self, data: Any, family: Family, seed: int, size: int, course: Course, device: torch.device):
+        self._family, self._seed, self._course, self._device = family, seed, course, device
         self._index = held_out(data, family)
         self._x = torch.from_numpy(data.validation.take(self._index)) if len(self._index) else None
         self._given = Given(family, data.validation)
@@ -60,5 +61,5 @@ class Validation:
         index = self._index[rows]
         return Batch(
             self._x[rows].to(self._device), torch.from_numpy(index).to(self._device), generator, step,
-            step / self._total, self._given.at(index, len(index), self._device),
+            self._course.progress(step), self._given.at(index, len(index), self._device),
         )  # fmt: skip

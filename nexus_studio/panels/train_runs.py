@@ -145,7 +145,7 @@ class RunsList(QWidget):
         known = self._session.runs.states.get(run, State("queued"))
         state, step = (known.state, known.step) if run in self._session.runs.states else ("", 0)
         family = self._session.catalogue.get(record.family)
-        total = int(record.training.get("steps", 0))
+        total = record.steps
         done = f"{figures.short(step)} / {figures.short(total)}" if total and step < total else figures.short(step)
         why = self._why(run, record.title, known)
         state = "failed" if why and state == "queued" else state

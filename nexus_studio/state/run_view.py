@@ -81,7 +81,7 @@ class RunView(QObject):
     @property
     def total(self) -> int:
         """Steps that the run will take."""
-        return int(self.record.training.get("steps", 0))
+        return self.record.steps
 
     @property
     def live(self) -> bool:

@@ -37,7 +37,7 @@ class ScriptedTrainer:
     def __init__(self, job):
         self.job, self.step = job, 0
         record = job.run.record()
-        self.script, self.total = record.config, record.training["steps"]
+        self.script, self.total = record.config, record.steps
         self._stop = False
         self.live = {}
 

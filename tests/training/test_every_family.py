@@ -129,3 +129,31 @@ def test_a_run_killed_between_checkpoints_resumes_to_the_same_bits(place, key, w
     again.run()
     assert weights.digest(again.nets) == weights.digest(straight.nets)
     assert weights.digest(again.averages["ema"].nets) == weights.digest(straight.averages["ema"].nets)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("key", "with_parts"), CASES, ids=[f"{key}-with-parts" if p else key for key, p in CASES])
+def test_a_finished_run_is_trained_further_to_the_same_bits(place, key, with_parts):
+    """What a family brings in along a run has come to its end, and stays there."""
+    dataset = fitting(place, key)
+    parts = place.parts_for(key, dataset, with_parts)
+    if place.refuses(key, dataset, parts):
+        pytest.skip("the tiny preset has no use for its optional part; the family's own tests resume with it")
+    runs = [place.made(key, dataset, parts) for _ in range(2)]
+    for run in runs:
+        place.trainer(key, run).run()
+        place.library.run(run).extend(STEPS + 4)
+    straight, killed = (place.trainer(key, run) for run in runs)
+    straight.run()
+
+    def kill(trainer):
+        if trainer.step == STEPS + 3:
+            raise Killed
+
+    with pytest.raises(Killed):
+        killed.run(kill)
+    again = place.trainer(key, runs[1])
+    assert again.step == STEPS + 2 and again.batches.of_step(STEPS + 2)[0].progress == 1.0
+    again.run()
+    assert weights.digest(again.nets) == weights.digest(straight.nets)
+    assert weights.digest(again.averages["ema"].nets) == weights.digest(straight.averages["ema"].nets)

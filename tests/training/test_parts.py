@@ -8,11 +8,13 @@ import torch
 from small_families import FAMILIES, Denoiser, make_run, opened, trainer_of
 from torch import nn
 
+from models_backend.contract.course import Course
 from models_backend.contract.family import Sharing
 from models_backend.contract.messages import Budget, Levels, Metrics, Progress, TroubleError
+from models_backend.contract.run_layout import Extension
 from models_backend.contract.settings import SGD, AdamW, Constant, Cosine, Linear, RMSprop, TrainingSettings
 from models_backend.networks import at_hand, averaging, precision
-from models_backend.training import activations, choices, compiling, ema, optimisers, randomness, schedule, stages
+from models_backend.training import activations, choices, compiling, ema, optimisers, randomness, stages
 from models_backend.training.batches import Order
 from models_backend.training.budget import measure
 from models_backend.training.ema import Average, decay_at
@@ -22,9 +24,13 @@ from models_backend.training.telling import BINS, Teller
 # ------------------------------------------------------------------------------------------------- learning rate
 
 
+def factor(settings, step):
+    return Course(settings).factor(step)
+
+
 def test_warm_up_rises_along_a_line_to_the_peak():
     settings = TrainingSettings(steps=100, warmup=4, decay=Constant())
-    assert [schedule.factor(settings, k) for k in range(6)] == [0.25, 0.5, 0.75, 1.0, 1.0, 1.0]
+    assert [factor(settings, k) for k in range(6)] == [0.25, 0.5, 0.75, 1.0, 1.0, 1.0]
 
 
 @pytest.mark.parametrize(
@@ -33,13 +39,38 @@ def test_warm_up_rises_along_a_line_to_the_peak():
 )
 def test_decay_starts_at_the_peak_and_ends_where_it_should(decay, middle, end):
     settings = TrainingSettings(steps=110, warmup=10, decay=decay)
-    assert schedule.factor(settings, 10) == pytest.approx(1.0)
-    assert schedule.factor(settings, 60) == pytest.approx(middle)
-    assert schedule.factor(settings, 110) == schedule.factor(settings, 500) == pytest.approx(end)
+    assert factor(settings, 10) == pytest.approx(1.0)
+    assert factor(settings, 60) == pytest.approx(middle)
+    assert factor(settings, 110) == factor(settings, 500) == pytest.approx(end)
 
 
 def test_no_step_has_a_rate_of_zero_in_the_warm_up():
-    assert schedule.factor(TrainingSettings(steps=1, warmup=1000), 0) == pytest.approx(0.001)
+    assert factor(TrainingSettings(steps=1, warmup=1000), 0) == pytest.approx(0.001)
+
+
+def test_trained_further_the_decay_is_laid_over_the_new_length_or_begins_anew():
+    settings = TrainingSettings(steps=100, warmup=20)
+    longer = Course(settings, [Extension(100, 180)])
+    assert longer.total == 180 and longer.factor(99) == Course(settings).factor(99), "what is done stays as it was"
+    assert longer.factor(100) == pytest.approx(0.5), "half a cosine over 180 steps is at its middle at step 100"
+    assert longer.factor(179) == pytest.approx(0.0, abs=1e-3)
+    again = Course(settings, [Extension(100, 220, restart=True)])
+    assert [again.factor(step) for step in (99, 100, 119, 120, 170)] == pytest.approx(
+        [factor(settings, 99), 0.05, 1.0, 1.0, 0.5]
+    )
+    twice = Course(settings, [Extension(100, 220, restart=True), Extension(220, 320)])
+    assert twice.factor(219) == again.factor(219) and twice.factor(220) == pytest.approx(0.5)
+    sooner = Course(settings, [Extension(50, 60)])
+    assert sooner.total == 60 and sooner.factor(40) == factor(settings, 40) and sooner.factor(55) < 0.05
+
+
+def test_what_is_brought_in_along_a_run_never_goes_back():
+    settings = TrainingSettings(steps=100)
+    finished, stopped = Course(settings, [Extension(100, 400)]), Course(settings, [Extension(40, 400), Extension(220, 230)])
+    assert [finished.progress(step) for step in (0, 50, 99, 100, 250, 400)] == [0, 0.5, 0.99, 1, 1, 1]
+    assert [stopped.progress(step) for step in (39, 40, 220, 225, 230)] == pytest.approx([0.39, 0.4, 0.7, 0.85, 1])
+    rising = [stopped.progress(step) for step in range(231)]
+    assert rising == sorted(rising)
 
 
 # ------------------------------------------------------------------------------------------------- average

@@ -1,0 +1,83 @@
+"""The course of a run: how far it is at a step, and the learning rate there (warm-up along a line, then decay), also where it
+is trained further."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from .fields import build
+from .run_layout import Extension, RunRecord
+from .settings import Constant, Cosine, Linear, TrainingSettings
+
+#: A learning rate below this share of its peak hardly changes a model.
+LOW = 0.02
+
+
+class Stage(NamedTuple):
+    """From step ``at`` on the run takes ``steps`` in all; the warm-up began at step ``begun``; ``progress`` was reached."""
+
+    at: int
+    steps: int
+    begun: int
+    progress: float
+
+
+class Course:
+    """Every step belongs to the stage that was decided last before it, so that a step means the same when it is replayed."""
+
+    def __init__(self, settings: TrainingSettings, extended: Sequence[Extension] = ()):
+        self._settings = settings
+        self._stages = [Stage(0, settings.steps, 0, 0.0)]
+        for one in extended:
+            begun = one.at if one.restart else self._stages[-1].begun
+            self._stages.append(Stage(one.at, one.steps, begun, self.progress(one.at)))
+
+    @property
+    def total(self) -> int:
+        """Steps in all."""
+        return self._stages[-1].steps
+
+    def progress(self, step: int) -> float:
+        """How far the run is, from 0 to 1. It never falls: what a family brings in along the run (a curriculum, a larger
+        picture, the weight of a term) goes on from where it stood, and stays where it had come to its end."""
+        stage = self._stage(step)
+        ahead = (step - stage.at) / max(1, stage.steps - stage.at)
+        return min(1.0, stage.progress + (1.0 - stage.progress) * ahead)
+
+    def factor(self, step: int) -> float:
+        """What the peak learning rate is multiplied by at ``step`` (from 0)."""
+        stage = self._stage(step)
+        return factor(self._settings, step - stage.begun, stage.steps - stage.begun)
+
+    def _stage(self, step: int) -> Stage:
+        return next(stage for stage in reversed(self._stages) if stage.at <= step or not stage.at)
+
+
+def goes_on(record: RunRecord) -> str:
+    """In words: the learning rate from where a run was trained further last."""
+    extension = record.extended[-1]
+    if extension.restart:
+        return "the learning rate begins anew"
+    share = Course(build(TrainingSettings, record.training), record.extended).factor(extension.at)
+    low = ": little will change" if share < LOW else ""
+    return f"the learning rate goes on at {share:.2g} of its peak{low}" if share < 1 else "the learning rate stays at its peak"
+
+
+def factor(settings: TrainingSettings, step: int, steps: int) -> float:
+    """The factor after ``step`` of ``steps``: (step + 1) / warmup in the warm-up, then the decay."""
+    if step < settings.warmup:
+        return (step + 1) / settings.warmup
+    span = max(1, steps - settings.warmup)
+    return decayed(settings.decay, min(1.0, (step - settings.warmup) / span))
+
+
+def decayed(decay: Constant | Cosine | Linear, share: float) -> float:
+    """The decay's factor after ``share`` of the steps that follow the warm-up."""
+    if isinstance(decay, Cosine):
+        # Loshchilov & Hutter 2017 (SGDR), eq. 5, one cycle
+        return decay.final + (1 - decay.final) * 0.5 * (1 + math.cos(math.pi * share))
+    if isinstance(decay, Linear):
+        return 1 + (decay.final - 1) * share
+    return 1.0
