@@ -50,6 +50,7 @@ async def resume(options: argparse.Namespace, reporter: Reporter) -> int:
         record = found("run", now.library.runs(), options.run)
         if options.anew:
             record = await now.engine.begin_anew(record.id)
+            record = await _further(now, record, options) if options.steps else record
             reporter.note(f"run {record.id}: {record.title}", "run", run=record.id)
             return await _follow(now, record, options)
         state = await now.engine.run_state(record.id)

@@ -60,7 +60,10 @@ def goes_on(record: RunRecord) -> str:
     extension = record.extended[-1]
     if extension.restart:
         return "the learning rate begins anew"
-    share = Course(build(TrainingSettings, record.training), record.extended).factor(extension.at)
+    settings = build(TrainingSettings, record.training)
+    share = Course(settings, record.extended).factor(extension.at)
+    if extension.at < settings.warmup:
+        return "the learning rate still rises"
     low = ": little will change" if share < LOW else ""
     return f"the learning rate goes on at {share:.2g} of its peak{low}" if share < 1 else "the learning rate stays at its peak"
 
