@@ -296,7 +296,7 @@ def test_demo_and_bench_are_programs_whose_status_comes_back(monkeypatch):
 
 def test_a_trouble_that_was_got_over_hides_no_later_reason():
     out = io.StringIO()
-    record = SimpleNamespace(id="run", training={"steps": 9})
+    record = SimpleNamespace(id="run", steps=9)
     follower = training.Follower(Reporter(as_json=True, out=out), record)
     for body in (Trouble("the preview failed", "run"), State("failed", 5, "the worker was gone")):
         follower.hear(Event(0, 0.0, "run", body))
@@ -314,7 +314,7 @@ def test_the_time_left_goes_by_the_steps_since_compiling(monkeypatch):
     now, left = [0.0], []
     monkeypatch.setattr(training.time, "monotonic", lambda: now[0])
     follower = training.Follower(
-        Told(out=io.StringIO(), err=io.StringIO()), SimpleNamespace(id="run", training={"steps": 1000})
+        Told(out=io.StringIO(), err=io.StringIO()), SimpleNamespace(id="run", steps=1000)
     )
 
     def steps(begin, end, each_s):

@@ -66,7 +66,7 @@ class RunFolder:
             if steps <= at:
                 raise TroubleError(f"{at:,} steps are done, so {steps:,} in all are not more", record.title or self.id,
                                    "Nothing was changed", f"Ask for more than {at:,} steps in all")  # fmt: skip
-            told = [self.append(State("stopped", at, f"to be trained on to {steps:,} steps"))]
+            told = [self.append(State("stopped", at))]
             extended = (*record.extended, Extension(at, steps, restart and at > 0, time.time()))
             record = msgspec.structs.replace(record, extended=extended)
             with noticed(self._changed), explained("the run's record cannot be written", self.id, "The old one stays"):
