@@ -313,9 +313,7 @@ def test_the_time_left_goes_by_the_steps_since_compiling(monkeypatch):
 
     now, left = [0.0], []
     monkeypatch.setattr(training.time, "monotonic", lambda: now[0])
-    follower = training.Follower(
-        Told(out=io.StringIO(), err=io.StringIO()), SimpleNamespace(id="run", steps=1000)
-    )
+    follower = training.Follower(Told(out=io.StringIO(), err=io.StringIO()), SimpleNamespace(id="run", steps=1000))
 
     def steps(begin, end, each_s):
         for step in range(begin, end):
