@@ -5,7 +5,7 @@ Sources are opened for reading only and are never followed out of a folder by a 
 """
 
 # Names may be any bytes and there may be 100,000 of them: plain os calls instead of Path objects.
-# ruff: noqa: PTH100, PTH116, PTH119, PTH122, PTH123
+# ruff: noqa: PTH100, PTH114, PTH116, PTH119, PTH122, PTH123
 
 from __future__ import annotations
 
@@ -72,20 +72,50 @@ def find(paths: list[str | os.PathLike]) -> Found:
     if not present:
         raise TroubleError("there is no file or folder of that name", as_text(roots[0]), advice="check the path and try again")
     seen: set[tuple[int, int]] = set()
-    several = len(present) > 1
+    several, files = len(present) > 1, set()
     for root in present:
         above = (as_text(root.name),) if several and root.is_dir() else ()
-        for entry, where in _walk(root, above, found, seen, several):
-            _sort(entry, where, found)
+        for entry, where in _walk(root, above, found, seen):
+            if not several or entry not in files:
+                _sort(entry, where, found)
+                files.add(entry)
+    found.pictures = _once(found.pictures, found)
     return found
 
 
-def _walk(root: Path, above: tuple[str, ...], found: Found, seen: set, several: bool) -> Iterator:  # fmt: skip
-    """(path, parts below what was dropped) of the files below ``root`` in the order of their names; each folder and file once,
-    however many links lead to it."""
+def _once(pictures: list[Source], found: Found) -> list[Source]:
+    """Each file once, however many links lead to it: under a name that is no symbolic link if there is one."""
+    first: dict[tuple[int, int] | str, str] = {}
+    for links in (False, True):
+        for source in pictures:
+            if os.path.islink(source.path) == links:
+                first.setdefault(_inode(source.path), source.path)
+    kept = []
+    for source in pictures:
+        own = first[_inode(source.path)]
+        if own == source.path:
+            kept.append(source)
+        else:
+            found.ignore(
+                source.name, "link", f"it is a link to the file of {as_text(os.path.basename(own))}, which is imported"
+            )
+    return kept
+
+
+def _inode(path: str) -> tuple[int, int] | str:
+    """What files have in common that are one; the path where that cannot be told."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return path
+    return (status.st_dev, status.st_ino) if status.st_ino else path
+
+
+def _walk(root: Path, above: tuple[str, ...], found: Found, seen: set) -> Iterator:
+    """(path, parts below what was dropped) of the files below ``root`` in the order of their names; each folder once, however
+    many links lead to it."""
     if not root.is_dir():
-        if _new(root, found, seen):
-            yield str(root), (*above, as_text(root.name))
+        yield str(root), (*above, as_text(root.name))
         return
     stack = [(str(root), above)]
     while stack:
@@ -101,7 +131,7 @@ def _walk(root: Path, above: tuple[str, ...], found: Found, seen: set, several: 
         folders = [e for e in entries if _is_folder(e)]
         stack += [(e.path, (*where, as_text(e.name))) for e in reversed(folders) if not _passed_over(e.name, e.path, found)]
         for entry in entries:
-            if entry not in folders and (not (several or entry.is_symlink()) or _new(entry.path, found, seen)):
+            if entry not in folders:
                 yield entry.path, (*where, as_text(entry.name))
 
 
@@ -113,7 +143,7 @@ def _is_folder(entry: os.DirEntry) -> bool:
 
 
 def _new(path: str | Path, found: Found, seen: set) -> bool:
-    """Notes where a path leads to; False where that was seen before (a loop of links, a path given twice)."""
+    """Notes where a folder leads to; False where that was seen before (a loop of links, a path given twice)."""
     try:
         status = os.stat(path)
     except OSError as error:

@@ -251,6 +251,46 @@ def test_other_columns_of_numbers_are_attributes(library_root, tmp_path):
     assert imported(library_root, tmp_path)[2].fingerprint != record.fingerprint, "other numbers are other data"
 
 
+# ------------------------------------------------------------------------------------------------ links
+
+
+@pytest.mark.parametrize("link", [os.symlink, os.link])
+@pytest.mark.parametrize("name", ["000 before.jpg", "after.jpg", "deeper/there.jpg"])
+def test_a_link_to_a_picture_of_the_import_is_no_second_picture(library_root, tmp_path, link, name):
+    (tmp_path / "set" / "deeper").mkdir(parents=True)
+    make_good(tmp_path / "set", 3)
+    link(tmp_path / "set" / "00001.jpg", tmp_path / "set" / name)
+    items, report, _ = imported(library_root, tmp_path / "set")
+    assert len(items) == 3 and report.exact_duplicates == 0
+    (line,) = report.ignored
+    assert line.code == "link" and "is imported" in line.reason
+    assert link is os.link or line.source.endswith(name)
+
+
+def test_links_to_pictures_elsewhere_are_pictures(library_root, tmp_path):
+    paths = make_good(tmp_path / "pool", 4)
+    for i, path in enumerate(paths):
+        (tmp_path / "set" / "ab"[i % 2]).mkdir(parents=True, exist_ok=True)
+        (tmp_path / "set" / "ab"[i % 2] / path.name).symlink_to(path)
+    items, report, record = imported(library_root, tmp_path / "set")
+    assert record.classes == ("a", "b") and len(items) == 4 and not report.ignored
+
+
+def test_linked_captions_belong_to_each_picture(library_root, tmp_path):
+    make_good(tmp_path / "set", 3)
+    (tmp_path / "set" / "00000.txt").write_text("a fern")
+    os.link(tmp_path / "set" / "00000.txt", tmp_path / "set" / "00001.txt")
+    (tmp_path / "set" / "00002.txt").symlink_to("00000.txt")
+    assert [item.caption for item in imported(library_root, tmp_path / "set")[0]] == ["a fern"] * 3
+
+
+def test_a_folder_and_a_file_of_it_given_together(library_root, tmp_path):
+    paths = make_good(tmp_path / "set", 3)
+    (tmp_path / "set" / "00000.txt").write_text("a fern")
+    items, report, _ = imported(library_root, tmp_path / "set", paths[0], paths[1], tmp_path / "set" / "00000.txt")
+    assert len(items) == 3 and not report.ignored and items[0].caption == "a fern"
+
+
 # ------------------------------------------------------------------------------------------------ names and accidents
 
 
