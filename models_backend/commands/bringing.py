@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from models_backend.contract.messages import Progress, TroubleError
-from models_backend.contract.run_layout import DatasetRecord, Unreadable
+from models_backend.contract.run_layout import DatasetRecord, DoctorReport, Unreadable
 from models_backend.engine.terminal import Reporter
 
 from .session import Session, found, session
@@ -60,7 +60,11 @@ def _lost(now: Session, record: DatasetRecord) -> list[str]:
 async def data_of(now: Session, text: str) -> DatasetRecord:
     """The data set that ``--data`` means; a folder is imported, a built-in one made. Raises TroubleError."""
     if Path(text).exists() and ("/" in text or "\\" in text or not is_builtin(text)):
-        return await _imported(now, [text], "")
+        since = time.time()
+        record = await _imported(now, [text], "")
+        if record.created >= since:
+            _tell_notes(now, record, now.library.dataset(record.id).report())
+        return record
     try:
         return found("data set", now.library.datasets(), text)
     except TroubleError:
@@ -112,8 +116,8 @@ def _passed_over(ignored: Sequence[Unreadable]) -> list[str]:
     return said[:KINDS] + more
 
 
-def _tell_report(now: Session, record: DatasetRecord) -> None:
-    report = now.library.dataset(record.id).report()
+def _tell_notes(now: Session, record: DatasetRecord, report: DoctorReport) -> None:
+    """What was not imported, what was passed over, and what else the report says."""
     for bad in report.unreadable[: None if now.reporter.as_json else SHOWN]:
         now.reporter.note(f"not imported: {bad.source}: {bad.reason}", "unreadable", source=bad.source, code=bad.code)
     if len(report.unreadable) > SHOWN and not now.reporter.as_json:
@@ -121,8 +125,15 @@ def _tell_report(now: Session, record: DatasetRecord) -> None:
         now.reporter.note(f"and {rest} more; all stand in {now.library.dataset(record.id).layout.report}")
     for passed in _passed_over(report.ignored):
         now.reporter.note(passed, "ignored")
-    for note in filter(None, (report.split_note, *report.notes)):
+    attributes = ", ".join(f"{one.name} ({one.span})" for one in record.attributes[:SHOWN])
+    told = f"attributes: {attributes}" + (", ..." if len(record.attributes) > SHOWN else "") if attributes else ""
+    for note in filter(None, (report.split_note, told, *report.notes)):
         now.reporter.note(note)
+
+
+def _tell_report(now: Session, record: DatasetRecord) -> None:
+    report = now.library.dataset(record.id).report()
+    _tell_notes(now, record, report)
     text = (
         f"{record.title}: {record.count:,} imported, {len(report.unreadable)} not, {report.exact_duplicates} exact and "
         f"{report.near_duplicates} near duplicates, {report.train:,} to train, {report.validation:,} held out. Id {record.id}"

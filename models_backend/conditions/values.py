@@ -101,7 +101,7 @@ def read_masks(value: Any, spec: DataSpec) -> torch.Tensor:
 def attribute_rows(values: np.ndarray, spec: DataSpec) -> np.ndarray:
     """Attributes (N, A) in their own units, NaN where unknown -> float32 (N, 2 A): on a scale of -1 to 1, then which are known.
     Zeros say that nothing is."""
-    low, high = (np.array([getattr(a, end) for a in spec.attributes], np.float32) for end in ("low", "high"))
+    low, high = (np.array([getattr(a, end) for a in spec.attributes], np.float64) for end in ("low", "high"))
     known = np.isfinite(values)
     scaled = np.clip(2 * (np.where(known, values, low) - low) / (high - low) - 1, -2, 2)
     return np.concatenate([np.where(known, scaled, 0.0), known], 1).astype(np.float32)
@@ -110,7 +110,7 @@ def attribute_rows(values: np.ndarray, spec: DataSpec) -> np.ndarray:
 def read_attributes(value: Any, spec: DataSpec) -> torch.Tensor:
     """Attributes by name ({"smiling": 1}, or "smiling=1, age=30") or a list of such as (N, 2 A); unknown where not named."""
     rows = [_attributes(one, spec) for one in _several(value)]
-    return torch.from_numpy(attribute_rows(np.array(rows, np.float32).reshape(len(rows), len(spec.attributes)), spec))
+    return torch.from_numpy(attribute_rows(np.array(rows, np.float64).reshape(len(rows), len(spec.attributes)), spec))
 
 
 def _attributes(value: Any, spec: DataSpec) -> list[float]:

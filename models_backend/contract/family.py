@@ -33,6 +33,12 @@ class Attribute(msgspec.Struct, frozen=True):
     low: float = 0.0
     high: float = 1.0
 
+    @property
+    def span(self) -> str:
+        """Its range in as many digits as tell the ends apart."""
+        digits = next((d for d in range(6, 17) if f"{self.low:.{d}g}" != f"{self.high:.{d}g}"), 17)
+        return f"{self.low:.{digits}g} to {self.high:.{digits}g}"
+
 
 class DataSpec(msgspec.Struct, frozen=True):
     """The data as a model sees them. ``shape`` is one item: (C, H, W) for images, (D,) for points. ``levels``: the values

@@ -42,7 +42,7 @@ class Split:
         self.labels = np.array([items[i].label for i in positions], np.int64)
         self.captions = [text.cut(items[i].caption) for i in positions]
         self.cut = sum(len(kept) < len(items[i].caption) for i, kept in zip(positions, self.captions, strict=True))
-        self.attributes = np.array([items[i].attributes for i in positions], np.float32)  # None becomes NaN
+        self.attributes = np.array([items[i].attributes for i in positions], np.float64)  # None becomes NaN
         self._array, self._to_float, self._flip = array, to_float, flip
 
     def take(self, indices: Sequence[int] | np.ndarray, generator: np.random.Generator | None = None) -> np.ndarray:

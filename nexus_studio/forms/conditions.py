@@ -111,6 +111,7 @@ class AttributesEditor(ConditionEditor):
             box.setSpecialValueText(self.tr("any"))
             box.lineEdit().setTextMargins(6, 0, 0, 0)  # as in pieces.spin_box
             box.setAccessibleName(attribute.name)
+            box.setToolTip(f"{attribute.name}: {attribute.span}")
             box.setValue(box.minimum())
             box.valueChanged.connect(lambda _value: self.changed.emit())
             self.boxes[attribute.name] = box

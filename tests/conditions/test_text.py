@@ -66,6 +66,20 @@ def test_attributes_are_scaled_and_what_is_not_named_is_open():
         Conditions(member, {"attributes": "age=old"})
 
 
+@pytest.mark.parametrize(
+    "low, high, span",
+    [(0.001, 0.002, "0.001 to 0.002"), (1000.0001, 1000.0002, "1000.0001 to 1000.0002"),
+     (1.7e9, 1.7e9 + 4, "1700000000 to 1700000004"),
+     (0, 1, "0 to 1"), (-2e-9, 3e-9, "-2e-09 to 3e-09")],
+)  # fmt: skip
+def test_attributes_of_small_range_are_told_apart(low, high, span):
+    attribute = Attribute("a", low, high)
+    member = Knows(None, DataSpec("points", (2,), attributes=(attribute,)))
+    asked = [{"a": low}, {"a": (low + high) / 2}, {"a": high}]
+    given = Conditions(member, {"attributes": asked}).batch(0, 3, "cpu")["attributes"][:, 0]
+    assert np.allclose(given, [-1, 0, 1], atol=1e-3) and attribute.span == span
+
+
 def test_training_loses_whole_items_and_single_attributes():
     member = Knows(None, DataSpec("points", (2,), attributes=(Attribute("a"), Attribute("b"))))
     member.conditions = (Condition("attributes", 0.2),)
