@@ -69,12 +69,12 @@ class BetaVAE(variational.Variational):
         Preset("small", "Small", {"latent": 10},
                {"steps": 4000, "batch_size": 64, "learning_rate": 2e-3, "clip": 100.0, "ema": 0.995},
                note="Minutes on a laptop; best on shapes, whose factors are known"),
-        Preset("paper", "As published",
+        Preset("paper", "After the paper",
                {"latent": 10, "encoder": {"type": "conv", "width": 32, "depth": 0},
                 "decoder": {"type": "conv", "width": 32, "depth": 0}, "beta": 1000.0,
                 "capacity": {"type": "rising", "nats": 25.0, "share": 1.0}, "annealing": {"type": "full"}},
                {"steps": 100_000, "batch_size": 64, "learning_rate": 5e-4, "clip": 0.0, "ema": 0.0},
-               note="Burgess 2018 on dSprites: gamma 1000, capacity to 25 nats over 100,000 steps"),
+               note="Burgess 2018 on dSprites: gamma 1000, 25 nats over 100,000 steps; convolutions of this studio"),
     )  # fmt: skip
     proofs = (
         Proof("bound", SHAPES, "small", 6.0, (

@@ -65,8 +65,10 @@ class ConditionalDiffusion(InLatents, GuidedDiffusion):
         Preset("small", "Small", {"network": {"type": "auto", "size": "small"}},
                {"steps": 4000, "batch_size": 64, "learning_rate": 1e-3}, {"steps": 30}, "Minutes on a laptop"),
         Preset("paper", "As published", {"network": {"type": "unet", "width": 192, "multipliers": [1, 2, 3, 4], "blocks": 3,
-               "attention": [32, 16, 8], "head": 64, "groups": 32, "dropout": 0.1, "scale_shift": True}, "prediction": "eps"},
-               {"steps": 400_000, "batch_size": 2048, "learning_rate": 3e-4, "decay": {"type": "constant"}, "ema": 0.9999},
+               "attention": [32, 16, 8], "head": 64, "groups": 32, "dropout": 0.1, "scale_shift": True,
+               "residual_sampling": True}, "prediction": "eps"},
+               {"steps": 400_000, "batch_size": 2048, "learning_rate": 3e-4, "warmup": 0, "clip": 0.0,
+                "decay": {"type": "constant"}, "ema": 0.9999},
                {"sampler": {"type": "ddpm"}, "steps": 256, "guidance": 1.3}, "ImageNet at 64 px: many graphics cards"),
     )  # fmt: skip
     proofs = (

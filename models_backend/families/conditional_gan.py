@@ -89,13 +89,13 @@ class ConditionalGAN(kind.Contest):
                {"latent": 32}, {"steps": 6000, "batch_size": 64, "learning_rate": 1e-3, "warmup": 0, "clip": 0.0,
                                 "ema": 0.995, "decay": {"type": "linear", "final": 0.1}},
                note="Minutes on a laptop"),
-        Preset("paper", "As published",
+        Preset("paper", "After the paper",
                {"latent": 128, "embedding": 128, "generator": {"type": "conv", "width": 64, "depth": 1},
                 "discriminator": {"type": "conv", "width": 64, "depth": 1}, "generator_norm": "batch",
                 "penalty": {"type": "none"}, "spectral_norm": True, "beta1": 0.0, "beta2": 0.9},
                {"steps": 450_000, "batch_size": 64, "learning_rate": 2e-4, "warmup": 0, "clip": 0.0, "ema": 0.0,
                 "decay": {"type": "linear", "final": 0.0}},
-               note="Miyato & Koyama 2018, section 4: hinge, spectral norm, projection, Adam 2e-4, betas 0 and 0.9; pictures"),
+               note="Miyato & Koyama 2018, section 4: hinge, spectral norm, projection, Adam 2e-4; own networks; pictures"),
     )  # fmt: skip
     proofs = (
         Proof("digits", "digits", "small", 5.0, (

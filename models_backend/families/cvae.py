@@ -64,7 +64,7 @@ class CVAE(variational.Variational):
         Preset("small", "Small", {"latent": 16},
                {"steps": 4000, "batch_size": 128, "learning_rate": 1e-3, "clip": 100.0, "ema": 0.995},
                note="Minutes on a laptop"),
-        Preset("paper", "As published",
+        Preset("paper", "After the paper",
                {"latent": 50, "encoder": {"type": "mlp", "width": 500, "depth": 2},
                 "decoder": {"type": "mlp", "width": 500, "depth": 2}, "prior": {"type": "of_class"},
                 "annealing": {"type": "full"}},

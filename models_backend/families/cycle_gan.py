@@ -70,10 +70,10 @@ class CycleGAN(Family):
                note="Seconds on a CPU: to see that everything works"),
         Preset("small", "Small", {}, {"steps": 2500, "batch_size": 16, "learning_rate": 5e-4, "ema": 0.99, **LINEAR},
                note="Minutes on a laptop"),
-        Preset("paper", "As published",
+        Preset("paper", "After the paper",
                {"width": 64, "blocks": 9, "halvings": 2, "judge_width": 64, "judge_levels": 3},
                {"steps": 200_000, "batch_size": 2, "learning_rate": 2e-4, "ema": 0.0, **LINEAR},
-               note="Nine blocks, a batch of one of each kind"),
+               note="Nine blocks, a batch of one of each kind; a smaller judge of patches than its"),
     )  # fmt: skip
     proofs = (
         Proof("outlines", "shapes:size=16,style=filled_outlined", "small", 12.0, (

@@ -66,7 +66,8 @@ class DiT(InLatents, GuidedDiffusion):
                "Minutes on a laptop for pictures of 16 px, or on latents"),
         Preset("paper", "As published (XL/2)", {"network": {"width": 1152, "depth": 28, "heads": 16, "patch": 2},
                "schedule": {"type": "linear"}, "prediction": "eps", "variance": "learned"},
-               {"steps": 7_000_000, "batch_size": 256, "learning_rate": 1e-4, "decay": {"type": "constant"}, "ema": 0.9999},
+               {"steps": 7_000_000, "batch_size": 256, "learning_rate": 1e-4, "warmup": 0, "clip": 0.0,
+                "decay": {"type": "constant"}, "ema": 0.9999},
                {"sampler": {"type": "ddpm", "variance": "learned"}, "steps": 250, "guidance": 1.5},
                "On latents of ImageNet: many graphics cards"),
     )  # fmt: skip

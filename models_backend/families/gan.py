@@ -114,13 +114,13 @@ class GAN(kind.Contest):
                {"latent": 32}, {"steps": 6000, "batch_size": 64, "learning_rate": 1e-3, "warmup": 0, "clip": 0.0,
                                 "ema": 0.995, "decay": {"type": "linear", "final": 0.1}},
                note="Minutes on a laptop"),
-        Preset("paper", "As published",
+        Preset("paper", "After the paper",
                {"latent": 100, "generator": {"type": "conv", "width": 128, "depth": 0},
                 "discriminator": {"type": "conv", "width": 64, "depth": 0}, "generator_norm": "batch",
                 "penalty": {"type": "none"}, "beta1": 0.5, "beta2": 0.999},
                {"steps": 100_000, "batch_size": 128, "learning_rate": 2e-4, "warmup": 0, "clip": 0.0, "ema": 0.0,
                 "decay": {"type": "constant"}},
-               note="DCGAN (Radford et al. 2016, section 4): batch norm, Adam 2e-4 with beta1 0.5, no penalty; pictures only"),
+               note="DCGAN (Radford et al. 2016, section 4): batch norm, Adam 2e-4, beta1 0.5, no penalty; own networks"),
     )  # fmt: skip
     proofs = (
         Proof("ring", "points:density=8gaussians", "small", 4.0, (

@@ -60,7 +60,7 @@ class HierarchicalVAE(variational.Variational):
         Preset("small", "Small", {"levels": 2, "latent": 8},
                {"steps": 4000, "batch_size": 128, "learning_rate": 1e-3, "clip": 100.0, "ema": 0.995},
                note="Minutes on a laptop"),
-        Preset("paper", "As published",
+        Preset("paper", "After the paper",
                {"levels": 5, "latent": 32, "width": 512, "encoder": {"type": "mlp", "width": 512, "depth": 2},
                 "decoder": {"type": "mlp", "width": 512, "depth": 2}, "annealing": {"type": "warm_up", "share": 0.1}},
                {"steps": 500_000, "batch_size": 256, "learning_rate": 1e-3, "clip": 100.0, "ema": 0.999},

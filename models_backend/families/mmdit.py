@@ -74,7 +74,8 @@ class MMDiT(InLatents, Guided, flow.Flow):
         Preset("paper", "As published (SD 3, 2B)", {"network": {"width": 1536, "depth": 24, "heads": 24, "patch": 2,
                "context": 255}, "text": {"width": 1024, "depth": 24, "heads": 16}},
                {"steps": 500_000, "batch_size": 4096, "learning_rate": 1e-4, "decay": {"type": "constant"}, "ema": 0.9999},
-               {"solver": "euler", "steps": 28, "shift": 3.0, "guidance": 7.0}, "On latents of 1024 px: many graphics cards"),
+               {"solver": "euler", "steps": 28, "shift": 3.0, "guidance": 7.0},
+               "On latents of 1024 px, with one text encoder for its three: many graphics cards"),
     )  # fmt: skip
     proofs = (
         Proof("scenes", "scenes:size=32,count=12000,leave_out=1", "small", 20.0,

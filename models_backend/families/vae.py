@@ -46,7 +46,7 @@ class VAE(variational.Variational):
         Preset("paper", "As published",
                {"latent": 20, "encoder": {"type": "mlp", "width": 500, "depth": 1},
                 "decoder": {"type": "mlp", "width": 500, "depth": 1}, "annealing": {"type": "full"}},
-               {"steps": 100_000, "batch_size": 100, "learning_rate": 1e-3, "clip": 0.0, "ema": 0.0},
+               {"steps": 100_000, "batch_size": 100, "learning_rate": 1e-3, "warmup": 0, "clip": 0.0, "ema": 0.0},
                note="Kingma & Welling 2014, section 5: one hidden layer of 500, with Adam for Adagrad"),
     )  # fmt: skip
     proofs = (

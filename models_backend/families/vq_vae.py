@@ -76,7 +76,7 @@ class VQVAE(Family):
         Preset("small", "Small", {},
                {"steps": 6000, "batch_size": 64, "learning_rate": 2e-3, "ema": 0.995, "preview_every": 500},
                note="Minutes on a laptop"),
-        Preset("paper", "As published",
+        Preset("paper", "After the paper",
                {"codes": 512, "code_width": 64, "levels": 2, "width": 64, "depth": 2,
                 "prior": {"width": 512, "layers": 12, "heads": 8}},
                {"steps": 500_000, "batch_size": 128, "learning_rate": 2e-4, "warmup": 0, "clip": 0.0, "ema": 0.0,

@@ -83,12 +83,12 @@ class WGAN(kind.Adversarial):
                {"steps": 4000, "batch_size": 64, "learning_rate": 2.5e-4, "warmup": 0, "clip": 0.0, "ema": 0.99,
                 "decay": {"type": "linear", "final": 0.1}},
                note="Minutes on a laptop"),
-        Preset("paper", "As published",
+        Preset("paper", "After the paper",
                {"latent": 128, "generator": {"type": "conv", "width": 64, "depth": 1},
                 "critic": {"type": "conv", "width": 64, "depth": 1}, "generator_norm": "batch"},
                {"steps": 200_000, "batch_size": 64, "learning_rate": 1e-4, "warmup": 0, "clip": 0.0, "ema": 0.0,
                 "decay": {"type": "constant"}},
-               note="Gulrajani et al. 2017, algorithm 1: weight 10, 5 critic steps, Adam 1e-4, betas 0 and 0.9; pictures only"),
+               note="Gulrajani et al. 2017, algorithm 1: weight 10, 5 critic steps, Adam 1e-4; own networks; pictures"),
     )  # fmt: skip
     proofs = (
         Proof("ring", "points:density=8gaussians", "small", 6.0, (

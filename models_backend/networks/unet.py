@@ -29,6 +29,10 @@ class UNet(msgspec.Struct, frozen=True, tag="unet"):
     groups: Annotated[int, Field("Groups of the normalisation; they must divide the width", low=1, high=64)] = 8
     dropout: Annotated[float, Field("Share of activations dropped in training", low=0.0, high=0.9)] = 0.0
     scale_shift: Annotated[bool, Field("Let the time scale and shift the normalised activations (adaptive group norm)")] = False
+    heads: Annotated[int, Field("Attention heads at every side, whatever their channels; 0: as many as the channels of a head "
+                                "give", low=0, high=64)] = 0  # fmt: skip
+    residual_sampling: Annotated[bool, Field("Halve and double sides in residual blocks (Dhariwal & Nichol 2021); where words "
+                                             "are attended to it is not done")] = False  # fmt: skip
 
 
 def problems(config: UNet, side: int) -> list[str]:
@@ -71,14 +75,23 @@ def _unet(config: UNet, channels: int, side: int, **more: Any) -> nn.Module:
 
     widths = tuple(config.width * m for m in config.multipliers)
     attends = [side // 2**i in config.attention for i in range(len(widths))]
-    head = min([config.head, *widths])
+    plain = ("ResnetDownsampleBlock2D", "ResnetUpsampleBlock2D") if config.residual_sampling else ("DownBlock2D", "UpBlock2D")
+    how = "resnet" if config.residual_sampling else "conv"
     return UNet2DModel(
         sample_size=side, in_channels=channels, out_channels=channels, block_out_channels=widths,
-        layers_per_block=config.blocks, norm_num_groups=config.groups, attention_head_dim=head, dropout=config.dropout,
+        layers_per_block=config.blocks, norm_num_groups=config.groups, dropout=config.dropout,
+        attention_head_dim=_channels_of_a_head(config, widths), downsample_type=how, upsample_type=how,
         resnet_time_scale_shift="scale_shift" if config.scale_shift else "default",
-        down_block_types=tuple("AttnDownBlock2D" if a else "DownBlock2D" for a in attends),
-        up_block_types=tuple("AttnUpBlock2D" if a else "UpBlock2D" for a in reversed(attends)), **more,
+        down_block_types=tuple("AttnDownBlock2D" if a else plain[0] for a in attends),
+        up_block_types=tuple("AttnUpBlock2D" if a else plain[1] for a in reversed(attends)), **more,
     )  # fmt: skip
+
+
+def _channels_of_a_head(config: UNet, widths: tuple[int, ...]) -> int | None:
+    """None is one head at every side, in diffusers' words; several are exact where the sides that attend are equally wide."""
+    if config.heads:
+        return None if config.heads == 1 else widths[-1] // config.heads
+    return min([config.head, *widths])
 
 
 def attending(config: UNet, channels: int, side: int, width: int) -> nn.Module:
@@ -91,7 +104,7 @@ def attending(config: UNet, channels: int, side: int, width: int) -> nn.Module:
         sample_size=side, in_channels=channels, out_channels=channels, block_out_channels=widths,
         layers_per_block=config.blocks, norm_num_groups=config.groups, dropout=config.dropout, cross_attention_dim=width,
         # diffusers calls the number of heads so
-        attention_head_dim=tuple(max(1, w // config.head) for w in widths),
+        attention_head_dim=tuple(config.heads or max(1, w // config.head) for w in widths),
         resnet_time_scale_shift="scale_shift" if config.scale_shift else "default",
         down_block_types=tuple("CrossAttnDownBlock2D" if a else "DownBlock2D" for a in attends),
         up_block_types=tuple("CrossAttnUpBlock2D" if a else "UpBlock2D" for a in reversed(attends)),
