@@ -238,6 +238,17 @@ class ScriptedEngine:
         self._note("create_run", family, dataset, preset, config or {}, training or {}, data or {}, parts or {})
         return self.library.add_run(family, dataset, preset, config or {}, training or {}, sampling or {}, title)
 
+    async def changes_since(self, run: str) -> list[str]:
+        folder = self.library.run(run)
+        return self.library.dataset(folder.record().dataset).changes_since(folder.layout, folder.record())
+
+    async def begin_anew(self, run: str) -> RunRecord:
+        self._note("begin_anew", run)
+        old = self.library.run(run).record()
+        return self.library.add_run(
+            old.family, old.dataset, old.preset, old.config, old.training, old.sampling, f"{old.title} · anew"
+        )
+
     async def submit(self, run_id: str, after=(), front: bool = False) -> JobRecord:
         self._note("submit", run_id, tuple(after), front)
         busy = any(job.state in ("running", "paused") for job in self._jobs)

@@ -17,6 +17,7 @@ from .train_budget import BudgetCard
 from .train_cards import Cards
 from .train_controls import RunControls
 from .train_curves import RunCurves
+from .train_edited import EditedData
 from .train_models import ModelsList
 from .train_runs import RunsList
 from .train_samples import StepGrid
@@ -73,6 +74,7 @@ class TrainPanel(Workspace):
             self.setCorner(corner, area)
         self.models, self.runs = ModelsList(self.session), RunsList(self.session)
         self.setup, self.budget, self.controls = RunSetup(self.session), BudgetCard(self.session), RunControls()
+        self.edited = EditedData(self.session)
         self.samples = StepGrid(self.session)
         models = self.add_dock("train.models", self.tr("Models"), self.models, sides.LeftDockWidgetArea, 236, 400)
         self.count = pieces.chip("0")
@@ -87,7 +89,7 @@ class TrainPanel(Workspace):
     def _right(self) -> QWidget:
         card = QWidget()
         card.setLayout(pieces.column(self.budget, margins=(12, 8, 12, 0)))
-        return Footed(self.setup, pieces.rule(), card, self.controls)
+        return Footed(self.setup, pieces.rule(), card, self.edited, self.controls)
 
     def _connect(self) -> None:
         session, controls, actions = self.session, self.controls, self.actions_of_runs
@@ -106,6 +108,7 @@ class TrainPanel(Workspace):
         self.budget.measured.connect(self._remember_budget)
         self.runs.compared.connect(self.curves.compare)
         self.runs.delete_asked.connect(actions.delete)
+        self.edited.anew_asked.connect(actions.begin_anew)
         controls.start_asked.connect(lambda: self.start(front=True))
         controls.queue_asked.connect(lambda: self.start(front=False))
         controls.pause_asked.connect(lambda: self._with_run(actions.pause_or_resume))
@@ -179,6 +182,7 @@ class TrainPanel(Workspace):
         self.curves.show_run(self._view)
         self.samples.show_run(self._view)
         self.troubles.show_run(self._view)
+        self.edited.show_run(self._view)
         self._refresh()
         self._show_page()
 
@@ -281,6 +285,8 @@ class TrainPanel(Workspace):
                     lambda: there() and bool(self._view.checkpoints)),
             Command("run.again", self.tr("Set up a run like the chosen one"),
                     lambda: self._with_run(self.setup.take_run), "Run", "", "copy", there),
+            Command("run.anew", self.tr("Begin the run anew on the data as they are now"),
+                    lambda: self._with_run(actions.begin_anew), "Run", "", "copy", there),
             Command("run.measure", self.tr("Measure the budget"), self._measure, "Run", "", "clock"),
         ]  # fmt: skip
 

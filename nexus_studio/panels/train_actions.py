@@ -33,8 +33,19 @@ class RunActions(QObject):
         """Make a run and let it train, before all others that wait (``front``) or after them."""
         return self._bridge.spawn(self._start(wish, front))
 
+    def begin_anew(self, run: str) -> asyncio.Task:
+        """Train a new run of the same settings on the data as they are now."""
+        return self._bridge.spawn(self._anew(run))
+
+    async def _anew(self, run: str) -> None:
+        await self._submit(await self._bridge.engine.begin_anew(run), front=True)
+
     async def _start(self, wish: dict[str, Any], front: bool) -> RunRecord:
-        record = await self._bridge.engine.create_run(**wish | {"parts": await self._parts(wish, front)})
+        return await self._submit(
+            await self._bridge.engine.create_run(**wish | {"parts": await self._parts(wish, front)}), front
+        )
+
+    async def _submit(self, record: RunRecord, front: bool) -> RunRecord:
         await self._session.runs.load()
         self._session.runs.set_current(record.id)
         after = [run for run in record.parts.values() if run and await self._unfinished(run)]

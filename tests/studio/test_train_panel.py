@@ -690,3 +690,89 @@ async def test_a_burst_of_figures_is_repainted_at_most_ten_times_a_second(stand)
     start = time.process_time()
     await settle(lambda: stand.panel._view.last("loss") == 0.1 and len(refreshed) >= 1)
     assert len(refreshed) <= 3 and time.process_time() - start < 0.5
+
+
+# --------------------------------------------------------------------------------- the data as Data shows them
+
+
+async def test_how_pictures_are_seen_is_one_setting_of_the_data_set(stand):
+    """What Data shows is what a run gets, whichever of the two panels it was set in; another data set keeps its own."""
+    from nexus_studio.panels.data_preview import ModelView
+
+    session, setup = stand.session, stand.panel.setup
+    view, prints = ModelView(session), session.datasets.current_record
+    view.show_dataset(prints)
+    other = stand.engine.library.add_pictures("Photos", ["/photos"], count=30, size=64)
+    await session.datasets.load()
+    view.form.set_values(view.form.values() | {"resolution": 24, "flip": True})
+    view.form.changed.emit()
+    assert setup.wish()["data"]["resolution"] == 24 and setup.wish()["data"]["flip"]
+    assert "24 × 24 px" in setup.shown.text()
+    setup.data.fold(False)
+    setup.data.form.set_values(setup.data.form.values() | {"resolution": 40})
+    setup.data.form.changed.emit()
+    assert view.form.values()["resolution"] == 40
+    session.datasets.set_current(other.id)
+    assert setup.wish()["data"]["resolution"] == 64 and not setup.wish()["data"]["flip"]
+    session.datasets.set_current(prints.id)
+    assert setup.wish()["data"]["resolution"] == 40
+    await settle(lambda: session.datasets.get(prints.id).settings == {"resolution": 40, "flip": True})
+    session.undo.undo()
+    await settle(lambda: setup.wish()["data"]["resolution"] == 16 and view.form.values()["resolution"] == 16)
+    view.deleteLater()
+
+
+async def test_a_run_s_picture_settings_are_shown_in_data_once_they_are_taken(stand):
+    run, session = stand.run("denoiser-small"), stand.session
+    run.data["resolution"] = 48
+    stand.panel.setup.take_run(run.id)
+    assert stand.panel.setup.wish()["data"]["resolution"] == 48
+    await settle(lambda: session.datasets.get(run.dataset).settings == {"resolution": 48})
+
+
+async def test_what_has_no_caption_is_said_with_ways_out(stand):
+    from models_backend.contract.family import Condition
+    from nexus_studio.panels.data_gaps import CaptionGap
+
+    session = stand.session
+    datasets, dataset = session.datasets, session.datasets.current
+    gap, text = CaptionGap(session, for_training=True), (Condition("text", 0.1), Condition("class", 0.1))
+    datasets.edit(session.undo, dataset, "Clear", captions={0: "", 1: " "})
+    await settle(lambda: dataset in datasets.reports and datasets.reports[dataset].captioned == 238)
+    gap.show_dataset(datasets.current_record, text)
+    assert gap.said.text() == "2 of 240 items have no caption. They are learned without words."
+    assert (gap.leave_out.isHidden(), gap.instead.isHidden(), gap.look.isHidden()) == (False, False, True)
+    assert gap.instead.text() == "Learn classes instead"
+    gap.instead.click()
+    assert stand.panel.setup.wish()["data"]["conditions"] == "classes"
+    gap.show_dataset(datasets.current_record, text)
+    assert gap.isHidden(), "captions are not learned any more"
+    await settle(lambda: datasets.get(dataset).settings == {"conditions": "classes"})
+    session.undo.undo()
+    await settle(lambda: datasets.get(dataset).settings == {})
+    gap.show_dataset(datasets.current_record, text)
+    gap.leave_out.click()
+    await settle(lambda: datasets.current_record.kept == 238)
+    await settle(lambda: datasets.reports[dataset].left_out == 2)
+    gap.show_dataset(datasets.current_record, text)
+    assert gap.isHidden() and not stand.panel.setup.problems()
+    gap.deleteLater()
+
+
+async def test_a_run_whose_data_were_edited_says_so_and_can_be_begun_anew(stand):
+    await stand.choose("denoiser-small")
+    edited, session = stand.panel.edited, stand.session
+    await settle()
+    assert edited.isHidden()
+    session.datasets.edit(
+        session.undo, stand.run("denoiser-small").dataset, "Edit", captions={0: "x"}, left_out={1: True, 2: True}
+    )
+    await settle(lambda: not edited.isHidden())
+    said = "Since this run was made: 1 caption changed, 2 items left out. This run goes on with what it knew."
+    assert edited.said.text() == said
+    edited.anew.click()
+    await settle(lambda: stand.asked("begin_anew") and stand.asked("submit"))
+    await settle(lambda: session.runs.get(session.runs.current).title == "denoiser-small · anew")
+    await stand.choose("denoiser-small")
+    session.undo.undo()
+    await settle(lambda: edited.isHidden())
