@@ -3,7 +3,17 @@
 import numpy as np
 import pytest
 
-from models_backend.contract.messages import Metrics, Preview, Sample, Saved, State, VectorField
+from models_backend.contract.messages import (
+    Evaluate,
+    LatentMap,
+    Metrics,
+    Preview,
+    ProveResume,
+    Sample,
+    Saved,
+    State,
+    VectorField,
+)
 from models_backend.engine.engine import Engine
 from models_backend.library.library import Library
 
@@ -59,3 +69,53 @@ async def test_a_run_is_trained_sampled_stopped_resumed_and_told_without_a_gap(e
     assert made.trace.count == 2 and made.trace.steps
     field = await engine.call(VectorField(run=record.id, times=[made.trace.steps[0].time], n=5))
     assert array(field.arrays["field"]).shape == (1, 5, 5, 2)
+
+
+async def ended(engine, run, **more):
+    await engine.submit(run, **more)
+    return await engine.wait(run)
+
+
+def weights_of(engine, run):
+    newest = engine.library.run(run).checkpoints()[0]
+    return {path.name: path.read_bytes() for path in sorted(newest.root.glob("*.safetensors"))}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+async def test_data_are_edited_between_runs_and_every_run_goes_on_with_what_it_knew(engine):
+    """Edit, train; undo, train; an old run stopped half-way is resumed, proved, measured and mapped after more edits."""
+    dataset = await engine.make_builtin("points:density=moons,count=300")
+    stored = engine.library.dataset(dataset.id)
+    training = {"steps": 60, "checkpoint_every": 20, "validate_every": 0, "preview_every": 0, "batch_size": 16, "warmup": 1}
+
+    async def made():
+        return await engine.create_run("vae", dataset.id, "tiny", training=training)
+
+    straight, halved = await made(), await made()
+    assert (await ended(engine, straight.id)).state == "finished"
+    token = stored.edit_many({0: "the first"}, {1: 0, 2: 1, 3: 1}, ("left", "right"), dict.fromkeys(range(20, 80), True))
+    edited = await made()
+    assert (await ended(engine, edited.id)).state == "finished" and edited.spec.count == 240 and edited.spec.captioned
+    assert edited.spec.classes == ("left", "right") and await engine.changes_since(edited.id) == []
+    token = stored.undo(token)
+    again = await made()
+    assert (await ended(engine, again.id)).state == "finished"
+    assert weights_of(engine, again.id) == weights_of(engine, straight.id) != weights_of(engine, edited.id)
+    told = ["1 caption changed", "3 items moved to other classes", "60 items brought back", "2 classes removed"]
+    assert await engine.changes_since(edited.id) == told
+
+    stored.undo(token)
+    assert await engine.changes_since(halved.id) == [
+        "1 caption changed", "3 items moved to other classes", "60 items left out", "2 classes added"
+    ]  # fmt: skip
+    assert (await ended(engine, halved.id)).state == "finished"
+    assert weights_of(engine, halved.id) == weights_of(engine, straight.id), "made before the edit, begun after it"
+    assert (await engine.call(ProveResume(halved.id)))["identical"]
+    assert (await engine.call(Evaluate(halved.id, 50)))["w2"] > 0
+    whole = array((await engine.call(LatentMap(straight.id, limit=300))).arrays["index"])
+    less = array((await engine.call(LatentMap(edited.id, limit=300))).arrays["index"])
+    assert set(less) == set(whole) - set(range(20, 80))
+    anew = await engine.begin_anew(halved.id)
+    assert (await ended(engine, anew.id)).state == "finished"
+    assert weights_of(engine, anew.id) == weights_of(engine, edited.id)
