@@ -13,6 +13,7 @@ from models_backend.contract.run_layout import SampleRecord
 from .. import theme
 from ..commands import Command
 from ..pieces import EmptyState, Flow, Header, button, chip_button, label, rule
+from ..state.edits import Deleting, Rewriting
 from ..state.session import Session
 from ..viewers.image_grid import ImageGrid
 from ..viewers.image_view import ImageView
@@ -184,45 +185,19 @@ class GalleryPanel(Workspace):
         if record is None:
             return
         before = {name: getattr(record, name) for name in changes}
-        write = lambda values: self.session.bridge.spawn(self._write(sample, values))  # noqa: E731
-        self.session.undo.push(self.tr("edit of “{0}”").format(record.title), lambda: write(changes), lambda: write(before))
-
-    async def _write(self, sample: str, changes: dict[str, Any]) -> None:
-        folder = self.session.bridge.library.sample(sample)
-        await self.session.bridge.threaded(lambda: folder.update_record(**changes))
-        self.session.samples.changed.emit()
+        edit = Rewriting(self.session, "sample", sample, before, changes)
+        self.session.undo.push_kept(self.tr("edit of “{0}”").format(record.title), edit)
 
     def delete(self) -> None:
         """Moves the selected samples to the trash; undo brings them back."""
         records = [r for r in (self.tiles.record(i) for i in self.grid.selection()) if r is not None]
         if not records:
             return
-        entries: list[str] = []
         names = records[0].title if len(records) == 1 else self.tr("{0} samples").format(len(records))
-        self.session.undo.push(
-            self.tr("delete of {0}").format(names),
-            lambda: self.session.bridge.spawn(self._trash([r.id for r in records], entries)),
-            lambda: self.session.bridge.spawn(self._restore(entries)),
-        )
-        self.session.bridge.notice(self.tr("{0} moved to the trash. Ctrl+Z brings it back.").format(names))
-
-    async def _trash(self, samples: list[str], entries: list[str]) -> None:
-        from models_backend.library import trash
-
-        library = self.session.bridge.library
-        for sample in samples:
-            entry = await self.session.bridge.threaded(trash.delete, library, "sample", sample)
-            entries.append(entry.id)
         self.grid.select([])
-        self.session.samples.changed.emit()
-
-    async def _restore(self, entries: list[str]) -> None:
-        from models_backend.library import trash
-
-        library = self.session.bridge.library
-        while entries:
-            await self.session.bridge.threaded(trash.restore, library, entries.pop())
-        self.session.samples.changed.emit()
+        deleting = Deleting(self.session, [("sample", record.id) for record in records])
+        self.session.undo.push_kept(self.tr("delete of {0}").format(names), deleting)
+        self.session.bridge.notice(self.tr("{0} moved to the trash. Ctrl+Z brings it back.").format(names))
 
     async def reproduce(self, record: SampleRecord) -> None:
         """Makes a sample again from its record and says whether it is identical, or what differs."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import QMenu, QStackedWidget, QWidget
 
-from models_backend.contract.messages import Sample, Trouble
+from models_backend.contract.messages import Trouble
 from models_backend.contract.run_layout import SampleRecord
 
 from .. import figures, pieces
@@ -16,9 +16,10 @@ from .exporting import fill_menu
 from .gallery_tiles import Tiles
 from .sample_grid import GridForm
 from .sample_info import ItemInfo
+from .sample_kept import SampleKeeper
 from .sample_results import Results
 from .sample_setup import TRACED, SampleSetup
-from .sample_work import Batch, Made, SampleWork
+from .sample_work import Batch, Made, SampleWork, batch_of, beside, request_of
 from .workspace import Footed, Workspace, scrolled
 
 VARIATIONS = 9
@@ -76,6 +77,7 @@ class SamplePanel(Workspace):
         self._build_middle()
         self._build_docks()
         self._connect()
+        self.keeper = SampleKeeper(self)
         self._setup_changed()
         self._show_actions()
         self._show_page()
@@ -200,9 +202,17 @@ class SamplePanel(Workspace):
         self._show_record(record, items)
 
     def _show_record(self, record: SampleRecord, items) -> None:
-        request = request_of(record)
-        made = [Made(request, n, record.id) for n in range(len(items))]
-        self._show_made(Batch(items, record.modality, made, samples=[record.id]), record)
+        self._show_made(batch_of(record, items), record)
+
+    async def show_samples(self, samples: list[str]) -> None:
+        """Several samples of one making side by side, as they were made."""
+        batches, record = [], None
+        for sample in samples:
+            record = await self.session.samples.record(sample)
+            batches.append(batch_of(record, await self.session.samples.items(sample)))
+        whole = batches[0] if len(batches) == 1 else beside(batches)
+        if self.results.batch is None:
+            self._show_made(whole, record if len(batches) == 1 else None)
 
     async def _restore(self, record: SampleRecord) -> None:
         """The exact state of an exported file: its sample where the library has it, else made again."""
@@ -267,6 +277,7 @@ class SamplePanel(Workspace):
         self.state_chip.setText(self.tr("{0} items").format(len(batch.items)))
         self.header.set_hint(figures.milliseconds(batch.took_ms) if batch.took_ms else "")
         self._record = record
+        self.keeper.keep_shown(batch.samples)
         if record is None and batch.samples:
             self.session.bridge.spawn(self._read_record(batch.samples[0]))
         self._show_actions()
@@ -373,11 +384,3 @@ class SamplePanel(Workspace):
             Command("sample.trajectory", self.tr("Open in Trajectory"), self.open_trajectory, "Sample", "", "trajectory",
                     lambda: self._record is not None and self._record.trace is not None),
         ]  # fmt: skip
-
-
-def request_of(record: SampleRecord) -> Sample:
-    """The request that makes a sample again."""
-    traced = record.trace.count if record.trace else 0
-    return Sample(
-        record.run, record.count, record.seed, record.sampling, record.conditions, record.checkpoint, traced, title=record.title
-    )

@@ -131,8 +131,10 @@ class SampleSetup(QWidget):
     async def _read_checkpoints(self, run: str) -> None:
         folder = self._session.bridge.library.run(run)
         names = await self._session.bridge.threaded(lambda: [layout.name for layout in folder.checkpoints()])
-        if self.run is not None and self.run.id == run and self.checkpoints.count() == 1:
+        if self.run is not None and self.run.id == run:
             for name in names:
+                if self.checkpoints.findData(name) >= 0:
+                    continue
                 step = name.removeprefix("step-").lstrip("0") or "0"
                 self.checkpoints.addItem(self.tr("step {0}").format(f"{int(step):,}") if step.isdigit() else name, name)
             for width in WIDTHS if self.run.training.get("ema_power") else ():
@@ -181,12 +183,16 @@ class SampleSetup(QWidget):
         self.seeds.lock.setChecked(True)
         self.seeds.set_seeds([record.seed])
         self.count.setValue(record.count)
-        place = self.checkpoints.findData(record.checkpoint)
-        if place < 0 and record.checkpoint:
-            self.checkpoints.addItem(record.checkpoint, record.checkpoint)
+        self.choose_checkpoint(record.checkpoint)
+        self.changed.emit()
+
+    def choose_checkpoint(self, name: str) -> None:
+        """Sample from that checkpoint; "" is the newest."""
+        place = self.checkpoints.findData(name)
+        if place < 0 and name:
+            self.checkpoints.addItem(name, name)
             place = self.checkpoints.count() - 1
         self.checkpoints.setCurrentIndex(max(0, place))
-        self.changed.emit()
 
     def title(self) -> str:
         """Run and checkpoint in words."""

@@ -57,6 +57,26 @@ def joined(requests: list[Sample], answers: list[Media]) -> Batch:
     return Batch(items, answers[0].modality, made, sum(media.took_ms for media in answers), samples)
 
 
+def batch_of(record: SampleRecord, items: np.ndarray) -> Batch:
+    """A kept sample as it is shown."""
+    made = [Made(request_of(record), n, record.id) for n in range(len(items))]
+    return Batch(items, record.modality, made, samples=[record.id])
+
+
+def beside(batches: list[Batch]) -> Batch:
+    """Several batches as one."""
+    made, samples = [one for batch in batches for one in batch.made], [one for batch in batches for one in batch.samples]
+    return Batch(np.concatenate([batch.items for batch in batches]), batches[0].modality, made, samples=samples)
+
+
+def request_of(record: SampleRecord) -> Sample:
+    """The request that makes a sample again."""
+    traced = record.trace.count if record.trace else 0
+    return Sample(
+        record.run, record.count, record.seed, record.sampling, record.conditions, record.checkpoint, traced, title=record.title
+    )
+
+
 class SampleWork(QObject):
     """``made`` a Batch to show; ``cell`` one finished cell of a grid; ``busy`` while anything but live mode is under way."""
 

@@ -97,6 +97,7 @@ class TrainPanel(Workspace):
         session.runs.changed.connect(self._show_page)
         session.ready.connect(self._choose_run)
         session.ready.connect(self._setup_changed)
+        session.ready.connect(self._choose_family)
         session.catalogue.changed.connect(self._count_models)
         session.catalogue.changed.connect(self._choose_family)
         session.datasets.current_changed.connect(lambda _: self._setup_changed())
@@ -142,7 +143,7 @@ class TrainPanel(Workspace):
     def _choose_family(self) -> None:
         """The family that suits the chosen data best, while none is chosen."""
         catalogue, data = self.session.catalogue, self.session.datasets.current_record
-        if not catalogue.current and catalogue.families:
+        if not catalogue.current and catalogue.families and self.session.is_ready:
             suits = catalogue.suits(data, self.session.runs.records) if data else []
             catalogue.set_current(suits[0].family.key if suits else catalogue.families[0].key)
 

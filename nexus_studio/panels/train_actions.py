@@ -8,7 +8,7 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal
 
 from models_backend.contract.fields import merged
-from models_backend.contract.messages import Media, ProveResume, Remedy, Sample, TroubleError
+from models_backend.contract.messages import Media, ProveResume, Remedy, Sample, Trouble, TroubleError
 from models_backend.contract.run_layout import RunRecord
 
 from ..state.run_view import LIVE_STATES
@@ -142,27 +142,10 @@ class RunActions(QObject):
 
     def delete(self, run: str) -> None:
         """Move a run to the trash, as an edit that can be undone."""
-        record = self._session.runs.get(run)
-        entry: list[str] = []
-        text = self.tr("Delete run “{0}”").format(record.title)
-        self._session.undo.push(
-            text, lambda: self._bridge.spawn(self._delete(run, entry)), lambda: self._bridge.spawn(self._restore(entry))
-        )
-
-    async def _delete(self, run: str, entry: list[str]) -> None:
-        from models_backend.library import trash
-
-        view = self._session.runs.view(run)
+        record, view = self._session.runs.get(run), self._session.runs.view(run)
         if view is not None and view.live:
-            raise TroubleError("the run is in training", view.record.title, "It was not deleted.", "Stop it first.")
-        library = self._bridge.library
-        entry[:] = [(await self._bridge.threaded(trash.delete, library, "run", run)).id]
-        await self._session.runs.load()
-        self._bridge.notice(self.tr("Moved to the trash. Undo brings it back."))
-
-    async def _restore(self, entry: list[str]) -> None:
-        from models_backend.library import trash
-
-        if entry:
-            await self._bridge.threaded(trash.restore, self._bridge.library, entry[0])
-            await self._session.runs.load()
+            self._bridge.trouble.emit(
+                Trouble(self.tr("It is in training"), record.title, self.tr("It was not deleted"), self.tr("Stop it first"))
+            )
+            return
+        self._session.delete("run", run, record.title)

@@ -184,6 +184,7 @@ class ModelsList(QWidget):
 
     def _connect(self) -> None:
         self.filter.textChanged.connect(self._filter)
+        self.filter.textChanged.connect(lambda text: self._session.preferences.set("train/filter", text or None))
         self.list.selectionModel().currentChanged.connect(self._choose)
         self._session.catalogue.changed.connect(self.refresh)
         self._session.catalogue.current_changed.connect(self._follow)
@@ -192,6 +193,7 @@ class ModelsList(QWidget):
             lambda key: self.list.viewport().update() if key.startswith("fits/") else None
         )
         self.refresh()
+        self.filter.setText(self._session.preferences.get("train/filter", ""))
 
     def refresh(self) -> None:
         """Take the catalogue anew."""

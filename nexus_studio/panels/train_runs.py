@@ -9,6 +9,7 @@ from models_backend.contract.messages import State, Trouble
 
 from .. import figures, pieces, theme
 from ..naming import plain
+from ..state.edits import Rewriting
 from ..state.session import Session
 
 REDRAW_MS = 250
@@ -207,14 +208,4 @@ class RunsList(QWidget):
         before = self._session.runs.get(run).title
         if title.strip() and title != before:
             text = self.tr("Rename run")
-            self._session.undo.push(text, lambda: self._write(run, title), lambda: self._write(run, before))
-
-    def _write(self, run: str, title: str) -> None:
-        self._session.bridge.spawn(self._written(run, title))
-
-    async def _written(self, run: str, title: str) -> None:
-        folder = self._session.bridge.library.run(run)
-        await self._session.bridge.threaded(lambda: folder.update_record(title=title))
-        await self._session.runs.load()
-        if run in self._rows:
-            self._rows[run].title.setText(title)
+            self._session.undo.push_kept(text, Rewriting(self._session, "run", run, {"title": before}, {"title": title}))

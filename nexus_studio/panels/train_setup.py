@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from PySide6.QtCore import QTimer, Signal
@@ -40,6 +41,8 @@ class RunSetup(QWidget):
         self.family: FamilyDescription | None = None
         self.parts: dict[str, PartChooser] = {}
         self._configs: dict[str, FormSection] = {}
+        self._filling = False
+        self._kept_parts: dict[str, str] = {}  # chosen before, of runs that have not been read yet
         self._timer = QTimer(self, singleShot=True, interval=SETTLED_MS)
         self._timer.timeout.connect(self.settled)
         self._build()
@@ -70,6 +73,7 @@ class RunSetup(QWidget):
     def _connect(self) -> None:
         session = self._session
         self.preset.activated.connect(lambda _: self.take_preset())
+        self.title.textChanged.connect(lambda _: self._keep())
         for section in (self.training, self.more):
             section.changed.connect(self._soon)
         self.data.changed.connect(self._set_data)
@@ -98,12 +102,50 @@ class RunSetup(QWidget):
         self._whole.setVisible(self.family is not None)
         self._choose.setVisible(self.family is None)
         if self.family is not None:
+            self._filling = True
             self._fill_presets()
             self._fill_parts()
             self._show_config()
             self._take_dataset()
             self.take_preset(config=False)
+            self._take_kept()
+            self._filling = False
         self._soon()
+
+    # what was typed is there again after a kill, for each family: its preset, title, parts, and what differs from the preset
+
+    def _keep(self) -> None:
+        if self.family is None or self._filling:
+            return
+        sections = {key: self.sections[key].values() for key in ("config", "training", "more")}
+        starting = {key: {name: self._starting(key)[name] for name in values} for key, values in sections.items()}
+        kept = {
+            "preset": self.preset.currentData(), "title": self.title.text(), "parts": self.chosen_parts(),
+            **{key: values for key, values in sections.items() if values != starting[key]},
+        }  # fmt: skip
+        first = starting_preset(self.family.presets)
+        plain = {"preset": first.name if first else None, "title": "", "parts": {}}
+        self._session.preferences.set(f"train/form/{self.family.key}", kept if kept != plain else None)
+
+    def _take_kept(self) -> None:
+        kept = self._session.preferences.get(f"train/form/{self.family.key}", {})
+        if self.preset.findData(kept.get("preset")) >= 0 and kept.get("preset") != self.preset.currentData():
+            self.preset.setCurrentIndex(self.preset.findData(kept["preset"]))
+            self.take_preset()
+        with contextlib.suppress(AttributeError, KeyError, TypeError, ValueError):  # from another version
+            for key in ("config", "training", "more"):
+                if key in kept:
+                    self.sections[key].set_values(fields.merged(self._starting(key), kept[key]))
+        self.title.setText(kept.get("title", ""))
+        self._kept_parts = dict(kept.get("parts", {}))
+        self._choose_kept_parts()
+
+    def _choose_kept_parts(self) -> None:
+        for name, run in list(self._kept_parts.items()):
+            place = self.parts[name].findData(run) if name in self.parts else -1
+            if place >= 0:
+                self.parts[name].setCurrentIndex(place)
+                del self._kept_parts[name]
 
     def _fill_presets(self) -> None:
         self.preset.clear()
@@ -255,10 +297,12 @@ class RunSetup(QWidget):
     def _refill_parts(self) -> None:
         for chooser in self.parts.values():
             chooser.fill()
+        self._choose_kept_parts()
         if self.family is not None:
             self._offer_title()
 
     def _soon(self) -> None:
+        self._keep()
         self.changed.emit()
         self.settle()
 

@@ -13,6 +13,7 @@ from models_backend.contract.run_layout import LEFT_OUT, DatasetRecord, DoctorRe
 from models_backend.library.showing import changes_of, data_settings
 
 from ..bridge import Bridge
+from .edits import Turning
 from .preferences import Preferences
 from .undo import UndoStack
 
@@ -91,8 +92,7 @@ class Datasets(QObject):
         a data set as one edit that can be undone.
 
         Sources stay as they are: edits lie beside the import."""
-        turn = Turn(self, dataset, changes)
-        stack.push(text, turn.forward, turn.back)
+        stack.push_kept(text, Turning(self, stack, dataset, changes))
 
     async def apply(self, dataset: str, work: Callable[[Any], Any]) -> Any:
         """Runs ``work(folder)`` on the file thread and tells that the data set changed."""
@@ -137,8 +137,9 @@ class Datasets(QObject):
             if record is None or (changes or {}) == record.settings:
                 del self._typed[dataset]
                 continue
-            turn = Turn(self, dataset, {"settings": changes or {}}, lambda d=dataset, v=values: self._kept(d, v))
-            stack.push("Change how models see the pictures", turn.forward, turn.back)
+            kept = lambda d=dataset, v=values: self._kept(d, v)  # noqa: E731
+            stack.push_kept("Change how models see the pictures",
+                            Turning(self, stack, dataset, {"settings": changes or {}}, done=kept))  # fmt: skip
 
     def _keep_at_once(self) -> None:
         """As the window closes: what was typed last is written without a way back."""
@@ -174,32 +175,3 @@ class Datasets(QObject):
     def spawn(self, work: Coroutine) -> None:
         """Starts a coroutine of an edit."""
         self._bridge.spawn(work)
-
-
-class Turn:
-    """An edit of a data set there and back: each way leaves the token that reverts it."""
-
-    def __init__(self, datasets: Datasets, dataset: str, changes: dict[str, Any], done: Callable[[], None] = lambda: None):
-        self._datasets, self._dataset, self._changes, self._done = datasets, dataset, changes, done
-        self._token: Any = None
-        self._order = asyncio.Lock()
-
-    def forward(self) -> None:
-        """Does the edit, or does it again."""
-        self._datasets.spawn(self._turn())
-
-    def back(self) -> None:
-        """Takes the edit back."""
-        self._datasets.spawn(self._turn())
-
-    async def _turn(self) -> None:
-        async with self._order:
-            token = self._token
-            work = self._first if token is None else lambda folder: folder.undo(token)
-            try:
-                self._token = await self._datasets.apply(self._dataset, work)
-            finally:
-                self._done()
-
-    def _first(self, folder: Any) -> Any:
-        return folder.edit_many(**self._changes)

@@ -50,6 +50,7 @@ class Preferences(QObject):
         self._values: dict[str, Any] = self._read()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="preferences")
         self._writing: Future | None = None
+        self._companions: dict[str, Preferences] = {}
         self._timer = QTimer(self, singleShot=True, interval=DELAY_MS)
         self._timer.timeout.connect(self._save)
 
@@ -86,6 +87,12 @@ class Preferences(QObject):
         if not self._timer.isActive():
             self._timer.start()
 
+    def companion(self, name: str) -> Preferences:
+        """A file beside this one for what is too large or too particular to stand in it; closed with it."""
+        if name not in self._companions:
+            self._companions[name] = Preferences(self.path.with_name(f"{self.path.stem}-{name}.json"))
+        return self._companions[name]
+
     def keys(self, prefix: str = "") -> list[str]:
         """The keys that start with ``prefix``."""
         return [key for key in self._values if key.startswith(prefix)]
@@ -106,8 +113,12 @@ class Preferences(QObject):
             self._save()
         if self._writing is not None:
             self._writing.exception()
+        for companion in self._companions.values():
+            companion.flush()
 
     def close(self) -> None:
         """Flushes and ends the thread."""
         self.flush()
+        for companion in self._companions.values():
+            companion.close()
         self._thread.shutdown(wait=True)

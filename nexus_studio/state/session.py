@@ -11,15 +11,17 @@ import msgspec
 from PySide6.QtCore import QObject, Signal
 
 from models_backend.contract.messages import State, Trouble, TroubleError
-from models_backend.contract.run_layout import DatasetRecord
+from models_backend.contract.run_layout import DatasetRecord, RunRecord
 
 from ..bridge import Bridge, trouble_of
 from ..naming import plain
 from .catalogue import Catalogue
 from .datasets import Datasets
+from .edits import Deleting, makers
 from .jobs import Activity, Jobs
 from .opening import outcomes
 from .preferences import Preferences
+from .run_view import LIVE_STATES
 from .runs import Runs
 from .samples import Samples
 from .undo import UndoStack
@@ -53,6 +55,7 @@ class Session(QObject):
         bridge.title_of = self.title_of
         self.is_ready = False
         self._remember()
+        self.catalogue.changed.connect(self._restore_family)
         bridge.engine_ready.connect(self._begin)
         bridge.told.connect(self._tell)
         if bridge.engine is not None:
@@ -74,8 +77,16 @@ class Session(QObject):
         self._restore_choices()
         for job in self.jobs.records:
             self.runs.view(job.run)
+        self._bring_back_undo()
         self.is_ready = True
         self.ready.emit()
+
+    def _bring_back_undo(self) -> None:
+        """Takes up what an earlier window could undo in this library, and keeps from now on what this one can."""
+        if not self.is_ready:
+            kept, root = self.preferences.companion("undo"), str(self.bridge.library.layout.root)
+            self.undo.bring_back(kept.get(root, {}), makers(self))
+            self.undo.changed.connect(lambda: kept.set(root, self.undo.told()))
 
     def _restore_choices(self) -> None:
         kept = self.preferences.get
@@ -86,8 +97,13 @@ class Session(QObject):
             self.datasets.set_current(self.datasets.records[0].id)
         if self.runs.get(run):
             self.runs.set_current(run)
-        if self.catalogue.get(kept("chosen/family", "")):
-            self.catalogue.set_current(kept("chosen/family"))
+        self._restore_family()
+
+    def _restore_family(self) -> None:
+        """The family that was chosen before, once it is described and while none is chosen."""
+        kept = self.preferences.get("chosen/family", "")
+        if not self.catalogue.current and self.catalogue.get(kept):
+            self.catalogue.set_current(kept)
 
     def _remember(self) -> None:
         keep = self.preferences.set
@@ -197,26 +213,20 @@ class Session(QObject):
 
     def delete(self, kind: str, key: str, title: str) -> None:
         """Moves a data set, run or sample to the trash; undo brings it back. ``kind``: "dataset" "run" "sample"."""
-        entry: list = []
-
-        async def away() -> None:
-            from models_backend.library import trash
-
-            entry[:] = [await self.bridge.threaded(trash.delete, self.bridge.library, kind, key)]
-            await self._reload()
-
-        async def back() -> None:
-            from models_backend.library import trash
-
-            if entry:
-                await self.bridge.threaded(trash.restore, self.bridge.library, entry[0].id)
-                await self._reload()
-
+        learning = [run.title for run in self.runs.records if self._learns_from(run, kind, key)]
         text = f"Move “{title}” to the trash"
-        self.undo.push(text, lambda: self.bridge.spawn(away()), lambda: self.bridge.spawn(back()))
+        self.undo.push_kept(text, Deleting(self, [(kind, key)]))
         self.bridge.notice(f"“{title}” is in the trash. Undo brings it back.")
+        if learning:
+            what = f"{' and '.join(f'“{name}”' for name in learning)} was learning from it"
+            kept = "The training goes on with what it has read"
+            self.bridge.trouble.emit(Trouble(what, title, kept, "Undo before it is resumed: then it needs the data again"))
 
-    async def _reload(self) -> None:
+    def _learns_from(self, run: RunRecord, kind: str, key: str) -> bool:
+        state = self.runs.states.get(run.id)
+        return kind == "dataset" and run.dataset == key and state is not None and state.state in LIVE_STATES
+
+    async def reload(self) -> None:
         await self.datasets.load()
         await self.runs.load()
         self.samples.refresh()

@@ -1,0 +1,216 @@
+"""A kill loses nothing that was typed, chosen, shown or could be undone: what a window wrote is there in the next one."""
+
+import asyncio
+
+import msgspec
+import pytest
+from scripted_window import scripted_window, settle, turn
+
+from models_backend.contract.family import DataSpec
+from models_backend.contract.run_layout import DatasetRecord, Item, RunRecord
+from models_backend.library import trash
+from models_backend.library.library import Library
+from nexus_studio.bridge import Bridge
+from nexus_studio.state.edits import Deleting, Rewriting
+from nexus_studio.state.preferences import Preferences
+from nexus_studio.state.session import Session
+
+
+async def test_the_sample_form_and_what_is_shown_are_there_again(qapp, tmp_path):
+    kept = tmp_path / "kept.json"
+    async with scripted_window(tmp_path, preferences=kept) as window:
+        panel, session = window.workspace("sample"), window.session
+        window.show_workspace("sample")
+        run = next(r for r in session.runs.records if r.title == "denoiser-small")
+        panel.setup.choose_run(run.id)
+        panel.setup.seeds.line.setText("7, 12-14")
+        panel.setup.seeds.lock.setChecked(False)
+        panel.setup.count.setValue(9)
+        panel.setup.record.setChecked(False)
+        panel.setup.conditions.set_values({"class": 3})
+        panel.setup.form.set_values(panel.setup.form.values() | {"steps": 33, "sampler": "heun"})
+        panel.setup.changed.emit()
+        panel.controls.grid.setChecked(True)
+        panel.grid_form.across.field.setCurrentIndex(panel.grid_form.across.field.findData("steps"))
+        panel.grid_form.across.values.setText("5, 10, 20")
+        panel.grid_form.across.changed.emit()
+        panel.controls.grid.setChecked(False)
+        panel.setup.seeds.lock.setChecked(True)
+        panel.work.generate(panel.setup.all_requests())
+        await settle(lambda: panel.results.batch is not None and panel.results.batch.samples)
+        panel.setup.seeds.lock.setChecked(False)
+        made, items = list(panel.results.batch.samples), panel.results.batch.items
+        library = session.bridge.engine.library
+        window.show_workspace("data")
+        session.preferences.flush()
+    async with scripted_window(tmp_path, preferences=kept) as window:
+        window.session.bridge.engine.library.made.update({name: library.made[name] for name in made})
+        panel = window.workspace("sample")
+        window.show_workspace("sample")
+        await settle(lambda: panel.results.batch is not None)
+        setup = panel.setup
+        assert setup.run.title == "denoiser-small" and setup.seeds.line.text() == "7, 12-14"
+        assert not setup.seeds.lock.isChecked() and setup.count.value() == 9 and not setup.record.isChecked()
+        assert setup.conditions.values() == {"class": 3}
+        assert setup.form.values() == {"steps": 33, "sampler": "heun", "eta": 0.0}
+        panel.controls.grid.setChecked(True)
+        assert panel.grid_form.across.values.text() == "5, 10, 20"
+        assert panel.results.batch.samples == made and (panel.results.batch.items == items).all()
+
+
+async def test_the_train_form_is_kept_for_each_family_and_the_chosen_family_and_filter(qapp, tmp_path):
+    kept = tmp_path / "kept.json"
+    async with scripted_window(tmp_path, preferences=kept) as window:
+        panel, session = window.workspace("train"), window.session
+        window.show_workspace("train")
+        session.catalogue.set_current("duel")
+        panel.setup.sections["config"].set_values(panel.setup.sections["config"].values() | {"smoothing": 0.25})
+        panel.setup._soon()
+        session.catalogue.set_current("flow")
+        panel.setup.preset.setCurrentIndex(panel.setup.preset.findData("tiny"))
+        panel.setup.take_preset()
+        panel.setup.training.set_values(panel.setup.training.values() | {"steps": 777, "learning_rate": 0.003})
+        teacher = next(r for r in session.runs.records if r.title == "denoiser-small")
+        chooser = panel.setup.parts["teacher"]
+        chooser.setCurrentIndex(chooser.findData(teacher.id))
+        panel.setup._soon()
+        panel.setup.title.setText("My flow")
+        panel.models.filter.setText("fl")
+        session.preferences.flush()
+    async with scripted_window(tmp_path, preferences=kept) as window:
+        panel = window.workspace("train")
+        window.show_workspace("train")
+        await turn(0.05)
+        setup = panel.setup
+        assert window.session.catalogue.current == "flow" and panel.models.filter.text() == "fl"
+        assert setup.preset.currentData() == "tiny" and setup.title.text() == "My flow"
+        training = setup.values("training")
+        assert training["steps"] == 777 and training["learning_rate"] == 0.003
+        assert setup.chosen_parts() == {"teacher": teacher.id}
+        window.session.catalogue.set_current("duel")
+        assert setup.values("config")["smoothing"] == 0.25 and setup.title.text() == ""
+        window.session.catalogue.set_current("flow")
+        assert setup.values("training")["steps"] == 777
+
+
+@pytest.mark.parametrize("kept", [{"run": "gone"}, {"run": "", "seeds": 3}, {"axes": "nonsense"}, {}])
+async def test_a_form_of_another_version_does_no_harm(qapp, tmp_path, kept):
+    file = tmp_path / "kept.json"
+    file.write_bytes(msgspec.json.encode({"sample/form": kept, "train/form/duel": {"preset": 3, "config": 7}}))
+    async with scripted_window(tmp_path, preferences=file) as window:
+        window.show_workspace("sample")
+        window.show_workspace("train")
+        window.session.catalogue.set_current("duel")
+        await turn(0.05)
+        assert window.workspace("sample").setup.run is not None and not window.notices.notices
+
+
+# ------------------------------------------------------------------------------------------------ undo
+
+
+class RealEngine:
+    """Only a library."""
+
+    def __init__(self, library):
+        self.library = library
+
+    def subscribe(self, callback):
+        return lambda: None
+
+    def descriptions(self):
+        return []
+
+    def queue(self):
+        return []
+
+    async def close(self):
+        pass
+
+
+async def a_session(library, kept):
+    session = Session(Bridge(None, asyncio.get_running_loop()), Preferences(kept))
+    session.bridge.attach(RealEngine(library))
+    await settle(lambda: session.is_ready)
+    return session
+
+
+async def a_kill(session):
+    """What is left of a window that was killed: what it had written."""
+    await settle(lambda: not session.bridge.busy())
+    session.preferences.flush()
+    await session.bridge.close()
+
+
+@pytest.fixture
+def library(library_root):
+    made = Library.open(library_root)
+    items = [Item(f"{n}.png", f"{n:064x}", n % 2, f"item {n}") for n in range(6)]
+    made.create_dataset(DatasetRecord("d" * 16, "Leaves", "image", "d" * 64, 6, ("a", "b"), True, shape=(3, 8, 8)), items)
+    spec = DataSpec("image", (3, 8, 8), 6)
+    made.create_run(RunRecord("run-1", "First run", "denoiser", "d" * 16, "", {}, {"steps": 9}, {}, {}, spec, 1.0))
+    yield made
+    made.close()
+
+
+async def test_edits_deletions_and_names_are_undone_by_the_next_window(qapp, tmp_path, library):
+    kept = tmp_path / "kept.json"
+    first = await a_session(library, kept)
+    data = library.dataset("d" * 16)
+    first.datasets.edit(first.undo, "d" * 16, "Edit 2 captions", captions={0: "a red leaf", 3: "moss"})
+    await settle(lambda: data.items()[3].caption == "moss")
+    first.datasets.edit(first.undo, "d" * 16, "Rename", title="Prints")
+    await settle(lambda: library.dataset("d" * 16).record().title == "Prints")
+    first.undo.push_kept("Rename run", Rewriting(first, "run", "run-1", {"title": "First run"}, {"title": "Mine"}))
+    await settle(lambda: library.run("run-1").record().title == "Mine")
+    first.undo.push_kept("Delete run", Deleting(first, [("run", "run-1")]))
+    await settle(lambda: library.runs() == [])
+    await a_kill(first)
+
+    second = await a_session(library, kept)
+    assert second.undo.undo_text == "Delete run"
+    second.undo.undo()
+    await settle(lambda: [run.title for run in library.runs()] == ["Mine"])
+    second.undo.undo()
+    await settle(lambda: library.run("run-1").record().title == "First run")
+    second.undo.undo()
+    await settle(lambda: library.dataset("d" * 16).record().title == "Leaves")
+    await a_kill(second)
+
+    third = await a_session(library, kept)
+    assert (third.undo.undo_text, third.undo.redo_text) == ("Edit 2 captions", "Rename")
+    third.undo.undo()
+    await settle(lambda: [data.items()[n].caption for n in (0, 3)] == ["item 0", "item 3"])
+    third.undo.redo()
+    await settle(lambda: data.items()[0].caption == "a red leaf")
+    third.undo.redo()
+    await settle(lambda: library.dataset("d" * 16).record().title == "Prints")
+    third.undo.redo()
+    third.undo.redo()
+    await settle(lambda: library.runs() == [] and [entry.title for entry in trash.entries(library.layout)] == ["Mine"])
+    await a_kill(third)
+
+
+async def test_undo_of_another_library_is_not_offered_and_what_cannot_be_read_is_left_out(qapp, tmp_path, library):
+    kept = tmp_path / "kept.json"
+    file = tmp_path / "kept-undo.json"
+    edit = {"text": "Delete run", "kind": "trash", "state": {"items": [["run", "run-1"]], "entries": []}}
+    odd = [{"text": "x"}, {"text": "y", "kind": "unknown", "state": {}}, {"text": "z", "kind": "dataset", "state": {}}, 7]
+    told = {"/elsewhere": {"done": [edit]}, str(library.layout.root): {"done": odd, "undone": [edit]}}
+    file.write_bytes(msgspec.json.encode(told))
+    session = await a_session(library, kept)
+    assert (session.undo.undo_text, session.undo.redo_text) == ("", "Delete run")
+    await a_kill(session)
+
+
+async def test_deleting_the_data_of_a_run_in_training_warns(qapp, tmp_path):
+    async with scripted_window(tmp_path) as window:
+        session = window.session
+        running = session.runs.get(session.jobs.active.run)
+        record = session.datasets.get(running.dataset)
+        session.delete("dataset", record.id, record.title)
+        told = [one.text.text() for one in window.notices.notices if not one.plain]
+        assert told == ["Botanical prints: “duel-03” was learning from it"]
+        window.notices.dismiss_all()
+        other = next(one for one in session.datasets.records if one.id != record.id)
+        session.delete("dataset", other.id, other.title)
+        assert all(one.plain for one in window.notices.notices)
