@@ -89,7 +89,7 @@ WORDS = {
 }  # fmt: skip
 _FEW = re.compile(r"(?P<of>fd|w2)_(?P<n>\d+)step")
 _SCALE = re.compile(r"(?P<of>accuracy|diversity|text_joint)_w(?P<n>[\d.]+)")
-_SCALED = {"accuracy": "Read as asked for", "diversity": "Variety within a condition", "text_joint": "As the caption says"}
+_SCALED = {"accuracy": "read as asked for", "diversity": "variety within", "text_joint": "as the caption says"}
 
 
 def base(name: str) -> tuple[str, str]:
@@ -112,7 +112,7 @@ def _title(name: str) -> str:
         steps = "1 step" if found["n"] == "1" else f"{found['n']} steps"
         return f"{WORDS[found['of']][0]} in {steps}"
     if found := _SCALE.fullmatch(name):
-        return f"{_SCALED[found['of']]}, guidance {found['n']}"
+        return f"Guidance {found['n']}: {_SCALED[found['of']]}"
     if name.startswith("health_"):
         return f"Health: {name.removeprefix('health_').replace('_', ' ')} (0 good, 1 warns, 2 bad)"
     words = name.replace("_", " ")

@@ -23,7 +23,7 @@ from ..library import storage
 BEFORE = "before/"
 
 
-class ClaimResult(msgspec.Struct):
+class ClaimResult(msgspec.Struct, omit_defaults=True):
     """A claim and what was measured; ``bound`` with ``times`` already multiplied in. ``real``: the same share of real held-out
     items, where it is known; the figure of a claim on a ratio is the quotient of both."""
 
