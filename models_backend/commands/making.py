@@ -11,7 +11,7 @@ from typing import Any
 
 from models_backend.contract import measures
 from models_backend.contract.fields import FieldError, Problem
-from models_backend.contract.messages import Evaluate, Export, Media, Progress, Sample, TroubleError
+from models_backend.contract.messages import Evaluate, Event, Export, Media, Progress, Sample, Trouble, TroubleError
 from models_backend.contract.run_layout import RunRecord
 from models_backend.engine.terminal import Reporter
 from models_backend.library import storage
@@ -100,11 +100,19 @@ def conditions(pairs: list[str]) -> dict[str, Any]:
 
 async def called(now: Session, request: Any, what: str) -> Any:
     """The engine's answer, with progress; Ctrl+C gives it up."""
+
+    def hear(event: Event) -> None:
+        if isinstance(event.body, Trouble):
+            now.reporter.note(str(event.body), "trouble")
+
+    unsubscribe = now.engine.subscribe(hear)
     try:
         return await now.engine.call(request, teller(now.reporter, what))
     except asyncio.CancelledError:
         now.reporter.note("stopped; nothing was kept", "interrupted")
         raise
+    finally:
+        unsubscribe()
 
 
 def teller(reporter: Reporter, what: str) -> Callable[[Progress], None]:

@@ -224,7 +224,8 @@ class Loss:
 @dataclass
 class LoadedRun:
     """A finished run brought into memory: what a part is, and what sampling works on (EMA weights, eval mode).
-    ``precision`` is the arithmetic of its networks when it is sampled: "fp32", "bf16" or "fp16"."""
+    ``precision`` is the arithmetic of its networks when it is sampled: "fp32", "bf16" or "fp16". ``note``: that a newer
+    checkpoint is damaged, of it or of a part."""
 
     family: Family
     nets: dict[str, Any]
@@ -234,6 +235,7 @@ class LoadedRun:
     step: int = 0
     parts: dict[str, LoadedRun] = field(default_factory=dict)
     precision: str = "fp32"
+    note: str = ""
 
 
 class Sharing(msgspec.Struct, frozen=True):

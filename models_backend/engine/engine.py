@@ -18,6 +18,7 @@ from typing import Any
 
 from models_backend.contract.family import FamilyDescription
 from models_backend.contract.messages import (
+    Body,
     Describe,
     Event,
     Export,
@@ -27,6 +28,7 @@ from models_backend.contract.messages import (
     Sample,
     SetLive,
     State,
+    Trouble,
     TroubleError,
     VectorField,
 )
@@ -326,6 +328,7 @@ class Engine:
 
         Raises TroubleError, or :class:`Overtaken` (a cancellation) where a request with a newer stamp took its place."""
         run = getattr(request, "run", "")
+        tell = self._with_troubles(run or getattr(request, "source", ""), tell)
         worker = self._live.get(run)
         if worker is not None and isinstance(request, (Sample, VectorField)) and not request.checkpoint:
             answer = await self._of_run(worker, request, tell)
@@ -333,6 +336,17 @@ class Engine:
             answer = await self._of_warm(request, tell)
         await asyncio.to_thread(self._note, request, answer)
         return answer
+
+    def _with_troubles(self, source: str, tell: Callable[[Progress], None] | None) -> Callable[[Body], None]:
+        """What a worker tells during a call: troubles that it got over go to all subscribers, the rest to the caller."""
+
+        def hear(body: Body) -> None:
+            if isinstance(body, Trouble):
+                self._tell(Event(0, time.time(), source, body))
+            elif tell:
+                tell(body)
+
+        return hear
 
     async def _of_run(self, worker: TrainingWorker, request: Any, tell: Callable[[Progress], None] | None) -> Any:
         """The training worker's answer; the warm worker's where the run ended before it could answer."""

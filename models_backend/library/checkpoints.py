@@ -46,17 +46,24 @@ def every(run: RunLayout) -> list[CheckpointLayout]:
 
 def flaw(layout: CheckpointLayout, deep: bool = True) -> str:
     """What is wrong with a checkpoint, in words; "" where it is whole. ``deep`` reads and hashes every file."""
-    try:
-        manifest = storage.read_json(layout.manifest, Manifest)
-        storage.read_json(layout.state, CheckpointState)
-    except TroubleError as error:
-        return str(error.trouble)
+    for path in (layout.manifest, layout.state):
+        if not path.is_file():
+            return f"{path.name} is missing"
+    read: list[Any] = []
+    for path, kind in ((layout.manifest, Manifest), (layout.state, CheckpointState)):
+        try:
+            read.append(storage.read_json(path, kind))
+        except TroubleError as error:
+            return f"{path.name} cannot be read: {error.trouble.what}"
+    manifest = read[0]
     found = (_file_flaw(layout.root / entry.name, entry, deep) for entry in manifest.files)
     return next((text for text in found if text), "")
 
 
 def _file_flaw(path: Path, entry: ManifestEntry, deep: bool) -> str:
     try:
+        if not path.exists():
+            return f"{entry.name} is missing"
         size = path.stat().st_size
         if size != entry.size:
             return f"{entry.name} has {size} bytes instead of {entry.size}"
@@ -82,8 +89,17 @@ def newest_good(run: RunLayout) -> tuple[CheckpointLayout | None, list[str]]:
         reason = flaw(layout)
         if not reason:
             return layout, reasons
-        reasons.append(f"{layout.name}: {reason}")
+        reasons.append(f"step {layout.step:,} ({reason})")
     return None, reasons
+
+
+def damage(layout: CheckpointLayout | None, reasons: list[str]) -> str:
+    """In a sentence: which checkpoints are damaged and which one is used instead; "" where none is."""
+    if not reasons:
+        return ""
+    one = len(reasons) == 1
+    where = f"that of step {layout.step:,} is used" if layout else "none is left that could be used"
+    return f"the checkpoint{'' if one else 's'} of {', '.join(reasons)} {'is' if one else 'are'} damaged; {where}"
 
 
 def prune(run: RunLayout, keep: int, spared: Collection[int] = ()) -> list[str]:

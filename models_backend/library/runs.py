@@ -148,12 +148,7 @@ class RunFolder:
     def checkpoint(self, name: str = "") -> CheckpointLayout:
         """A checkpoint with every byte verified: the one named, or the newest good one. TroubleError else."""
         if not name:
-            layout, reasons = self.newest_good()
-            if layout is None:
-                raise TroubleError(
-                    "the run has no checkpoint that can be used", self.id, advice="Train it", detail="\n".join(reasons)
-                )
-            return layout
+            return self.usable()[0]
         layout = CheckpointLayout(self.layout.checkpoints / Path(name).name)
         if not layout.root.is_dir():
             raise TroubleError(f"there is no checkpoint {name}", self.id, advice="Choose another checkpoint")
@@ -161,6 +156,20 @@ class RunFolder:
             kept = "The run's other checkpoints are untouched"
             raise TroubleError(f"checkpoint {name} is damaged: {reason}", self.id, kept, "Choose another checkpoint")
         return layout
+
+    def usable(self) -> tuple[CheckpointLayout, str]:
+        """The newest good checkpoint, and what to tell where a newer one is damaged ("" where none is). TroubleError where the
+        run has none."""
+        layout, reasons = self.newest_good()
+        if layout is None:
+            raise self.unusable(reasons)
+        return layout, checkpoints.damage(layout, reasons)
+
+    def unusable(self, reasons: list[str]) -> TroubleError:
+        """What there is to say where no checkpoint is good."""
+        advice = "Train it anew, or put the files back from a copy" if reasons else "Train it"
+        what = checkpoints.damage(None, reasons) or "the run has no checkpoint that can be used"
+        return TroubleError(what, self.record().title or self.id, advice=advice)
 
     def newest_good(self) -> tuple[CheckpointLayout | None, list[str]]:
         """The newest checkpoint whose every byte is right, and why each newer one was passed over."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from models_backend.contract.messages import Export, Progress, TroubleError
+from models_backend.contract.messages import Export, Progress, Trouble, TroubleError
 from models_backend.contract.run_layout import SampleRecord
 from models_backend.library import provenance, storage
 from models_backend.library.trouble import explained
@@ -42,7 +42,7 @@ def export(library: Any, request: Export, tell: Tell = lambda told: None) -> lis
     target = Path(request.path).expanduser().absolute()
     with explained("the file cannot be written", str(target), "the sample is untouched; a half-written file was removed"):
         if format == "safetensors":
-            written = _export_weights(library, request, target)
+            written = _export_weights(library, request, target, tell)
         else:
             written = _export_media(library, request, format, target, tell)
         for path in written:
@@ -52,10 +52,13 @@ def export(library: Any, request: Export, tell: Tell = lambda told: None) -> lis
     return written
 
 
-def _export_weights(library: Any, request: Export, target: Path) -> list[Path]:
+def _export_weights(library: Any, request: Export, target: Path, tell: Tell) -> list[Path]:
     run = library.run(request.source)
+    kept, note = run.usable()
+    if note:
+        tell(Trouble(note, run.record().title))
     target = _file(target, f"{request.source}.safetensors", "safetensors")
-    return [weights.write_weights(target, run.checkpoint(), run.record(), request.strip)]
+    return [weights.write_weights(target, kept, run.record(), request.strip)]
 
 
 def _export_media(library: Any, request: Export, format: str, target: Path, tell: Tell) -> list[Path]:

@@ -148,7 +148,7 @@ def load_run(library: Any, run: str, families: Mapping[str, type[Family]], check
     parts = load_parts(library, record, families, device, above)
     member = make_family(record, families, parts)
     name, width = averaging.split(checkpoint)
-    kept = folder.checkpoint(name)
+    kept, note = (folder.checkpoint(name), "") if name else folder.usable()
     nets = member.networks()
     state = storage.read_json(kept.state, CheckpointState)
     arithmetic = precision.for_sampling(state.precision, device)
@@ -158,7 +158,8 @@ def load_run(library: Any, run: str, families: Mapping[str, type[Family]], check
         else:
             load_into(net, averaging.blended(kept, folder.checkpoints(), name, width), f"{record.id}/{kept.name}")
         layout.arrange(net.to(device).eval().requires_grad_(False), device)
-    return LoadedRun(member, nets, member.config, record.spec, device, state.step, parts, arithmetic)
+    return LoadedRun(member, nets, member.config, record.spec, device, state.step, parts, arithmetic,
+                     "; ".join(filter(None, (note, *(part.note for part in parts.values())))))  # fmt: skip
 
 
 def _fill(net: nn.Module, kept: CheckpointLayout, name: str) -> None:

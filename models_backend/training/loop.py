@@ -18,6 +18,7 @@ from models_backend.contract.messages import Body, Mark, Progress, Saved, State,
 from models_backend.contract.run_layout import CheckpointLayout, CheckpointState
 from models_backend.contract.trace import Stopped
 from models_backend.library import storage
+from models_backend.library.checkpoints import damage
 from models_backend.networks import at_hand, precision, weights
 
 from . import activations, checkpoints, choices, compiling, derived, ema, given, memory, previews, randomness
@@ -73,6 +74,8 @@ class Trainer:
         self.course = Course(self.settings, self.record.extended)
         self.total = self.course.total
         self.live = LiveSettings(self.settings, inside / "live.json")
+        for part in self.family.parts.values():
+            self._tell_damage(part.note)
         self._gather_batches(assembled, inside)
         self.choices = kept or self._choose(inside, threads)
         self._build_steppers()
@@ -106,13 +109,17 @@ class Trainer:
     def _return_to(self, checkpoint: CheckpointLayout | None) -> None:
         if checkpoint is None:
             checkpoint, reasons = self.run_folder.newest_good()
-            for reason in reasons:
-                then = f"The run goes on from {checkpoint.name}" if checkpoint else "The run begins anew"
-                self._tell(Trouble(f"a damaged checkpoint was passed over: {reason}", self.record.id, then))
+            if reasons and checkpoint is None:
+                raise self.run_folder.unusable(reasons)
+            self._tell_damage(damage(checkpoint, reasons))
         if checkpoint is not None:
             state = checkpoints.restore(checkpoint, self.nets, self.averages, self.stepper.optimisers)
             checkpoints.refuse_foreign(state, self.record)
             self._resume(state)
+
+    def _tell_damage(self, note: str) -> None:
+        if note:
+            self._tell(Trouble(note, self.record.title or self.record.id))
 
     def _resume(self, state: CheckpointState) -> None:
         self.step, kept = state.step, state.counters

@@ -9,8 +9,9 @@ import msgspec
 import torch
 
 from models_backend.contract.family import Family
-from models_backend.contract.messages import Body, Progress, TroubleError
+from models_backend.contract.messages import Body, Progress, Trouble, TroubleError
 from models_backend.contract.run_layout import CheckpointLayout, Manifest
+from models_backend.library import checkpoints as kept
 from models_backend.library import storage
 from models_backend.networks import weights
 
@@ -37,12 +38,7 @@ def prove_resume(library: Any, run: str, families: Mapping[str, type[Family]], s
 
     Raises TroubleError where the run has fewer than two good checkpoints."""
     folder = library.run(run)
-    good = [layout for layout in folder.checkpoints() if folder.checkpoint(layout.name)]
-    if len(good) < 2:
-        advice = "Train one that saves more often: --set checkpoint_every=100"
-        raise TroubleError("two checkpoints are needed to prove that resume is exact", run, advice=advice)
-    newest = good[0]
-    before = next((layout for layout in good[1:] if newest.step - layout.step >= steps), good[-1])
+    newest, before = _pair(folder, steps, tell)
     record = folder.record()
     if record.family not in families:
         raise TroubleError(f"the family {record.family!r} is not installed", run, advice="Put the family's file back")
@@ -56,13 +52,33 @@ def prove_resume(library: Any, run: str, families: Mapping[str, type[Family]], s
     return ReplayReport(run, before.name, newest.name, last - first, not differences, tensors, differences[:20])
 
 
+def _pair(folder: Any, steps: int, tell: Callable[[Body], None]) -> tuple[CheckpointLayout, CheckpointLayout]:
+    """The newest good checkpoint and the one to begin from; a damaged one between them is told."""
+    good, reasons = [], []
+    for layout in kept.every(folder.layout):
+        if reason := kept.flaw(layout):
+            reasons.append(f"step {layout.step:,} ({reason})")
+            continue
+        good.append(layout)
+        if len(good) > 1 and good[0].step - layout.step >= steps:
+            break
+    title = folder.record().title or folder.id
+    if len(good) < 2:
+        advice = "Train one that saves more often: --set checkpoint_every=100"
+        found = f": {kept.damage(good[0] if good else None, reasons)}" if reasons else ""
+        raise TroubleError(f"two good checkpoints are needed to prove that resume is exact{found}", title, advice=advice)
+    if reasons:
+        tell(Trouble(kept.damage(good[0], reasons), title))
+    return good[0], good[-1]
+
+
 def _compared(trainer: Trainer, newest: CheckpointLayout) -> tuple[list[str], int]:
     """Names of tensors that differ from the checkpoint's, and how many were compared."""
     files = checkpoints.files_of(trainer.nets, trainer.averages, trainer.stepper.optimisers)
-    kept = {entry.name for entry in storage.read_json(newest.manifest, Manifest).files if entry.name.endswith(".safetensors")}
-    differences = sorted(f"{name}: is in one of the two only" for name in kept ^ set(files))
+    stored = {entry.name for entry in storage.read_json(newest.manifest, Manifest).files if entry.name.endswith(".safetensors")}
+    differences = sorted(f"{name}: is in one of the two only" for name in stored ^ set(files))
     count = 0
-    for name in sorted(kept & set(files)):
+    for name in sorted(stored & set(files)):
         here, there = weights.read_bytes(files[name], name), weights.read_tensors(newest.root / name)
         count += len(there)
         differences += [

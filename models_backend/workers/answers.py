@@ -21,6 +21,7 @@ from models_backend.contract.messages import (
     Progress,
     ProveResume,
     Sample,
+    Trouble,
     TroubleError,
     VectorField,
 )
@@ -66,6 +67,7 @@ class Answers:
         self, library: Library, families: Callable[[], dict[str, Any]], load: Callable[[str, str], LoadedRun], device: str
     ):
         self._library, self._families, self._load, self._device = library, families, load, device
+        self._told: set[tuple[str, str]] = set()
         self._open_data: tuple[Any, Any] = (None, None)
         self._by_request: dict[type, Callable[[Any, Pending], Any]] = {
             Describe: self._describe,
@@ -107,6 +109,17 @@ class Answers:
         pending.fail(trouble_of(error, item), False)
 
     # ------------------------------------------------------------------------------------------ one a request
+
+    def _loaded(self, request: Any, pending: Pending) -> LoadedRun:
+        """The run that is asked, in memory; a damaged checkpoint is told once."""
+        loaded = self._load(request.run, request.checkpoint)
+        self._tell_damage(loaded.note, request.run, pending)
+        return loaded
+
+    def _tell_damage(self, note: str, run: str, pending: Pending) -> None:
+        if note and (run, note) not in self._told:
+            self._told.add((run, note))
+            pending.tell(Trouble(note, self._library.run(run).record().title))
 
     def _describe(self, request: Describe, pending: Pending) -> Any:
         from .registry import descriptions
@@ -179,7 +192,7 @@ class Answers:
 
     def _opened(self, request: Any, pending: Pending) -> LoadedRun:
         telling(pending)(Progress(0, 0, "loading the run"))
-        return self._load(request.run, request.checkpoint)
+        return self._loaded(request, pending)
 
     def _data(self, run: str) -> Any:
         """The data as the run knows them, kept open between requests for the same run."""

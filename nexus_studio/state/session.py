@@ -114,7 +114,9 @@ class Session(QObject):
     def _tell(self, event) -> None:
         if event.source == "catalogue":
             self.catalogue.refresh()
-        if isinstance(event.body, Trouble):
+        if isinstance(event.body, Trouble) and not event.seq:  # told in passing: nothing failed that would say it again
+            self.bridge.trouble.emit(plain(event.body, self.title_of))
+        elif isinstance(event.body, Trouble):
             self._troubles[event.source] = event.body
         elif isinstance(event.body, State):
             self._tell_failure(event.source, event.body)
@@ -124,7 +126,9 @@ class Session(QObject):
         job = next((job for job in self.jobs.records if job.id == source), None)
         run = job.run if job is not None else source
         if state.state != "failed":
-            self._troubles.pop(run, None)
+            over = self._troubles.pop(run, None)
+            if over is not None and state.state == "running":  # something that it got over: a damaged checkpoint, say
+                self.bridge.trouble.emit(plain(over, self.title_of))
             self._failed.discard(run)
         elif state.reason and run not in self._failed:
             self._failed.add(run)

@@ -318,7 +318,8 @@ def test_a_flipped_bit_is_found_and_the_older_checkpoint_taken(run):
     assert layout.name == "step-000000001"
     assert len(reasons) == 1
     assert "net.safetensors" in reasons[0]
-    assert "step-000000002" in reasons[0]
+    assert "step 2 (" in reasons[0]
+    assert run.usable()[1] == f"the checkpoint of {reasons[0]} is damaged; that of step 1 is used"
     with pytest.raises(TroubleError, match="checksum"):
         run.checkpoint("step-000000002")
 
