@@ -81,7 +81,7 @@ class Studio(QObject):
         library = await self._own_library()
         from models_backend.engine.engine import Engine
 
-        engine = Engine(library)
+        engine = Engine(library, schedule=library.owned)
         await engine.start()
         self.bridge.attach(engine)
         self.bridge.spawn(self._watch_devices())
@@ -94,6 +94,11 @@ class Studio(QObject):
         """The library; where a command has it now, as soon as that ends."""
         from models_backend.library.lock import HeldError
 
+        if await self.bridge.threaded(_only_readable, self.root):
+            self.bridge.notice(
+                self.tr("This library can only be read. Look at all that is in it; nothing can be made or changed.")
+            )
+            return await self.bridge.threaded(_open_library, self.root, False)
         told = False
         while True:
             try:
@@ -135,10 +140,17 @@ class Studio(QObject):
         self.preferences.close()
 
 
-def _open_library(root: Path):
+def _open_library(root: Path, own: bool = True):
     from models_backend.library.library import Library
 
-    return Library.open(root, own=True)
+    return Library.open(root, own)
+
+
+def _only_readable(root: Path) -> bool:
+    from models_backend.contract.run_layout import LibraryLayout
+    from models_backend.library.opening import only_readable
+
+    return only_readable(LibraryLayout(root))
 
 
 def _report_uncaught(bridge: Bridge):

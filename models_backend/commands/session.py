@@ -16,6 +16,7 @@ from models_backend.engine.engine import Engine
 from models_backend.engine.terminal import Reporter
 from models_backend.library.library import Library
 from models_backend.library.lock import HeldError
+from models_backend.library.opening import READ_ONLY, default_root, only_readable
 
 #: The commands that make a library where none stands; the others look into one.
 MAKERS = ("listing:families", "bringing:import_", "training:train", "proving:proof")
@@ -54,6 +55,10 @@ def open_library(options: argparse.Namespace, reporter: Reporter) -> Library:
     root, act = getattr(options, "library", None), getattr(options, "act", "")
     if root is not None and act not in MAKERS:
         must_stand(root)
+    layout = LibraryLayout(Path(root).expanduser().absolute() if root else default_root())
+    if only_readable(layout):
+        reporter.note(READ_ONLY, "read-only")
+        return Library.open(layout.root, own=False)
     try:
         library = Library.open(root)
     except HeldError as held:

@@ -51,6 +51,16 @@ def require_library(layout: LibraryLayout) -> LibraryRecord:
     return storage.read_json(layout.record, LibraryRecord)
 
 
+READ_ONLY = "this library can only be read: what is in it can be looked at, nothing can be made or changed"
+
+
+def only_readable(layout: LibraryLayout) -> bool:
+    """Whether a library stands there that this user, or this disk, does not allow to write."""
+    return layout.record.exists() and not all(
+        os.access(path, os.W_OK) for path in (layout.root, layout.owner_lock) if path.exists()
+    )
+
+
 def refuse_foreign(layout: LibraryLayout) -> None:
     """TroubleError for a folder that holds something else than a library, and for a library of a newer version."""
     if layout.root.exists() and not layout.root.is_dir():

@@ -12,6 +12,7 @@ from scripted_window import scripted_session, scripted_window, settle, turn
 
 from models_backend.contract.messages import Progress, State, TroubleError
 from models_backend.contract.run_layout import JobRecord
+from models_backend.library import opening
 from models_backend.library.index import Filter
 from models_backend.library.library import Library
 from nexus_studio import __main__ as program
@@ -28,8 +29,9 @@ def scripted(monkeypatch, tmp_path):
 
     made = []
 
-    def start(library):
+    def start(library, schedule=True):
         made.append(ScriptedEngine(tmp_path / "scripted"))
+        made[-1].schedules = schedule and library.owned
         return made[-1]
 
     monkeypatch.setattr(engine, "Engine", start)
@@ -75,6 +77,21 @@ async def test_a_library_that_a_command_has_open_is_waited_for(qapp, tmp_path, s
     assert len(studio.window.notices.notices) == 1 and not studio.session.is_ready
     library.close()
     await settle(lambda: studio.session.is_ready)
+    studio.window.close()
+    await asyncio.wait_for(running, 20)
+    shiboken6.delete(studio.window)
+
+
+async def test_a_library_that_can_only_be_read_is_opened_and_said(qapp, tmp_path, scripted, monkeypatch):
+    Library.open(tmp_path / "library").close()
+    plain = os.access
+    monkeypatch.setattr(opening.os, "access", lambda path, mode: not mode & os.W_OK and plain(path, mode))
+    studio = Studio(qapp, tmp_path / "library")
+    said = []
+    studio.bridge.noticed.connect(said.append)
+    running = asyncio.ensure_future(studio.until_closed())
+    await settle(lambda: studio.session.is_ready)
+    assert [text for text in said if "can only be read" in text] == said != [] and not scripted[0].schedules
     studio.window.close()
     await asyncio.wait_for(running, 20)
     shiboken6.delete(studio.window)
