@@ -12,6 +12,7 @@ from PIL import Image, ImageCms
 
 from models_backend.data.decoding import Target, decode
 from models_backend.data.importing import import_paths
+from models_backend.data.pool import Pool
 
 GIVEN, SHOWN = (200, 80, 60), (230, 79, 56)  # Adobe RGB, and what a managed viewer shows of it
 PLAIN = Image.new("RGB", (64, 48), GIVEN)
@@ -189,3 +190,20 @@ def test_hostile_profiles_cost_no_more_than_their_limit():
     PLAIN.save(bomb, "PNG", icc_profile=icc() + bytes(40 << 20))
     colour, notes = seen(bomb.getvalue())
     assert near(colour, SHOWN) or notes[0][0] == "no-profile"
+
+
+def test_the_confined_decoder_gives_the_same_as_one_that_may_open_files():
+    """Whatever a library would load only when it is needed was loaded before files were closed off."""
+    way = ImageCms.buildTransform(ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), "RGB", "LAB")
+    pictures = [saved(PLAIN, format, icc_profile=icc()) for format in ("PNG", "JPEG", "TIFF", "WEBP", "AVIF")]
+    pictures += [saved(PLAIN, format) for format in ("TGA", "ICO", "PPM", "GIF", "BMP")]
+    pictures += [saved(ImageCms.applyTransform(PLAIN, way), "TIFF"), png_with((b"cICP", bytes((9, 13, 0, 1))))]
+    pictures += [
+        saved(PLAIN.convert("CMYK"), "JPEG", icc_profile=cmyk_profile()),
+        png_with((b"gAMA", struct.pack(">I", 100_000))),
+    ]
+    pictures += [tiff(np.full((8, 8, 3), 0.5, np.float32), 2), tiff(np.full((8, 8), 900, np.uint16), 1)]
+    pictures += [saved(PLAIN, "PNG", icc_profile=b"nonsense" * 40), saved(PLAIN, "TIFF", compression="tiff_lzw")]
+    with Pool(1) as pool:
+        confined = pool.decode(pictures, [Target(32)])
+    assert confined == [decode(data, [Target(32)]) for data in pictures] and not any(answer.code for answer in confined)
