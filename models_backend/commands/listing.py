@@ -42,7 +42,7 @@ def _suiting(described: list[FamilyDescription], data: str, now: Session) -> int
     """All families by how they suit a data set, the best first."""
     record = found("data set", now.library.datasets(), data)
     report = now.library.dataset(record.id).report()
-    captions = report.captioned / max(1, report.imported) if report is not None else None
+    captions = report.captioned / max(1, report.imported - report.left_out) if report is not None else None
     provided = {run.family for run in now.library.runs()}
     made = {kind for family in described if family.key in provided for kind in family.provides}
     for place, suit in enumerate(suiting.ranked(described, suiting.facts(record, captions), made), 1):

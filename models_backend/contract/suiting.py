@@ -24,7 +24,7 @@ LONGEST_MIN, SLOW = 20.0, 300
 class Record(Known, Protocol):
     """What a data set's record tells."""
 
-    count: int
+    kept: int
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -44,7 +44,7 @@ class Facts(msgspec.Struct, frozen=True):
 def facts(record: Record, captions: float | None = None) -> Facts:
     """The facts of a data set's record; ``captions`` where the share is known, else all or none have one."""
     share = float(record.captioned) if captions is None else captions
-    return Facts(record.modality, record.count, record.classes, record.attributes, share)
+    return Facts(record.modality, record.kept, record.classes, record.attributes, share)
 
 
 class Suit(msgspec.Struct, frozen=True):
@@ -124,7 +124,7 @@ def _by_captions(data: Facts, by_class: bool, other: float) -> tuple[float, str]
         return CAPTIONS, "Follows the captions"
     without = f"{round((1 - data.captions) * data.count):,} of {data.count:,} items have no caption"
     if by_class and len(data.classes) > 1:
-        return CLASSES - other, f"Follows the {_number(len(data.classes))} classes; {without}"
+        return CLASSES - other, f"Follows the captions or the {_number(len(data.classes))} classes; {without}"
     return SCARCE, f"Follows the captions; {without}"
 
 

@@ -37,7 +37,7 @@ class DataPanel(Workspace):
         self.setCorner(Qt.Corner.BottomLeftCorner, left)
         self.add_dock("data.sets", self.tr("Data sets"), self.list, left, width=236)
         self.add_dock("data.report", self.tr("The doctor's report"), scrolled(self.report), right, width=316)
-        self.add_dock("data.preview", self.tr("What the model sees"), self.preview, below, height=196)
+        self.add_dock("data.preview", self.tr("What the model sees"), self.preview, below, height=224)
         self._sized = False
         self._connect()
         self.show_current()
@@ -49,6 +49,7 @@ class DataPanel(Workspace):
         datasets.items_changed.connect(self._reload)
         self.session.ready.connect(self.show_current)
         self.report.filter_asked.connect(self.items.show_only)
+        self.items.left_out_known.connect(self.preview.show_without)
         self.preview.note.connect(self.docks["data.preview"].heading.hint.setText)
 
     # ------------------------------------------------------------------------------------------ showing

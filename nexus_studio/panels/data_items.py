@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QPoint, QRect, Qt
+from PySide6.QtCore import QPoint, QRect, Qt, Signal
 from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import QLineEdit, QMenu, QStackedWidget, QToolTip, QWidget
 
@@ -46,7 +46,9 @@ def with_originals(items: list[Item], found: list[int]) -> list[int]:
 
 
 class ItemsPage(QWidget):
-    """The items of the chosen data set."""
+    """The items of the chosen data set. ``left_out_known``: the positions of those that are left out."""
+
+    left_out_known = Signal(object)
 
     def __init__(self, session: Session):
         super().__init__()
@@ -142,7 +144,7 @@ class ItemsPage(QWidget):
         items = await self._session.datasets.items(record.id)
         rows = await self._session.bridge.threaded(open_pictures, cache, record.shape)
         if self.record is not None and self.record.id == record.id:
-            self.items = items
+            self._take_items(items)
             self.thumbs.open(rows)
             self._narrow()
             self._restore_place(record)
@@ -170,10 +172,14 @@ class ItemsPage(QWidget):
     async def _reload(self, dataset: str) -> None:
         items = await self._session.datasets.items(dataset)
         if self.record is not None and self.record.id == dataset:
-            self.items = items
+            self._take_items(items)
             self._narrow()
 
     # ---------------------------------------------------------------------------------------- narrowing
+
+    def _take_items(self, items: list[Item]) -> None:
+        self.items = items
+        self.left_out_known.emit(frozenset(n for n, item in enumerate(items) if item.split == LEFT_OUT))
 
     def _narrow(self) -> None:
         shown, words = self.filter.currentData() or "all", self.search.text().lower().split()

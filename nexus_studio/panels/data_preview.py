@@ -38,7 +38,7 @@ class ModelView(QWidget):
         self._session = session
         self._record: DatasetRecord | None = None
         self._rows: CachedRows | None = None
-        self._found: dict[int, np.ndarray] = {}
+        self._out: frozenset[int] = frozenset()
         self.form = SettingsForm(describe(DataSettings), help_line=False)
         self.form.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.images: list[QImage] = []
@@ -60,6 +60,13 @@ class ModelView(QWidget):
             return
         self.form.set_values(self._session.datasets.settings(record.id))
         self._load()
+
+    def show_without(self, out: frozenset[int]) -> None:
+        """What is left out is not seen by a model: positions of the items that are."""
+        if out != self._out:
+            self._out = out
+            if self._record is not None and self._record.modality != "points":
+                self._load()
 
     def _changed(self) -> None:
         if self._record is not None and self.form.valid:
@@ -84,8 +91,9 @@ class ModelView(QWidget):
         rows = await self._session.bridge.threaded(open_rows, cache, exact, "native", "thumbs")
         if rows is None or self._record is not record:
             return
-        step = max(1, rows.count // MOST)
-        found = await self._session.bridge.threaded(rows.read, list(range(0, rows.count, step))[:MOST])
+        kept = [n for n in range(rows.count) if n not in self._out]
+        step = max(1, len(kept) // MOST)
+        found = await self._session.bridge.threaded(rows.read, kept[::step][:MOST])
         self._show(list(found.values()), values, grey, rows.name != "thumbs")
 
     def _show(self, arrays: list[np.ndarray], values: dict, grey: bool, exact: bool) -> None:

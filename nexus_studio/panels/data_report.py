@@ -81,19 +81,18 @@ class ClassBars(QWidget):
         super().__init__()
         self._classes: list[tuple[str, int]] = []
         self._more = 0
-        self.setCursor(Qt.CursorShape.PointingHandCursor)
         theme.signals.changed.connect(self.rescale)
 
     def rescale(self) -> None:
         """As tall as its rows at the text size in force."""
         self.setFixedHeight((len(self._classes) + bool(self._more)) * theme.px(18) + 2)
 
-    def show_classes(self, labels: dict[str, int]) -> None:
+    def show_classes(self, labels: dict[str, int], most: int = MOST_CLASSES) -> None:
         """Items in each class, the largest first where there are too many to show."""
         ordered = list(labels.items())
-        if len(ordered) > MOST_CLASSES:
+        if len(ordered) > most:
             ordered.sort(key=lambda pair: -pair[1])
-        self._classes, self._more = ordered[:MOST_CLASSES], max(0, len(ordered) - MOST_CLASSES)
+        self._classes, self._more = ordered[:most], max(0, len(ordered) - most)
         self.rescale()
         self.setAccessibleName(", ".join(f"{name}: {number}" for name, number in self._classes))
         self.update()
@@ -220,10 +219,12 @@ class ReportPage(QWidget):
             ("imported", self.tr("imported")), ("unreadable", self.tr("unreadable")),
             ("duplicates", self.tr("duplicates")), ("captions", self.tr("captions")))}  # fmt: skip
         self.split, self.classes, self.unread = SplitBar(), ClassBars(), Unread()
-        self.sizes, self.notes, self.suits = label("", "mono", wrap=True), label("", "label", wrap=True), SuitsList(session)
+        self.sizes, self.notes, self.suits = ClassBars(), label("", "label", wrap=True), SuitsList(session)
         self.add_class = button(self.tr("New class…"), "link", lambda: ask_new_class(self, session, self._record))
         self.add_class.setToolTip(self.tr("Make a class; items are put into it from their menu"))
         self._build()
+        self.classes.setCursor(Qt.CursorShape.PointingHandCursor)
+        self.classes.setToolTip(self.tr("A click shows a class; its menu renames it"))
         self.classes.chosen.connect(lambda name: self.filter_asked.emit("class", name))
         self.classes.menu_asked.connect(self._class_menu)
         self.gap.show_asked.connect(lambda: self.filter_asked.emit("split", "uncaptioned"))
@@ -303,8 +304,7 @@ class ReportPage(QWidget):
         self.split.show_split(report.train, report.validation)
         self.classes.show_classes(report.labels)
         sizes = sorted(report.sizes.items(), key=lambda pair: -pair[1])
-        more = f"\nand {len(sizes) - MOST_SIZES:,} more sizes" if len(sizes) > MOST_SIZES else ""
-        self.sizes.setText("\n".join(f"{size:<14} {number:>7,}" for size, number in sizes[:MOST_SIZES]) + more)
+        self.sizes.show_classes(dict(sizes), MOST_SIZES)
         self._show_notes(self._notes(report, record.roots))
         self.unread.show([*report.unreadable, *report.ignored], record.roots)
         lines = len(self.unread.lines)
