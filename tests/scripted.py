@@ -227,6 +227,14 @@ class ScriptedEngine:
             await asyncio.sleep(0.01)
         return self.library.add_pictures(title or Path(paths[0]).stem, list(map(str, paths)))
 
+    async def look_for(self, dataset: str, paths, tell=None) -> DatasetRecord:
+        """Finds all that is lost but one."""
+        self._note("look_for", dataset, [str(path) for path in paths])
+        await asyncio.sleep(0)
+        stored = self.library.dataset(dataset)
+        stored.lost = stored.lost[:1]
+        return stored.record()
+
     async def make_builtin(self, name: str, tell=None) -> DatasetRecord:
         self._note("make_builtin", name)
         await asyncio.sleep(0)

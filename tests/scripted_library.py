@@ -117,10 +117,19 @@ class ScriptedRun:
         return [self.layout.checkpoint(e.body.step) for e in reversed(self.log) if isinstance(e.body, Saved)]
 
 
-def stored_dataset(layout, record: DatasetRecord, items: list[Item], report: DoctorReport) -> DatasetFolder:
+class ScriptedDataset(DatasetFolder):
+    """A data set of sources that never were; those in ``lost`` are missing."""
+
+    lost: tuple[str, ...] = ()
+
+    def missing(self) -> list[str]:
+        return list(self.lost)
+
+
+def stored_dataset(layout, record: DatasetRecord, items: list[Item], report: DoctorReport) -> ScriptedDataset:
     """A data set in its folder, whose caches are there already."""
     datasets.finish(layout, record, items, report)
-    return DatasetFolder(layout)
+    return ScriptedDataset(layout)
 
 
 class ScriptedSample:

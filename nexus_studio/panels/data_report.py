@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QPoint, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QFontMetrics, QGuiApplication, QPainter
 from PySide6.QtWidgets import QGridLayout, QListView, QMenu, QStyledItemDelegate, QWidget
@@ -16,6 +14,8 @@ from ..shell.words import count, duration
 from ..state.session import Session
 from .data_classes import ask_class_name, ask_new_class
 from .data_gaps import CaptionGap
+from .data_missing import MissingSources
+from .data_paths import below, dropped_folder, shown_name
 from .data_suits import SuitsList
 
 MOST_CLASSES, MOST_SIZES, MOST_NOTES, MOST_LINES = 24, 5, 3, 5
@@ -164,26 +164,6 @@ class Unread(QAbstractListModel):
         return (self.names[index.row()], line.reason) if role == Qt.ItemDataRole.UserRole else None
 
 
-def dropped_folder(roots: tuple[str, ...]) -> str:
-    """The folder that all dropped paths lie in; the dropped folder itself where it was one."""
-    try:
-        return os.path.commonpath(roots) if roots else ""
-    except ValueError:  # on several drives
-        return ""
-
-
-def below(source: str, folder: str) -> str:
-    """A path without the folder that was dropped."""
-    if source == folder:
-        return source.rpartition("/")[2]
-    return source[len(folder) + 1 :] if folder and source.startswith((f"{folder}/", f"{folder}\\")) else source
-
-
-def shown_name(source: str) -> str:
-    """A path in one line: control characters visible, so that a newline in a name stays in its row."""
-    return "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in source)
-
-
 class UnreadPainter(QStyledItemDelegate):
     """File name above, reason below."""
 
@@ -213,7 +193,7 @@ class ReportPage(QWidget):
         super().__init__()
         self._session, self._record = session, None
         self.report: DoctorReport | None = None
-        self.gap = CaptionGap(session, for_training=False)
+        self.missing, self.gap = MissingSources(session), CaptionGap(session, for_training=False)
         self.left_out = button("", "link", lambda: self.filter_asked.emit("split", LEFT_OUT))
         self.figures = {key: Figure(name) for key, name in (
             ("imported", self.tr("imported")), ("unreadable", self.tr("unreadable")),
@@ -251,7 +231,16 @@ class ReportPage(QWidget):
         self._class_head = QWidget()
         self._class_head.setLayout(row(self._heads["classes"], None, self.add_class))
         heads = self._heads
-        lines = [cards, self.gap, self._unread_head, self._view, heads["split"], self.split, row(self.left_out, None)]
+        lines = [
+            self.missing,
+            cards,
+            self.gap,
+            self._unread_head,
+            self._view,
+            heads["split"],
+            self.split,
+            row(self.left_out, None),
+        ]
         lines += [self._class_head, self.classes]
         lines += [
             heads["sizes"],
@@ -271,6 +260,7 @@ class ReportPage(QWidget):
         """Reads and shows the report of a data set."""
         changed = record is not None and (self._record is None or record.id != self._record.id)
         self._record = record
+        self.missing.show_dataset(record)
         if changed:
             self.report = None
             self._session.bridge.spawn(self._load(record))

@@ -10,7 +10,7 @@ from PySide6.QtGui import QImage
 
 from models_backend.contract.run_layout import LEFT_OUT, DatasetRecord, Item
 
-from .data_report import below, dropped_folder, shown_name
+from .data_paths import below, dropped_folder, shown_name
 
 LARGE_PX = 224
 SPLITS = {"train": "for training", "validation": "held out", LEFT_OUT: "left out"}

@@ -10,7 +10,7 @@ from scripted_window import scripted_session, settle, turn
 from models_backend.contract.run_layout import DoctorReport, Unreadable
 from nexus_studio import theme
 from nexus_studio.panels.data import DataPanel
-from nexus_studio.panels.data_report import below, dropped_folder, shown_name
+from nexus_studio.panels.data_paths import below, dropped_folder, shown_name
 
 
 class Opened:
@@ -437,3 +437,26 @@ async def test_what_is_left_out_is_not_among_what_the_model_sees(qapp, tmp_path)
         assert view.images[0] == panel.items.thumbs.picture(235)
         panel.session.undo.undo()
         await settle(lambda: len(view.images) == 24)
+
+
+async def test_pictures_that_are_not_where_they_were_are_said_once_with_one_button(qapp, tmp_path):
+    async with Opened(tmp_path) as panel:
+        session, line = panel.session, panel.report.missing
+        await turn(0.1)
+        assert not line.isVisible(), "nothing is missing"
+        record = session.datasets.current_record
+        lost = tuple(f"/gone/{i}.png" for i in range(25))
+        session.bridge.library.dataset(record.id).lost = lost
+        panel.show_current()
+        await settle(line.isVisible)
+        assert line.said.text().startswith(f"25 of {record.count} pictures are not where they were")
+        assert "/gone/19.png" in line.said.toolTip() and line.said.toolTip().endswith("and 5 more")
+        said = []
+        session.bridge.noticed.connect(said.append)
+        line.look_in([str(tmp_path)])
+        await settle(lambda: said)
+        assert ("look_for", record.id, [str(tmp_path)]) in session.bridge.engine.calls
+        assert said == ["24 of 25 missing pictures found."] and line.said.text().startswith("1 of")
+        session.bridge.library.dataset(record.id).lost = ()
+        panel.show_current()
+        await settle(lambda: not line.isVisible())
