@@ -58,14 +58,14 @@ def main(argv: list[str]) -> int:
 def run(python: Path, action: str, arguments: list[str]) -> int:
     """Start what was asked for with the environment's Python; its exit status."""
     if action == "test":
-        return subprocess.call([python, "-m", "pytest", "-n", str(min(4, os.cpu_count() or 1)), *arguments], cwd=ROOT)
+        return subprocess.call([python, "-P", "-m", "pytest", "-n", str(min(4, os.cpu_count() or 1)), *arguments], cwd=ROOT)
     if action == "run":
-        return subprocess.call([python, "-m", "nexus_studio", *arguments])
+        return subprocess.call([python, "-P", "-m", "nexus_studio", *arguments])
     if has_display():
-        return subprocess.call([python, "-m", "nexus_studio", *arguments])
+        return subprocess.call([python, "-P", "-m", "nexus_studio", *arguments])
     out = Path.cwd() / "out" / "demo"
     say(f"no display: running the demo instead, into {out}")
-    return subprocess.call([python, "-m", "nexus_studio", "demo", "--out", str(out), *arguments])
+    return subprocess.call([python, "-P", "-m", "nexus_studio", "demo", "--out", str(out), *arguments])
 
 
 # ------------------------------------------------------------------------------------------ environment

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
-import os
-import sys
-from pathlib import Path
+from models_backend import isolation
 
-from . import system_packages
+isolation.isolate()  # before any import that a file in the current folder could answer
+
+import argparse  # noqa: E402
+import os  # noqa: E402
+import sys  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+from . import system_packages  # noqa: E402
 
 
 def no_window() -> str:

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import pytest
 from library import records
 
-from models_backend import cli
+from models_backend import cli, isolation
 from models_backend.commands import session, training
 from models_backend.commands.making import conditions
 from models_backend.contract.family import Claim, FamilyDescription, Preset, Proof
@@ -45,7 +45,7 @@ def scripted(monkeypatch):
         return [TOY]
 
     folder = str(HERE / "engine")
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([folder, *filter(None, [os.environ.get("PYTHONPATH")])]))
+    monkeypatch.setattr(isolation, "FURTHER", [folder])
     monkeypatch.setattr(catalogue, "refreshed", refreshed)
     limits = Limits(silent_s=5.0, stop_s=5.0, grace_s=1.0, tick_s=0.05)
     monkeypatch.setattr(session, "Engine", functools.partial(Engine, module="scripted_worker", limits=limits))

@@ -11,7 +11,6 @@ import os
 import socket
 import struct
 import subprocess
-import sys
 import threading
 import time
 import zlib
@@ -21,6 +20,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from models_backend import isolation
 from models_backend.contract.messages import TroubleError
 
 from .decoded import Decoded, Target
@@ -104,11 +104,11 @@ class _Pipes:
 
 
 def _command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "models_backend.workers.decoder", *arguments]
+    return isolation.python("-m", "models_backend.workers.decoder", *arguments)
 
 
 def _environment() -> dict[str, str]:
-    return {**os.environ, "OMP_NUM_THREADS": "1", "OPENCV_LOG_LEVEL": "SILENT", "OPENBLAS_NUM_THREADS": "1"}
+    return {**isolation.environment(), "OMP_NUM_THREADS": "1", "OPENCV_LOG_LEVEL": "SILENT", "OPENBLAS_NUM_THREADS": "1"}
 
 
 class Nursery:

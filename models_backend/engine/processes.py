@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+from models_backend import isolation
 from models_backend.contract.messages import TroubleError
 
 WORKERS = "models_backend.workers"
@@ -21,14 +22,14 @@ WAITING = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "5000", "KMP_BLOCKTIM
 
 def environment() -> dict[str, str]:
     """What every worker gets: our own variables, threads that wait as ``WAITING`` says where those leave it open."""
-    return WAITING | os.environ | {"PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1"}
+    return WAITING | isolation.environment() | {"PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1"}
 
 
 def command(*arguments: str, module: str = WORKERS) -> list[str]:
     """The command line that runs a backend module; a frozen studio starts itself with the module's name."""
     if getattr(sys, "frozen", False):
         return [sys.executable, "--worker", module, *arguments]
-    return [sys.executable, "-m", module, *arguments]
+    return isolation.python("-m", module, *arguments)
 
 
 def spawn_training(

@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from models_backend import isolation
 from models_backend.contract.messages import TroubleError
 from models_backend.engine.terminal import Reporter
 
@@ -75,7 +76,7 @@ def main(argv: list[str]) -> int:
 @contextlib.contextmanager
 def busy(count: int) -> Iterator[None]:
     """``count`` processes that compute for nobody meanwhile, as other programs on the machine do."""
-    others = [subprocess.Popen([sys.executable, "-c", _SPIN], stdin=subprocess.PIPE) for _ in range(count)]
+    others = [subprocess.Popen(isolation.python("-c", _SPIN), stdin=subprocess.PIPE) for _ in range(count)]
     try:
         yield
     finally:
@@ -115,10 +116,10 @@ def _ui(options: argparse.Namespace, scratch: Path, reporter: Reporter) -> None:
 
 def _window(what: str, scratch: Path, seconds: float, *more: str) -> dict[str, Any]:
     """What the window measured of itself, in a process of its own."""
-    environment = os.environ | {"XDG_CONFIG_HOME": str(scratch / "config")}
+    environment = isolation.environment() | {"XDG_CONFIG_HOME": str(scratch / "config")}
     if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         environment.setdefault("QT_QPA_PLATFORM", "offscreen")
-    command = [sys.executable, "-m", "nexus_studio.measuring", what, "--library", str(scratch / "library")]
+    command = isolation.python("-m", "nexus_studio.measuring", what, "--library", str(scratch / "library"))
     done = subprocess.run([*command, "--seconds", str(seconds), *more], env=environment, capture_output=True, text=True)
     if done.returncode:
         raise TroubleError("the window could not be measured", detail=done.stderr, advice=done.stderr.strip()[-300:])

@@ -1,12 +1,12 @@
 """An engine over a fresh library whose workers follow a script."""
 
 import asyncio
-import os
 import sys
 from pathlib import Path
 
 import pytest
 
+from models_backend import isolation
 from models_backend.contract.family import DataSpec
 from models_backend.contract.messages import Heartbeat
 from models_backend.contract.run_layout import RunRecord
@@ -19,7 +19,7 @@ LIMITS = Limits(connect_s=20.0, silent_s=4.0, stop_s=3.0, grace_s=1.0, tick_s=0.
 @pytest.fixture(autouse=True)
 def scripted(monkeypatch):
     here = str(Path(__file__).parent)
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([here, *filter(None, [os.environ.get("PYTHONPATH")])]))
+    monkeypatch.setattr(isolation, "FURTHER", [here])
     monkeypatch.setattr("sys.path", [here, *sys.path])
 
 
