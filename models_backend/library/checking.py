@@ -21,6 +21,7 @@ from models_backend.contract.run_layout import (
 
 from . import checkpoints, folders, storage
 from .datasets import DatasetFolder, read_items
+from .edits import Edits
 from .events import decode_line
 from .finding import Finding
 from .samples import array_sha256, read_arrays
@@ -89,6 +90,8 @@ def check_run(layout: LibraryLayout, name: str, references: References, deep: bo
     for path in (run.proof, run.evaluation):
         if path.exists():
             _tried(layout, path, lambda path: storage.read_json(path, Any), found, "trash")
+    if run.known.exists():
+        _tried(layout, run.known, lambda path: storage.read_json(path, Edits), found, "file")
     yield from found
     last = yield from check_events(layout, run)
     yield from _check_checkpoints(layout, run, last.get(Saved), deep)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -194,6 +195,7 @@ class Session(QObject):
     async def import_paths(self, paths: list[str], title: str = "", settings=None) -> DatasetRecord:
         """Imports paths as a new data set, with its progress in the jobs bar, and chooses it."""
         names = Path(paths[0]).name + (f" and {len(paths) - 1} more" if len(paths) > 1 else "")
+        begun = time.time()
         async with self.under_way(f"Importing {names}", "import", names) as activity:
             try:
                 record = await self.bridge.engine.import_data(paths, title=title, settings=settings, tell=activity.tell)
@@ -201,7 +203,15 @@ class Session(QObject):
                 self.bridge.notice(f"Import of {names} was cancelled; nothing was added.")
                 raise
         await self._show_new(record)
+        if record.created < begun:
+            await self._tell_known(record)
         return record
+
+    async def _tell_known(self, record: DatasetRecord) -> None:
+        """The same items were imported before: that data set is shown, with its edits."""
+        edited = await self.bridge.threaded(self.bridge.library.dataset(record.id).edited)
+        edits = f" with its edits ({', '.join(edited)})" if edited else ""
+        self.bridge.notice(f"The same items were imported before: “{record.title}” is shown{edits}.")
 
     async def make_builtin(self, name: str) -> DatasetRecord:
         """Makes a built-in data set (or finds it) and chooses it."""

@@ -275,3 +275,17 @@ def test_looking_changes_nothing(layout):
     fsck(layout.root)
     assert everything() == before
     assert np.array_equal(np.load(layout.dataset(DATASET).cache / "8.npy"), records.pictures(4))
+
+
+def test_what_a_run_knew_of_its_data_is_checked_and_restored_from_a_backup(layout):
+    knew = datasets.Edits(captions={0: "as it was"}, left_out=(1,))
+    storage.write_json(layout.run("run-a").known, knew)
+    assert clean(fsck(layout.root))
+    with Library.open(layout.root) as library:
+        for path in backup.backups(layout):
+            path.unlink()
+        backup.make(library)
+    rubbish(layout.run("run-a").known)
+    assert any("run-a/data.json" in finding.item for finding in fsck(layout.root))
+    fsck(layout.root, repair=True)
+    assert storage.read_json(layout.run("run-a").known, datasets.Edits) == knew

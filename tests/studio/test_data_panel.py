@@ -460,3 +460,19 @@ async def test_pictures_that_are_not_where_they_were_are_said_once_with_one_butt
         session.bridge.library.dataset(record.id).lost = ()
         panel.show_current()
         await settle(lambda: not line.isVisible())
+
+
+async def test_importing_again_shows_the_data_set_with_its_edits_and_says_so(qapp, tmp_path, monkeypatch):
+    async with Opened(tmp_path) as panel:
+        session, record, said = panel.session, panel.items.record, []
+        session.bridge.noticed.connect(said.append)
+        panel.items.leave_out([1, 2])
+        await settle(lambda: session.datasets.current_record.left_out == 2)
+
+        async def again(paths, **more):
+            return record
+
+        monkeypatch.setattr(session.bridge.engine, "import_data", again)
+        await session.import_paths(["/pictures/prints"])
+        told = "The same items were imported before: “Botanical prints” is shown with its edits (2 items left out)."
+        assert said == [told]
