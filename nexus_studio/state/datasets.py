@@ -153,8 +153,10 @@ class Datasets(QObject):
         self._typed.clear()
 
     def _kept(self, dataset: str, values: dict[str, Any]) -> None:
+        """A change was written, or could not be: what is in force is shown."""
         if dataset in self._typed and self._typed[dataset][1] == values:
             del self._typed[dataset]
+            self.settings_changed.emit(dataset)
 
     async def adopt(self, preferences: Preferences) -> None:
         """Settings that an older version kept in the window's preferences go to their data sets."""

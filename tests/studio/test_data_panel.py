@@ -476,3 +476,21 @@ async def test_importing_again_shows_the_data_set_with_its_edits_and_says_so(qap
         await session.import_paths(["/pictures/prints"])
         told = "The same items were imported before: “Botanical prints” is shown with its edits (2 items left out)."
         assert said == [told]
+
+
+async def test_settings_that_cannot_be_kept_are_told_and_what_is_in_force_is_shown(qapp, tmp_path, monkeypatch):
+    from models_backend.contract.messages import TroubleError
+    from models_backend.library.datasets import DatasetFolder
+
+    def full(*_, **__):
+        raise TroubleError("the edit cannot be saved", "prints", "Earlier edits are kept")
+
+    async with Opened(tmp_path) as panel:
+        told, view = [], panel.preview
+        panel.session.bridge.trouble.connect(told.append)
+        monkeypatch.setattr(DatasetFolder, "edit_many", full)
+        view.form.set_values(view.form.values() | {"resolution": 8})
+        view.form.changed.emit()
+        await settle(lambda: bool(told))
+        await settle(lambda: view.form.values()["resolution"] == 16)
+        assert told[0].what == "The edit cannot be saved"
