@@ -10,9 +10,10 @@ import html
 import re
 
 from PySide6.QtCore import QEvent, QPoint, QRect, QSize, Qt
-from PySide6.QtGui import QFontMetrics, QKeySequence, QTextLayout, QTextOption
+from PySide6.QtGui import QKeySequence, QTextLayout, QTextOption
 from PySide6.QtWidgets import (
     QApplication,
+    QCheckBox,
     QFrame,
     QLabel,
     QLayout,
@@ -48,6 +49,12 @@ def one_line(text: str) -> str:
     return " ".join(text[:MEASURED].split())
 
 
+def menu_text(text: str, letters: int = 60) -> str:
+    """A name as the entry of a menu: one line of so many letters at most, none of which becomes a shortcut."""
+    line = one_line(text)
+    return (line if len(line) <= letters else line[: letters - 1].rstrip() + "…").replace("&", "&&")
+
+
 def tip(text: str) -> str:
     """A text as the tooltip that shows exactly its letters, wrapped: Qt takes what looks like HTML for HTML."""
     if len(text) < 80 and "<" not in text and "&" not in text:
@@ -57,7 +64,7 @@ def tip(text: str) -> str:
 
 
 class _Elides:
-    """For a QLabel or QPushButton: one line, cut where the room ends."""
+    """For a QLabel, QPushButton or QCheckBox: one line, cut where the room ends."""
 
     _text = _own_tip = _own_name = ""
     _reserved, _least = 0, NARROWEST
@@ -115,7 +122,7 @@ class _Elides:
             self._fit()
 
     def _shown(self) -> str:
-        return self._base.text(self).replace("&&", "&") if self._base is QPushButton else self._base.text(self)
+        return self._base.text(self) if self._base is QLabel else self._base.text(self).replace("&&", "&")
 
     def _chrome(self, hint: QSize) -> int:
         """What padding, icon and border take of the width."""
@@ -127,7 +134,7 @@ class _Elides:
         if metrics.horizontalAdvance(line) > room + 1:
             shown = metrics.elidedText(line, self._cut, max(room - 2, 0))
         if shown != self._shown():
-            self._base.setText(self, shown.replace("&", "&&") if self._base is QPushButton else shown)
+            self._base.setText(self, shown if self._base is QLabel else shown.replace("&", "&&"))
         self._tell()
 
     def _tell(self) -> None:
@@ -165,6 +172,17 @@ class ElidedButton(_Elides, QPushButton):
     def __init__(self, text: str = "", least: int = NARROWEST):
         super().__init__()
         self._least = least
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+        self.setText(text)
+
+
+class ElidedCheck(_Elides, QCheckBox):
+    """A check box for something that somebody named."""
+
+    _base = QCheckBox
+
+    def __init__(self, text: str = ""):
+        super().__init__()
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self.setText(text)
 
@@ -221,17 +239,18 @@ class Words(QLabel):
 
     def heightForWidth(self, width: int) -> int:
         if self._lines:
-            taken, _ = lines_of(breakable(self._text), self.fontMetrics(), self, width, self._lines)
-            return taken * self.fontMetrics().lineSpacing() + 2
+            shown = lines_of(breakable(self._text), self, width, self._lines)
+            room = QRect(0, 0, width, 1 << 16)
+            return self.fontMetrics().boundingRect(room, Qt.TextFlag.TextWordWrap, shown).height() + 2
         return super().heightForWidth(width)
 
     def _most(self, height: int) -> int:
-        return self._lines * self.fontMetrics().lineSpacing() + 2 if self._lines else height
+        return self._lines * (self.fontMetrics().lineSpacing() + 1) + 2 if self._lines else height
 
     def _fit(self) -> None:
         whole = breakable(self._text)
         if self._lines and self.width() > 0:
-            _, whole = lines_of(whole, self.fontMetrics(), self, self.width(), self._lines)
+            whole = lines_of(whole, self, self.width(), self._lines)
         if whole != super().text():
             super().setText(whole)
         super().setToolTip(tip(self.toolTip()))
@@ -259,8 +278,8 @@ class Words(QLabel):
         QApplication.clipboard().setText(self.selectedText().replace(BREAK, ""))
 
 
-def lines_of(text: str, metrics: QFontMetrics, widget: QWidget, width: int, most: int) -> tuple[int, str]:
-    """How many lines a text takes at a width, ``most`` at the most, and as much of it as they hold, ending in an ellipsis."""
+def lines_of(text: str, widget: QWidget, width: int, most: int) -> str:
+    """As much of a text as ``most`` lines of a width hold, ending in an ellipsis where that is not all of it."""
     option = QTextOption()
     option.setWrapMode(QTextOption.WrapMode.WordWrap)
     layout = QTextLayout(text[: most * MEASURED].replace("\n", "\u2028"), widget.font())
@@ -273,9 +292,9 @@ def lines_of(text: str, metrics: QFontMetrics, widget: QWidget, width: int, most
     more = layout.createLine().isValid() if taken == most else False
     layout.endLayout()
     if not more:
-        return max(taken, 1), text
+        return text
     rest = " ".join(text[last:][:MEASURED].split())
-    return taken, text[:last] + metrics.elidedText(rest, Qt.TextElideMode.ElideRight, max(width - 2, 1))
+    return text[:last] + widget.fontMetrics().elidedText(rest, Qt.TextElideMode.ElideRight, max(width - 2, 1))
 
 
 class Flow(QLayout):
@@ -465,6 +484,7 @@ class Strip(QScrollArea):
         inner = QWidget()
         self.flow = Flow(spacing=6)
         inner.setLayout(self.flow)
+        inner.installEventFilter(self)
         self.setWidget(inner)
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
@@ -483,6 +503,11 @@ class Strip(QScrollArea):
         """Takes every chip away."""
         self.flow.clear()
         self.updateGeometry()
+
+    def eventFilter(self, watched, event) -> bool:
+        if event.type() == QEvent.Type.LayoutRequest:
+            self.updateGeometry()
+        return False
 
     def hasHeightForWidth(self) -> bool:
         return True

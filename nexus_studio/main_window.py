@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QFileDialog, QMainWindow, QStackedWidget, QWidget
 from . import theme
 from .bridge import trouble_of
 from .commands import Command, Commands
+from .fitting import menu_text
 from .naming import plain
 from .panels.workspace import Frame, Workspace
 from .pieces import EmptyState, column, row, rule
@@ -228,8 +229,8 @@ class MainWindow(QMainWindow):
 
     def _show_undo(self) -> None:
         stack = self.session.undo
-        self.actions_list.retitle("edit.undo", f"Undo: {stack.undo_text}" if stack.undo_text else "Undo")
-        self.actions_list.retitle("edit.redo", f"Redo: {stack.redo_text}" if stack.redo_text else "Redo")
+        self.actions_list.retitle("edit.undo", f"Undo: {menu_text(stack.undo_text)}" if stack.undo_text else "Undo")
+        self.actions_list.retitle("edit.redo", f"Redo: {menu_text(stack.redo_text)}" if stack.redo_text else "Redo")
 
     def apply_theme(self, **changes) -> None:
         """Changes theme, text size or motion, and remembers it."""

@@ -209,8 +209,14 @@ class Header(QWidget):
 
     def rescale(self) -> None:
         """As tall as the text size in force asks for."""
-        self.setMinimumHeight(theme.px(36))
+        self.updateGeometry()
         self._arrange()
+
+    def sizeHint(self) -> QSize:
+        return super().sizeHint().expandedTo(QSize(0, theme.px(36)))
+
+    def minimumSizeHint(self) -> QSize:
+        return super().minimumSizeHint().expandedTo(QSize(0, theme.px(36)))
 
     def resizeEvent(self, event) -> None:
         super().resizeEvent(event)

@@ -55,7 +55,8 @@ def _widest(widget: QWidget) -> QWidget:
 
 def _named(widget: QWidget) -> str:
     """A widget by its class, its words and the classes around it."""
-    words = next((str(read())[:30] for read in (getattr(widget, "text", None), widget.accessibleName) if read and read()), "")
+    readers = [read for read in (getattr(widget, "text", None), widget.accessibleName) if callable(read)]
+    words = next((str(read())[:30] for read in readers if read()), "")
     above = []
     parent = widget.parentWidget()
     while parent is not None and len(above) < 4:
@@ -69,10 +70,7 @@ def _named(widget: QWidget) -> str:
 
 
 def _text_faults(widget: QWidget) -> list[str]:
-    need = _needed(widget)
-    if need is None:
-        return []
-    has, found = widget.size(), []
+    need, has, found = _needed(widget) or QSize(0, 0), widget.geometry().size(), []
     if need.width() > has.width() + 1 or need.height() > has.height() + 1:
         found.append(f"cut: {_named(widget)} needs {need.width()} x {need.height()}, has {has.width()} x {has.height()}")
     if hasattr(widget, "is_elided") and widget.is_elided():

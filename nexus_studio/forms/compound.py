@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from PySide6.QtWidgets import QCheckBox, QGridLayout, QLineEdit, QSizePolicy, QWidget
+from PySide6.QtWidgets import QBoxLayout, QCheckBox, QGridLayout, QLineEdit, QSizePolicy, QWidget
 
 from models_backend.contract.fields import FieldSpec, defaults, relevant, variant_of
 
@@ -27,6 +27,8 @@ from .numbers import listed, parsed
 
 #: How far the names of fields inside a choice stand to the right of its own, one step a level.
 INDENT = 12
+#: A form narrower than this has its names above its fields.
+NARROW_PX = 216
 
 
 class Line:
@@ -68,7 +70,7 @@ class GroupEditor(Editor):
 
     def __init__(self, spec: FieldSpec, runs: Runs = no_runs, fields: tuple[FieldSpec, ...] | None = None, depth: int = 0):
         super().__init__(spec, runs)
-        self.depth = depth
+        self.depth, self._narrow = depth, False
         self.lines: dict[str, Line] = {}
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
@@ -84,19 +86,27 @@ class GroupEditor(Editor):
         line = Line(field, editor_for(field, self.runs, self.depth))
         line.editor.changed.connect(self._changed)
         self.lines[field.name] = line
-        at = self._grid.rowCount()
         if field.kind == "group":
             line.label = section(field.title)
             line.label.setToolTip(field.help)
         line.label.setContentsMargins(self.depth * INDENT, 0, 0, 0)
-        if line.editor.wide:
-            if field.kind == "group":
-                self._grid.addWidget(line.label, at, 0, 1, 2)
-            self._grid.addWidget(line.editor, at + 1, 0, 1, 2)
-        else:
-            self._grid.addWidget(line.label, at, 0)
-            self._grid.addWidget(line.editor, at, 1)
-        self._grid.addWidget(line.below, at + 2, 0 if line.editor.wide else 1, 1, 2 if line.editor.wide else 1)
+        self._place(3 * len(self.lines), line)
+
+    def _place(self, at: int, line: Line) -> None:
+        """Name and field beside each other, or below one another where the form is narrow."""
+        below = line.editor.wide or self._narrow
+        if not line.editor.wide or line.spec.kind == "group":
+            self._grid.addWidget(line.label, at, 0, 1, 2 if below else 1)
+        self._grid.addWidget(line.editor, at + 1 if below else at, 0 if below else 1, 1, 2 if below else 1)
+        self._grid.addWidget(line.below, at + 2, 0 if below else 1, 1, 2 if below else 1)
+
+    def resizeEvent(self, event) -> None:
+        super().resizeEvent(event)
+        narrow = self.width() < theme.px(NARROW_PX)
+        if narrow != self._narrow:
+            self._narrow = narrow
+            for place, line in enumerate(self.lines.values(), 1):
+                self._place(3 * place, line)
 
     def _changed(self) -> None:
         self._refresh_relevance()
@@ -157,12 +167,17 @@ class ChoiceEditor(Editor):
         self._place = column(spacing=0, margins=(0, 6, 0, 0))
         self._inner = QWidget()
         self._inner.setLayout(self._place)
-        line = form_line(spec.title, self.box, help_line=spec.help)
+        self._line = line = form_line(spec.title, self.box, help_line=spec.help)
         self._label = line.itemAt(0).widget()
         self._label.setContentsMargins(depth * INDENT, 0, 0, 0)
         self.setLayout(column(line, self._inner, spacing=0))
         self.box.currentIndexChanged.connect(lambda _index: self._chosen())
         self._show_group()
+
+    def resizeEvent(self, event) -> None:
+        super().resizeEvent(event)
+        beside = self.width() >= theme.px(NARROW_PX)
+        self._line.setDirection(QBoxLayout.Direction.LeftToRight if beside else QBoxLayout.Direction.TopToBottom)
 
     def _chosen(self) -> None:
         self._show_group()

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QLineEdit, QMenu, QStackedWidget, QToolTip, QWidge
 from models_backend.contract.run_layout import LEFT_OUT, DatasetRecord, Item
 
 from .. import theme
+from ..fitting import menu_text
 from ..forms.editors import Pick
 from ..pieces import Header, button, column, icon_button, label
 from ..shell.words import count
@@ -324,7 +325,7 @@ class ItemsPage(QWidget):
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         classes = menu.addMenu(f"Class of {count(len(chosen), 'item', 'items')}")
         for number, name in enumerate(self.record.classes[:60]):
-            classes.addAction(name.replace("&", "&&")).triggered.connect(
+            classes.addAction(menu_text(name)).triggered.connect(
                 lambda _on=False, number=number: self.set_class(chosen, number)
             )
         classes.addSeparator()

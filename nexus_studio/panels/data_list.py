@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QLineEdit, QListView, QMenu, QStyle, QStyledItemDe
 from models_backend.contract.run_layout import DatasetRecord
 
 from .. import theme
+from ..fitting import tip
 from ..pieces import button, column, icon_button, label, row
 from ..shell.words import dataset_size
 from ..state.session import Session
@@ -46,7 +47,7 @@ class DatasetModel(QAbstractListModel):
             return record
         if role == Qt.ItemDataRole.AccessibleTextRole:
             return f"{record.title}, {dataset_size(record.modality, record.kept, record.shape)}"
-        return "\n".join(record.roots) if role == Qt.ItemDataRole.ToolTipRole and record.roots else None
+        return tip("\n".join([record.title, *record.roots])) if role == Qt.ItemDataRole.ToolTipRole else None
 
     def flags(self, index: QModelIndex) -> Qt.ItemFlag:
         return Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemIsEditable

@@ -7,7 +7,8 @@ from PySide6.QtGui import QPainter, QPen
 from PySide6.QtWidgets import QFileDialog, QGridLayout, QLabel, QMenu, QPushButton, QWidget
 
 from .. import theme
-from ..pieces import button, column, label, row, section
+from ..fitting import scrolled
+from ..pieces import Flow, button, column, label, row, section
 from ..state.session import Session
 
 #: name of a built-in data set, title, what it is, icon
@@ -63,8 +64,7 @@ class BuiltinCard(QPushButton):
         for child in self.findChildren(QLabel):
             child.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.setAccessibleName(f"{title}, {text}")
-        self.setMinimumWidth(theme.px(208))
-        self.setFixedHeight(theme.px(58))
+        theme.scaled(self, lambda card: (card.setMinimumWidth(theme.px(160)), card.setFixedHeight(theme.px(58))))
         self._draw()
         theme.signals.changed.connect(self._draw)
 
@@ -87,7 +87,9 @@ class DropPlace(QWidget):
             words.setAlignment(Qt.AlignmentFlag.AlignCenter)
         files = button(self.tr("Choose files…"), "primary", lambda: ask_paths(session, self, folder=False))
         folder = button(self.tr("Choose a folder…"), "", lambda: ask_paths(session, self, folder=True))
-        inner = column(self._picture, title, text, 4, row(None, files, folder, None), spacing=10, margins=(48, 36, 48, 36))
+        inner = column(
+            self._picture, title, text, 4, row(None, Flow(files, folder, spacing=8), None), spacing=10, margins=(48, 36, 48, 36)
+        )
         self.setLayout(inner)
         self._draw()
         theme.signals.changed.connect(self._draw)
@@ -125,10 +127,12 @@ class StartPage(QWidget):
         heading = section(self.tr("Or begin with a built-in data set"))
         holder = QWidget()
         holder.setLayout(column(self.drop_place, 12, heading, cards, spacing=10))
-        holder.setMaximumWidth(theme.px(660))
+        theme.scaled(holder, lambda one: one.setMaximumWidth(theme.px(660)))
         middle = row(None, holder, None)
         middle.setStretch(1, 100)
-        self.setLayout(column(None, middle, None, margins=(24, 24, 24, 24)))
+        inner = QWidget()
+        inner.setLayout(column(None, middle, None, margins=(24, 24, 24, 24)))
+        self.setLayout(column(scrolled(inner), spacing=0))
 
     def _ask_density(self, session: Session, card: BuiltinCard) -> None:
         densities_menu(session, card).popup(card.mapToGlobal(card.rect().bottomLeft()))

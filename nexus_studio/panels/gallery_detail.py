@@ -37,6 +37,7 @@ class SampleDetail(QWidget):
         self.name.editingFinished.connect(lambda: self._edit("title", self.name.text().strip()))
         self.tags = QLineEdit()
         self.tags.setPlaceholderText(self.tr("tags, separated by commas"))
+        self.tags.setToolTip(self.tags.placeholderText())
         self.tags.setAccessibleName(self.tr("Tags"))
         self.tags.editingFinished.connect(lambda: self._edit("tags", _tags(self.tags.text())))
         self.star = button(self.tr("☆ Star"), on_click=self._toggle_star)

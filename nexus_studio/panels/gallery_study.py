@@ -38,6 +38,7 @@ class StudyView(QFrame):
         super().__init__(parent)
         self._session, self.record = session, None
         self.setProperty("role", "canvas")
+        self.setProperty("overlay", True)
         self.setAccessibleName(self.tr("Blind study"))
         self.setup, self.judge, self.result = StudySetup(session), PairJudge(), StudyResult(session)
         self.pages = QStackedWidget()

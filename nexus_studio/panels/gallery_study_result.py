@@ -10,7 +10,8 @@ from PySide6.QtWidgets import QFileDialog, QGridLayout, QSizePolicy, QWidget
 
 from models_backend.contract.run_layout import StudyRecord
 
-from .. import paint
+from .. import paint, theme
+from ..fitting import scrolled
 from ..pieces import Card, Header, button, column, label, row
 from ..state.session import Session
 
@@ -54,8 +55,8 @@ class StudyResult(QWidget):
         super().__init__()
         self._session, self.record = session, None
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.sentence = label("", "title", wrap=True)
-        self.more = label("", "label", wrap=True)
+        self.sentence = label("", "title", lines=6)
+        self.more = label("", "label", lines=8)
         self.method = label("", "hint", wrap=True)
         self.card = Card()
         self.table: QWidget | None = None
@@ -72,10 +73,12 @@ class StudyResult(QWidget):
         )
         holder = QWidget()
         holder.setLayout(column(self.sentence, self.more, self.card, self.method, 4, buttons, None, spacing=12))
-        holder.setMaximumWidth(860)
+        theme.scaled(holder, lambda one: one.setMaximumWidth(theme.px(860)))
         centred = row(None, holder, None, margins=(24, 28, 24, 20))
         centred.setStretch(1, 100)
-        whole = column(self.header, centred, spacing=0)
+        middle = QWidget()
+        middle.setLayout(centred)
+        whole = column(self.header, scrolled(middle), spacing=0)
         whole.setStretch(1, 1)
         self.setLayout(whole)
 

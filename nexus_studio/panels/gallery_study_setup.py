@@ -15,6 +15,8 @@ from PySide6.QtWidgets import QCheckBox, QWidget
 
 from models_backend.contract.run_layout import SampleRecord, StudyRecord, StudySide
 
+from .. import theme
+from ..fitting import ElidedCheck
 from ..pieces import Header, button, column, icon_button, label, row, section, spin_box
 from ..state.session import Session
 from ..viewers.modality import SHOWN, shown
@@ -81,7 +83,7 @@ class StudySetup(QWidget):
             "Two items at a time, one of each run, left and right by chance and without names. You say which is better; "
             "the names come at the end. Every answer is kept at once, so you can stop and go on at any time."
         )
-        self.count.setFixedWidth(90)
+        theme.scaled(self.count, lambda box: box.setFixedWidth(theme.px(90)))
         body = column(
             label(self.tr("Which run makes the better items?"), "title"), label(what, "label", wrap=True), 4,
             section(self.tr("Compare")), self._sides, 4,
@@ -90,7 +92,7 @@ class StudySetup(QWidget):
         )  # fmt: skip
         holder = QWidget()
         holder.setLayout(body)
-        holder.setMaximumWidth(680)
+        theme.scaled(holder, lambda one: one.setMaximumWidth(theme.px(680)))
         middle = QWidget()
         centred = row(None, holder, None, margins=(24, 20, 24, 20))
         centred.setStretch(1, 100)
@@ -151,7 +153,7 @@ class StudySetup(QWidget):
         _clear(self._sides)
         self.boxes = []
         for candidate in self.candidates:
-            box = QCheckBox(candidate.side.title)
+            box = ElidedCheck(candidate.side.title)
             box.setChecked(candidate.side.id in checked)
             box.toggled.connect(lambda _: self._refresh())
             self.boxes.append(box)

@@ -9,7 +9,7 @@ import numpy as np
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QStackedWidget, QTabBar, QVBoxLayout, QWidget
 
-from .. import pieces
+from .. import pieces, theme
 from ..fitting import give_way
 from ..plots.curves import Curves
 from ..plots.histogram import Histogram
@@ -74,6 +74,7 @@ class RunCurves(QWidget):
         self.tabs.setUsesScrollButtons(True)
         self.tabs.setAccessibleName(self.tr("Plots"))
         self.state = give_way(pieces.ElidedLabel(side=Qt.AlignmentFlag.AlignRight))
+        theme.scaled(self.state, lambda state: state.setMinimumWidth(theme.px(96)))
         self.subtract = pieces.chip_button(self.tr("difference"))
         self.subtract.setToolTip(self.tr("Show the compared runs minus the chosen one"))
         self.subtract.hide()

@@ -50,6 +50,7 @@ class RunMeasures(QWidget):
         self.features = PathEditor(FEATURES)
         self.features.set_value(session.preferences.get(KEPT, ""))
         self.features.field.setPlaceholderText(self.tr("a folder with CLIP, DINOv2, … (optional)"))
+        self.features.field.setToolTip(self.features.field.placeholderText())
         self.features.name_parts(self.tr("Folder of features"), self.tr(FEATURES.help))
         self.features.setToolTip(self.tr(FEATURES.help))
         self.features.changed.connect(lambda: session.preferences.set(KEPT, self.folder() or None))
@@ -63,9 +64,9 @@ class RunMeasures(QWidget):
 
     def _lay_out(self) -> None:
         self.label = pieces.label(self.tr("Features"))
-        line = pieces.row(self.label, self.features, self.button, self.note, spacing=8, margins=(12, 8, 12, 4))
+        line = pieces.row(self.label, self.features, self.button, spacing=8)
         line.setStretch(1, 3)
-        line.setStretch(3, 2)
+        line = pieces.column(line, self.note, spacing=4, margins=(12, 8, 12, 4))
         for text in (self.words, self.warned):
             text.setContentsMargins(12, 0, 12, 0)
         whole = pieces.column(line, self.words, self.warned, self.area, spacing=4)

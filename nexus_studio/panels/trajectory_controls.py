@@ -112,6 +112,7 @@ class TrajectoryControls(QWidget):
     def _replace(self, place: QVBoxLayout, old: QWidget | None, new: QWidget) -> QWidget:
         if old is not None:
             place.removeWidget(old)
+            old.hide()
             old.deleteLater()
         place.addWidget(new)
         return new

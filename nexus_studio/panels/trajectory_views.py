@@ -30,10 +30,11 @@ class ChannelViews(QWidget):
         self._together = recording.together
         for old in self.findChildren(QWidget, options=self._direct()):
             self._layout.removeWidget(old)
+            old.hide()
             old.deleteLater()
         self.views = {}
         for place, name in enumerate(names):
-            view = PointsView(axes=place == 0) if recording.together else ImageView()
+            view = PointsView() if recording.together else ImageView()
             view.setAccessibleName(recording.title(name))
             self.views[name] = view
             self._layout.addWidget(self._titled(view, recording.title(name)), 0, place)

@@ -160,7 +160,8 @@ class Workspace(QMainWindow):
     def event(self, event) -> bool:
         kind = event.type()
         if kind == QEvent.Type.MouseButtonPress:
-            self._pressed = self.childAt(event.position().toPoint()) is None  # on an edge between docks
+            hit = self.childAt(event.position().toPoint())
+            self._pressed = hit is None or hit.objectName() == "qt_qmainwindow_extended_splitter"  # an edge between docks
         elif kind == QEvent.Type.MouseButtonRelease and self._pressed:
             self._pressed = False
             self._note_arranged()

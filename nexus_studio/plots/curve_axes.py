@@ -9,7 +9,7 @@ import pyqtgraph as pg
 from PySide6.QtCore import QPointF, Qt, Signal
 from PySide6.QtGui import QColor, QPen
 
-from nexus_studio import figures, paint
+from nexus_studio import figures, paint, theme
 
 RAW_ALPHA = 0.36
 
@@ -73,7 +73,7 @@ class CurveAxes(pg.PlotWidget):
             axis.setTickFont(paint.figures(10))
             axis.setStyle(tickLength=0, maxTickLevel=0, tickTextOffset=6)
         self.getAxis("left").setGrid(160)
-        self.getAxis("left").setWidth(46)
+        self.getAxis("left").setWidth(theme.px(46))
         self._cursor.setPen(pg.mkPen(paint.ink("text3"), width=1))
 
     def set_labels(self, x: str, y: str) -> None:

@@ -45,7 +45,9 @@ class Histogram(QWidget):
         return QSize(280, 140)
 
     def _room(self) -> QRectF:
-        return QRectF(LEFT, 8, max(8, self.width() - LEFT - 8), max(8, self.height() - BOTTOM - 8))
+        return QRectF(
+            theme.px(LEFT), 8, max(8, self.width() - theme.px(LEFT) - 8), max(8, self.height() - theme.px(BOTTOM) - 8)
+        )
 
     def _top(self) -> tuple[float, float]:
         finite = self._heights[np.isfinite(self._heights)]
@@ -74,7 +76,7 @@ class Histogram(QWidget):
             painter.drawLine(int(room.left()), int(y), int(room.right()), int(y))
             painter.setPen(paint.ink("text3"))
             align = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
-            painter.drawText(QRectF(0, y - 8, LEFT - 6, 16), align, text)
+            painter.drawText(QRectF(0, y - theme.px(8), theme.px(LEFT) - 6, theme.px(16)), align, text)
 
     def _paint_bars(self, painter: QPainter, room: QRectF) -> None:
         low, high = self._top()
@@ -96,7 +98,7 @@ class Histogram(QWidget):
     def _paint_words(self, painter: QPainter, room: QRectF) -> None:
         painter.setPen(paint.ink("text3"))
         painter.setFont(paint.figures(10))
-        below = QRectF(room.left(), room.bottom() + 3, room.width(), BOTTOM - 4)
+        below = QRectF(room.left(), room.bottom() + 3, room.width(), theme.px(BOTTOM) - 4)
         low, high = self._range
         if not self._names:
             painter.drawText(below, Qt.AlignmentFlag.AlignLeft, figures.short(low))

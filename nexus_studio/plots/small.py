@@ -95,7 +95,7 @@ class SmallCurves(QWidget):
         return QSize(320, 120)
 
     def _room(self) -> QRectF:
-        return QRectF(self.rect()).adjusted(10, 26, -10, -20 if any(self.ends) else -8)
+        return QRectF(self.rect()).adjusted(10, theme.px(26), -10, -theme.px(20) if any(self.ends) else -8)
 
     def _span(self) -> tuple[float, float]:
         everything = [line.x for line in self._lines if len(line.x)]
@@ -127,7 +127,7 @@ class SmallCurves(QWidget):
         for line in self._lines:
             text = self._told(line)
             painter.setPen(line.color)
-            painter.drawText(QPointF(left, 18), text)
+            painter.drawText(QPointF(left, theme.px(18)), text)
             left += painter.fontMetrics().horizontalAdvance(text) + 14
 
     def _told(self, line: Line) -> str:
@@ -139,7 +139,7 @@ class SmallCurves(QWidget):
     def _paint_cursor(self, painter: QPainter, room: QRectF, span: tuple[float, float]) -> None:
         painter.setFont(paint.figures(10))
         painter.setPen(paint.ink("text3"))
-        below = QRectF(room.left(), room.bottom() + 3, room.width(), 16)
+        below = QRectF(room.left(), room.bottom() + 3, room.width(), theme.px(16))
         painter.drawText(below, Qt.AlignmentFlag.AlignLeft, self.ends[0])
         painter.drawText(below, Qt.AlignmentFlag.AlignRight, self.ends[1])
         if self._cursor is None:

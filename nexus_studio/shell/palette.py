@@ -10,6 +10,7 @@ from PySide6.QtGui import QFontMetrics, QPainter
 from PySide6.QtWidgets import QFrame, QLineEdit, QListView, QStyle, QStyledItemDelegate, QVBoxLayout, QWidget
 
 from .. import theme
+from ..fitting import one_line, tip
 from ..pieces import label, rule
 from ..state.fuzzy import score
 
@@ -69,6 +70,8 @@ class Lines(QAbstractListModel):
             return entry.title
         if role == Qt.ItemDataRole.AccessibleTextRole:
             return f"{entry.title}, {entry.kind}"
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return tip("\n".join(filter(None, [entry.title, entry.note])))
         return entry if role == Qt.ItemDataRole.UserRole else None
 
 
@@ -110,13 +113,13 @@ class LinePainter(QStyledItemDelegate):
         metrics, left = QFontMetrics(font), place.left() + 36
         painter.setFont(font)
         painter.setPen(theme.color("text"))
-        shown = metrics.elidedText(entry.title, Qt.TextElideMode.ElideRight, right - left)
+        shown = metrics.elidedText(one_line(entry.title), Qt.TextElideMode.ElideRight, right - left)
         painter.drawText(QRect(left, place.top(), right - left, place.height()), Qt.AlignmentFlag.AlignVCenter, shown)
         left += metrics.horizontalAdvance(shown) + 10
         font = theme.font("text", 11)
         painter.setFont(font)
         painter.setPen(theme.color("text2"))
-        note = QFontMetrics(font).elidedText(entry.note, Qt.TextElideMode.ElideRight, max(0, right - left))
+        note = QFontMetrics(font).elidedText(one_line(entry.note), Qt.TextElideMode.ElideRight, max(0, right - left))
         painter.drawText(QRect(left, place.top(), max(0, right - left), place.height()), Qt.AlignmentFlag.AlignVCenter, note)
 
 

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QToolButton, QWidget
 
 from .. import theme
 from ..commands import Commands
-from ..fitting import ElidedButton
+from ..fitting import ElidedButton, menu_text
 from ..pieces import chip, label, meter, row
 from ..state.session import Session
 from .words import dataset_size, memory
@@ -68,7 +68,9 @@ class DatasetButton(ElidedButton):
     def _fill(self) -> None:
         self.menu().clear()
         for record in self._session.datasets.records:
-            action = self.menu().addAction(f"{record.title}   ·   {dataset_size(record.modality, record.kept, record.shape)}")
+            action = self.menu().addAction(
+                f"{menu_text(record.title)}   ·   {dataset_size(record.modality, record.kept, record.shape)}"
+            )
             action.setCheckable(True)
             action.setChecked(record.id == self._session.datasets.current)
             action.triggered.connect(lambda _checked=False, key=record.id: self._session.datasets.set_current(key))

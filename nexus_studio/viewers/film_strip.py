@@ -13,7 +13,7 @@ from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QImage, QPainter, QPen
 from PySide6.QtWidgets import QWidget
 
-from nexus_studio import paint
+from nexus_studio import paint, theme
 from nexus_studio.pictures import to_image
 
 GAP = 5
@@ -133,7 +133,7 @@ class FilmStrip(QWidget):
         return min(self.steps() - 1, int(share * self.steps()))
 
     def _left(self) -> int:
-        return LABEL_PX if any(self._labels) else 0
+        return theme.px(LABEL_PX) if any(self._labels) else 0
 
     def _room(self) -> float:
         return max(8.0, self.width() - self._left() - 2.0)
@@ -157,7 +157,7 @@ class FilmStrip(QWidget):
         room = self.frame_rect(row, 0)
         painter.setFont(paint.figures(11))
         painter.setPen(paint.ink("text" if row == self._row and len(self._rows) > 1 else "text2"))
-        place = QRectF(0, room.top(), LABEL_PX - 4, room.height())
+        place = QRectF(0, room.top(), theme.px(LABEL_PX) - 4, room.height())
         painter.drawText(place, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, self._labels[row][:2])
 
     def _paint_marker(self, painter: QPainter, shown: list[int]) -> None:

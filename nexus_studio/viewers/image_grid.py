@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterable
 import numpy as np
 from PySide6.QtCore import QEvent, QPoint, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QImage, QPainter, QPixmap
-from PySide6.QtWidgets import QAbstractScrollArea, QWidget
+from PySide6.QtWidgets import QAbstractScrollArea, QToolTip, QWidget
 
-from nexus_studio import paint
+from nexus_studio import paint, theme
+from nexus_studio.fitting import one_line, tip
 from nexus_studio.pictures import to_image
 
-from .tile_layout import CAPTION_PX, TileLayout
+from .tile_layout import TileLayout
 
 TILES_KEPT = 2000
 ZOOM_STEP = 1.2
@@ -166,6 +167,7 @@ class ImageGrid(QAbstractScrollArea):
         tiles, bar = self.tiles, self.verticalScrollBar()
         tiles.count, tiles.captions = self._count, self._caption is not None
         tiles.row_labels, tiles.column_labels = bool(self._row_labels), bool(self._column_labels)
+        tiles.scale = theme.text_scale()
         tiles.width, tiles.height = self.viewport().width(), self.viewport().height()
         bar.setRange(0, max(0, tiles.total_height - tiles.height) if self._count else 0)
         bar.setPageStep(tiles.height)
@@ -192,13 +194,14 @@ class ImageGrid(QAbstractScrollArea):
         for row, label in enumerate(self._row_labels):
             rect = self.tile_rect(row * self.columns())
             place = QRect(0, rect.top(), self.tiles.gutter - 8, rect.height())
-            painter.drawText(place, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, label)
+            text = painter.fontMetrics().elidedText(one_line(label), Qt.TextElideMode.ElideRight, place.width())
+            painter.drawText(place, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, text)
         if self._column_labels:
             painter.fillRect(QRect(0, 0, self.viewport().width(), self.tiles.header), paint.ink("bg0"))
         for column, label in enumerate(self._column_labels):
             rect = self.tile_rect(column)
             place = QRect(rect.left(), 0, rect.width(), self.tiles.header - 2)
-            text = painter.fontMetrics().elidedText(label, Qt.TextElideMode.ElideRight, rect.width())
+            text = painter.fontMetrics().elidedText(one_line(label), Qt.TextElideMode.ElideRight, rect.width())
             painter.drawText(place, Qt.AlignmentFlag.AlignCenter, text)
 
     def _paint_tile(self, painter: QPainter, index: int, rect: QRect) -> None:
@@ -219,8 +222,8 @@ class ImageGrid(QAbstractScrollArea):
     def _paint_caption(self, painter: QPainter, index: int, rect: QRect) -> None:
         painter.setFont(paint.words(11))
         painter.setPen(paint.ink("text2"))
-        place = QRect(rect.left(), rect.bottom() + 2, rect.width(), CAPTION_PX - 2)
-        text = painter.fontMetrics().elidedText(self._caption(index), Qt.TextElideMode.ElideRight, rect.width())
+        place = QRect(rect.left(), rect.bottom() + 2, rect.width(), self.tiles.caption - 2)
+        text = painter.fontMetrics().elidedText(one_line(self._caption(index)), Qt.TextElideMode.ElideRight, rect.width())
         painter.drawText(place, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, text)
 
     def _paint_badge(self, painter: QPainter, mark: str, rect: QRect) -> None:
@@ -310,7 +313,7 @@ class ImageGrid(QAbstractScrollArea):
     def changeEvent(self, event) -> None:
         super().changeEvent(event)
         if event.type() == QEvent.Type.PaletteChange:
-            self.viewport().update()
+            self._relayout()
 
     def mouseMoveEvent(self, event) -> None:
         self._set_hover(self.index_at(event.position().toPoint()))
@@ -318,7 +321,15 @@ class ImageGrid(QAbstractScrollArea):
     def viewportEvent(self, event) -> bool:
         if event.type() == QEvent.Type.Leave:
             self._set_hover(-1)
+        if event.type() == QEvent.Type.ToolTip:
+            QToolTip.showText(event.globalPos(), tip(self.words_at(event.pos())), self.viewport())
+            return True
         return super().viewportEvent(event)
+
+    def words_at(self, place: QPoint) -> str:
+        """The whole caption of the item at a place, or ""."""
+        index = self.index_at(place)
+        return self._caption(index) if self._caption and index >= 0 else ""
 
     def _set_hover(self, index: int) -> None:
         if index != self._hover:

@@ -9,7 +9,8 @@ from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QImage, QPainter, QPen
 from PySide6.QtWidgets import QWidget
 
-from nexus_studio import paint
+from nexus_studio import paint, theme
+from nexus_studio.fitting import one_line, tip
 from nexus_studio.pictures import to_image
 
 ZOOM_STEP = 1.25
@@ -43,6 +44,7 @@ class ImageView(QWidget):
         if image.size() != self._image.size():
             self._zoom, self._offset = 0.0, QPointF()
         self._image, self.caption = image, caption
+        self.setToolTip(tip(caption))
         self.update()
 
     def set_comparison(self, picture: np.ndarray | QImage | None) -> None:
@@ -92,7 +94,7 @@ class ImageView(QWidget):
         return math.floor(zoom * ratio) / ratio if self._exact and zoom * ratio >= 1 else zoom
 
     def _room(self) -> QRectF:
-        return QRectF(self.rect()).adjusted(0, 0, 0, -20 if self.caption else 0)
+        return QRectF(self.rect()).adjusted(0, 0, 0, -theme.px(20) if self.caption else 0)
 
     def _target(self) -> QRectF:
         zoom = self.zoom()
@@ -135,10 +137,12 @@ class ImageView(QWidget):
             painter.setFont(paint.figures(11))
             painter.setPen(paint.ink("text2"))
             target = self._target()
-            top = min(max(target.bottom(), 0.0) + 2, self.height() - 18.0)
+            high = theme.px(18)
+            top = min(max(target.bottom(), 0.0) + 2, self.height() - float(high))
             left = max(0.0, target.left())
-            place = QRectF(left, top, self.width() - left, 18)
-            painter.drawText(place, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, self.caption)
+            place = QRectF(left, top, self.width() - left, high)
+            text = painter.fontMetrics().elidedText(one_line(self.caption), Qt.TextElideMode.ElideRight, int(place.width()))
+            painter.drawText(place, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, text)
 
     # --------------------------------------------------------------------------------------------- events
 

@@ -104,7 +104,7 @@ class PointsView(QWidget):
 
     def plane(self) -> QRectF:
         """The square of the widget that shows ``bounds``."""
-        left, bottom = (AXIS_LEFT, AXIS_BOTTOM) if self.axes else (0, 0)
+        left, bottom = (theme.px(AXIS_LEFT), theme.px(AXIS_BOTTOM)) if self.axes else (0, 0)
         return QRectF(left, 4 if self.axes else 0, max(8, self.width() - left - 4), max(8, self.height() - bottom - 4))
 
     def seen(self) -> Bounds:
@@ -160,9 +160,11 @@ class PointsView(QWidget):
         plane = self.plane()
         painter.setFont(paint.figures(10))
         wide = painter.fontMetrics().horizontalAdvance(self.names[0]) + 8
+        high = theme.px(16)
         names = (  # where each axis ends
-            QRectF(plane.right() - wide, plane.bottom() + 3, wide, 16), QRectF(0, plane.top(), AXIS_LEFT - 6, 16),
-        )  # fmt: skip
+            QRectF(plane.right() - wide, plane.bottom() + 3, wide, high),
+            QRectF(0, plane.top(), plane.left() - 6, high),
+        )
         for values, across in (
             (ticks(left, right, plane.width() / 80), True),
             (ticks(bottom, top, plane.height() / 60), False),
@@ -179,11 +181,11 @@ class PointsView(QWidget):
         painter.setPen(QPen(paint.ink("line"), 1))
         if across:
             painter.drawLine(QPointF(at.x(), plane.top()), QPointF(at.x(), plane.bottom()))
-            room = QRectF(at.x() - 30, plane.bottom() + 3, 60, 16)
+            room = QRectF(at.x() - theme.px(30), plane.bottom() + 3, theme.px(60), theme.px(16))
             align = Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop
         else:
             painter.drawLine(QPointF(plane.left(), at.y()), QPointF(plane.right(), at.y()))
-            room = QRectF(0, at.y() - 8, AXIS_LEFT - 6, 16)
+            room = QRectF(0, at.y() - theme.px(8), theme.px(AXIS_LEFT) - 6, theme.px(16))
             align = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
         painter.setPen(paint.ink("text3"))
         if not painter.boundingRect(room, align, text).intersects(taken):

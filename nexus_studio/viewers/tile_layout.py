@@ -29,18 +29,19 @@ class TileLayout:
     column_labels: bool = False
     captions: bool = False
     largest: int = 0
+    scale: float = 1.0  # of the text
 
     @property
     def gutter(self) -> int:
-        return GUTTER_PX if self.row_labels else 0
+        return round(GUTTER_PX * self.scale) if self.row_labels else 0
 
     @property
     def header(self) -> int:
-        return HEADER_PX if self.column_labels else 0
+        return round(HEADER_PX * self.scale) if self.column_labels else 0
 
     @property
     def caption(self) -> int:
-        return CAPTION_PX if self.captions else 0
+        return round(CAPTION_PX * self.scale) if self.captions else 0
 
     @property
     def columns(self) -> int:
