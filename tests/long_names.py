@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import msgspec
 from scripted import ScriptedEngine
+from scripted_library import stored_dataset
 
 from models_backend.contract.messages import Health, HealthLine, Remedy
+from models_backend.library.datasets import DatasetFolder
 
 REAL = "Conditional diffusion transformer 12 · Handwritten digits of the second collection, cleaned, without duplicates 8 × 8"
 NO_SPACE = "photographs_" + "2026-11-30T09-17-" * 18 + ".tar.gz"
@@ -25,16 +27,8 @@ def name(position: int) -> str:
 def give_long_names(engine: ScriptedEngine) -> None:
     """Renames data sets, classes, items, runs, jobs and samples; one more job fails with a long reason."""
     library = engine.library
-    for position, data in enumerate(library.sets.values()):
-        classes = tuple(f"{n} {name(n)}" for n in range(len(data._record.classes)))
-        changes = {"title": name(position), "classes": classes, "roots": ("/home/somebody/" + NO_SPACE,)}
-        data._record = msgspec.structs.replace(data._record, **changes)
-        for place, item in enumerate(data._items):
-            item.caption, item.source = name(place), f"{place}/{NO_SPACE}"
-        if data._report is not None and data._report.labels:
-            notes = (*data._report.notes, *NAMES)
-            labels = dict.fromkeys(classes, 24)
-            data._report = msgspec.structs.replace(data._report, labels=labels, notes=notes)
+    for position, key in enumerate(library.sets):
+        library.sets[key] = _renamed(library.sets[key], position)
     for position, run in enumerate(library.folders.values()):
         spec = msgspec.structs.replace(run._record.spec, classes=library.dataset(run._record.dataset).record().classes)
         run._record = msgspec.structs.replace(run._record, title=name(position), spec=spec)
@@ -48,3 +42,16 @@ def give_long_names(engine: ScriptedEngine) -> None:
         job.reason = "" if job.state == "running" else f"waits for cpu, where {REAL} runs"
     failed = msgspec.structs.replace(engine._jobs[-1], id="job-failed", state="failed", reason=f"{REAL}: {HUGE}")
     engine._jobs.append(failed)
+
+
+def _renamed(data: DatasetFolder, position: int) -> DatasetFolder:
+    """The same items under a long title, in classes with long names, with long captions and files."""
+    record, items, report = data.record(), data.items(), data.report()
+    classes = tuple(" ".join(f"{n} {name(n)}"[:400].split()) for n in range(len(record.classes)))
+    record = msgspec.structs.replace(record, title=name(position), classes=classes, roots=("/home/somebody/" + NO_SPACE,))
+    for place, item in enumerate(items):
+        item.caption, item.source = name(place), f"{place}/{NO_SPACE}"
+    if report.labels:
+        labels = {one: len(items) // len(classes) for one in classes}
+        report = msgspec.structs.replace(report, labels=labels, notes=(*report.notes, *NAMES))
+    return stored_dataset(data.layout, record, items, report)

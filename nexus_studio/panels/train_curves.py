@@ -74,7 +74,7 @@ class RunCurves(QWidget):
         self.tabs.setUsesScrollButtons(True)
         self.tabs.setAccessibleName(self.tr("Plots"))
         self.state = give_way(pieces.ElidedLabel(side=Qt.AlignmentFlag.AlignRight))
-        theme.scaled(self.state, lambda state: state.setMinimumWidth(theme.px(96)))
+        theme.scaled(self.state, lambda state: state.setMinimumWidth(theme.px(56)))
         self.subtract = pieces.chip_button(self.tr("difference"))
         self.subtract.setToolTip(self.tr("Show the compared runs minus the chosen one"))
         self.subtract.hide()

@@ -263,6 +263,9 @@ class Curves(QWidget):
         if self.axes is not None or loading().axes is None:
             return
         self.axes = loading().axes()
+        self.axes.setSizePolicy(
+            QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored
+        )  # as large as there is room, asking none
         self.axes.set_labels(self.x_label, self.y_label)
         self.axes.set_marks(self._marks)
         self.axes.pointed.connect(self._point)
