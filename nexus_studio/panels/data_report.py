@@ -195,6 +195,7 @@ class ReportPage(QWidget):
         self.report: DoctorReport | None = None
         self.missing, self.gap = MissingSources(session), CaptionGap(session, for_training=False)
         self.left_out = button("", "link", lambda: self.filter_asked.emit("split", LEFT_OUT))
+        self.left_out.hide()
         self.figures = {key: Figure(name) for key, name in (
             ("imported", self.tr("imported")), ("unreadable", self.tr("unreadable")),
             ("duplicates", self.tr("duplicates")), ("captions", self.tr("captions")))}  # fmt: skip
@@ -228,6 +229,7 @@ class ReportPage(QWidget):
         self._unread_head, self._unread_title = QWidget(), section("")
         self._unread_head.setLayout(row(self._unread_title, None, copy))
         self._more = button("", "link", self._show_all_notes)
+        self._more.hide()
         self._class_head = QWidget()
         self._class_head.setLayout(row(self._heads["classes"], None, self.add_class))
         heads = self._heads

@@ -29,6 +29,7 @@ class SuitsList(QWidget):
         self._shown: tuple = ()
         self._lines = column(spacing=6)
         self.more = button("", "link", self._show_all)
+        self.more.hide()
         self.setLayout(column(self._lines, row(self.more, None), spacing=4))
         session.catalogue.changed.connect(self._refresh)
         session.runs.changed.connect(self._refresh)
