@@ -147,8 +147,11 @@ class ElidedLabel(_Elides, QLabel):
 
     _base = QLabel
 
-    def __init__(self, text: str = "", role: str = "mono", side: Qt.AlignmentFlag = Qt.AlignmentFlag.AlignLeft):
+    def __init__(
+        self, text: str = "", role: str = "mono", side: Qt.AlignmentFlag = Qt.AlignmentFlag.AlignLeft, least: int = NARROWEST
+    ):
         super().__init__()
+        self._least = least
         self.setTextFormat(Qt.TextFormat.PlainText)
         self.setProperty("role", role)
         self.setAlignment(side | Qt.AlignmentFlag.AlignVCenter)
@@ -174,6 +177,10 @@ class ElidedButton(_Elides, QPushButton):
         self._least = least
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self.setText(text)
+
+    def setMenu(self, menu: QMenu) -> None:
+        self.setProperty("menued", True)  # its text leaves room for the arrow
+        super().setMenu(menu)
 
 
 class ElidedCheck(_Elides, QCheckBox):
@@ -377,10 +384,11 @@ class Flow(QLayout):
     def _place(self, row: list[tuple[QLayoutItem, int]], room: QRect) -> None:
         spare = room.width() - sum(wide for _, wide in row) - self.spacing() * (len(row) - 1)
         more = max(0, spare) // len(row) if self._spread else 0
-        left = room.left()
+        left, tallest = room.left(), max(item.sizeHint().height() for item, _ in row)
         for item, wide in row:
             height = item.sizeHint().height()
-            item.setGeometry(QRect(QPoint(left, room.top()), QSize(wide + more, height)))
+            middle = room.top() + max(0, (tallest - height) // 2)
+            item.setGeometry(QRect(QPoint(left, middle), QSize(wide + more, height)))
             left += wide + more + self.spacing()
 
     def clear(self) -> None:

@@ -89,7 +89,7 @@ class MainWindow(QMainWindow):
         self.bottom = BottomBar(self.session, self.toggle_jobs)
         self.notices = NoticeBar()
         self.stack = QStackedWidget()
-        stage = Frame(self.stack, QSize(600, 360), QSize(1216, 728))
+        stage = Frame(self.stack, QSize(600, 360), QSize(1216, 360))
         middle = row(self.rail, rule(vertical=True), stage, spacing=0)
         middle.setStretch(2, 1)
         whole = QWidget()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import QEvent, QSize, Qt
 from PySide6.QtWidgets import (
     QBoxLayout,
     QFrame,
@@ -56,7 +56,7 @@ def section(text: str) -> ElidedLabel:
 
 def chip(text: str) -> ElidedLabel:
     """A rounded tag."""
-    made = label(text, "chip")
+    made = ElidedLabel(text, "chip", least=OWN_WORDS)
     made.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
     return made
 
@@ -109,7 +109,7 @@ def spin_box(name: str, low: int, high: int, value: int = 0, suffix: str = "") -
 
 
 #: Shares of a form's width: the names on the left, the fields on the right. Every form has the same, so that all align.
-NAMES, FIELDS = 2, 3
+NAMES, FIELDS = 3, 4
 
 
 def form_line(name: str, *fields: QWidget, help_line: str = "") -> QHBoxLayout:
@@ -221,6 +221,11 @@ class Header(QWidget):
     def resizeEvent(self, event) -> None:
         super().resizeEvent(event)
         self._arrange()
+
+    def event(self, event) -> bool:
+        if event.type() == QEvent.Type.LayoutRequest:  # chips came, went or were renamed
+            self._arrange()
+        return super().event(event)
 
     def _arrange(self) -> None:
         """One line where both halves fit, else two."""

@@ -28,7 +28,7 @@ from .numbers import listed, parsed
 #: How far the names of fields inside a choice stand to the right of its own, one step a level.
 INDENT = 12
 #: A form narrower than this has its names above its fields.
-NARROW_PX = 216
+NARROW_PX = 190
 
 
 class Line:
@@ -107,6 +107,7 @@ class GroupEditor(Editor):
             self._narrow = narrow
             for place, line in enumerate(self.lines.values(), 1):
                 self._place(3 * place, line)
+            self.updateGeometry()
 
     def _changed(self) -> None:
         self._refresh_relevance()

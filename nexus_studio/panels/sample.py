@@ -44,7 +44,7 @@ class SampleControls(QWidget):
         self.grid.setCheckable(True)
         self.grid.setToolTip(self.tr("Lay out a grid over two fields"))
         self.grid.toggled.connect(self.grid_toggled)
-        self.why = pieces.label("", "error", wrap=True)
+        self.why = pieces.label("", "error", lines=4)
         self.why.hide()
         line = pieces.Flow(self.generate, self.live, self.grid, spacing=8, spread=True)
         self.setLayout(pieces.column(self.why, line, spacing=8, margins=(12, 8, 12, 12)))

@@ -16,7 +16,7 @@ from ..state.run_view import RunView
 LEVELS = {"ok": ("●", "healthy"), "warn": ("▲", "watch"), "bad": ("■", "trouble")}
 RANK = {"ok": 0, "warn": 1, "bad": 2}
 RECENT = 0.2
-CARDS_PX, NARROW_CARDS_PX, WIDE_PX = 116, 182, 560
+CARDS_PX, NARROW_CARDS_PX, WIDE_PX = 116, 184, 560
 
 
 class FigureCard(pieces.Card):
@@ -202,6 +202,7 @@ class Cards(QWidget):
         for place, card in enumerate((self.loss, self.validation, self.speed, self.health)):
             self._grid.addWidget(card, place // columns, place % columns)
             self._grid.setColumnStretch(place, 0 if place >= columns else 4 if place == 3 else 3)
+        self._grid.setRowStretch(1, 0 if columns == 4 else 1)
         for card in (self.loss, self.validation, self.speed):
             card.spark.setVisible(columns == 4)
 

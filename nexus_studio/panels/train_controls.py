@@ -73,7 +73,7 @@ class RunControls(QWidget):
         super().__init__()
         self.start = pieces.button(self.tr("Start training"), "primary", self.start_asked.emit)
         self.queue = pieces.button(self.tr("Queue"), "", self.queue_asked.emit)
-        self.why = pieces.label("", "error", wrap=True)
+        self.why = pieces.label("", "error", lines=4)
         self.pause = pieces.button(self.tr("Pause"), "", self.pause_asked.emit)
         self.sample = pieces.button(self.tr("Sample now"), "", self.sample_asked.emit)
         self.stop = pieces.button(self.tr("Stop"))

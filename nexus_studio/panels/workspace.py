@@ -220,4 +220,4 @@ def wide(size: int, room: int) -> int:
 def tall(size: int, room: int) -> int:
     """The height of a dock in a workspace ``room`` tall."""
     grown = max(theme.px(size), round(size * min(room / 728, 1.6)))
-    return max(DOCK_LEAST.height(), min(grown, round(room * 0.4)))
+    return max(DOCK_LEAST.height(), min(grown, round(room * 0.36)))

@@ -10,7 +10,7 @@ from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import QFrame, QWidget
 
 from .. import theme
-from ..fitting import ElidedButton
+from ..fitting import OWN_WORDS, ElidedButton, ElidedLabel
 from ..pieces import icon_button, label, meter, row, rule
 from ..state.jobs import Activity
 from ..state.run_view import RunView
@@ -45,7 +45,7 @@ class Dot(QWidget):
 
 
 def _status_button(text: str, on_click: Callable[[], object]) -> ElidedButton:
-    made = ElidedButton(text)
+    made = ElidedButton(text, OWN_WORDS)
     made.setProperty("role", "status")
     made.clicked.connect(lambda _checked=False: on_click())
     return made
@@ -65,6 +65,7 @@ class RunningJob(QWidget):
         self._bar.setMinimumWidth(48)
         self._bar.setMaximumWidth(160)
         self._figures.reserve(FIGURES)
+        theme.scaled(self._title, lambda title: title.setMaximumWidth(theme.px(300)))
         self._pause = icon_button("pause", self.tr("Pause"), self._toggle_pause, 13)
         self._stop = icon_button("stop", self.tr("Stop after this step; everything is kept"), self._stop_it, 13)
         # the buttons stand before all that changes its width: they stay under the mouse
@@ -149,7 +150,7 @@ class BottomBar(QFrame):
         self.setProperty("role", "bar")
         self.running = RunningJob(session, on_jobs)
         self._waiting_dot, self.waiting = Dot("warn"), _status_button("", on_jobs)
-        self.latency, self.saved = label("", "mono"), label("", "hint")
+        self.latency, self.saved = label("", "mono"), ElidedLabel("", "hint", least=OWN_WORDS)
         self._ui_ms, self._preview_ms, self._saved_at = 0.0, None, 0.0
         self._rule = rule(vertical=True)
         self._rule.setFixedHeight(14)
