@@ -26,6 +26,7 @@ from .assembly import Assembly, assemble
 from .batches import Batches
 from .guard import Guard, NonFinite
 from .live import LiveSettings
+from .looks import looks
 from .stepping import Interrupted, LeftCompiling, Overflow, Stepper
 from .telling import Teller
 from .validation import Validation
@@ -55,6 +56,7 @@ class Trainer:
         self._stop_asked: bool | None = None  # True: after this step, False: at once
         self._failed_extras: set[str] = set()
         self._overflows = 0
+        self._looks: dict[str, float] = {}
 
     # before the first step ------------------------------------------------------------------------------
     def prepare(self, checkpoint: CheckpointLayout | None = None) -> None:
@@ -81,6 +83,8 @@ class Trainer:
         self._build_steppers()
         self._return_to(checkpoint)
         self.teller = Teller(self._tell, self.total, self.settings.batch_size * self.settings.accumulate)
+        if self.step:
+            self.teller.recall(self.run_folder.events(), self.step)
 
     def _gather_batches(self, assembled: Assembly, inside: Any) -> None:
         settings = self.settings
@@ -137,6 +141,7 @@ class Trainer:
         for cut in given.shortened(self.family, self.data, self.nets) if self.step == 0 else ():
             self._tell(Mark(0, cut))
         self._tell(Progress(0, 0, "preparing the first batch"))
+        self._extra("validation", self._validate_untrained)
         try:
             while self.step < self.total:
                 self._between(between_steps)
@@ -275,10 +280,10 @@ class Trainer:
         now, last = self.live.settings, self.step >= self.total
         self.teller.stepped(self.step)
         self.teller.rest()
-        if self._due(now.validate_every, last):
-            self._extra("validation", self._validate)
         if self._due(now.preview_every, last):
             self._extra("preview", self._preview)
+        if self._due(now.validate_every, last):
+            self._extra("validation", self._validate)
         if self._due(now.checkpoint_every, last):
             self.save()
         self.teller.go_on()
@@ -301,21 +306,27 @@ class Trainer:
             log.error("the %s failed", what, exc_info=error)
             self._tell(Trouble(f"the {what} failed: {error}", self.record.id, "Training goes on"))
 
+    def _validate_untrained(self) -> None:
+        """What a network gets that knows nothing: learning is measured against it."""
+        if self.step == 0 and self.settings.validate_every and self.validation.possible:
+            self.teller.tell_now(0, self.validation.losses(self.loaded().nets, 0))
+
     def _validate(self) -> None:
-        if not self.validation.possible:
-            return
-        nets = self.loaded().nets
+        nets, seen = self.loaded().nets, {}
         self.teller.flush(self.step)
-        self.teller.tell_now(self.step, self.validation.losses(nets, self.step))
+        if self.validation.possible:
+            self.teller.tell_now(self.step, self.validation.losses(nets, self.step))
+            seen = self.validation.diagnostics(nets)
         if self._judge:
             training = self.record.training | {"steps": self.total}
-            self._tell(self._judge(self.family.health, self.teller.history, self.validation.diagnostics(nets),
-                                   self.teller.levels(), self.step, self.record.config, training))  # fmt: skip
+            self._tell(self._judge(self.family.health, self.teller.history, self._looks | seen, self.teller.levels(),
+                                   self.step, self.record.config, training))  # fmt: skip
 
     def _preview(self) -> None:
         count, seed = self.live.settings.preview_count, self.settings.seed
         items = previews.draw(self.loaded(), self.sampling, count, seed, self._check, given.prompts(self.family, self.data))
         self._tell(previews.save(self.run_folder.layout, self.step, items))
+        self._looks = looks(items, self.validation.shown())
 
     def _check(self) -> None:
         if self._stop_asked is not None:

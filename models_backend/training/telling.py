@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
 
-from models_backend.contract.messages import Body, Levels, Metrics, Progress
+from models_backend.contract.messages import Body, Event, Levels, Metrics, Progress, State
 
 METRICS_S = 0.1
 PROGRESS_S = 0.5
@@ -85,6 +85,19 @@ class Teller:
             self._remember(name, step, float(value))
         if told:
             self._tell(Metrics(step, told))
+
+    def recall(self, events: Iterable[Event], step: int) -> None:
+        """What a run told before, up to ``step``; what it told of steps that are taken again is forgotten."""
+        for event in events:
+            if isinstance(event.body, State) and event.body.state == "running":
+                self._forget(event.body.step)
+            elif isinstance(event.body, Metrics):
+                for name, value in event.body.values.items():
+                    self._remember(name, event.body.step, value)
+        self._forget(step)
+
+    def _forget(self, after: int) -> None:
+        self.history = {name: [one for one in series if one[0] <= after] for name, series in self.history.items()}
 
     def levels(self) -> list[float]:
         """The loss by noise level as it stands; empty where the family tells none."""

@@ -9,17 +9,23 @@ import torch
 
 from models_backend.contract.course import Course
 from models_backend.contract.family import Batch, Family
+from models_backend.media.wire import on_the_wire
 
 from . import randomness
 from .given import Given
 
 ITEMS = 256
+LOOKED_AT = 64
 
 
 def held_out(data: Any, family: Family) -> np.ndarray:
     """Up to ITEMS held-out items, spread evenly over the validation split."""
-    count = data.validation.count
-    return np.linspace(0, count - 1, min(ITEMS, count)).astype(np.int64) if count else np.zeros(0, np.int64)
+    return _spread(data.validation.count, ITEMS)
+
+
+def _spread(count: int, most: int) -> np.ndarray:
+    """Up to ``most`` of ``count`` positions, spread evenly."""
+    return np.linspace(0, count - 1, min(most, count)).astype(np.int64) if count else np.zeros(0, np.int64)
 
 
 class Validation:
@@ -31,11 +37,17 @@ class Validation:
         self._x = torch.from_numpy(data.validation.take(self._index)) if len(self._index) else None
         self._given = Given(family, data.validation)
         self._size = max(1, min(size, ITEMS))
+        seen, count = data.validation if self.possible else data.train, LOOKED_AT
+        self._shown = on_the_wire(torch.from_numpy(seen.take(_spread(seen.count, count))), data.spec)
 
     @property
     def possible(self) -> bool:
         """Whether anything is held out."""
         return self._x is not None
+
+    def shown(self) -> np.ndarray:
+        """A few real items as previews are: held-out ones where there are any."""
+        return self._shown
 
     @torch.no_grad()
     def losses(self, nets: dict[str, Any], step: int) -> dict[str, float]:

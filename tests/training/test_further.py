@@ -135,3 +135,17 @@ def test_another_run_goes_on_with_the_part_that_it_was_made_with(place):
     for run, step in ((user, 12), (later, 20)):
         loaded = weights.load_parts(library, run.record(), FAMILIES, "cpu")["codec"]
         assert loaded.step == step and (weights.digest(loaded.nets) == before) == (step == 12)
+
+
+def test_a_resumed_run_knows_its_past_figures(place):
+    """What was told of steps that are taken again is forgotten."""
+    library, _ = place
+    run = make_run(*place, validate_every=2)
+    trainer_of(library, run).run(stopped_at(run, 8))
+    told = trainer_of(library, run).teller.history
+    assert [step for step, _ in told["validation"]] == [0, 2, 4, 6, 8]
+    (run.layout.checkpoint(8).root / "manifest.json").unlink()
+    again = trainer_of(library, run)
+    assert [step for step, _ in again.teller.history["validation"]] == [0, 2, 4]
+    again.run()
+    assert [step for step, _ in trainer_of(library, run).teller.history["validation"]] == [0, 2, 4, 6, 8, 10, 12]

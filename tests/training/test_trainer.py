@@ -375,7 +375,7 @@ def test_what_a_run_tells(place):
     assert states == ["running", "finished"]
     figures = [b for b in told if isinstance(b, Metrics)]
     assert {"loss", "loss/net", "grad/net", "lr", "rate", "figure"} <= set(figures[-2].values) | set(figures[0].values)
-    assert [b.step for b in figures if "validation" in b.values] == [4, 8, 12]
+    assert [b.step for b in figures if "validation" in b.values] == [0, 4, 8, 12]
     assert [b.step for b in told if isinstance(b, Saved)] == [4, 8, 12]
     previews = [b for b in told if isinstance(b, Preview)]
     assert [(p.step, p.count) for p in previews] == [(6, 5), (12, 5)]

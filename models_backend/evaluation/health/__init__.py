@@ -1,7 +1,7 @@
 """Health monitors: what the figures of a run say, in plain words, with a remedy that one click applies.
 
 A monitor is a function from :class:`Evidence` to a :class:`HealthLine`, registered in ``MONITORS`` under the name by
-which families ask for it. ``judge`` runs a family's monitors after the three that every run has.
+which families ask for it. ``judge`` runs a family's monitors after those that every run has.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from typing import Any
 
 from models_backend.contract.messages import Health, HealthLine
 
-from . import adversarial, autoencoders, denoising, training  # each registers its monitors
+from . import adversarial, autoencoders, denoising, samples, training  # each registers its monitors
 from .evidence import MONITORS, Evidence, History
 
-__all__ = ["GENERIC", "MONITORS", "History", "adversarial", "autoencoders", "denoising", "judge", "training"]
+__all__ = ["GENERIC", "MONITORS", "History", "adversarial", "autoencoders", "denoising", "judge", "samples", "training"]
 
-GENERIC = ("non_finite", "loss_trend", "gradient_norm")
+GENERIC = ("non_finite", "loss_trend", "samples", "gradient_norm")
 
 
 def judge(names: Iterable[str], history: History, diagnostics: Mapping[str, Any], levels: Sequence[float] = (),

@@ -46,6 +46,17 @@ class Evidence:
         return sorted(n for n in self.history if n.startswith(prefix + "/"))
 
     @property
+    def step(self) -> int:
+        """The newest step that anything is known of."""
+        return max((points[-1][0] for points in self.history.values() if points), default=0)
+
+    @property
+    def progress(self) -> float:
+        """How far the run is, from 0 to 1; 1 where its length is not known."""
+        steps = int(self.training.get("steps") or 0)
+        return min(1.0, self.step / steps) if steps else 1.0
+
+    @property
     def learning_rate(self) -> float | None:
         """The peak rate: the setting, else the largest seen."""
         seen = self.values("lr")

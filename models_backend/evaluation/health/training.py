@@ -20,6 +20,9 @@ def non_finite(evidence: Evidence) -> HealthLine:
     broken = sorted(n for n, points in evidence.history.items() if points and not math.isfinite(points[-1][1]))
     if broken:
         return HealthLine("non_finite", "bad", f"{', '.join(broken)}: not a number at the newest step", slower(evidence))
+    if count > max(2, 0.01 * evidence.step):
+        text = f"{count:,} of {evidence.step:,} steps were skipped: the gradient was not finite"
+        return HealthLine("non_finite", "bad", text, slower(evidence))
     if count:
         plural = "step was" if count == 1 else "steps were"
         return HealthLine("non_finite", "warn", f"{count} {plural} skipped: the gradient was not finite", slower(evidence))
@@ -28,44 +31,123 @@ def non_finite(evidence: Evidence) -> HealthLine:
 
 @monitor
 def loss_trend(evidence: Evidence) -> HealthLine:
-    """Whether training still helps: the loss falls, and held-out items agree."""
+    """Whether training still helps: the loss falls below what an untrained network gets, and held-out items agree."""
     if len(evidence.series_of("loss")) > 1:
         return HealthLine("loss_trend", "ok", "the networks play against each other: no trend is expected")
-    train, held_out = evidence.values("loss"), evidence.values("validation")
+    train = evidence.values("loss")
     if len(train) < 2 * ENOUGH:
         return early("loss_trend")
+    said = _exploded(evidence, train) or _by_heart(evidence) or _learned_nothing(evidence) or _rises(evidence, train)
+    return said or _fallen(evidence, train)
+
+
+def _middles(train: list[float]) -> list[float]:
+    """Medians of stretches of the loss, oldest first; the last one is the newest."""
     chunk = max(ENOUGH // 2, len(train) // 10)
-    middles = [median(train[i : i + chunk]) for i in range(0, len(train) - chunk + 1, chunk)]
-    start, best, now = max(median(train[:3]), middles[0]), min(middles), median(train[-chunk:])
-    noise = _noise(train)
-    if now - best > max(0.5 * abs(start - best), 6 * noise / math.sqrt(chunk)) and now > start:
-        text = f"the loss rises: {now:.4g} now, {best:.4g} at its best"
-        return HealthLine("loss_trend", "bad", text, slower(evidence))
-    over = _overfitting(held_out)
-    if over:
-        text = f"held-out loss stands {over:.0%} of its fall above its lowest while training went on: it learns items by heart"
-        return HealthLine("loss_trend", "warn", text, Remedy("Train a run a third as long", training=_shorter(evidence)))
+    return [median(train[i : i + chunk]) for i in range(0, len(train) - chunk, chunk)] + [median(train[-chunk:])]
+
+
+def _untrained(evidence: Evidence) -> float | None:
+    """The held-out loss before the first step: what a network gets that knows nothing."""
+    points = evidence.history.get("validation", ())
+    return points[0][1] if points and points[0][0] == 0 and math.isfinite(points[0][1]) else None
+
+
+def _exploded(evidence: Evidence, train: list[float]) -> HealthLine | None:
+    """A loss that went far beyond where it began: what had been learned was lost there, whatever came later."""
+    blank = _untrained(evidence)
+    began = abs(train[0] if blank is None else blank)
+    usual = max(began, median(map(abs, train)), 1e-12)
+    peak = max(train)
+    if peak < 30 * usual:
+        return None
+    where = next(step for step, value in evidence.history["loss"] if value == peak)
+    text = f"the loss exploded: {peak:.3g} at step {where:,}, now {median(train[-3:]):.4g}"
+    since = 1 - where / max(1, evidence.step)
+    return HealthLine("loss_trend", "warn" if since > 0.8 and where > 0 else "bad", text, slower(evidence, 10.0))
+
+
+def _learned_nothing(evidence: Evidence) -> HealthLine | None:
+    """No better on held-out items than before the first step."""
+    blank, held_out = _untrained(evidence), evidence.values("validation")
+    if blank is None or len(held_out) < 2 or evidence.values("self_consistency"):
+        return None  # a student that begins as its teacher does not begin as one that knows nothing
+    now = median(held_out[-3:]) if len(held_out) > 3 else held_out[-1]
+    if now < blank - 0.03 * abs(blank):
+        return None
+    text = f"it has learned nothing: {now:.4g} on held-out items, an untrained network gets {blank:.4g}"
+    young = evidence.progress < 0.1
+    remedy = slower(evidence, 10.0) if now > blank or max(evidence.values("loss")) > 2 * abs(blank) else _faster(evidence)
+    return HealthLine("loss_trend", "warn" if young else "bad", text, remedy)
+
+
+def _faster(evidence: Evidence) -> Remedy | None:
+    rate = evidence.learning_rate
+    if rate is None or rate > 1e-4:
+        return None
+    return Remedy("Learn 10 times faster", training={"learning_rate": 10 * rate}, live=True)
+
+
+def _rises(evidence: Evidence, train: list[float]) -> HealthLine | None:
+    middles = _middles(train)
+    start, best, now = max(median(train[:3]), middles[0]), min(middles), middles[-1]
+    noise = _noise(train) / math.sqrt(max(ENOUGH // 2, len(train) // 10))
+    back = now - best > 0.5 * abs(start - best) and evidence.progress > 0.2
+    if now - best <= max(0.5 * abs(start - best), 6 * noise) or not (now > start or back):
+        return None
+    return HealthLine("loss_trend", "bad", f"the loss rises: {now:.4g} now, {best:.4g} at its best", slower(evidence))
+
+
+def _by_heart(evidence: Evidence) -> HealthLine | None:
+    """Held-out items that get worse while training goes on."""
+    points = [(step, value) for step, value in evidence.history.get("validation", ()) if math.isfinite(value)]
+    if len(points) < 5:
+        return None
+    values = [value for _, value in points]
+    place = values.index(min(values))
+    lowest, now = values[place], median(values[-3:])
+    fall = max(values[0] - lowest, 1e-12)
+    late = max(median(values[:place]) - lowest, 0.0) if place else 0.0
+    rise = now - lowest
+    if (
+        not place
+        or len(values) - place < 4
+        or rise <= max(0.01 * fall, min(0.1 * late, 0.25 * fall))
+        or min(values[-3:]) <= lowest
+    ):
+        return None
+    if _train_at(evidence, points[-1][0]) > _train_at(evidence, points[place][0]) - 0.3 * rise:
+        return None  # it does not fall on training items either (its terms are weighed otherwise than then, say)
+    text = f"it learns items by heart: held-out loss rises since step {points[place][0]:,}, {lowest:.4g} then, {now:.4g} now"
+    remedy = Remedy("Train a run a third as long", training=_shorter(evidence))
+    return HealthLine("loss_trend", "bad" if rise > 0.5 * fall else "warn", text, remedy)
+
+
+def _train_at(evidence: Evidence, step: int) -> float:
+    """The training loss about a step."""
+    points = [(abs(at - step), value) for at, value in evidence.history.get("loss", ()) if math.isfinite(value)]
+    near = sorted(points)[: max(5, len(points) // 20)]
+    return median(value for _, value in near)
+
+
+def _fallen(evidence: Evidence, train: list[float]) -> HealthLine:
+    middles = _middles(train)
+    start, now = max(median(train[:3]), middles[0]), middles[-1]
+    noise, chunk = _noise(train), max(ENOUGH // 2, len(train) // 10)
+    blank, newest = _untrained(evidence), next(reversed(evidence.values("validation")), None)
+    if blank is not None and newest < blank - 0.1 * abs(blank):
+        return HealthLine(
+            "loss_trend", "ok", f"held-out loss has fallen to {newest:.4g}; an untrained network gets {blank:.4g}"
+        )
     if median(train[:3]) - now > 4 * noise or middles[0] - now > 6 * noise / math.sqrt(chunk):
-        return HealthLine("loss_trend", "ok", f"the loss has fallen from {start:.4g} to {now:.4g}")
-    (first, _), (second, _), *_ = evidence.history["loss"]
-    if first > 3 * (second - first) + ENOUGH:  # a run that went on: what it learned before is not in this history
-        text = f"the loss stands at {now:.4g} ({start:.4g} when the run went on at step {first:,})"
-        return HealthLine("loss_trend", "ok", text)
-    return HealthLine("loss_trend", "warn", f"the loss has not fallen: {start:.4g} at first, {now:.4g} now")
+        held_out = f"; {newest:.4g} on held-out items" if newest is not None else ""
+        return HealthLine("loss_trend", "ok", f"the loss has fallen from {start:.4g} to {now:.4g}{held_out}")
+    return HealthLine("loss_trend", "warn", f"the loss has not fallen: {start:.4g} at first, {now:.4g} now", _faster(evidence))
 
 
 def _noise(values: list[float]) -> float:
     """Standard deviation of one value about the trend, from differences of neighbours (which a trend hardly moves)."""
     return 1.048 * median(abs(b - a) for a, b in pairwise(values))  # 1 / (0.6745 sqrt 2) for Gaussian noise
-
-
-def _overfitting(held_out: list[float]) -> float:
-    """By which share of its own fall the held-out loss stands above its lowest; 0 where it does not."""
-    if len(held_out) < ENOUGH:
-        return 0.0
-    lowest, now = min(held_out), median(held_out[-3:])
-    fall = held_out[0] - lowest
-    return (now - lowest) / fall if fall > 0 and now - lowest > 0.25 * fall else 0.0
 
 
 def _shorter(evidence: Evidence) -> dict[str, Any]:
