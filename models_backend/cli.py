@@ -80,7 +80,14 @@ def _trouble(error: Exception) -> Trouble:
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what is wrong with a command line in one JSON line where JSON was asked for."""
+    """Says what is wrong with a command line in one JSON line where JSON was asked for; its help says where the library is."""
+
+    def format_help(self) -> str:
+        from models_backend.library.opening import default_root, named_root, usual_root
+
+        named = " (as the variable NEXUS_LIBRARY says now)" if named_root() is not None else ""
+        ways = f"Another place: --library DIR, or the variable NEXUS_LIBRARY; the usual one is {usual_root()}."
+        return f"{super().format_help()}\nThe library (data sets, runs, samples) lies in {default_root()}{named}. {ways}\n"
 
     def error(self, message: str) -> NoReturn:
         if "--json" in sys.argv:

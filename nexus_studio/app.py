@@ -50,6 +50,7 @@ class Studio(QObject):
         self.bridge = Bridge()
         self.session = Session(self.bridge, self.preferences)
         self.window = MainWindow(self.session)
+        self.window.library_root = root
         self.window.closing.connect(self.quit)
         self.listener = None
         self._done: asyncio.Event | None = None

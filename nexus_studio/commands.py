@@ -27,6 +27,7 @@ class Command:
     enabled: Callable[[], bool] = lambda: True
     keywords: str = ""
     more_shortcuts: tuple[str, ...] = field(default=())
+    why: str = ""  # what is needed, shown while it is not possible
 
 
 class Commands(QObject):
@@ -104,6 +105,7 @@ class Commands(QObject):
         for command in self.all():
             if command.category not in by_category:
                 by_category[command.category] = menu.addMenu(command.category)
+                by_category[command.category].setToolTipsVisible(True)
             action = self._actions[command.key]
             by_category[command.category].addAction(action)
         self.refresh_enabled()
@@ -111,9 +113,12 @@ class Commands(QObject):
     def refresh_enabled(self) -> None:
         """Asks every command whether it is possible now. Actions stay enabled outside menus so that shortcuts work."""
         for key, command in self._commands.items():
-            self._actions[key].setEnabled(bool(command.enabled()))
+            possible = bool(command.enabled())
+            self._actions[key].setEnabled(possible)
+            self._actions[key].setToolTip("" if possible else command.why)
 
     def enable_all(self) -> None:
         """After a menu closed: shortcuts ask ``enabled`` when they are pressed."""
         for key, action in self._actions.items():
             action.setEnabled(self._owners[key] in ("", self._scope))
+            action.setToolTip("")

@@ -79,6 +79,19 @@ def seconds(value: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} m"
 
 
+#: Short forms that stay capitals in the name of a series, and units that stand in brackets after it.
+_CAPITALS, _UNITS = ("kl", "ema", "psnr", "r1", "lr", "nll", "mmd"), ("nats", "bits", "px", "ms", "db")
+
+
+def series_title(name: str) -> str:
+    """The name of a logged series as people write it: "kl_weight" is "KL weight", "free_nats" "free (nats)"."""
+    words = name.rpartition("/")[2].replace("_", " ").split()
+    unit = f" ({words.pop()})" if len(words) > 1 and words[-1] in _UNITS else ""
+    beside = name.rpartition("/")[0]
+    own = " ".join(word.upper() if word in _CAPITALS else word for word in words) + unit
+    return f"{beside.replace('_', ' ')}: {own}" if beside and beside not in ("loss", "grad", "lr") else own
+
+
 def milliseconds(value: float) -> str:
     """A duration given in ms: 0.8 ms, 420 ms, 12.1 s, 4 m 36 s."""
     if not math.isfinite(value) or value < 0:

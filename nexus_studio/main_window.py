@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QByteArray, QPoint, QRect, QSize, Qt, QTimer, Signal
-from PySide6.QtWidgets import QFileDialog, QMainWindow, QStackedWidget, QWidget
+from PySide6.QtWidgets import QMainWindow, QStackedWidget, QWidget
 
 from . import theme
 from .bridge import trouble_of
@@ -21,11 +21,15 @@ from .shell.drop_zones import DropZones
 from .shell.latency import LatencyMeter
 from .shell.notices import NoticeBar
 from .shell.rail import Rail
+from .shell.tab_order import following, go_to, reading_order
 from .shell.top_bar import TopBar
 from .state.session import Session
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from .shell.palette import Palette
+    from .shell.settings import SettingsPage
 
 #: key, title, class; the file is panels/<key>.py
 WORKSPACES = (
@@ -98,6 +102,8 @@ class MainWindow(QMainWindow):
         self.setCentralWidget(whole)
         self.drops = DropZones(self)
         self._palette: Palette | None = None
+        self._settings: SettingsPage | None = None
+        self.library_root: Path | None = None  # where the library is looked for, known before it is open
         self.jobs_box: QWidget | None = None
 
     def _connect(self) -> None:
@@ -151,7 +157,8 @@ class MainWindow(QMainWindow):
 
         found = [
             Command(f"view.dock.{workspace.key}.{key}", f"{workspace.title}: show or hide {dock.windowTitle()}",
-                    lambda dock=dock: workspace.toggle_dock(dock), "View", icon="layout", enabled=here)
+                    lambda dock=dock: workspace.toggle_dock(dock), "View", icon="layout", enabled=here,
+                    why=self.tr("Go to {0} first").format(workspace.title))
             for key, dock in workspace.docks.items()
         ]  # fmt: skip
         return found
@@ -206,24 +213,38 @@ class MainWindow(QMainWindow):
             self.jobs_box = JobsPanel(self.session, self)
         self.jobs_box.hide() if self.jobs_box.isVisible() else self.jobs_box.open()
 
+    def open_settings(self, page: str = "General") -> None:
+        """Opens the settings at a page."""
+        if self._settings is None:
+            from .shell.settings import SettingsPage
+
+            self._settings = SettingsPage(self)
+        self._settings.open_at(page)
+
     def import_files(self) -> None:
         """Asks for files to import; the dialog does not block."""
-        self._ask_paths(QFileDialog.FileMode.ExistingFiles, self.tr("Import files"))
+        self._ask_paths(folder=False)
 
     def import_folder(self) -> None:
         """Asks for a folder to import; the dialog does not block."""
-        self._ask_paths(QFileDialog.FileMode.Directory, self.tr("Import a folder"))
+        self._ask_paths(folder=True)
 
-    def _ask_paths(self, mode: QFileDialog.FileMode, title: str) -> None:
-        dialog = QFileDialog(self, title, self.session.preferences.get("import/folder", ""))
-        dialog.setFileMode(mode)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.filesSelected.connect(lambda paths: self._take_chosen(paths, dialog))
-        dialog.open()
+    def _ask_paths(self, folder: bool) -> None:
+        from .panels.data_start import ask_paths
 
-    def _take_chosen(self, paths: list[str], dialog: QFileDialog) -> None:
-        self.session.preferences.set("import/folder", dialog.directory().absolutePath())
-        self.session.open_paths(paths)
+        ask_paths(self.session, self, folder)
+
+    def tab_order(self) -> list[QWidget]:
+        """What Tab goes through, as one reads: the top bar, the rail, the workspace column by column, the bottom bar."""
+        workspace = self.workspaces.get(self.current)
+        return reading_order(self, [part for part in (self.top, self.rail, workspace, self.bottom) if part is not None])
+
+    def focusNextPrevChild(self, forward: bool) -> bool:
+        target = following(self.tab_order(), self.focusWidget(), forward)
+        if target is None:
+            return super().focusNextPrevChild(forward)
+        go_to(target, forward)
+        return True
 
     # ---------------------------------------------------------------------------------- undo, looks, place
 

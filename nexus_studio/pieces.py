@@ -42,6 +42,21 @@ def set_look(widget: QWidget, name: str, value: str) -> QWidget:
     return widget
 
 
+def allow(widget: QWidget, possible: bool, why: str = "") -> None:
+    """Enables a control, or greys it with the reason in its tooltip; its own tooltip comes back with it."""
+    said = widget.property("why")
+    if possible:
+        if said:
+            widget.setToolTip(widget.property("tip") or "")
+    elif not said or widget.toolTip() != said:
+        widget.setProperty("tip", widget.toolTip())
+    if not possible:
+        widget.setToolTip(why)
+    widget.setProperty("why", "" if possible else why)
+    widget.setAccessibleDescription("" if possible else why)
+    widget.setEnabled(possible)
+
+
 def label(text: str = "", role: str = "label", wrap: bool = False, lines: int = 0) -> ElidedLabel | Words:
     """Plain text on one line that is cut where the room ends; with ``wrap`` on as many lines as it needs, or on ``lines``.
 

@@ -30,7 +30,7 @@ class Network(msgspec.Struct, frozen=True):
     channels: Annotated[int, Field("Channels of the latents", low=1, high=64)] = 4
     blocks: Annotated[int, Field("Residual blocks in each level of the encoder; the decoder has one more", low=1, high=8)] = 1
     groups: Annotated[int, Field("Groups of the normalisation", low=1, high=64)] = 8
-    attention: Annotated[bool, Field("Let the places of the smallest map attend to one another")] = True
+    attention: Annotated[bool, Field("Self-attention on the smallest map")] = True
 
 
 def problems(config: Network, shape: tuple[int, ...]) -> list[str]:

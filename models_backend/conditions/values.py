@@ -43,7 +43,7 @@ def _refusal(kind: str, family: Family) -> str:
         return f"{family.title} has no condition of that kind"
     if kind == "class" and family.spec.classes:
         return "this run follows captions, in which the classes are said"
-    return f"the data of this run have no {TOLD.get(kind, 'pictures')}, so it was told none"
+    return f"the data of this run have no {TOLD.get(kind, 'pictures')}, so it was trained without them"
 
 
 def read_classes(value: Any, spec: DataSpec) -> torch.Tensor:

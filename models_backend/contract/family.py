@@ -99,6 +99,15 @@ def follows(conditions: Iterable[Condition], data: Known) -> str:
     return text[:1].upper() + text[1:]
 
 
+def unmet(conditions: Iterable[Condition], data: Known) -> dict[str, str]:
+    """What settings may need (see ``Field.needs``) and the data of a run do not have, each with the reason."""
+    kinds = told(conditions, data)
+    lacking = {} if "text" in kinds else {"text": "The data have no captions"}
+    if not kinds:
+        lacking["condition"] = "The data have no classes, captions or attributes to follow"
+    return lacking if data.modality == "image" else lacking | {"image": "Only pictures have it"}
+
+
 def translates(conditions: Iterable[Condition]) -> bool:
     """Whether a family works on pictures that it is given as a whole; with a mask they only say what is kept."""
     kinds = {condition.kind for condition in conditions}

@@ -5,7 +5,7 @@ turns the type into plain :class:`FieldSpec` data, which crosses the process lin
 values against that data (the studio has no access to the type), and ``build`` makes the typed struct.
 
     class Adam(msgspec.Struct, frozen=True, tag="adam"):
-        beta1: Annotated[float, Field("Decay of the first moment", low=0.0, high=0.999)] = 0.9
+        beta1: Annotated[float, Field("Decay of the first moment", title="Beta 1", low=0.0, high=0.999)] = 0.9
 
 Kinds: bool int float text enum path list group choice run. A *choice* is a union of tagged structs and its
 plain value is ``{"type": <tag>, ...}``; a variant whose tag does not spell its name says ``title: ClassVar[str]``.
@@ -34,7 +34,8 @@ class When(msgspec.Struct, frozen=True):
 
 
 class Field(msgspec.Struct, frozen=True):
-    """What an annotation adds to a type: one help line, bounds, unit. ``low`` and ``high`` are inclusive."""
+    """What an annotation adds to a type: one help line, bounds, unit. ``low`` and ``high`` are inclusive. ``needs`` names what
+    the data must have for it to count (see ``family.unmet``), ``was`` an earlier name, under which old records keep it."""
 
     help: str
     low: float | None = None
@@ -47,6 +48,8 @@ class Field(msgspec.Struct, frozen=True):
     live: bool = False
     path: Literal["", "file", "folder"] = ""
     run: str = ""
+    needs: str = ""
+    was: str = ""
 
 
 class FieldSpec(msgspec.Struct, omit_defaults=True):
@@ -71,6 +74,8 @@ class FieldSpec(msgspec.Struct, omit_defaults=True):
     when: When | None = None
     path: str = ""
     run: str = ""
+    needs: str = ""
+    was: str = ""
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -132,6 +137,7 @@ def _describe_one(name: str, hint: Any, default: Any) -> FieldSpec:
         "low": _real(declared.low), "high": _real(declared.high), "step": _real(declared.step), "scale": declared.scale,
         "when": declared.when,
         "optional": optional, "live": declared.live, "path": declared.path, "run": declared.run,
+        "needs": declared.needs, "was": declared.was,
     }  # fmt: skip
     if len(members) > 1 or (_is_struct(members[0]) and members[0].__struct_config__.tag):
         variants = tuple(describe(m, m.__struct_config__.tag, _title_of(m)) for m in members)
@@ -321,10 +327,24 @@ _CHECKS = {
 def build(settings: type, values: dict[str, Any]) -> Any:
     """The typed struct for plain values. Raises FieldError with every problem."""
     spec = describe(settings)
+    values = renamed(spec, values)
     problems = check(spec, values)
     if problems:
         raise FieldError(problems)
     return msgspec.convert(_named(spec, values), settings, strict=False)
+
+
+def renamed(spec: FieldSpec, value: Any) -> Any:
+    """Plain values of a group or choice with the names that fields have now. What stands under an earlier name was given (by
+    an old record, say) and counts more than a default under the new one."""
+    group = spec if spec.kind == "group" else variant_of(spec, value) if spec.kind == "choice" else None
+    if group is None or not isinstance(value, dict):
+        return value
+    now = {field.was: field.name for field in group.fields if field.was and field.was in value}
+    value = {name: one for name, one in value.items() if name not in now.values()} if now else value
+    value = {now.get(name, name): one for name, one in value.items()}
+    inside = {field.name: field for field in group.fields}
+    return {name: renamed(inside[name], one) if name in inside else one for name, one in value.items()}
 
 
 def _named(spec: FieldSpec, value: Any) -> Any:

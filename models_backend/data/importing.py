@@ -13,17 +13,30 @@ from pathlib import Path
 
 import numpy as np
 
-from models_backend.contract.messages import Progress
+from models_backend.contract.messages import Progress, TroubleError
 from models_backend.contract.run_layout import DatasetRecord, DoctorReport, LibraryLayout
 from models_backend.contract.settings import DataSettings
-from models_backend.library import storage
+from models_backend.library import storage, table_kinds
 from models_backend.library.trouble import explained
 
-from . import cache, doctor, folder, labels, looking, moving, places, recording, side_files, splits, tables
+from . import (
+    cache,
+    doctor,
+    folder,
+    labels,
+    looking,
+    moving,
+    places,
+    point_files,
+    recording,
+    side_files,
+    splits,
+    tables,
+)
 from .intake import Intake, Spool, batches, targets_for
 from .opening import Opener
 from .pool import Pool
-from .sources import Found
+from .sources import Found, as_text
 from .watch import Watch
 
 
@@ -39,6 +52,16 @@ def import_paths(
     root = Path(getattr(getattr(library, "layout", None), "root", None) or library)
     started, watch = time.perf_counter(), Watch(tell, cancelled)
     home = LibraryLayout(root).datasets
+    if len(paths) == 1 and table_kinds.is_one(paths[0]) and Path(paths[0]).is_file():
+        table = Path(paths[0])
+        told = table_kinds.told(table)
+        if told.kind == "points":
+            with explained("the data set cannot be written", str(root), "nothing was added; the sources are untouched"):
+                storage.make_folder(home)
+                return point_files.bring(root, table, title)
+        if told.kind != "pictures":
+            raise TroubleError(told.why_not, as_text(table), "nothing was added")
+        paths = [table.absolute().parent]
     with explained("the data set cannot be written", str(root), "nothing was added; the sources are untouched"):
         storage.make_folder(home)
         with pool or Pool() as pool, Opener() as opener:

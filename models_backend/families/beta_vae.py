@@ -39,7 +39,7 @@ class Config(msgspec.Struct, frozen=True):
     decoder: variational.Decoder = Auto()
     likelihood: variational.Likelihood = variational.Gaussian(0.1)
     beta: variational.Beta = 4.0
-    capacity: Annotated[Unlimited | Rising, Field("Whether nats up to a rising number are wanted instead of charged")] = (
+    capacity: Annotated[Unlimited | Rising, Field("Capacity of the code: nats up to a rising number cost nothing")] = (
         Unlimited()
     )
     annealing: variational.Annealing = variational.WarmUp()

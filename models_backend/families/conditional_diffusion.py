@@ -21,8 +21,11 @@ class Config(msgspec.Struct, frozen=True):
     """What is learned, from which noise, and how the condition is heard."""
 
     network: Annotated[denoisers.Network, Field("The network that denoises")] = denoisers.Automatic()
-    hearing: Annotated[conditional.Hearing, Field("How the network of pictures hears the condition")] = conditional.Added()
-    text: Annotated[TextReader, Field("Reads captions, where the data have them")] = TextTransformer()
+    conditioning: Annotated[
+        conditional.Hearing,
+        Field("How the condition enters the network of pictures", title="Conditioning", needs="image", was="hearing"),
+    ] = conditional.Added()
+    text: Annotated[TextReader, Field("Encoder of captions", title="Text encoder", needs="text")] = TextTransformer()
     schedule: diffusion.Schedule = schedules.Cosine()
     prediction: diffusion.Prediction = "v"
     timesteps: diffusion.Timesteps = timesteps.Uniform()
@@ -43,7 +46,7 @@ class ConditionalDiffusion(InLatents, GuidedDiffusion):
     title = "Conditional diffusion"
     glyph = "ε|c"
     group = "Diffusion"
-    summary = "Denoises towards a wish"
+    summary = "Denoises, with guidance"
     paper = "Ho & Salimans 2022, Classifier-Free Diffusion Guidance, arXiv:2207.12598"
     names = ("CFG", "classifier-free guidance", "class-conditional diffusion")
     classes_needed = (2, 0)
@@ -90,7 +93,7 @@ class ConditionalDiffusion(InLatents, GuidedDiffusion):
     Config, Sampling = Config, Sampling
 
     def denoiser(self) -> Any:
-        return conditional.make(self.config.network, self.inner, self.config.hearing, self.config.text, self.told)
+        return conditional.make(self.config.network, self.inner, self.config.conditioning, self.config.text, self.told)
 
     def problems(self) -> list[str]:
         found = denoisers.mismatches(self.config.network, self.inner)

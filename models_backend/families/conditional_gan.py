@@ -28,19 +28,21 @@ class AuxiliaryClass(msgspec.Struct, frozen=True, tag="auxiliary_class"):
     """The discriminator also names the class, and both networks want it named rightly (Odena et al. 2017)."""
 
     title: ClassVar[str] = "Auxiliary class"
-    weight: Annotated[float, Field("Weight of naming the class, for both networks", low=0.0, high=100.0)] = 1.0
+    weight: Annotated[float, Field("Weight of classification, for both networks", low=0.0, high=100.0)] = 1.0
 
 
 class Config(msgspec.Struct, frozen=True):
     """A generator that is told a class, against a discriminator that is told it too, or names it."""
 
     latent: kind.Latent = 32
-    embedding: Annotated[int, Field("Numbers that tell the generator its class", low=1, high=1024)] = 32
+    embedding: Annotated[int, Field("Width of the generator's class embedding", low=1, high=1024)] = 32
     generator: kind.GeneratorBody = Auto()
     discriminator: kind.DiscriminatorBody = Auto()
     generator_norm: kind.GeneratorNorm = "group"
     attention: kind.Attention = 0
-    judging: Annotated[Projection | AuxiliaryClass, Field("How the discriminator minds the class")] = Projection()
+    judging: Annotated[
+        Projection | AuxiliaryClass, Field("How the discriminator is conditioned on the class", title="Class conditioning")
+    ] = Projection()
     game: kind.Game = Hinge()
     penalty: kind.Penalty = R1()
     spectral_norm: kind.SpectralNorm = False
@@ -68,7 +70,7 @@ class ConditionalGAN(kind.Contest):
     title = "Conditional GAN"
     glyph = "C"
     group = "Adversarial"
-    summary = "A forger who takes orders"
+    summary = "A GAN that follows classes"
     paper = "Mirza & Osindero 2014, Conditional Generative Adversarial Nets, arXiv:1411.1784"
     names = ("cGAN", "ACGAN", "projection discriminator")
     classes_needed = (2, 0)

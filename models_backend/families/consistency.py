@@ -58,7 +58,7 @@ class Config(msgspec.Struct, frozen=True):
 
     network: Annotated[denoisers.Network, Field("The network; distillation takes the teacher's")] = denoisers.Automatic()
     way: Annotated[Way, Field("Where the pairs that must agree come from")] = Improved()
-    distance: Annotated[consistency.Distance, Field("How the disagreement of a pair is measured")] = "pseudo_huber"
+    distance: Annotated[consistency.Distance, Field("Distance between the two predictions of a pair")] = "pseudo_huber"
     lowest: Annotated[float, Field("Noise that counts as clean", low=1e-4, high=0.1, scale="log")] = 0.002
     highest: Annotated[float, Field("Noise that sampling starts from", low=1.0, high=1000.0, scale="log")] = 80.0
     data_std: Annotated[
@@ -69,7 +69,7 @@ class Config(msgspec.Struct, frozen=True):
 class Sampling(msgspec.Struct, frozen=True):
     """How noise becomes an item: few jumps, one network pass each."""
 
-    steps: Annotated[int, Field("Jumps from noise to item", low=1, high=1000, scale="log")] = 2
+    steps: Annotated[int, Field("Jumps from noise to item", title="Sampling steps", low=1, high=1000, scale="log")] = 2
     lean: Annotated[float, Field("Above 1 the later jumps start nearer to the item", low=0.5, high=4.0)] = 1.4
 
 

@@ -33,8 +33,10 @@ class Config(msgspec.Struct, frozen=True):
     latent: variational.Latent = 16
     encoder: variational.Encoder = Auto()
     decoder: variational.Decoder = Auto()
-    told: Annotated[int, Field("Numbers that stand for a class", low=1, high=1024)] = 16
-    prior: Annotated[Standard | OfClass, Field("What latents are drawn from")] = Standard()
+    class_embedding: Annotated[
+        int, Field("Width of the class embedding", title="Class embedding", was="told", low=1, high=1024)
+    ] = 16
+    prior: Annotated[Standard | OfClass, Field("Prior of the latents")] = Standard()
     likelihood: variational.Likelihood = variational.LearnedGaussian()
     beta: variational.Beta = 1.0
     annealing: variational.Annealing = variational.WarmUp()
@@ -49,7 +51,7 @@ class CVAE(variational.Variational):
 
     title = "Conditional VAE"
     glyph = "z|y"
-    summary = "Class asked, style drawn"
+    summary = "A VAE that follows classes"
     paper = "Sohn, Lee & Yan 2015, Learning Structured Output Representation (NIPS)"
     names = ("CVAE",)
     classes_needed = (2, 0)
@@ -86,7 +88,7 @@ class CVAE(variational.Variational):
         own = isinstance(c.prior, OfClass)
         return {
             "vae": ClassAutoencoder(
-                c.encoder, c.decoder, self.spec.shape, c.latent, rows, c.told, own, *self.likelihood_width()
+                c.encoder, c.decoder, self.spec.shape, c.latent, rows, c.class_embedding, own, *self.likelihood_width()
             )
         }
 

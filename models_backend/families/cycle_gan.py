@@ -27,11 +27,18 @@ class Config(msgspec.Struct, frozen=True):
     width: Annotated[int, Field("Channels of the generators at full size", low=4, high=128)] = 24
     blocks: Annotated[int, Field("Residual blocks", low=1, high=12)] = 3
     halvings: Annotated[int, Field("How often a generator halves the sides", low=0, high=3)] = 1
-    judge_width: Annotated[int, Field("Channels of the judges' first layer", low=4, high=128)] = 24
-    judge_levels: Annotated[int, Field("How often a judge halves: the size of its patches", low=1, high=4)] = 2
-    cycle: Annotated[float, Field("Weight of coming back to the start", low=0.0, high=100.0)] = 10.0
-    identity: Annotated[float, Field("Weight of leaving alone what is of the wanted kind already", low=0.0, high=100.0)] = 5.0
-    history: Annotated[int, Field("Made pictures of the past that judges are shown", low=0, high=1000)] = 50
+    judge_width: Annotated[
+        int, Field("Channels of the discriminators' first layer", title="Discriminator width", low=4, high=128)
+    ] = 24
+    judge_levels: Annotated[
+        int,
+        Field(
+            "How often a discriminator halves the side: the size of its patches", title="Discriminator levels", low=1, high=4
+        ),
+    ] = 2
+    cycle: Annotated[float, Field("Weight of the cycle-consistency loss", low=0.0, high=100.0)] = 10.0
+    identity: Annotated[float, Field("Weight of the identity loss", low=0.0, high=100.0)] = 5.0
+    history: Annotated[int, Field("Size of the history buffer of generated pictures", low=0, high=1000)] = 50
 
 
 class Sampling(msgspec.Struct, frozen=True):

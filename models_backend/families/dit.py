@@ -26,7 +26,7 @@ class Config(msgspec.Struct, frozen=True):
     prediction: diffusion.Prediction = "v"
     variance: Annotated[
         Literal["fixed", "learned"],
-        Field("Of the noise of DDPM sampling: the schedule's, or told by the network for each pixel"),
+        Field("Of the noise of DDPM sampling: the schedule's, or predicted by the network for each pixel"),
     ] = "fixed"
     timesteps: diffusion.Timesteps = timesteps.Uniform()
     weighting: diffusion.Weighting = denoising.Unweighted()

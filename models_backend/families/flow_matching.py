@@ -27,7 +27,7 @@ GREY_STEP = 2 / 255
 class Config(msgspec.Struct, frozen=True):
     """What is learned, along which paths, and between whom."""
 
-    network: Annotated[denoisers.Network, Field("The network that tells the velocity")] = denoisers.Automatic()
+    network: Annotated[denoisers.Network, Field("The network that predicts the velocity")] = denoisers.Automatic()
     path: Annotated[paths.Path, Field("The way from a noise to an item")] = paths.Straight()
     coupling: Annotated[coupling.Coupling, Field("Which noise of a batch goes to which item")] = coupling.Optimal()
     time: flow.Time = timesteps.Uniform()

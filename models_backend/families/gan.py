@@ -68,13 +68,15 @@ class Config(msgspec.Struct, frozen=True):
     spectral_norm: kind.SpectralNorm = False
     label_smoothing: kind.LabelSmoothing = 0.0
     label_flips: kind.LabelFlips = 0.0
-    goal: Annotated[Fooling | FeatureMatching, Field("What the generator is after")] = Fooling()
+    goal: Annotated[Fooling | FeatureMatching, Field("Objective of the generator")] = Fooling()
     opponent: Annotated[Present | Unrolled, Field("Which discriminator the generator plays against")] = Present()
-    batch_likeness: Annotated[int, Field("Ways in which the discriminator sees how alike the items of a batch are; 0 none "
-                                         "(Salimans et al. 2016)", low=0, high=256)] = 0  # fmt: skip
-    batch_spread: Annotated[bool, Field("Show the discriminator how much a batch varies, against lost modes "
-                                        "(Karras et al. 2018)")] = False  # fmt: skip
-    growing: Annotated[Whole | Growing, Field("How large pictures are while the networks train")] = Whole()
+    batch_likeness: Annotated[int, Field("Features of minibatch discrimination; 0 none "
+                                         "(Salimans et al. 2016)", low=0, high=256,
+                                         title="Minibatch discrimination")] = 0  # fmt: skip
+    batch_spread: Annotated[bool, Field("Minibatch standard deviation as a feature, against mode collapse "
+                                        "(Karras et al. 2018)",
+                                        title="Minibatch deviation")] = False  # fmt: skip
+    growing: Annotated[Whole | Growing, Field("Progressive growing of the pictures")] = Whole()
     shifts: kind.Shifts = False
     discriminator_rate: kind.DiscriminatorRate = 1.0
     beta1: kind.Beta1 = 0.0
@@ -95,7 +97,7 @@ class GAN(kind.Contest):
     title = "GAN"
     glyph = "G"
     group = "Adversarial"
-    summary = "A forger against a judge"
+    summary = "Generator vs. discriminator"
     paper = "Goodfellow et al. 2014, Generative Adversarial Networks, arXiv:1406.2661"
     names = ("generative adversarial network", "DCGAN")
     modalities = ("points", "image")

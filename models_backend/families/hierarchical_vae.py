@@ -20,9 +20,9 @@ from models_backend.objectives import variational as elbo
 class Config(msgspec.Struct, frozen=True):
     """A variational autoencoder whose latents have a prior that is learned: that of the level above."""
 
-    levels: Annotated[int, Field("Levels of latents; each is told what those above it decided", low=1, high=16)] = 2
+    levels: Annotated[int, Field("Levels of latents, each conditioned on those above it", low=1, high=16)] = 2
     latent: Annotated[int, Field("Dimensions of each level's latent", low=1, high=1024)] = 8
-    width: Annotated[int, Field("Numbers that pass between levels", low=4, high=4096)] = 128
+    width: Annotated[int, Field("Width of the features between levels", low=4, high=4096)] = 128
     encoder: variational.Encoder = Auto()
     decoder: variational.Decoder = Auto()
     likelihood: variational.Likelihood = variational.LearnedGaussian()
@@ -30,7 +30,7 @@ class Config(msgspec.Struct, frozen=True):
     annealing: variational.Annealing = variational.WarmUp()
     free_bits: Annotated[
         float,
-        Field("KL of a whole level that costs nothing, against levels that fall asleep", low=0.0, high=100.0, unit="nats"),
+        Field("KL of a level that costs nothing, against posterior collapse", low=0.0, high=100.0, unit="nats"),
     ] = 0.0
 
 

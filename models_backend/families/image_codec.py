@@ -37,7 +37,7 @@ class Vq(msgspec.Struct, frozen=True, tag="vq"):
 
     title: ClassVar[str] = "Codebook (VQ)"
     codes: Annotated[int, Field("Vectors in the codebook", low=2, high=65536, scale="log")] = 512
-    commitment: Annotated[float, Field("How firmly the encoder keeps to its codes", low=0.0, high=10.0)] = 0.25
+    commitment: Annotated[float, Field("Weight of the commitment loss", low=0.0, high=10.0)] = 0.25
 
 
 class NoPerceptual(msgspec.Struct, frozen=True, tag="none"):
@@ -91,8 +91,26 @@ class Sampling(msgspec.Struct, frozen=True):
     """Decoding latents drawn from N(0, 1)."""
 
     temperature: Annotated[float, Field("Width of the latents that are drawn", low=0.0, high=3.0)] = 1.0
-    path_places: Annotated[int, Field("Places on the path between two latents in the trajectory panel", low=2, high=256)] = 24
-    path_origin: Annotated[int, Field("Seed of the latent at which every path starts", low=0, high=2**31 - 1)] = 0
+    interpolation_points: Annotated[
+        int,
+        Field(
+            "Points on the path between two latents, in the trajectory",
+            title="Interpolation points",
+            was="path_places",
+            low=2,
+            high=256,
+        ),
+    ] = 24
+    interpolation_seed: Annotated[
+        int,
+        Field(
+            "Seed of the latent at which every interpolation starts",
+            title="Interpolation seed",
+            was="path_origin",
+            low=0,
+            high=2**31 - 1,
+        ),
+    ] = 0
 
 
 TINY = {"width": 8, "multipliers": [1, 2], "groups": 4, "attention": False}
@@ -252,12 +270,12 @@ class ImageCodecFamily(Family):
                on_step: Callable[[Step], None], generator: Any, start: float | None = None) -> Tensor:  # fmt: skip
         """Decoded noise: what the latents' own width says nothing of. A recorded item is encoded, and leads to a fresh draw."""
         if start is None:
-            first, last = origin(sampling.path_origin, noise)[None].expand_as(noise), noise
+            first, last = origin(sampling.interpolation_seed, noise)[None].expand_as(noise), noise
         else:
             first = self.encode(nets, noise)
             last = torch.randn(first.shape, generator=generator, device=first.device)
         return latent_path(lambda z: self.decode(nets, z, sampling), first, sampling.temperature * last,
-                           sampling.path_places, on_step)  # fmt: skip
+                           sampling.interpolation_points, on_step)  # fmt: skip
 
     def encode(self, nets: dict[str, Any], x: Tensor) -> Tensor:
         return self.to_latents(nets, x).flatten(1)

@@ -26,7 +26,7 @@ class Config(msgspec.Struct, frozen=True):
 class Sampling(msgspec.Struct, frozen=True):
     """How noise becomes an item: few jumps, one network pass each."""
 
-    steps: Annotated[int, Field("Jumps from noise to item", low=1, high=1000, scale="log")] = 4
+    steps: Annotated[int, Field("Jumps from noise to item", title="Sampling steps", low=1, high=1000, scale="log")] = 4
     guidance: Scale = 4.0
 
 

@@ -20,8 +20,8 @@ from models_backend.objectives import timesteps
 class Config(msgspec.Struct, frozen=True):
     """What is learned, and at which times."""
 
-    network: Annotated[mmdit.MMDiT, Field("The transformer that tells the velocity")] = mmdit.MMDiT(patch=4)
-    text: Annotated[TextReader, Field("Reads captions, where the data have them")] = TextTransformer()
+    network: Annotated[mmdit.MMDiT, Field("The transformer that predicts the velocity")] = mmdit.MMDiT(patch=4)
+    text: Annotated[TextReader, Field("Encoder of captions", title="Text encoder", needs="text")] = TextTransformer()
     time: flow.Time = timesteps.LogitNormal()
 
 

@@ -21,7 +21,7 @@ class Config(msgspec.Struct, frozen=True):
     """What is learned, and from which noise."""
 
     network: Annotated[pixart.PixArt, Field("The transformer that denoises")] = pixart.PixArt(patch=4)
-    text: Annotated[TextReader, Field("Reads captions, where the data have them")] = TextTransformer()
+    text: Annotated[TextReader, Field("Encoder of captions", title="Text encoder", needs="text")] = TextTransformer()
     schedule: diffusion.Schedule = schedules.Cosine()
     prediction: diffusion.Prediction = "v"
     timesteps: diffusion.Timesteps = timesteps.Uniform()
@@ -42,7 +42,7 @@ class PixArtAlpha(InLatents, GuidedDiffusion):
     title = "PixArt-alpha"
     glyph = "▤"
     group = "Diffusion"
-    summary = "A transformer hearing words"
+    summary = "A transformer on captions"
     paper = "Chen et al. 2023, PixArt-alpha, arXiv:2310.00426"
     names = ("PixArt", "text to image")
     classes_needed = (2, 0)

@@ -18,7 +18,7 @@ from models_backend.samplers import flow as solvers
 class Config(msgspec.Struct, frozen=True):
     """What is learned, and from which pairs."""
 
-    network: Annotated[denoisers.Network, Field("The network that tells the velocity")] = denoisers.Automatic()
+    network: Annotated[denoisers.Network, Field("The network that predicts the velocity")] = denoisers.Automatic()
     time: flow.Time = timesteps.Uniform()
     learn: Annotated[
         Literal["reflow", "distil"],

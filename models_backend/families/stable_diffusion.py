@@ -21,10 +21,10 @@ from models_backend.objectives import denoising, schedules, timesteps
 class Config(msgspec.Struct, frozen=True):
     """What is learned, and from which noise."""
 
-    network: Annotated[UNet, Field("The U-Net that denoises; it attends to the words at the sides it attends at")] = UNet(
-        64, [1, 2], 1, [4]
+    network: Annotated[UNet, Field("The U-Net that denoises; it cross-attends to the caption where it has self-attention")] = (
+        UNet(64, [1, 2], 1, [4])
     )
-    text: Annotated[TextReader, Field("Reads captions, where the data have them")] = TextTransformer()
+    text: Annotated[TextReader, Field("Encoder of captions", title="Text encoder", needs="text")] = TextTransformer()
     schedule: diffusion.Schedule = schedules.Cosine()
     prediction: diffusion.Prediction = "v"
     timesteps: diffusion.Timesteps = timesteps.Uniform()

@@ -26,10 +26,10 @@ class Config(msgspec.Struct, frozen=True):
     decoder: variational.Decoder = Auto()
     discriminator: Annotated[Auto | Mlp | Conv, Field("Network from item to real-or-made")] = Auto()
     features: Annotated[
-        float, Field("Weight of likeness as the discriminator sees it, in its last features", low=0.0, high=100.0)
+        float, Field("Weight of the feature-matching loss, on the discriminator's last features", low=0.0, high=100.0)
     ] = 1.0
-    pixels: Annotated[float, Field("Weight of likeness value by value; the paper has none", low=0.0, high=100.0)] = 0.1
-    adversary: Annotated[float, Field("Weight of passing for real, for the decoder", low=0.0, high=100.0)] = 1.0
+    pixels: Annotated[float, Field("Weight of the pixel reconstruction loss; the paper has none", low=0.0, high=100.0)] = 0.1
+    adversary: Annotated[float, Field("Weight of the decoder's adversarial loss", low=0.0, high=100.0)] = 1.0
     discriminator_rate: Annotated[
         float, Field("The discriminator's learning rate over the autoencoder's", low=0.01, high=10.0, scale="log")
     ] = 0.5
@@ -45,7 +45,7 @@ class VAEGAN(variational.Variational):
 
     title = "VAE-GAN"
     glyph = "zG"
-    summary = "An autoencoder with a judge"
+    summary = "A VAE with a discriminator"
     paper = "Larsen et al. 2016, Autoencoding beyond pixels, arXiv:1512.09300"
     names = ("VAE/GAN",)
     health = ("posterior_collapse", "adversarial_balance")

@@ -28,16 +28,16 @@ class Config(msgspec.Struct, frozen=True):
     """An autoencoder through a codebook, and a prior that writes its codes."""
 
     codes: Annotated[int, Field("Vectors in the codebook", low=2, high=65536, scale="log")] = 128
-    code_width: Annotated[int, Field("Numbers of a vector", low=1, high=1024)] = 16
+    code_width: Annotated[int, Field("Dimensions of a code vector", low=1, high=1024)] = 16
     levels: Annotated[int, Field("How often the side is halved: each makes the map of codes a quarter as large",
                                  low=1, high=6)] = 2  # fmt: skip
     width: Annotated[int, Field("Channels at full size; they double with every halving", low=4, high=512, step=4)] = 32
     depth: Annotated[int, Field("Residual blocks on the map of codes", low=0, high=8)] = 2
-    commitment: Annotated[float, Field("How firmly the encoder keeps to its codes", low=0.0, high=10.0)] = 0.25
-    decay: Annotated[float, Field("Memory of the running means that move the codes", low=0.0, high=0.9999)] = 0.99
+    commitment: Annotated[float, Field("Weight of the commitment loss", low=0.0, high=10.0)] = 0.25
+    decay: Annotated[float, Field("EMA decay of the codebook", low=0.0, high=0.9999)] = 0.99
     revive: Annotated[float, Field("A code chosen less often than this share of an even one is put where the data are; "
                                    "0 never", low=0.0, high=1.0)] = 0.2  # fmt: skip
-    prior: Annotated[Transformer, Field("Network that writes codes in reading order")] = Transformer()
+    prior: Annotated[Transformer, Field("Autoregressive prior over the codes")] = Transformer()
     codec_share: Annotated[float, Field("Share of the run in which the codec learns; then it stands still and the prior "
                                         "learns its codes", low=0.0, high=1.0)] = 0.4  # fmt: skip
 
@@ -58,7 +58,7 @@ class VQVAE(Family):
     title = "VQ-VAE"
     glyph = "#"
     group = "Autoencoders"
-    summary = "A codebook and its writer"
+    summary = "A codebook and its prior"
     paper = "van den Oord et al. 2017, Neural Discrete Representation Learning, arXiv:1711.00937"
     names = ("VQVAE", "vector quantisation")
     modalities = ("image",)

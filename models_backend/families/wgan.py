@@ -23,13 +23,13 @@ class GradientPenalty(msgspec.Struct, frozen=True, tag="gradient_penalty"):
 
     title: ClassVar[str] = "Gradient penalty"
     weight: Annotated[float, Field("Weight", low=0.0, high=1000.0, scale="log")] = 10.0
-    one_sided: Annotated[bool, Field("Punish slopes above one only")] = False
+    one_sided: Annotated[bool, Field("Penalise gradient norms above one only")] = False
 
 
 class Clipping(msgspec.Struct, frozen=True, tag="clipping"):
     """Every weight is cut to a small interval after each step (Arjovsky et al. 2017): simple, and it wastes the critic."""
 
-    bound: Annotated[float, Field("Largest size of a weight", low=1e-4, high=10.0, scale="log")] = 0.01
+    bound: Annotated[float, Field("Largest absolute weight", low=1e-4, high=10.0, scale="log")] = 0.01
 
 
 class Config(msgspec.Struct, frozen=True):
@@ -42,7 +42,7 @@ class Config(msgspec.Struct, frozen=True):
     attention: kind.Attention = 0
     critic_norm: Annotated[Literal["none", "layer"], Field("Normalisation in the critic; never over a batch, for each item has "
                                                            "a slope of its own")] = "layer"  # fmt: skip
-    constraint: Annotated[GradientPenalty | Clipping, Field("What keeps the critic's slope at most one")] = GradientPenalty()
+    constraint: Annotated[GradientPenalty | Clipping, Field("How the critic is kept 1-Lipschitz")] = GradientPenalty()
     critic_steps: Annotated[int, Field("Steps of the critic for each of the generator", low=1, high=100)] = 5
     shifts: kind.Shifts = False
     critic_rate: Annotated[float, Field("The critic's learning rate over the generator's", low=0.01, high=100.0,
@@ -63,7 +63,7 @@ class WGAN(kind.Adversarial):
     title = "WGAN"
     glyph = "W"
     group = "Adversarial"
-    summary = "A forger and a yardstick"
+    summary = "A critic measures distance"
     paper = "Arjovsky et al. 2017, Wasserstein GAN, arXiv:1701.07875"
     names = ("Wasserstein GAN", "WGAN-GP")
     modalities = ("points", "image")

@@ -27,25 +27,29 @@ from models_backend.samplers.latent_path import latent_path, origin
 Latent = Annotated[int, Field("Dimensions of the latent", low=1, high=2048)]
 GeneratorBody = Annotated[Auto | Mlp | Conv, Field("Network from latent to item")]
 Attention = Annotated[
-    int, Field("Side of the maps at which convolutional networks let every place look at all others; 0 nowhere "
+    int, Field("Side of the maps with self-attention in convolutional networks; 0 none "
                "(Zhang et al. 2019)", low=0, high=64)
 ]  # fmt: skip
 GeneratorNorm = Annotated[Literal["none", "group", "batch"], Field("Normalisation in a convolutional generator")]
-Shifts = Annotated[bool, Field("Shift real and made pictures before they are judged: helps small data sets (Zhao et al. 2020)")]
-Beta1 = Annotated[float, Field("Adam's memory of slopes, for both networks", low=0.0, high=0.999)]
-Beta2 = Annotated[float, Field("Adam's memory of squared slopes", low=0.0, high=0.99999)]
+Shifts = Annotated[
+    bool, Field("Random translation of real and generated pictures (DiffAugment, Zhao et al. 2020): helps small data sets")
+]
+Beta1 = Annotated[float, Field("Adam's decay of the first moment, for both networks", low=0.0, high=0.999)]
+Beta2 = Annotated[float, Field("Adam's decay of the second moment", low=0.0, high=0.99999)]
 #: Those of a discriminator that tells real from made.
 DiscriminatorBody = Annotated[Auto | Mlp | Conv, Field("Network from item to real-or-fake")]
 DiscriminatorRate = Annotated[
     float, Field("The discriminator's learning rate over the generator's: two time scales (Heusel et al. 2017)",
                  low=0.01, high=100.0, scale="log")
 ]  # fmt: skip
-SpectralNorm = Annotated[bool, Field("Bound every layer of the discriminator to slope one (Miyato et al. 2018)")]
-LabelSmoothing = Annotated[float, Field("Real items are called real only this far short of certainty", low=0.0, high=0.5)]
-LabelFlips = Annotated[
-    float, Field("Share of items, real and made, of which the discriminator is told the wrong label", low=0.0, high=0.5)
+SpectralNorm = Annotated[bool, Field("Spectral normalisation of the discriminator's layers (Miyato et al. 2018)")]
+LabelSmoothing = Annotated[
+    float, Field("One-sided label smoothing: how far the target of real items lies below 1", low=0.0, high=0.5)
 ]
-Game = Annotated[adversarial.Game, Field("What the scores of real and made items cost the two networks")]
+LabelFlips = Annotated[float, Field("Share of items, real and generated, with flipped labels", low=0.0, high=0.5)]
+Game = Annotated[
+    adversarial.Game, Field("Loss of the two networks on the scores of real and generated items", title="Adversarial loss")
+]
 
 
 class NoPenalty(msgspec.Struct, frozen=True, tag="none"):
@@ -59,15 +63,35 @@ class R1(msgspec.Struct, frozen=True, tag="r1"):
     every: Annotated[int, Field("Steps between penalties, each weighing that much more", low=1, high=64)] = 1
 
 
-Penalty = Annotated[NoPenalty | R1, Field("What keeps the discriminator's slope in check")]
+Penalty = Annotated[NoPenalty | R1, Field("Penalty on the discriminator's gradient", title="Gradient penalty")]
 
 
 class Sampling(msgspec.Struct, frozen=True):
     """Drawing latents and making items in one pass."""
 
-    truncation: Annotated[float, Field("Length of the drawn latents; below 1 safer and less varied", low=0.0, high=2.0)] = 1.0
-    path_places: Annotated[int, Field("Places on the path between two latents in the trajectory panel", low=2, high=256)] = 24
-    path_origin: Annotated[int, Field("Seed of the latent at which every path starts", low=0, high=2**31 - 1)] = 0
+    truncation: Annotated[
+        float, Field("Scale of the latents (truncation trick); below 1 safer and less varied", low=0.0, high=2.0)
+    ] = 1.0
+    interpolation_points: Annotated[
+        int,
+        Field(
+            "Points on the path between two latents, in the trajectory",
+            title="Interpolation points",
+            was="path_places",
+            low=2,
+            high=256,
+        ),
+    ] = 24
+    interpolation_seed: Annotated[
+        int,
+        Field(
+            "Seed of the latent at which every interpolation starts",
+            title="Interpolation seed",
+            was="path_origin",
+            low=0,
+            high=2**31 - 1,
+        ),
+    ] = 0
 
 
 class Adversarial(Family):
@@ -133,9 +157,9 @@ class Adversarial(Family):
         if start is not None:
             raise TroubleError("a GAN has no way back from an item to its latent, so no branch can start at one",
                                kept="the sample is unchanged", advice="sample again with another seed instead")  # fmt: skip
-        first = origin(sampling.path_origin, noise)[None].expand_as(noise)
+        first = origin(sampling.interpolation_seed, noise)[None].expand_as(noise)
         return latent_path(lambda z: self.made(nets, z, conditions).float(), sampling.truncation * first,
-                           sampling.truncation * noise, sampling.path_places, on_step)  # fmt: skip
+                           sampling.truncation * noise, sampling.interpolation_points, on_step)  # fmt: skip
 
     def decode(self, nets: dict[str, Any], z: Tensor, sampling: Sampling) -> Tensor:
         return self.made(nets, z, {}).float()

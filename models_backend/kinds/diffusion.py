@@ -26,7 +26,7 @@ class DDPMSampler(msgspec.Struct, frozen=True, tag="ddpm"):
     title: ClassVar[str] = "DDPM"
     variance: Annotated[
         ancestral.Variance,
-        Field("Of the fresh noise: the posterior's, the forward step's, or what the network tells (where it tells one)"),
+        Field("Of the fresh noise: the posterior's, the forward step's, or the network's (where it predicts one)"),
     ] = "small"
 
 
@@ -64,21 +64,21 @@ Sampler = DDPMSampler | DDIMSampler | DPMSolver | EulerSampler | HeunSampler | U
 #: Fields of a family's Config, after its network: what is learned, and from which noise.
 Schedule = Annotated[schedules.Schedule, Field("How noise grows with time")]
 Prediction = Annotated[
-    denoising.Prediction, Field("What the network says: the noise (eps), the clean item (x0), or v between them")
+    denoising.Prediction, Field("Model output: the noise (eps), the clean item (x0), or v between them", title="Model output")
 ]
-Timesteps = Annotated[timesteps.Timesteps, Field("Which noise levels training sees most")]
-Weighting = Annotated[denoising.Weighting, Field("How much each noise level counts")]
+Timesteps = Annotated[timesteps.Timesteps, Field("Distribution of noise levels in training", title="Timestep sampling")]
+Weighting = Annotated[denoising.Weighting, Field("Weight of each noise level in the loss", title="Loss weighting")]
 
 
 class Sampling(msgspec.Struct, frozen=True):
     """How noise becomes an item."""
 
     sampler: Annotated[Sampler, Field("The way from noise to item")] = DDIMSampler()
-    steps: Annotated[int, Field("Steps from noise to item", low=1, high=1000, scale="log")] = 50
-    spacing: Annotated[levels.Spacing, Field("Where the steps lie; trailing begins at pure noise and ends next to clean")] = (
+    steps: Annotated[int, Field("Steps from noise to item", title="Sampling steps", low=1, high=1000, scale="log")] = 50
+    spacing: Annotated[levels.Spacing, Field("Timestep spacing; trailing begins at pure noise and ends next to clean")] = (
         "trailing"
     )
-    clip: Annotated[bool, Field("Keep each predicted clean item in the range of the data")] = True
+    clip: Annotated[bool, Field("Clip each predicted clean item to the range of the data", title="Clip prediction")] = True
 
 
 #: Predicted clean points may lie this far out (the reader standardises points); pictures lie in [-1, 1].
@@ -150,7 +150,7 @@ class Diffusion(Keeping, Family):
     def _draw_times(self, nets, batch: Batch, schedule) -> tuple[torch.Tensor, torch.Tensor]:
         """Times (B,) in (0, 1] and their importance weights (B,)."""
         chosen = self.config.timesteps
-        u = timesteps.quantiles(len(batch.x), chosen.even, batch.generator, batch.x.device)
+        u = timesteps.quantiles(len(batch.x), chosen.stratified, batch.generator, batch.x.device)
         time, importance = timesteps.draw(chosen, u, lambda: self._shares(nets, schedule, u.device))
         return schedule.snap(time), importance.float()
 

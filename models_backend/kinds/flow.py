@@ -22,7 +22,7 @@ from models_backend.samplers import adaptive, flow, levels
 from .kept import Keeping
 
 #: Fields of a family's Config, after its network.
-Time = Annotated[timesteps.Uniform | timesteps.LogitNormal, Field("Which times training sees most: 0 is noise, 1 is data")]
+Time = Annotated[timesteps.Uniform | timesteps.LogitNormal, Field("Distribution of times in training: 0 is noise, 1 is data")]
 
 #: Time as networks are told it: on the scale of diffusion's steps.
 TOLD = 1000
@@ -36,8 +36,8 @@ class Sampling(msgspec.Struct, frozen=True):
         Field("How the flow is solved: 1, 2, 2 or 4 evaluations a step, of order 1, 2, 2 and 4; dopri5 finds its own steps"),
     ] = "heun"
     steps: Annotated[
-        int, Field("Steps from noise to item; of dopri5 places at which it stops, with as many steps between", low=1, high=1000,
-                   scale="log")
+        int, Field("Steps from noise to item; of dopri5 the times at which it stops, with steps of its own between", low=1,
+                   high=1000, scale="log", title="Sampling steps")
     ] = 20  # fmt: skip
     tolerance: Annotated[
         float, Field("Error that a step may have", low=1e-8, high=0.1, scale="log",
@@ -98,7 +98,7 @@ class Flow(Keeping, Family):
 
     def drawn_times(self, batch: Batch, count: int) -> torch.Tensor:
         """Times (B,) in (0, 1) at which a batch is learned."""
-        u = timesteps.quantiles(count, self.config.time.even, batch.generator, batch.x.device)
+        u = timesteps.quantiles(count, self.config.time.stratified, batch.generator, batch.x.device)
         return timesteps.draw(self.config.time, u, lambda: u)[0]
 
     # sampling -----------------------------------------------------------------------------------------

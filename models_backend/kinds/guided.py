@@ -15,9 +15,14 @@ from models_backend.networks import frozen_text
 from models_backend.samplers import guidance
 
 #: Fields of a family's Sampling: guidance, guided, negative.
-Scale, How = guidance.Scale, Annotated[guidance.Guidance, Field("How guidance is done")]
+Scale, How = (
+    guidance.Scale,
+    Annotated[guidance.Guidance, Field("How guidance is applied", title="Guidance schedule", needs="condition")],
+)
 PLAIN = guidance.PLAIN
-Negative = Annotated[str, Field("What not to show, for data with captions; weights as in the prompt")]
+Negative = Annotated[
+    str, Field("Negative prompt: what not to show; weights as in the prompt", title="Negative prompt", needs="text")
+]
 
 #: (x (B, *shape), what it is told) -> what the network says of it
 Ask = Callable[[Tensor, dict[str, Tensor]], Tensor]
@@ -29,7 +34,7 @@ def follows_captions(scale: int) -> tuple[Claim, ...]:
         Claim("text_joint", ">=", 0.90, "shape, colour and place as the caption says"),
         Claim("text_unseen", ">=", 0.75, "the same of combinations that were never shown"),
         Claim("text_swapped", "<=", 0.10, "another picture's caption is met by chance only"),
-        Claim("text_joint_w0", "<=", 0.10, "unheard words are met by chance only"),
+        Claim("text_joint_w0", "<=", 0.10, "without guidance captions are met by chance only"),
         Claim(f"text_joint_w{scale}", ">=", 1.0, f"guidance of {scale} follows words no worse than 1", times="text_joint_w1"),
         Claim(f"diversity_w{scale}", "<=", 1.0, "and makes less varied pictures of one caption", times="diversity_w1"),
     )
@@ -51,7 +56,7 @@ class Guided:
         words = {"class": "put pictures into one folder a class, two classes or more", "text": "write captions"}
         fixes = ", ".join(words[c.kind] for c in self.conditions if c.kind in words)
         if not self.told:
-            return [f"the data have nothing that this family could be told; {fixes}, or choose {otherwise}"]
+            return [f"the data have nothing that this family could be conditioned on; {fixes}, or choose {otherwise}"]
         if self.told == ("class",) and len(self.spec.classes) < 2:
             return [f"the data have one class only; {fixes}, or choose {otherwise}"]
         return frozen_text.problems(getattr(self.config, "text", None)) if "text" in self.told else []

@@ -69,11 +69,11 @@ class Cycles(msgspec.Struct, frozen=True, tag="cycles"):
 Latent = Annotated[int, Field("Dimensions of the latent", low=1, high=2048)]
 Encoder = Annotated[Auto | Mlp | Conv, Field("Network from item to latent")]
 Decoder = Annotated[Auto | Mlp | Conv, Field("Network from latent to item")]
-Likelihood = Annotated[Gaussian | LearnedGaussian | Laplace, Field("How far an item may lie from what the decoder draws")]
+Likelihood = Annotated[Gaussian | LearnedGaussian | Laplace, Field("Likelihood of an item given the decoder's output")]
 Beta = Annotated[
     float, Field("Weight of the KL: 1 is the bound itself, more orders the latents, less sharpens", low=0.0, high=1000.0)
 ]
-Annealing = Annotated[Full | WarmUp | Cycles, Field("How the KL comes in")]
+Annealing = Annotated[Full | WarmUp | Cycles, Field("Annealing of the KL weight")]
 FreeBits = Annotated[
     float, Field("KL of a dimension that costs nothing, against unused latents", low=0.0, high=10.0, unit="nats")
 ]
@@ -84,8 +84,26 @@ class Sampling(msgspec.Struct, frozen=True):
 
     temperature: Annotated[float, Field("Width of the prior that is drawn from; less is safer and less varied",
                                         low=0.0, high=3.0)] = 1.0  # fmt: skip
-    path_places: Annotated[int, Field("Places on the path between two latents in the trajectory panel", low=2, high=256)] = 24
-    path_origin: Annotated[int, Field("Seed of the latent at which every path starts", low=0, high=2**31 - 1)] = 0
+    interpolation_points: Annotated[
+        int,
+        Field(
+            "Points on the path between two latents, in the trajectory",
+            title="Interpolation points",
+            was="path_places",
+            low=2,
+            high=256,
+        ),
+    ] = 24
+    interpolation_seed: Annotated[
+        int,
+        Field(
+            "Seed of the latent at which every interpolation starts",
+            title="Interpolation seed",
+            was="path_origin",
+            low=0,
+            high=2**31 - 1,
+        ),
+    ] = 0
 
 
 def at_mean(mean: Tensor, logvar: Tensor) -> Tensor:
@@ -176,12 +194,12 @@ class Variational(Family):
                on_step: Callable[[Step], None], generator: Any, start: float | None = None) -> Tensor:  # fmt: skip
         """Decoded draws from the prior. A recorded state (an item) is encoded, and its path leads to a fresh draw."""
         if start is None:
-            first, last = origin(sampling.path_origin, noise)[None].expand_as(noise), noise
+            first, last = origin(sampling.interpolation_seed, noise)[None].expand_as(noise), noise
         else:
             first = self.inferred(nets["vae"], noise, conditions, at_mean)[0]
             last = torch.randn(first.shape, generator=generator, device=first.device)
         return latent_path(lambda z: self.shown(nets, z, conditions), first, sampling.temperature * last,
-                           sampling.path_places, on_step)  # fmt: skip
+                           sampling.interpolation_points, on_step)  # fmt: skip
 
     def shown(self, nets: dict[str, Any], z: Tensor, conditions: dict[str, Any]) -> Tensor:
         """Items (B, *shape) of white latents (B, L), in the range of the data."""

@@ -26,7 +26,7 @@ from .edits import Edits
 from .following import FollowedIndex
 from .index import EVERY, Filter, Index, fits, newest
 from .lock import Lock
-from .opening import database, default_root, prepare_folders, refuse_foreign, require_library, sweep_inside
+from .opening import database, default_root, named_by_variable, prepare_folders, refuse_foreign, require_library, sweep_inside
 from .runs import RunFolder
 from .samples import SampleFolder
 from .trouble import explained, noticed
@@ -50,9 +50,10 @@ class Library:
         if not own:
             require_library(layout)
             return Library(layout, None)
-        refuse_foreign(layout)
-        with explained("the library cannot be opened", layout.root, "Nothing was changed"):
-            storage.make_folder(layout.root)
+        with named_by_variable(layout.root):
+            refuse_foreign(layout)
+            with explained("the library cannot be opened", layout.root, "Nothing was changed"):
+                storage.make_folder(layout.root)
         lock = Lock(layout.owner_lock)
         lock.acquire("the library is in use", str(layout.root))
         library = Library(layout, lock)

@@ -32,10 +32,37 @@ class LibraryRecord(msgspec.Struct):
     format: int = FORMAT
 
 
+def named_root() -> Path | None:
+    """The folder that the variable NEXUS_LIBRARY names, or None."""
+    named = os.environ.get("NEXUS_LIBRARY", "").strip()
+    return Path(named).expanduser().absolute() if named else None
+
+
+@contextlib.contextmanager
+def named_by_variable(root: Path) -> Iterator[None]:
+    """What is wrong with a folder that NEXUS_LIBRARY names is told with the variable's name. A folder in one that does not
+    exist is not made: it is a slip, or on a drive that is not mounted."""
+    if root != named_root():
+        yield
+        return
+    if not root.exists() and not root.parent.is_dir():
+        advice = f"Make {root.parent}, mount its drive, or correct NEXUS_LIBRARY"
+        raise TroubleError("NEXUS_LIBRARY names a folder in one that does not exist", str(root), "Nothing was made", advice)
+    try:
+        yield
+    except TroubleError as error:
+        told = error.trouble
+        advice = "The variable NEXUS_LIBRARY names it; name a folder that can be written"
+        raise TroubleError(told.what, told.item or str(root), told.kept, advice, told.detail) from error
+
+
 def default_root() -> Path:
-    """NEXUS_LIBRARY, or the place where this system keeps a user's data."""
-    if named := os.environ.get("NEXUS_LIBRARY"):
-        return Path(named).expanduser().absolute()
+    """The folder that NEXUS_LIBRARY names, or the usual place."""
+    return named_root() or usual_root()
+
+
+def usual_root() -> Path:
+    """The place where this system keeps a user's data."""
     if sys.platform == "win32":
         home = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local")
         return home / "Nexus Studio"

@@ -27,7 +27,7 @@ class MMDiT(DiT, frozen=True):
         bool,
         Field("The words' mean moves every block, too, as in Stable Diffusion 3; on small data unseen combinations do without"),
     ] = True
-    context: Annotated[int, Field("Bytes of a caption that are read by what is trained along", low=8, high=255)] = 80
+    context: Annotated[int, Field("Bytes of a caption that an encoder trained along reads", low=8, high=255)] = 80
 
 
 class MMDiTNetwork(nn.Module):

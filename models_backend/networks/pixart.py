@@ -22,7 +22,9 @@ class PixArt(DiT, frozen=True):
     """A transformer on patches that attends to the words; one modulation by time for all blocks (adaLN-single)."""
 
     title: ClassVar[str] = "PixArt"
-    pooled: Annotated[bool, Field("Tell the mean of the words only: word order is lost. To see that it matters")] = False
+    pooled: Annotated[
+        bool, Field("Condition on the mean of the words only: word order is lost. To see that it matters", title="Pooled text")
+    ] = False
 
 
 class PixArtNetwork(nn.Module):

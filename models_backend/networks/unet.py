@@ -22,7 +22,7 @@ class UNet(msgspec.Struct, frozen=True, tag="unet"):
         default_factory=lambda: [1, 2, 2]
     )
     blocks: Annotated[int, Field("Residual blocks in each level", low=1, high=8)] = 2
-    attention: Annotated[list[int], Field("Sides at which pixels attend to one another", unit="px")] = msgspec.field(
+    attention: Annotated[list[int], Field("Sides of the maps with self-attention", unit="px")] = msgspec.field(
         default_factory=lambda: [16, 8]
     )
     head: Annotated[int, Field("Channels of an attention head", low=8, high=256)] = 32

@@ -19,8 +19,16 @@ class Independent(msgspec.Struct, frozen=True, tag="independent"):
 class Optimal(msgspec.Struct, frozen=True, tag="optimal"):
     """The plan with the least transport joins them: paths hardly cross (Tong 2023)."""
 
-    at_once: Annotated[
-        int, Field("Items planned together at most; the time grows with the cube of it", low=2, high=1024, scale="log")
+    plan_size: Annotated[
+        int,
+        Field(
+            "Items that share one transport plan; time grows with its cube",
+            title="Plan size",
+            was="at_once",
+            low=2,
+            high=1024,
+            scale="log",
+        ),
     ] = 128
 
 
@@ -31,8 +39,8 @@ def coupled(chosen: Coupling, z: Tensor, x1: Tensor) -> Tensor:
     """The noises z (B, ...) in the order in which they belong to the items x1 (B, ...)."""
     if isinstance(chosen, Independent):
         return z
-    starts = range(0, len(z), chosen.at_once)
-    parts = [slice(start, start + chosen.at_once) for start in starts]
+    starts = range(0, len(z), chosen.plan_size)
+    parts = [slice(start, start + chosen.plan_size) for start in starts]
     return torch.cat([z[part][optimal(z[part], x1[part])] for part in parts])
 
 

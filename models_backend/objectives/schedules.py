@@ -22,16 +22,20 @@ from .numbers import finest
 #: The largest step of a table built from alpha_bar (Nichol & Dhariwal 2021, section 3.2).
 LARGEST_BETA = 0.999
 
-Steps = Annotated[int, Field("Levels of noise", low=10, high=10_000, scale="log")]
+Steps = Annotated[int, Field("Levels of noise of the schedule", title="Noise levels", low=10, high=10_000, scale="log")]
 
 
 class Linear(msgspec.Struct, frozen=True, tag="linear"):
     """Beta rises along a line (Ho 2020)."""
 
     steps: Steps = 1000
-    first: Annotated[float, Field("Beta of the first of 1000 levels", low=1e-6, high=0.1, scale="log")] = 1e-4
-    last: Annotated[float, Field("Beta of the last of 1000 levels", low=1e-4, high=0.5, scale="log")] = 0.02
-    root: Annotated[bool, Field("Let the roots of beta rise along the line, as Stable Diffusion's do")] = False
+    first: Annotated[float, Field("Beta of the first of 1,000 levels", title="First beta", low=1e-6, high=0.1, scale="log")] = (
+        1e-4
+    )
+    last: Annotated[float, Field("Beta of the last of 1,000 levels", title="Last beta", low=1e-4, high=0.5, scale="log")] = 0.02
+    root: Annotated[
+        bool, Field("Let the roots of beta rise along the line, as Stable Diffusion's do", title="Scaled linear")
+    ] = False
 
 
 class Cosine(msgspec.Struct, frozen=True, tag="cosine"):
@@ -54,8 +58,8 @@ class Learned(msgspec.Struct, frozen=True, tag="learned"):
     """A monotone network learns log-SNR, so that every time is equally worth training on (Kingma 2021, VDM)."""
 
     steps: Steps = 1000
-    high: Annotated[float, Field("Log-SNR of the cleanest level", low=2.0, high=20.0)] = 9.0
-    low: Annotated[float, Field("Log-SNR of pure noise", low=-20.0, high=-2.0)] = -9.0
+    high: Annotated[float, Field("Log-SNR of the cleanest level", title="Highest log-SNR", low=2.0, high=20.0)] = 9.0
+    low: Annotated[float, Field("Log-SNR of pure noise", title="Lowest log-SNR", low=-20.0, high=-2.0)] = -9.0
     rate: Annotated[float, Field("Learning rate as a share of the run's", low=0.01, high=10.0, scale="log")] = 1.0
 
 

@@ -18,13 +18,15 @@ from models_backend.contract.fields import Field
 
 from .numbers import finest
 
-Even = Annotated[bool, Field("Spread each batch evenly over the levels: less variance")]
+Stratified = Annotated[
+    bool, Field("Stratified draws: each batch covers the levels evenly, with less variance", title="Stratified", was="even")
+]
 
 
 class Uniform(msgspec.Struct, frozen=True, tag="uniform"):
     """Every level alike."""
 
-    even: Even = True
+    stratified: Stratified = True
 
 
 class Importance(msgspec.Struct, frozen=True, tag="importance"):
@@ -32,17 +34,17 @@ class Importance(msgspec.Struct, frozen=True, tag="importance"):
 
     spread: Annotated[float, Field("Standard deviation of the data that is assumed", low=0.01, high=10.0, scale="log")] = 0.5
     floor: Annotated[float, Field("Share of the draws that stays uniform", low=0.01, high=1.0)] = 0.2
-    even: Even = True
+    stratified: Stratified = True
 
 
 class LossAware(msgspec.Struct, frozen=True, tag="loss_aware"):
     """In proportion to the root mean square of recent losses at each level; losses are weighted back."""
 
     title: ClassVar[str] = "Loss-aware"
-    bins: Annotated[int, Field("Ranges of levels that are told apart", low=2, high=1000)] = 50
+    bins: Annotated[int, Field("Bins of levels", low=2, high=1000)] = 50
     history: Annotated[int, Field("Batches remembered in each range", low=1, high=100)] = 10
     floor: Annotated[float, Field("Share of the draws that stays uniform", low=0.001, high=1.0)] = 0.05
-    even: Even = True
+    stratified: Stratified = True
 
 
 class LogitNormal(msgspec.Struct, frozen=True, tag="logit_normal"):
@@ -51,7 +53,7 @@ class LogitNormal(msgspec.Struct, frozen=True, tag="logit_normal"):
     title: ClassVar[str] = "Logit-normal"
     mean: Annotated[float, Field("Mean of the logit; above 0 leans to time 1", low=-5.0, high=5.0)] = 0.0
     std: Annotated[float, Field("Spread of the logit", low=0.1, high=5.0)] = 1.0
-    even: Even = True
+    stratified: Stratified = True
 
 
 Timesteps = Uniform | Importance | LossAware | LogitNormal

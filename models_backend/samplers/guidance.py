@@ -19,7 +19,13 @@ Conditions = Mapping[str, Tensor]
 
 Scale = Annotated[
     float,
-    Field("How strongly the condition is followed: 0 not, 1 as learned, more at the cost of variety", low=0.0, high=30.0),
+    Field(
+        "How strongly the condition is followed: 0 not, 1 as learned, more at the cost of variety",
+        low=0.0,
+        high=30.0,
+        title="Guidance scale",
+        needs="condition",
+    ),
 ]
 
 

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QBoxLayout, QCheckBox, QGridLayout, QLineEdit, QSi
 from models_backend.contract.fields import FieldSpec, defaults, relevant, variant_of
 
 from .. import theme
-from ..pieces import FIELDS, NAMES, column, form_line, icon_button, label, row, section, set_role
+from ..pieces import FIELDS, NAMES, allow, column, form_line, icon_button, label, row, section, set_role
 from .editors import (
     BoolEditor,
     Editor,
@@ -47,7 +47,8 @@ class Line:
 
     def show_reason(self, reason: str) -> None:
         """Greys the field, with the reason below it; "" makes it count again."""
-        self.editor.setEnabled(not reason)
+        reason = reason[:1].upper() + reason[1:]
+        allow(self.editor, not reason, reason)
         self.label.setEnabled(not reason)
         self._say(reason, "hint")
 
@@ -78,6 +79,7 @@ class GroupEditor(Editor):
         self._grid.setVerticalSpacing(6)
         self._grid.setColumnStretch(0, NAMES)
         self._grid.setColumnStretch(1, FIELDS)
+        self._unmet: dict[str, str] = {}
         for field in fields if fields is not None else spec.fields:
             self._add(field)
         self._refresh_relevance()
@@ -116,9 +118,16 @@ class GroupEditor(Editor):
     def _refresh_relevance(self) -> None:
         values = self.value()
         for line in self.lines.values():
-            counts = relevant(line.spec, values)
-            if counts != line.editor.isEnabledTo(self) or not counts:
-                line.show_reason("" if counts else line.spec.when.reason)
+            reason = self._unmet.get(line.spec.needs, "") if line.spec.needs else ""
+            if not reason and not relevant(line.spec, values):
+                reason = line.spec.when.reason
+            if reason or not line.editor.isEnabledTo(self):
+                line.show_reason(reason)
+
+    def set_unmet(self, unmet: dict[str, str]) -> None:
+        """Greys the fields that need what the data do not have: what they need -> the reason."""
+        self._unmet = unmet
+        self._refresh_relevance()
 
     def value(self) -> dict[str, Any]:
         return {name: line.editor.value() for name, line in self.lines.items()}

@@ -206,6 +206,7 @@ class TextEditor(Editor):
     def __init__(self, spec: FieldSpec, runs: Runs = no_runs):
         super().__init__(spec, runs)
         self.field = QLineEdit()
+        self.field.setPlaceholderText(spec.help.partition(";")[0])
         self.field.textEdited.connect(lambda _text: self.changed.emit())
         self.setLayout(row(self.field))
 

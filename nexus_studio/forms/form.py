@@ -8,7 +8,7 @@ from typing import Any
 from PySide6.QtCore import QEvent, Signal
 from PySide6.QtWidgets import QApplication, QWidget
 
-from models_backend.contract.fields import FieldSpec, Problem, allowed, check, defaults, merged
+from models_backend.contract.fields import FieldSpec, Problem, allowed, check, defaults, merged, renamed
 
 from ..pieces import column, label
 from .compound import GroupEditor, Line
@@ -54,11 +54,15 @@ class SettingsForm(QWidget):
 
     def set_values(self, values: dict[str, Any]) -> None:
         """Shows values, laid over the defaults; tells nothing."""
-        whole = merged(defaults(self.spec), values)
+        whole = merged(defaults(self.spec), renamed(self.spec, values))
         self._kept = {name: value for name, value in whole.items() if name not in self.group.lines}
         self.group.set_value(whole)
         self._said = []
         self._show_problems()
+
+    def set_unmet(self, unmet: dict[str, str]) -> None:
+        """Greys the fields that need what the data do not have, each with its reason."""
+        self.group.set_unmet(unmet)
 
     def reset(self) -> None:
         """Every field back to its default."""

@@ -92,13 +92,13 @@ class DataPanel(Workspace):
         self.docks[key].setVisible(key in hidden and self.session.datasets.current_record is not None)
 
     def commands(self) -> list[Command]:
-        chosen = self._has_dataset
+        chosen, none = self._has_dataset, self.tr("Import or choose a data set first")
         return [
-            Command("data.rename", "Rename the data set", self.list.rename, "Data", "", "edit", chosen),
-            Command("data.caption", "Edit the caption", self.items.edit_current, "Data", "", "text", chosen),
+            Command("data.rename", "Rename the data set", self.list.rename, "Data", "", "edit", chosen, why=none),
+            Command("data.caption", "Edit the caption", self.items.edit_current, "Data", "", "text", chosen, why=none),
             *self._leaving_out(),
-            Command("data.find", "Find items", self.items.focus_search, "Data", "Ctrl+F", "search", chosen),
-            Command("data.train", "Train on this data set", self._train, "Data", "", "train", chosen),
+            Command("data.find", "Find items", self.items.focus_search, "Data", "Ctrl+F", "search", chosen, why=none),
+            Command("data.train", "Train on this data set", self._train, "Data", "", "train", chosen, why=none),
             Command(
                 "data.preview", "Show or hide what the model sees", lambda: self._toggle("data.preview"), "Data", "", "eye"
             ),
@@ -111,7 +111,9 @@ class DataPanel(Workspace):
             ("leave_out_uncaptioned", self.tr("Leave out all items without a caption"), self.items.leave_out_uncaptioned),
             ("left_out", self.tr("Show what is left out"), lambda: self.items.show_only("split", LEFT_OUT)),
         )
-        return [Command(f"data.{key}", text, act, "Data", "", "remove", self._has_dataset) for key, text, act in actions]
+        why = self.tr("Import or choose a data set first")
+        there = self._has_dataset
+        return [Command(f"data.{key}", text, act, "Data", "", "remove", there, why=why) for key, text, act in actions]
 
     def _has_dataset(self) -> bool:
         return self.session.datasets.current_record is not None

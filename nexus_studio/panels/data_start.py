@@ -9,14 +9,15 @@ from PySide6.QtWidgets import QFileDialog, QGridLayout, QLabel, QMenu, QPushButt
 from .. import theme
 from ..fitting import scrolled
 from ..pieces import Flow, button, column, label, row, section
+from ..state.opening import FILTERS
 from ..state.session import Session
 
 #: name of a built-in data set, title, what it is, icon
 BUILTIN = (
     ("digits", "Handwritten digits", "1,797 real digits, 8 × 8", "digits"),
-    ("shapes", "Coloured shapes", "4,000 captioned, 32 × 32", "shapes"),
-    ("scenes", "Scenes", "12,000 for words, 32 × 32", "text"),
-    ("points:density=8gaussians", "Points", "20,000 in the plane", "points"),
+    ("shapes", "Coloured shapes", "4,000 with captions, 32 × 32", "shapes"),
+    ("scenes", "Scenes", "12,000 with captions, 32 × 32", "text"),
+    ("points:density=8gaussians", "Points", "20,000 two-dimensional points", "points"),
 )
 DENSITIES = ("8gaussians", "moons", "checkerboard", "spirals", "rings", "pinwheel", "swissroll", "two-gaussians")
 
@@ -42,6 +43,8 @@ def ask_paths(session: Session, parent: QWidget, folder: bool) -> None:
     """Asks for files or a folder to import; the dialog does not block."""
     dialog = QFileDialog(parent.window(), parent.tr("Import"), session.preferences.get("import/folder", ""))
     dialog.setFileMode(QFileDialog.FileMode.Directory if folder else QFileDialog.FileMode.ExistingFiles)
+    if not folder:
+        dialog.setNameFilters(FILTERS)
     dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
     dialog.filesSelected.connect(lambda paths: _take(session, paths, dialog))
     dialog.open()

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QWidget
 from models_backend.contract.run_layout import DatasetRecord
 from models_backend.contract.suiting import Suit
 
-from ..pieces import button, column, label, row
+from ..pieces import allow, button, column, label, row
 from ..state.session import Session
 
 FIRST = 5
@@ -72,8 +72,8 @@ class SuitsList(QWidget):
         """One model. One that cannot learn the data says why and cannot be chosen here."""
         line = QWidget()
         title = button(suit.family.title, "link", lambda: self._choose(suit.family.key))
-        title.setEnabled(suit.suits)
-        title.setToolTip(f"{suit.family.summary}\n{suit.family.paper}" if suit.suits else suit.reason)
+        title.setToolTip(f"{suit.family.summary}\n{suit.family.paper}")
+        allow(title, suit.suits, suit.reason)
         title.setAccessibleDescription(suit.reason)
         line.setLayout(column(row(title, None), row(4, label(suit.reason, "hint", wrap=True), spacing=0), spacing=0))
         line.layout().itemAt(1).layout().setStretch(1, 1)

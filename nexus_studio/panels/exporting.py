@@ -42,15 +42,27 @@ CHOICES = (
 
 def fill_menu(menu: QMenu, session: Session, owner: QWidget, record: SampleRecord, items: list[int] | None = None) -> QMenu:
     """Fills a menu with every way to export a sample; ``items`` narrows it to some of them."""
+    menu.setToolTipsVisible(True)
     strip = menu.addAction(_tr("Leave the metadata out"))
     strip.setCheckable(True)
     strip.setToolTip(_tr("Without it a dropped file cannot bring its state back"))
     menu.addSeparator()
     for choice in CHOICES:
         action = menu.addAction(_tr(choice.text))
-        action.setEnabled(record.trace is not None or not choice.needs_trace)
+        missing = _lacking(record, choice)
+        action.setEnabled(not missing)
+        action.setToolTip(missing)
         action.triggered.connect(lambda _=False, c=choice: ask(session, owner, record, c, items or [], strip.isChecked()))
     return menu
+
+
+def _lacking(record: SampleRecord, choice: Choice) -> str:
+    """Why a sample cannot be exported so, or ""."""
+    if choice.needs_trace and record.trace is None:
+        return _tr("Its steps were not recorded")
+    if choice.what == "path" and record.count < 2:
+        return _tr("A film needs two items or more")
+    return ""
 
 
 def ask(session: Session, owner: QWidget, record: SampleRecord, choice: Choice, items: list[int], strip: bool) -> QFileDialog:

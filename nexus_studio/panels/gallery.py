@@ -12,7 +12,7 @@ from models_backend.contract.run_layout import SampleRecord
 
 from .. import theme
 from ..commands import Command
-from ..pieces import EmptyState, Flow, Header, button, chip_button, label, rule
+from ..pieces import EmptyState, Flow, Header, allow, button, chip_button, label, rule
 from ..state.edits import Deleting, Rewriting
 from ..state.session import Session
 from ..viewers.image_grid import ImageGrid
@@ -56,8 +56,8 @@ class GalleryPanel(Workspace):
         self.header = Header(self.tr("Everything made"), self.starred, self.films)
         self.header.corner.addWidget(self.search)
         self.compare_button = button(self.tr("Compare two"), on_click=self.compare)
-        self.compare_button.setEnabled(False)
         self.header.corner.addWidget(self.compare_button)
+        self._allow_comparison([])
         self.study_button = button(self.tr("Blind study…"), on_click=self.blind_study)
         self.study_button.setToolTip(self.tr("Pairs of two runs without names: which is better, and how sure is it?"))
         self.header.corner.addWidget(self.study_button)
@@ -93,13 +93,16 @@ class GalleryPanel(Workspace):
         self.tiles.arrived.connect(self.grid.refresh)
         self.grid.set_badges(self.tiles.badge)
         self.grid.current_changed.connect(self._choose)
-        self.grid.selection_changed.connect(lambda chosen: self.compare_button.setEnabled(len(chosen) == 2))
+        self.grid.selection_changed.connect(self._allow_comparison)
         self.grid.activated.connect(lambda _: self._open("trajectory" if self._traced() else "sample"))
         self._compare.closed.clicked.connect(self.end_comparison)
         self.detail.edited.connect(self.edit)
         self.detail.open_in.connect(self._open)
         self.detail.reproduce.connect(lambda: self._chosen() and self.session.bridge.spawn(self.reproduce(self._chosen())))
         self.detail.delete.connect(self.delete)
+
+    def _allow_comparison(self, chosen: list[int]) -> None:
+        allow(self.compare_button, len(chosen) == 2, self.tr("Choose two samples: Ctrl and a click adds one"))
 
     def on_shown(self) -> None:
         self.reload()
@@ -113,15 +116,19 @@ class GalleryPanel(Workspace):
     def commands(self) -> list[Command]:
         chosen = lambda: self._chosen() is not None and not self._judging()  # noqa: E731
         return [
-            Command("gallery.star", self.tr("Star or unstar"), self._star, "Gallery", "Ctrl+B", enabled=chosen),
+            Command("gallery.star", self.tr("Star or unstar"), self._star, "Gallery", "Ctrl+B", enabled=chosen,
+                    why=self.tr("Choose a sample first")),
             Command("gallery.compare", self.tr("Compare two samples"), self.compare, "Gallery",
-                    enabled=lambda: len(self.grid.selection()) == 2 and not self._judging()),
+                    enabled=lambda: len(self.grid.selection()) == 2 and not self._judging(),
+                    why=self.tr("Choose two samples first")),
             Command("gallery.study", self.tr("Blind study…"), self.blind_study, "Gallery", icon="compare",
                     enabled=lambda: self.session.bridge.library is not None and not self._judging(),
                     keywords="preference elo judge runs blind test"),
             Command("gallery.reproduce", self.tr("Reproduce the chosen sample"), self.detail.reproduce.emit, "Gallery",
-                    enabled=chosen),
-            Command("gallery.delete", self.tr("Delete the chosen samples"), self.delete, "Gallery", "Del", enabled=chosen),
+                    enabled=lambda: chosen() and self.detail.again.isEnabled(),
+                    why=self.tr("Choose a sample that was not branched off another")),
+            Command("gallery.delete", self.tr("Delete the chosen samples"), self.delete, "Gallery", "Del", enabled=chosen,
+                    why=self.tr("Choose a sample first")),
         ]  # fmt: skip
 
     # -------------------------------------------------------------------------------------------- listing
@@ -172,7 +179,8 @@ class GalleryPanel(Workspace):
     def _open(self, where: str) -> None:
         record = self._chosen()
         if record is not None:
-            self.session.navigate.emit(where, {"sample": record.id, "run": record.run, "state": record})
+            what = {"sample": record.id, "run": record.run, "state": record, "item": self.detail.item()}
+            self.session.navigate.emit(where, what)
 
     def _star(self) -> None:
         record = self._chosen()

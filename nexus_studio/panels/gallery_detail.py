@@ -11,10 +11,11 @@ from PySide6.QtWidgets import QFormLayout, QLineEdit, QMenu, QVBoxLayout, QWidge
 from models_backend.contract import names
 from models_backend.contract.run_layout import SampleRecord
 
-from ..pieces import Flow, button, label, row, section
+from ..pieces import Flow, allow, button, label, row, section
 from ..state.session import Session
 from ..viewers.modality import ItemsView, shown
 from .exporting import fill_menu
+from .sample_info import checkpoint_name
 
 #: Values of one condition that are listed; a sample may have been asked for many.
 SHOWN = 4
@@ -66,29 +67,36 @@ class SampleDetail(QWidget):
         layout.addLayout(self._facts)
         layout.addWidget(self.verdict)
         layout.addStretch(1)
-        sample = button(self.tr("Open in Sample"), on_click=lambda: self.open_in.emit("sample"))
-        remove = button(self.tr("Delete"), on_click=self.delete.emit)
+        self.sample = button(self.tr("Open in Sample"), on_click=lambda: self.open_in.emit("sample"))
+        self.trash = button(self.tr("Delete"), on_click=self.delete.emit)
         self.actions = QWidget()  # stands below what scrolls
-        actions = Flow(self.export, sample, self.trajectory, self.again, remove, spacing=8, spread=True)
+        actions = Flow(self.export, self.sample, self.trajectory, self.again, self.trash, spacing=8, spread=True)
         actions.setContentsMargins(12, 10, 12, 12)
         self.actions.setLayout(actions)
+
+    def item(self) -> int:
+        """The item that is chosen among those shown, the first where none is."""
+        return max(0, self._view.current()) if self._view is not None else 0
 
     def show_record(self, record: SampleRecord | None, items: Any = None) -> None:
         """Shows a sample, or nothing."""
         new = record is None or self.record is None or record.id != self.record.id
         self.record = record
-        self.setEnabled(record is not None)
-        self.actions.setEnabled(record is not None)
+        for widget in (self.name, self.tags, self.star, self.export, self.sample, self.trash):
+            allow(widget, record is not None, self.tr("Choose a sample first"))
         if new:
             self.verdict.setText("")
         if record is None:
+            for widget in (self.trajectory, self.again):
+                allow(widget, False, self.tr("Choose a sample first"))
             return
         self.name.setText(record.title)
         self.name.setCursorPosition(0)
         self.tags.setText(", ".join(record.tags))
         self.star.setText(self.tr("★ Starred") if record.starred else self.tr("☆ Star"))
-        self.trajectory.setEnabled(record.trace is not None)
-        self.again.setEnabled(record.kind == "sample" and record.start is None)
+        allow(self.trajectory, record.trace is not None, self.tr("Its steps were not recorded"))
+        again = record.kind == "sample" and record.start is None
+        allow(self.again, again, self.tr("Branches and paths are made from another sample"))
         self.menu.clear()
         fill_menu(self.menu, self._session, self, record)
         self._show_facts(record)
@@ -113,7 +121,7 @@ class SampleDetail(QWidget):
         facts = {
             self.tr("Model"): family.title if family else record.family,
             self.tr("Run"): run.title if run else record.run,
-            self.tr("Checkpoint"): record.checkpoint,
+            self.tr("Checkpoint"): checkpoint_name(record.checkpoint),
             self.tr("Items"): str(record.count),
             self.tr("Seed"): str(record.seed),
             self.tr("Made"): time.strftime("%d %b %Y %H:%M", time.localtime(record.created)),

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from models_backend.contract.run_layout import StudyPair
 
-from ..pieces import EmptyState, Header, button, column, label, meter, row
+from ..pieces import EmptyState, Header, allow, button, column, label, meter, row
 from ..viewers.image_view import ImageView
 
 CHOICES = {Qt.Key.Key_1: "left", Qt.Key.Key_2: "right", Qt.Key.Key_0: "tie"}
@@ -98,9 +98,9 @@ class PairJudge(QWidget):
     def _show_progress(self, done: int, total: int, words: str) -> None:
         self.counter.setText(words)
         self.bar.setValue(round(1000 * done / total) if total else 0)
-        self.undo_button.setEnabled(done > 0)
+        for one in (self.undo_button, self.end_button):
+            allow(one, done > 0, self.tr("No pair is answered yet"))
         self.end_button.setVisible(self.stack.currentIndex() == 0)
-        self.end_button.setEnabled(done > 0)
 
     @staticmethod
     def _set(words, text: str) -> None:

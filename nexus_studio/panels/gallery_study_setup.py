@@ -17,7 +17,7 @@ from models_backend.contract.run_layout import SampleRecord, StudyRecord, StudyS
 
 from .. import theme
 from ..fitting import ElidedCheck
-from ..pieces import Header, button, column, icon_button, label, row, section, spin_box
+from ..pieces import Header, allow, button, column, icon_button, label, row, section, spin_box
 from ..state.session import Session
 from ..viewers.modality import SHOWN, shown
 from .workspace import scrolled
@@ -187,7 +187,7 @@ class StudySetup(QWidget):
 
     def _refresh(self) -> None:
         why_not = self.why_not()
-        self.begin_button.setEnabled(not why_not)
+        allow(self.begin_button, not why_not, why_not)
         self.hint.setText(why_not or self._summary())
 
     def _summary(self) -> str:

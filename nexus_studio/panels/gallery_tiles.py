@@ -40,6 +40,16 @@ def collage(items: np.ndarray, modality: str, side_px: int = SIDE_PX) -> QImage:
     return picture
 
 
+def differing(record: SampleRecord) -> str:
+    """What tells samples of one run apart, in few characters: its sampler, guidance and condition."""
+    sampler = record.sampling.get("sampler") or record.sampling.get("solver") or ""
+    sampler = sampler.get("type", "") if isinstance(sampler, dict) else sampler
+    guidance = record.sampling.get("guidance")
+    asked = record.conditions.get("text") or record.conditions.get("class")
+    parts = [sampler.replace("_", "-"), f"g {guidance:g}" if isinstance(guidance, int | float) and asked is not None else ""]
+    return " ".join(filter(None, parts))
+
+
 class Tiles(QObject):
     """The list of samples that the filter leaves, a page at a time, and their pictures.
 
@@ -142,7 +152,7 @@ class Tiles(QObject):
     def caption(self, index: int) -> str:
         """The line under a tile."""
         record = self.record(index)
-        return record.title if record else ""
+        return " · ".join(filter(None, (differing(record), record.title))) if record else ""
 
     def badge(self, index: int) -> str:
         """A star on what was starred."""

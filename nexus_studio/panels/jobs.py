@@ -11,7 +11,7 @@ from models_backend.contract.run_layout import JobRecord
 from .. import theme
 from ..fitting import wanted_height
 from ..naming import plain
-from ..pieces import Card, column, icon_button, label, meter, row, section
+from ..pieces import Card, allow, column, icon_button, label, meter, row, section
 from ..shell.words import activity_figures, how_far, run_figures
 from ..state.jobs import Activity
 from ..state.session import Session
@@ -71,8 +71,8 @@ class WaitingRow(QFrame):
             why = self.tr("next") if position == 0 else self.tr("waiting")
         up = icon_button("up", self.tr("Earlier"), lambda: jobs.ask("reorder", job.id, position - 1))
         down = icon_button("down", self.tr("Later"), lambda: jobs.ask("reorder", job.id, position + 1))
-        up.setEnabled(position > 0)
-        down.setEnabled(position < count - 1)
+        allow(up, position > 0, self.tr("It is the next one"))
+        allow(down, position < count - 1, self.tr("It is the last one"))
         text = self.tr("Let it start") if job.held else self.tr("Hold: do not start it yet")
         hold = icon_button("play" if job.held else "hold", text, lambda: jobs.ask("hold", job.id, not job.held))
         out = icon_button("close", self.tr("Take it out of the queue"), lambda: jobs.ask("cancel", job.id))

@@ -15,7 +15,7 @@ from models_backend.contract.run_layout import RunRecord
 from .. import theme
 from ..commands import Command
 from ..forms.editors import Pick
-from ..pieces import EmptyState, Flow, Header, button, chip, chip_button, label, section, spin_box
+from ..pieces import EmptyState, Flow, Header, allow, button, chip, chip_button, label, section, spin_box
 from ..plots.histogram import Histogram
 from ..state.cached_rows import open_pictures
 from ..state.session import Session
@@ -123,6 +123,7 @@ class LatentPanel(Workspace):
         self.frames.valueChanged.connect(lambda _: len(self._path) and self.draw_path(self._path))
         self._timer.timeout.connect(self._advance)
         self.session.runs.changed.connect(self._fill)
+        self.session.runs.state_changed.connect(lambda _run, _state: self._fill())
         self.session.runs.current_changed.connect(self._follow)
         self.session.catalogue.changed.connect(self._fill)
 
@@ -136,12 +137,14 @@ class LatentPanel(Workspace):
             self.choose(what["run"])
 
     def commands(self) -> list[Command]:
-        drawn = lambda: len(self._path) > 0  # noqa: E731
+        drawn = lambda: self.play.isEnabled()  # noqa: E731
+        why = self.tr("Drag across the map first")
         return [
-            Command("latent.play", self.tr("Play the path"), self.toggle_play, "Latent", enabled=drawn),
-            Command("latent.export", self.tr("Export the path as a film"), self.save_film, "Latent", enabled=drawn),
-            Command("latent.remap", self.tr("Map the run again"), lambda: self.run and self.choose(self.run.id), "Latent"),
-        ]
+            Command("latent.play", self.tr("Play the path"), self.toggle_play, "Latent", enabled=drawn, why=why),
+            Command("latent.export", self.tr("Export the path as a film"), self.save_film, "Latent", enabled=drawn, why=why),
+            Command("latent.remap", self.tr("Map the run again"), lambda: self.run and self.choose(self.run.id), "Latent",
+                    enabled=lambda: self.run is not None and not self._mapping, why=self.tr("Train a model first")),
+        ]  # fmt: skip
 
     # -------------------------------------------------------------------------------------------- the map
 
@@ -311,8 +314,8 @@ class LatentPanel(Workspace):
         self._enable_film(True)
 
     def _enable_film(self, there: bool) -> None:
-        self.play.setEnabled(there)
-        self.export.setEnabled(there)
+        for widget in (self.play, self.export):
+            allow(widget, there, self.tr("Drag across the map first: the way becomes a film"))
 
     def _show_frame(self, step: int) -> None:
         if step < len(self._items):

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 from PySide6.QtCore import QEvent, QSize, Qt, QTimer, QUrl
-from PySide6.QtGui import QImage, QPainter, QTextDocument
+from PySide6.QtGui import QDesktopServices, QImage, QPainter, QTextDocument
 from PySide6.QtSvg import QSvgRenderer
 from PySide6.QtWidgets import QListWidget, QListWidgetItem, QStackedWidget, QTextBrowser
 
@@ -58,6 +56,15 @@ class GuidePage(QTextBrowser):
         self.document().setDefaultFont(theme.font("text", TEXT_PX))
         self.setHtml(self.guide.html)
         self._place()
+
+    def heading_tops(self) -> list[float]:
+        """Where each section's heading stands, from the top of the page."""
+        layout, block, found = self.document().documentLayout(), self.document().begin(), []
+        while block.isValid():
+            if block.blockFormat().headingLevel() == 2:
+                found.append(layout.blockBoundingRect(block).top())
+            block = block.next()
+        return found
 
     def loadResource(self, kind: int, name: QUrl) -> object:
         """A formula or figure of the page, by the address of its image."""
@@ -113,6 +120,8 @@ def _style() -> str:
         f"body {{ color:{c('text')}; }} h1 {{ font-size:{theme.px(26)}px; font-weight:600; margin-bottom:2px; }}"
         f"h2 {{ font-size:{theme.px(18)}px; font-weight:600; margin-top:30px; margin-bottom:6px; }}"
         f"p, li {{ color:{c('text')}; line-height:150%; }} em {{ color:{c('text2')}; }} a {{ color:{c('accent')}; }}"
+        f"strong, b, th {{ font-weight:600; }} .source {{ color:{c('text3')}; font-size:{theme.px(12)}px; margin-bottom:2px; }}"
+        f"pre {{ font-family:'{theme.FAMILIES['mono']}'; font-size:{theme.px(12)}px; white-space:pre-wrap; }}"
         f"code {{ font-family:'{theme.FAMILIES['mono']}'; font-size:{theme.px(13)}px; color:{c('accent2')}; }}"
         f"li {{ margin-bottom:6px; }}"
     )
@@ -141,7 +150,7 @@ class LearnPanel(Workspace):
         left = Qt.DockWidgetArea.LeftDockWidgetArea
         self.add_dock("guides", self.tr("Guides"), self.families, left, width=230)
         self.add_dock("sections", self.tr("Sections"), self.sections, left, width=230)
-        self.family = ""
+        self.family, self._going = "", False
         self._connect()
 
     def _connect(self) -> None:
@@ -220,23 +229,24 @@ class LearnPanel(Workspace):
         self._renew()
 
     def _go(self, row: int) -> None:
+        """Goes to a section; it stays the marked one, also where the page ends before it is at the top."""
         if row >= 0:
+            self._going = True
             self.page.scrollToAnchor(f"s{row}")
+            self._going = False
 
     def _follow(self, link: QUrl) -> None:
-        if link.scheme() == "figure":
+        if link.scheme() in ("http", "https"):
+            QDesktopServices.openUrl(link)
+        elif link.scheme() == "figure":
             self.session.navigate.emit(learn_figures.KINDS[link.path()][2], {"family": self.family})
 
     def _follow_scroll(self, _value: int) -> None:
-        """Marks the section that is being read."""
-        cursor = self.page.cursorForPosition(self.page.viewport().rect().topLeft())
-        above = self.page.document().toPlainText()[: cursor.position() + 1]
-        passed = [
-            i
-            for i, s in enumerate(self.page.guide.sections if self.page.guide else [])
-            if re.search(f"^{re.escape(s)}$", above, re.M)
-        ]
-        row = passed[-1] if passed else 0
+        """Marks the section that is being read: the last whose heading stands above the upper quarter of the view."""
+        if self._going:
+            return
+        line = self.page.verticalScrollBar().value() + self.page.viewport().height() / 4
+        row = max(0, sum(top <= line for top in self.page.heading_tops()) - 1)
         if row != self.sections.currentRow():
             self.sections.blockSignals(True)
             self.sections.setCurrentRow(row)

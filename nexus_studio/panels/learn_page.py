@@ -1,6 +1,7 @@
 """A guide as a page: markdown to the HTML that QTextBrowser understands, with set formulas and places for living figures.
 
-``$a$`` and ``$$a$$`` become images ``formula:N``; a paragraph ``{{figure: kind}}`` becomes the image ``figure:kind``.
+``$a$`` and ``$$a$$`` become images ``formula:N``; a paragraph ``{{figure: kind}}`` becomes the image ``figure:kind``, and
+``{{code: families/gan.py GAN.losses}}`` that piece of the program's own source. arXiv numbers become links.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from ..theme import RESOURCES
+from . import learn_code
 
 GUIDES, PROOFS = RESOURCES / "guides", RESOURCES / "proofs"
 SECTIONS = (
@@ -22,6 +24,10 @@ SECTIONS = (
 #: Size and colour in which formulas are set once; the page scales and tints them.
 EM, INK = 24.0, "#010203"
 _FIGURE = re.compile(r"<p>\{\{figure:\s*(\w+)\s*\}\}</p>")
+_CODE = re.compile(r"<p>\{\{code:\s*([\w/.]+ [\w.]+)\s*\}\}</p>")
+_ARXIV = re.compile(r"arXiv:(\d{4}\.\d{4,5})")
+#: A formula in a line and the punctuation after it, which must not begin a line of its own.
+_POINTED = re.compile(r'(<img src="formula:(\d+)"[^>]*>)([.,;:!?)]+)')
 
 
 @dataclass
@@ -71,11 +77,28 @@ def parse(text: str) -> Guide:
     body = re.sub(r'<(?:span|eq) ?[^>]*class="math[^"]*"[^>]*>(.*?)</(?:span|eq)>', r"\1", body, flags=re.S)
     figures = _FIGURE.findall(body)
     body = _FIGURE.sub(r'<p align="center" style="line-height:100%"><a href="figure:\1"><img src="figure:\1"></a></p>', body)
+    body = _CODE.sub(lambda found: _listing(found[1]), body)
+    body = _ARXIV.sub(r'<a href="https://arxiv.org/abs/\1">arXiv:\1</a>', body)
+    body = _POINTED.sub(lambda found: _with_point(formulas, found), body)
     sections = [html.unescape(s) for s in re.findall(r"<h2>(.*?)</h2>", body)]
     numbers = itertools.count()
     body = re.sub("<h2>", lambda _: f'<h2><a name="s{next(numbers)}"></a>', body)
     title = re.search(r"<h1>(.*?)</h1>", body)
     return Guide(html.unescape(title[1]) if title else "", body, sections, formulas, figures)
+
+
+def _listing(reference: str) -> str:
+    """A piece of source, with where it stands above it."""
+    file, _, name = reference.partition(" ")
+    shown = html.escape(learn_code.source_of(reference))
+    return f'<p class="source">models_backend/{file} · {name}</p><pre>{shown}</pre>'
+
+
+def _with_point(formulas: dict[int, tuple[str, bool]], found: re.Match) -> str:
+    """A formula that ends in the punctuation after it."""
+    latex, inline = formulas[int(found[2])]
+    formulas[int(found[2])] = (rf"{latex}\text{{{found[3]}}}", inline)
+    return found[1]
 
 
 @lru_cache(maxsize=4096)

@@ -19,7 +19,7 @@ from .sample_info import ItemInfo
 from .sample_kept import SampleKeeper
 from .sample_results import Results
 from .sample_setup import TRACED, SampleSetup
-from .sample_work import Batch, Made, SampleWork, batch_of, beside, request_of
+from .sample_work import Batch, Made, SampleWork, asked_words, batch_of, beside, request_of
 from .workspace import Footed, Workspace, scrolled
 
 VARIATIONS = 9
@@ -54,14 +54,15 @@ class SampleControls(QWidget):
         pieces.set_role(self.why, "hint" if guidance else "error")
         self.why.setText(problem)
         self.why.setVisible(bool(problem))
-        self.generate.setEnabled(not problem)
+        for button in (self.generate, self.live, self.grid):
+            pieces.allow(button, not problem or button.isChecked(), problem)
 
     def show_busy(self, busy: bool) -> None:
         """While something is made the first button stops it."""
         self.generate.setText(self.tr("Stop") if busy else self.tr("Generate"))
         pieces.set_role(self.generate, "danger" if busy else "primary")
         if busy:
-            self.generate.setEnabled(True)
+            pieces.allow(self.generate, True)
 
 
 class SamplePanel(Workspace):
@@ -90,6 +91,7 @@ class SamplePanel(Workspace):
         self.keep = pieces.button(self.tr("Keep"), "chip", self.keep_made)
         self.keep.setToolTip(self.tr("Write what is seen into the gallery"))
         self.vary = pieces.button(self.tr("Variations"), "chip", self.vary_item)
+        self.vary.setToolTip(self.tr("Fresh noise from a step of this item's own trajectory"))
         self.trajectory = pieces.button(self.tr("Trajectory"), "chip", self.open_trajectory)
         self.export = pieces.button(self.tr("Export") + "   ", "chip")
         self.export_menu = QMenu(self)
@@ -273,7 +275,7 @@ class SamplePanel(Workspace):
         self._show_page()
 
     def _show_made(self, batch: Batch, record: SampleRecord | None = None) -> None:
-        self.results.show_batch(batch)
+        self.results.show_batch(batch, self._asked(batch))
         self.state_chip.setText(self.tr("{0} items").format(len(batch.items)))
         self.header.set_hint(figures.milliseconds(batch.took_ms) if batch.took_ms else "")
         self._record = record
@@ -285,17 +287,22 @@ class SamplePanel(Workspace):
 
     def _show_live(self, batch: Batch, latency_ms: float) -> None:
         self._record, self._latency_ms = None, latency_ms
-        self.results.show_batch(batch)
-        self.state_chip.setText(self.tr("live"))
+        self.results.show_batch(batch, self._asked(batch))
+        self.state_chip.setText(self.tr("Live"))
         self.header.set_hint(self.tr("{0} from edit to picture").format(figures.milliseconds(latency_ms)))
         self._show_actions()
         self._show_page()
+
+    def _asked(self, batch: Batch) -> list[str] | None:
+        run = self.session.runs.get(batch.made[0].request.run) if batch.made else None
+        return asked_words(batch.made, run.spec) if run is not None else None
 
     def _live_failed(self, trouble: Trouble) -> None:
         self.controls.show_problem(str(trouble))
 
     async def _read_record(self, sample: str) -> None:
         self._record = await self.session.samples.record(sample)
+        self._show_info(self.results.current())
         self._show_actions()
 
     def _show_actions(self) -> None:
@@ -305,12 +312,8 @@ class SamplePanel(Workspace):
         self.export.setVisible(record is not None)
         self.trajectory.setVisible(traced)
         self.vary.setVisible(traced and record.trace.kind == "denoise" and not self.setup.together)
-        self.vary.setEnabled(self._can_vary())
-        self.vary.setToolTip(
-            self.tr("Fresh noise from a step of this item's own trajectory")
-            if self._can_vary()
-            else self.tr("Choose one of the first {0} items: those were recorded").format(TRACED)
-        )
+        lacking = self.tr("Choose one of the first {0} items: those were recorded").format(TRACED)
+        pieces.allow(self.vary, self._can_vary(), lacking)
 
     def _fill_export(self) -> None:
         self.export_menu.clear()
@@ -318,8 +321,14 @@ class SamplePanel(Workspace):
             fill_menu(self.export_menu, self.session, self, self._record, self.results.selection())
 
     def _choose(self, made: Made | None) -> None:
-        self.info.show_made(made)
+        self._show_info(made)
         self._show_actions()
+
+    def _show_info(self, made: Made | None) -> None:
+        """The item's card; once its record is read, with the checkpoint that it was made from."""
+        record = self._record
+        known = record is not None and made is not None and made.sample in ("", record.id)
+        self.info.show_made(made, record.checkpoint if known else "")
 
     # ---------------------------------------------------------------------------------------------- acting
 
@@ -365,22 +374,28 @@ class SamplePanel(Workspace):
     def open_trajectory(self) -> None:
         """Scrub through how this was made."""
         if self._record is not None:
-            self.session.navigate.emit("trajectory", {"sample": self._record.id, "run": self._record.run})
+            item = max(0, self.results.current_index())
+            self.session.navigate.emit("trajectory", {"sample": self._record.id, "run": self._record.run, "item": item})
 
     def commands(self) -> list[Command]:
         def able() -> bool:
             return not self.setup.problems()
 
+        untrained = self.tr("Train a model first")
         return [
             Command("sample.generate", self.tr("Generate, or stop generating"), self.generate_or_stop, "Sample", "Ctrl+G",
-                    "sample", able),
-            Command("sample.live", self.tr("Live mode on or off"), self.controls.live.toggle, "Sample", "Ctrl+L", "play", able),
+                    "sample", able, why=untrained),
+            Command("sample.live", self.tr("Live mode on or off"), self.controls.live.toggle, "Sample", "Ctrl+L", "play", able,
+                    why=untrained),
             Command("sample.seed", self.tr("A fresh seed"), self.setup.seeds.draw, "Sample", "Ctrl+R", "dice"),
-            Command("sample.grid", self.tr("Grid over two fields"), self.controls.grid.toggle, "Sample", "", "grid", able),
+            Command("sample.grid", self.tr("Grid over two fields"), self.controls.grid.toggle, "Sample", "", "grid", able,
+                    why=untrained),
             Command("sample.vary", self.tr("Variations of the chosen item"), self.vary_item, "Sample", "", "branch",
-                    self._can_vary),
+                    self._can_vary, why=self.tr("Choose one of the items that were recorded")),
             Command("sample.keep", self.tr("Keep what is seen in the gallery"), self.keep_made, "Sample", "", "star",
-                    lambda: self.results.batch is not None),
+                    lambda: self.results.batch is not None and any(not made.sample for made in self.results.batch.made),
+                    why=self.tr("There is nothing that is not kept already")),
             Command("sample.trajectory", self.tr("Open in Trajectory"), self.open_trajectory, "Sample", "", "trajectory",
-                    lambda: self._record is not None and self._record.trace is not None),
+                    lambda: self._record is not None and self._record.trace is not None,
+                    why=self.tr("Make samples whose steps are recorded first")),
         ]  # fmt: skip

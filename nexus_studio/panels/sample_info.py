@@ -30,6 +30,12 @@ def flat(values: dict[str, Any], at: str = "") -> list[tuple[str, Any]]:
     return found
 
 
+def checkpoint_name(name: str) -> str:
+    """A checkpoint in words: "step 1,234" for step-000001234."""
+    step = name.removeprefix("step-").lstrip("0") or "0"
+    return f"Step {int(step):,}" if name.startswith("step-") and step.isdigit() else name
+
+
 class ItemInfo(QWidget):
     """A table of words and figures, and a button that copies everything as JSON."""
 
@@ -37,6 +43,7 @@ class ItemInfo(QWidget):
         super().__init__()
         self._session = session
         self._made: Made | None = None
+        self._checkpoint = ""
         self.table = QFormLayout()
         self.table.setHorizontalSpacing(12)
         self.table.setVerticalSpacing(3)
@@ -46,11 +53,11 @@ class ItemInfo(QWidget):
         self.copy.hide()
         self.setLayout(pieces.column(self.hint, self.table, pieces.row(self.copy, None), None, margins=(12, 2, 12, 10)))
 
-    def show_made(self, made: Made | None) -> None:
-        """Show where an item comes from."""
-        if made is self._made:
+    def show_made(self, made: Made | None, checkpoint: str = "") -> None:
+        """Show where an item comes from; ``checkpoint`` is the one that it was made from, where it is known."""
+        if made is self._made and checkpoint == self._checkpoint:
             return
-        self._made = made
+        self._made, self._checkpoint = made, checkpoint
         while self.table.rowCount():
             self.table.removeRow(0)
         self.hint.setVisible(made is None)
@@ -67,7 +74,7 @@ class ItemInfo(QWidget):
         request, run = self._made.request, self._session.runs.get(self._made.request.run)
         rows = [
             (self.tr("Run"), run.title if run else request.run),
-            (self.tr("Checkpoint"), request.checkpoint or self.tr("newest")),
+            (self.tr("Checkpoint"), checkpoint_name(request.checkpoint or self._checkpoint) or self.tr("The newest")),
             (self.tr("Seed"), request.seed),
             (self.tr("Item"), self._made.index),
         ]
@@ -78,7 +85,7 @@ class ItemInfo(QWidget):
         rows += [(kind.capitalize(), value) for kind, value in asked.items()]
         if request.start is not None:
             rows.append((self.tr("From"), self.tr("step {0} of {1}").format(request.start.step, request.start.sample)))
-        rows.append((self.tr("In the gallery"), self._made.sample or self.tr("not kept")))
+        rows.append((self.tr("In the gallery"), self._made.sample or self.tr("Not kept")))
         return rows
 
     def json(self) -> str:

@@ -44,11 +44,11 @@ class Results(QWidget):
 
     # -------------------------------------------------------------------------------------------- batches
 
-    def show_batch(self, batch: Batch) -> None:
-        """Show the items of a batch."""
+    def show_batch(self, batch: Batch, captions: list[str] | None = None) -> None:
+        """Show the items of a batch, with a line below each where there is something to tell them apart."""
         self.batch, self._gridded = batch, False
         view = self._view(batch.modality)
-        view.set_items(batch.items)
+        view.set_items(batch.items, captions)
         if self.pages.currentWidget() is not self.single:
             self.pages.setCurrentWidget(view)
         elif self.current_index() >= 0:

@@ -7,6 +7,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QCheckBox, QVBoxLayout, QWidget
 
 from models_backend.contract import fields
+from models_backend.contract.family import unmet
 from models_backend.contract.messages import Sample
 from models_backend.contract.run_layout import RunRecord, SampleRecord
 
@@ -117,7 +118,11 @@ class SampleSetup(QWidget):
                 old.hide()
                 old.deleteLater()
         self.conditions = ConditionsForm(family.conditions, self.run.spec) if family.conditions else None
-        self.form = SettingsForm(family.sampling, fields.merged(fields.defaults(family.sampling), self.run.sampling))
+        lacking = unmet(family.conditions, self.run.spec)
+        seen = [field.name for field in family.sampling.fields if not (field.needs == "text" and "text" in lacking)]
+        values = fields.merged(fields.defaults(family.sampling), fields.renamed(family.sampling, self.run.sampling))
+        self.form = SettingsForm(family.sampling, values, seen)
+        self.form.set_unmet(lacking)
         for new in (self.conditions, self.form):
             if new is not None:
                 self._inner.addWidget(new)
@@ -125,7 +130,7 @@ class SampleSetup(QWidget):
 
     def _fill_checkpoints(self) -> None:
         self.checkpoints.clear()
-        self.checkpoints.addItem(self.tr("newest"), "")
+        self.checkpoints.addItem(self.tr("Newest"), "")
         self._session.bridge.spawn(self._read_checkpoints(self.run.id))
 
     async def _read_checkpoints(self, run: str) -> None:
@@ -136,9 +141,9 @@ class SampleSetup(QWidget):
                 if self.checkpoints.findData(name) >= 0:
                     continue
                 step = name.removeprefix("step-").lstrip("0") or "0"
-                self.checkpoints.addItem(self.tr("step {0}").format(f"{int(step):,}") if step.isdigit() else name, name)
+                self.checkpoints.addItem(self.tr("Step {0}").format(f"{int(step):,}") if step.isdigit() else name, name)
             for width in WIDTHS if self.run.training.get("ema_power") else ():
-                self.checkpoints.addItem(self.tr("newest, averaged over {0} %").format(f"{100 * width:g}"), f"@{width:g}")
+                self.checkpoints.addItem(self.tr("Newest, averaged over {0} %").format(f"{100 * width:g}"), f"@{width:g}")
 
     # -------------------------------------------------------------------------------------------- requests
 

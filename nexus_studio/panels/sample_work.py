@@ -12,6 +12,8 @@ import msgspec
 import numpy as np
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from models_backend.contract import names
+from models_backend.contract.family import DataSpec
 from models_backend.contract.messages import Media, Progress, Sample, StartFrom
 from models_backend.contract.run_layout import SampleRecord
 
@@ -42,6 +44,16 @@ class Batch:
     made: list[Made]
     took_ms: float = 0.0
     samples: list[str] = field(default_factory=list)
+
+
+def asked_words(made: list[Made], spec: DataSpec) -> list[str] | None:
+    """What each item was asked to be, in a word or two, where they were asked for different things; else None."""
+    asked = [of_item(one.request.conditions, one.index, spec) for one in made]
+    kinds = [kind for kind in ("class", "text") if len({str(one.get(kind)) for one in asked}) > 1]
+    if not kinds:
+        return None
+    return [" · ".join(str(names.class_name(one.get(kind, ""), spec.classes)) if kind == "class" else str(one.get(kind, ""))
+                       for kind in kinds) for one in asked]  # fmt: skip
 
 
 def media_of(answer: Any) -> Media:

@@ -220,7 +220,8 @@ class TrainPanel(Workspace):
         self.controls.show_problem(problems[0] if problems else "", guidance=bool(self.setup.guidance()))
         self.controls.why.setVisible(bool(problems) and self.session.is_ready)  # it is not known before
         request = None if problems else self.setup.budget_request()
-        self.budget.button.setEnabled(request is not None)
+        later = self.tr("Its part is still to be trained")
+        pieces.allow(self.budget.button, request is not None, problems[0] if problems else later)
         self.budget.outdate(request)
 
     def _measure_when_idle(self) -> None:
@@ -267,28 +268,38 @@ class TrainPanel(Workspace):
         def there() -> bool:
             return self._view is not None
 
+        def saved() -> bool:
+            return there() and bool(self._view.checkpoints)
+
+        def pausable() -> bool:
+            return self.controls.pause.isEnabled() and there()
+
         actions = self.actions_of_runs
+        unset, none = self.tr("Choose data and a model that suit first"), self.tr("Choose a run first")
+        idle, unsaved = self.tr("The chosen run is not in training"), self.tr("The chosen run has no checkpoint yet")
         return [
             Command("run.start", self.tr("Start training"), lambda: self.start(True), "Run", "Ctrl+Return", "play",
-                    lambda: not self.setup.problems()),
+                    lambda: not self.setup.problems(), why=unset),
             Command("run.queue", self.tr("Queue this run"), lambda: self.start(False), "Run", "Ctrl+Shift+Return", "add",
-                    lambda: not self.setup.problems()),
+                    lambda: not self.setup.problems(), why=unset),
             Command("run.pause", self.tr("Pause or resume the run"), lambda: self._with_run(actions.pause_or_resume), "Run",
-                    "Ctrl+P", "pause", there),
+                    "Ctrl+P", "pause", pausable, why=self.tr("The chosen run cannot be paused or resumed now")),
             Command("run.stop", self.tr("Stop the run after this step"),
-                    lambda: self._with_run(lambda run: actions.stop(run, True)), "Run", "", "stop-after", live),
+                    lambda: self._with_run(lambda run: actions.stop(run, True)), "Run", "", "stop-after", live, why=idle),
             Command("run.stop_now", self.tr("Stop the run now"), lambda: self._with_run(lambda run: actions.stop(run, False)),
-                    "Run", "", "stop", live),
-            Command("run.sample_now", self.tr("Sample the run now"), self.sample_now, "Run", "", "sample", there),
+                    "Run", "", "stop", live, why=idle),
+            Command("run.sample_now", self.tr("Sample the run now"), self.sample_now, "Run", "", "sample",
+                    lambda: live() or saved(), why=unsaved),
             Command("run.prove", self.tr("Prove that resuming is exact"), lambda: self._with_run(actions.prove_resume), "Run",
-                    "", "check", there),
-            Command("run.evaluate", self.tr("Measure the run on held-out data"), self.evaluate, "Run", "", "health",
-                    lambda: there() and bool(self._view.checkpoints)),
+                    "", "check", lambda: saved() and not live(), why=self.tr("Stop or finish the run first")),
+            Command("run.evaluate", self.tr("Measure the run on held-out data"), self.evaluate, "Run", "", "health", saved,
+                    why=unsaved),
             Command("run.again", self.tr("Set up a run like the chosen one"),
-                    lambda: self._with_run(self.setup.take_run), "Run", "", "copy", there),
+                    lambda: self._with_run(self.setup.take_run), "Run", "", "copy", there, why=none),
             Command("run.anew", self.tr("Begin the run anew on the data as they are now"),
-                    lambda: self._with_run(actions.begin_anew), "Run", "", "copy", there),
-            Command("run.measure", self.tr("Measure the budget"), self._measure, "Run", "", "clock"),
+                    lambda: self._with_run(actions.begin_anew), "Run", "", "copy", there, why=none),
+            Command("run.measure", self.tr("Measure the budget"), self._measure, "Run", "", "clock",
+                    self.budget.button.isEnabled, why=unset),
         ]  # fmt: skip
 
 

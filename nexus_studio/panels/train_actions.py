@@ -128,10 +128,11 @@ class RunActions(QObject):
             answer = await self._bridge.engine.call(ProveResume(run), activity.tell)
         finally:
             self._session.jobs.end(activity)
-        about = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in answer.items() if name != "identical")
+        counts = {name: value for name, value in answer.items() if type(value) in (int, float)}
+        about = ", ".join(f"{name.replace('_', ' ')} {value:,}" for name, value in counts.items())
         if not answer.get("identical"):
             raise TroubleError(
-                self.tr("the replayed steps differ from the run ({0})").format(about),
+                self.tr("The replayed steps differ from the run ({0})").format(about),
                 self._session.runs.get(run).title,
                 self.tr("The run is as it was."),
                 self.tr("Was it trained with other versions, threads or another device?"),

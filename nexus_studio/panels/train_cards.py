@@ -116,11 +116,11 @@ class HealthCard(pieces.Card):
         """What the monitors say now."""
         self.health = health
         worst = self.worst
-        self.more.setEnabled(worst is not None)
+        pieces.allow(self.more, worst is not None, self.tr("Monitors speak after some steps"))
         if worst is None:
             pieces.set_role(self.verdict, "label")
-            self.verdict.setText(self.tr("no word yet"))
-            self.text.setText(self.tr("monitors speak after some steps"))
+            self.verdict.setText(self.tr("No verdict yet"))
+            self.text.setText(self.tr("Monitors report after some steps"))
             self.remedy.hide()
             return
         shape, word = LEVELS[worst.level]

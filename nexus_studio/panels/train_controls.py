@@ -49,7 +49,8 @@ class LiveCard(pieces.Card):
         return {name: values[name] for name in LIVE_FIELDS if values[name] != self._kept[name]}
 
     def _show(self) -> None:
-        self.button.setEnabled(bool(self.changes()) and self.form.valid)
+        why = self.tr("Nothing is changed") if self.form.valid else self.tr("A value does not fit its field")
+        pieces.allow(self.button, bool(self.changes()) and self.form.valid, why)
 
     def _apply(self) -> None:
         changes = self.changes()
@@ -77,10 +78,10 @@ class RunControls(QWidget):
         self.pause = pieces.button(self.tr("Pause"), "", self.pause_asked.emit)
         self.sample = pieces.button(self.tr("Sample now"), "", self.sample_asked.emit)
         self.stop = pieces.button(self.tr("Stop"))
-        self.change = pieces.button(self.tr("Change"))
+        self.change = pieces.button(self.tr("Change…"))
         self.change.setCheckable(True)
         self.change.setToolTip(self.tr("Change the learning rate or the previews of the run while it goes on"))
-        self.prove = pieces.button(self.tr("Prove resume"), "", self.prove_asked.emit)
+        self.prove = pieces.button(self.tr("Verify resume"), "", self.prove_asked.emit)
         self.prove.setToolTip(self.tr("Replay steps between two checkpoints and compare bit by bit"))
         self.live = LiveCard()
         self.live.hide()
@@ -111,8 +112,7 @@ class RunControls(QWidget):
         """Why nothing can be started; "" when it can. ``guidance``: nothing is wrong, something is only still to do."""
         pieces.set_role(self.why, "hint" if guidance else "error")
         for button in (self.start, self.queue):
-            button.setEnabled(not problem)
-            button.setToolTip(problem)
+            pieces.allow(button, not problem, problem)
         self.why.setText(problem)
         self.why.setVisible(bool(problem))
 
@@ -124,16 +124,14 @@ class RunControls(QWidget):
         self._view = view
         self.steer.setVisible(view is not None)
         self.pause.setText(self.tr("Pause") if state in ("running", "starting") else self.tr("Resume"))
-        self.pause.setEnabled(state == "running" or state in RESUMABLE)
-        self.sample.setEnabled(view is not None and (live or bool(view.checkpoints)))
-        self.stop.setEnabled(live or state == "queued")
-        self.change.setEnabled(live)
-        self.prove.setEnabled(view is not None and bool(view.checkpoints) and not live)
-        self.prove.setToolTip(
-            self.tr("Stop or finish the run first")
-            if live
-            else self.tr("Replay steps between checkpoints and compare bit by bit")
-        )
+        saved = view is not None and bool(view.checkpoints)
+        allow, untold = pieces.allow, self.tr("The run is {0}").format(state)
+        allow(self.pause, state == "running" or state in RESUMABLE, untold)
+        allow(self.sample, live or saved, self.tr("The run has no checkpoint yet"))
+        allow(self.stop, live or state == "queued", untold)
+        allow(self.change, live, self.tr("Only a run in training can be changed"))
+        why = self.tr("Stop or finish the run first") if live else self.tr("The run has no checkpoint yet")
+        allow(self.prove, saved and not live, why)
         if changed and view is not None:
             self.live.show_values(view.record.training)
         if not live:

@@ -9,7 +9,7 @@ import numpy as np
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QStackedWidget, QTabBar, QVBoxLayout, QWidget
 
-from .. import pieces, theme
+from .. import figures, pieces, theme
 from ..fitting import give_way
 from ..plots.curves import Curves
 from ..plots.histogram import Histogram
@@ -186,7 +186,7 @@ class RunCurves(QWidget):
         subtract = bool(others) and self.subtract.isChecked()
         keys = [] if subtract else list(names)
         for place, name in enumerate([] if subtract else names):
-            title = TITLES.get(name, name.partition("/")[2] or name)
+            title = TITLES.get(name) or figures.series_title(name)
             sparse = name == "validation"
             self.curves.set_curve(name, *view.series(name), title, color=place, raw=not sparse, smooth=not sparse)
         for place, other in enumerate(others):

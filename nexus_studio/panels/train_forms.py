@@ -30,6 +30,7 @@ class FormSection(QWidget):
         self.only = tuple(only) if only is not None else tuple(field.name for field in spec.fields)
         self.form: SettingsForm | None = None
         self._values: dict[str, Any] = fields.defaults(spec)
+        self._unmet: dict[str, str] = {}
         self.button = QToolButton()
         self.button.setText(title)
         self.button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
@@ -49,6 +50,7 @@ class FormSection(QWidget):
         self.button.setAccessibleDescription(self.tr("folded") if folded else self.tr("unfolded"))
         if self.unfolded and self.form is None:
             self.form = SettingsForm(self.spec, self._values, self.only, self._runs, help_line=False)
+            self.form.set_unmet(self._unmet)
             self.form.changed.connect(self.changed)
             self._box.addWidget(self.form)
         if self.form is not None:
@@ -61,9 +63,15 @@ class FormSection(QWidget):
 
     def set_values(self, values: dict[str, Any]) -> None:
         """Show values, laid over the defaults."""
-        self._values = fields.merged(fields.defaults(self.spec), values)
+        self._values = fields.merged(fields.defaults(self.spec), fields.renamed(self.spec, values))
         if self.form is not None:
             self.form.set_values(self._values)
+
+    def set_unmet(self, unmet: dict[str, str]) -> None:
+        """Greys the fields that need what the data do not have, each with its reason."""
+        self._unmet = unmet
+        if self.form is not None:
+            self.form.set_unmet(unmet)
 
     def problems(self) -> list[Problem]:
         """Everything that does not fit its field."""

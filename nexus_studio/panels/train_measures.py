@@ -55,6 +55,7 @@ class RunMeasures(QWidget):
         self.features.setToolTip(self.tr(FEATURES.help))
         self.features.changed.connect(lambda: session.preferences.set(KEPT, self.folder() or None))
         self.button = pieces.button(self.tr("Measure"), "primary", self.measure)
+        self.button.setToolTip(self.tr("Make items and hold them against held-out data"))
         self.note = give_way(pieces.ElidedLabel(side=Qt.AlignmentFlag.AlignRight))
         self.words = pieces.label("", "error", wrap=True)
         self.warned = pieces.label("", "hint", wrap=True)
@@ -103,10 +104,8 @@ class RunMeasures(QWidget):
 
     def _show_button(self) -> None:
         ready = self._view is not None and bool(self._view.checkpoints)
-        self.button.setEnabled(ready and self._task is None)
-        self.button.setToolTip(
-            self.tr("Make items and hold them against held-out data") if ready else self.tr("The run has no checkpoint yet")
-        )
+        why = self.tr("Being measured") if ready else self.tr("The run has no checkpoint yet")
+        pieces.allow(self.button, ready and self._task is None, why)
 
     # ------------------------------------------------------------------------------------------------ measuring
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import QLineEdit, QListView, QStyle, QStyledItemDelegate, QVBoxLayout, QWidget
@@ -31,8 +33,9 @@ def answering(families: list[FamilyDescription], text: str) -> list[FamilyDescri
 class ModelsModel(QAbstractListModel):
     """Rows of group headings and families; with a filter, the families that answer it without headings."""
 
-    def __init__(self) -> None:
+    def __init__(self, mark: Callable[[FamilyDescription], tuple[str, str, str]] | None = None) -> None:
         super().__init__()
+        self._mark = mark
         self._families: list[FamilyDescription] = []
         self._filter = ""
         self.rows: list[str | FamilyDescription] = []
@@ -76,10 +79,15 @@ class ModelsModel(QAbstractListModel):
         texts = {
             Qt.ItemDataRole.DisplayRole: row.title,
             Qt.ItemDataRole.AccessibleTextRole: f"{row.title}: {row.summary}",
-            Qt.ItemDataRole.ToolTipRole: f"{row.title}\n{row.summary}\n{row.paper}",
+            Qt.ItemDataRole.ToolTipRole: self._tip(row) if role == Qt.ItemDataRole.ToolTipRole else "",
             FAMILY_ROLE: row,
         }
         return texts.get(role)
+
+    def _tip(self, family: FamilyDescription) -> str:
+        """What it is, and whether it suits the data and this machine."""
+        said = [self._mark(family)[2]] if self._mark is not None else []
+        return "\n".join([family.title, family.summary, family.paper, *said])
 
     def flags(self, index: QModelIndex | QPersistentModelIndex) -> Qt.ItemFlag:
         if isinstance(self.rows[index.row()], str):
@@ -161,7 +169,7 @@ class ModelsList(QWidget):
     def __init__(self, session: Session):
         super().__init__()
         self._session = session
-        self.model = ModelsModel()
+        self.model = ModelsModel(self.mark)
         self.filter = QLineEdit()
         self.filter.setPlaceholderText(self.tr("Filter models"))
         self.filter.setClearButtonEnabled(True)

@@ -9,7 +9,7 @@ from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QLineEdit, QVBoxLayout, QWidget
 
 from models_backend.contract import fields
-from models_backend.contract.family import FamilyDescription, Preset, follows, starting_preset
+from models_backend.contract.family import FamilyDescription, Preset, follows, starting_preset, unmet
 from models_backend.contract.messages import Budget
 from models_backend.contract.settings import TrainingSettings
 from models_backend.contract.suiting import facts, lacking
@@ -17,6 +17,7 @@ from models_backend.library.showing import DATA, shape_of, spec_of
 
 from .. import pieces
 from ..forms.editors import Pick
+from ..state.preferences import THREADS
 from ..state.session import Session
 from ..viewers.modality import SHOWN
 from .data_gaps import CaptionGap
@@ -212,7 +213,8 @@ class RunSetup(QWidget):
             return fields.merged(fields.defaults(self.family.config), preset.config if preset else {})
         if key == "data":
             return self._session.datasets.settings(self._session.datasets.current)
-        return fields.merged(fields.defaults(TRAINING), self._many_together() | (preset.training if preset else {}))
+        own = {"threads": self._session.preferences.get(THREADS, 0)}
+        return fields.merged(fields.defaults(TRAINING), own | self._many_together() | (preset.training if preset else {}))
 
     def _many_together(self) -> dict[str, Any]:
         """Items that only mean something together are previewed in number."""
@@ -242,7 +244,10 @@ class RunSetup(QWidget):
         if data is None or self.family is None:
             return
         settings = datasets.settings(data.id)
-        said = follows(self.family.conditions, spec_of(data, settings, shape_of(data, settings), ""))
+        spec = spec_of(data, settings, shape_of(data, settings), "")
+        for section in self.sections.values():
+            section.set_unmet(unmet(self.family.conditions, spec))
+        said = follows(self.family.conditions, spec)
         self.follows.setText(said)
         self.follows.setVisible(bool(said))
         self.gap.show_dataset(data, self.family.conditions)

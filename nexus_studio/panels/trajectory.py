@@ -13,7 +13,7 @@ from models_backend.contract.run_layout import SampleRecord
 from .. import theme
 from ..commands import Command
 from ..figures import short
-from ..pieces import Card, EmptyState, Header, chip, chip_button, label, rule
+from ..pieces import Card, EmptyState, Header, allow, button, chip, chip_button, label, rule
 from ..plots.small import Line, SmallCurves
 from ..state.session import Session
 from ..viewers.film_strip import FilmStrip
@@ -21,7 +21,7 @@ from ..viewers.modality import to_array
 from ..viewers.points_view import PointsView
 from .exporting import fill_menu
 from .trajectory_controls import TrajectoryControls
-from .trajectory_recording import Recording, plane, straightness
+from .trajectory_recording import MOST_CHANNELS, Recording, plane, straightness
 from .trajectory_views import ChannelViews, bounds_of_channel
 from .workspace import Footed, Workspace
 
@@ -38,6 +38,7 @@ class TrajectoryPanel(Workspace):
         super().__init__(session)
         self.recordings: list[Recording] = []
         self.row, self.item = 0, 0
+        self._sampling = False
         self._ways: list[np.ndarray] = []
         self._fields: dict[str, tuple[np.ndarray, tuple[float, float, float, float]]] = {}
         self.controls = TrajectoryControls(session)
@@ -57,11 +58,17 @@ class TrajectoryPanel(Workspace):
 
     def _build_centre(self) -> QWidget:
         self.sigma, self.solver = chip(""), chip("")
-        self.overlay = chip_button(self.tr("overlay"))
+        self.overlay = chip_button(self.tr("Overlay"))
+        self.shown_channels = button(self.tr("Channels") + "   ", "chip")
+        self.shown_channels.setToolTip(self.tr("Choose which of the recorded channels are shown, four at most"))
+        self.shown_channels.setMenu(QMenu(self))
+        self.shown_channels.menu().aboutToShow.connect(self._offer_channels)
+        self.shown_channels.hide()
         for pill in (self.sigma, self.solver, self.overlay):
             pill.hide()  # until there is a step to tell of
         self.overlay.setToolTip(self.tr("Lay the next row over this one"))
         self.header = Header(self.tr("Trajectory"), self.sigma, self.solver)
+        self.header.corner.addWidget(self.shown_channels)
         self.header.corner.addWidget(self.overlay)
         self.channels = ChannelViews()
         self.curves = SmallCurves()
@@ -83,7 +90,7 @@ class TrajectoryPanel(Workspace):
         self.empty = EmptyState(
             "trajectory", self.tr("Watch a sample come into being"),
             self.tr("Record every step of a sampler, scrub through it, and lay two samplers over each other."),
-            self.tr("Record a trace"), self.sample,
+            self.tr("Record a trace"), self._do_first_thing,
         )  # fmt: skip
         self.stack = QStackedWidget()
         self.stack.addWidget(self.empty)
@@ -109,6 +116,7 @@ class TrajectoryPanel(Workspace):
         self.curves.placed.connect(lambda x: self._to_share(x, hold=True))
         self.overlay.toggled.connect(lambda _: self._show())
         self.session.runs.changed.connect(self._fill)
+        self.session.runs.state_changed.connect(lambda _run, _state: self._fill())
         self.session.runs.current_changed.connect(lambda run: self.isVisible() and not self.recordings and self.choose_run(run))
         self.session.catalogue.changed.connect(self._fill)
         theme.signals.changed.connect(self._draw_plots)
@@ -123,16 +131,20 @@ class TrajectoryPanel(Workspace):
         if what.get("run"):
             self.choose_run(what["run"])
         if what.get("sample"):
-            self.session.bridge.spawn(self._open(what["sample"]))
+            self.session.bridge.spawn(self._open(what["sample"], what.get("item", 0)))
 
     def commands(self) -> list[Command]:
         recorded = lambda: bool(self.recordings)  # noqa: E731
+        why = self.tr("Record a trace first")
         return [
-            Command("trajectory.sample", self.tr("Record a trace"), self.sample, "Trajectory"),
-            Command("trajectory.branch", self.tr("Branch from the step shown"), self.branch, "Trajectory", enabled=recorded),
-            Command("trajectory.film", self.tr("Export the trajectory as a film"), self.film, "Trajectory", enabled=recorded),
+            Command("trajectory.sample", self.tr("Record a trace"), self.sample, "Trajectory",
+                    enabled=lambda: self.controls.run is not None and not self._sampling, why=self.tr("Train a model first")),
+            Command("trajectory.branch", self.tr("Branch from the step shown"), self.branch, "Trajectory", why=why,
+                    enabled=lambda: recorded() and self.controls.run is not None),
+            Command("trajectory.film", self.tr("Export the trajectory as a film"), self.film, "Trajectory", enabled=recorded,
+                    why=why),
             Command("trajectory.overlay", self.tr("Lay the next row over this one"), self.overlay.toggle, "Trajectory",
-                    enabled=recorded),
+                    enabled=lambda: len(self.recordings) > 1, why=self.tr("Record two samplers, or branch, first")),
         ]  # fmt: skip
 
     # ------------------------------------------------------------------------------------- runs and traces
@@ -141,18 +153,26 @@ class TrajectoryPanel(Workspace):
         trained = [r for r in self.session.runs.records if self.session.runs.may_be_trained(r.id)]
         chosen = self.controls.run.id if self.controls.run else self.session.runs.current
         self.controls.fill_runs(trained, chosen)
-        self.controls.enable(bool(trained), bool(self.recordings))
+        self._show_possible(bool(trained))
         if self.controls.run is None and trained:
             self.choose_run(self.controls.runs.currentData())
+
+    def _show_possible(self, able: bool) -> None:
+        """What can be done, and the button of the empty page: without a trained run it leads to Train."""
+        self.controls.enable(able and not self._sampling, bool(self.recordings))
+        self.empty.button.setText(self.tr("Record a trace") if able else self.tr("Train a model first"))
+
+    def _do_first_thing(self) -> None:
+        self.sample() if self.controls.run is not None else self.session.navigate.emit("train", {})
 
     def choose_run(self, run: str) -> None:
         """Chooses which run is sampled."""
         record = self.session.runs.get(run)
         if record is not None:
             self.controls.set_run(record)
-            self.controls.enable(True, bool(self.recordings))
+            self._show_possible(True)
 
-    async def _open(self, sample: str) -> None:
+    async def _open(self, sample: str, item: int = 0) -> None:
         record = await self.session.samples.record(sample)
         if record.trace is None:
             self.session.bridge.notice(self.tr("“{0}” was made without recording its steps.").format(record.title))
@@ -160,7 +180,9 @@ class TrajectoryPanel(Workspace):
         run = self.session.runs.get(record.run)
         if run is not None:
             self.controls.take(run, record)
+        self.item = item if item < record.trace.count else 0
         await self._take([record])
+        self.controls.item.setValue(self.item)
 
     async def _take(self, records: list[SampleRecord], keep: bool = False) -> None:
         rows = self.recordings[: MOST_ROWS - len(records)] if keep else []
@@ -173,7 +195,7 @@ class TrajectoryPanel(Workspace):
         self.item = min(self.item, first.count - 1)
         self.controls.set_items(first.count, first.together)
         self.controls.enable(self.controls.run is not None, True)
-        self.channels.arrange(first)
+        self.channels.arrange(first, self._wanted())
         self.stack.setCurrentIndex(1)
         self._fill_strip()
         self._draw_plots()
@@ -188,7 +210,8 @@ class TrajectoryPanel(Workspace):
 
     async def _sample(self) -> None:
         run, count = self.controls.run, self.controls.count.value()
-        self.controls.sample.setEnabled(False)
+        self._sampling = True
+        self._show_possible(True)
         records = []
         try:
             for sampling in self.controls.samplings():
@@ -199,7 +222,8 @@ class TrajectoryPanel(Workspace):
                 made = await self.session.bridge.engine.call(request)
                 records.append(await self.session.samples.record(made.sample))
         finally:
-            self.controls.sample.setEnabled(True)
+            self._sampling = False
+            self._show_possible(True)
         self.session.samples.changed.emit()
         await self._take(records)
 
@@ -226,7 +250,10 @@ class TrajectoryPanel(Workspace):
     def film(self) -> None:
         """Offers the formats in which the chosen row can be exported."""
         if self.recordings:
-            menu = fill_menu(QMenu(self), self.session, self, self.recordings[self.row].record)
+            shown = self.recordings[self.row]
+            menu = QMenu(self)
+            menu.addSection(self.tr("Film of {0}: {1}").format(shown.label, shown.record.title))
+            fill_menu(menu, self.session, self, shown.record)
             menu.popup(self.controls.film.mapToGlobal(self.controls.film.rect().bottomLeft()))
 
     async def _read_field(self, recording: Recording) -> None:
@@ -262,8 +289,28 @@ class TrajectoryPanel(Workspace):
 
     def _set_row(self, row: int) -> None:
         self.row = row
-        self.channels.arrange(self.recordings[row])
+        self.channels.arrange(self.recordings[row], self._wanted())
         self.session.bridge.spawn(self._read_field(self.recordings[row]))
+        self._show()
+
+    def _wanted(self) -> list[str]:
+        return self.session.preferences.get("trajectory/channels", [])
+
+    def _offer_channels(self) -> None:
+        menu, recording = self.shown_channels.menu(), self.recordings[self.row]
+        menu.clear()
+        for name in recording.available():
+            action = menu.addAction(recording.title(name))
+            action.setCheckable(True)
+            action.setChecked(name in self.channels.views)
+            action.triggered.connect(lambda on, name=name: self._show_channel(name, on))
+
+    def _show_channel(self, name: str, on: bool) -> None:
+        """Shows a channel, or leaves it out; a fifth one takes the place of the last."""
+        shown = [one for one in self.channels.views if one != name]
+        wanted = [*shown[: MOST_CHANNELS - 1], name] if on else shown
+        self.session.preferences.set("trajectory/channels", wanted)
+        self.channels.arrange(self.recordings[self.row], wanted)
         self._show()
 
     def _to_share(self, share: float, hold: bool) -> None:
@@ -280,10 +327,11 @@ class TrajectoryPanel(Workspace):
         self.sigma.setText(f"σ {short(told.sigma)}" if recording.info.kind == "denoise" else f"{told.time:.2f}")
         self.sigma.show()
         self.overlay.show()
+        self.shown_channels.setVisible(len(recording.available()) > 1)
         self.solver.setText(_solver(recording.record.sampling))
         self.solver.setVisible(bool(self.solver.text()))
         other = self.recordings[(self.row + 1) % len(self.recordings)] if len(self.recordings) > 1 else None
-        self.overlay.setEnabled(other is not None)
+        allow(self.overlay, other is not None, self.tr("Record two samplers, or branch, to lay one over the other"))
         over = (other, self._step_of(other)) if other is not None and self.overlay.isChecked() else None
         self.channels.show_step(recording, step, self.item, over, self._field_at(recording, step))
         self.curves.set_cursor(float(recording.share()[step]))

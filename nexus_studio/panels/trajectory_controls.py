@@ -7,13 +7,14 @@ from typing import Any
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from models_backend.contract.family import unmet
 from models_backend.contract.fields import FieldSpec, defaults, merged
 from models_backend.contract.run_layout import RunRecord, SampleRecord
 
 from ..forms.conditions import ConditionsForm, of_item
 from ..forms.editors import Pick
 from ..forms.form import SettingsForm
-from ..pieces import Flow, button, form_line, icon_button, section, spin_box
+from ..pieces import Flow, allow, button, form_line, icon_button, section, spin_box
 from ..state.session import Session
 
 POINTS_RECORDED = 1500
@@ -95,6 +96,8 @@ class TrajectoryControls(QWidget):
         values = merged(defaults(family.sampling), run.sampling)
         self.form_a = self._replace(self.a, self.form_a, SettingsForm(family.sampling, values))
         self.form_b = self._replace(self.b, self.form_b, SettingsForm(family.sampling, another(family.sampling, values)))
+        for form in (self.form_a, self.form_b):
+            form.set_unmet(unmet(family.conditions, run.spec))
         self.form_b.setVisible(self.use_b.isChecked())
         together = run.spec.modality == "points"
         self.count.setRange(1, POINTS_RECORDED if together else 64)
@@ -130,13 +133,15 @@ class TrajectoryControls(QWidget):
     def set_items(self, count: int, together: bool) -> None:
         """How many items can be shown one by one."""
         self.item.setRange(0, max(0, count - 1))
-        self.item.setEnabled(count > 1 and not together)
+        why = self.tr("Points are shown together") if together else self.tr("There is one item only")
+        allow(self.item, count > 1 and not together, why)
 
     def enable(self, run: bool, recorded: bool) -> None:
         """What is possible now."""
-        self.sample.setEnabled(run)
-        self.branch.setEnabled(run and recorded)
-        self.film.setEnabled(recorded)
+        untrained = self.tr("Train a model first") if self.run is None else self.tr("Being sampled")
+        allow(self.sample, run, untrained)
+        allow(self.branch, run and recorded, untrained if not run else self.tr("Record a trace first"))
+        allow(self.film, recorded, self.tr("Record a trace first"))
 
 
 def another(spec: FieldSpec, values: dict[str, Any]) -> dict[str, Any]:

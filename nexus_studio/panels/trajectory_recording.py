@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,6 +16,7 @@ from ..viewers.modality import shown
 
 #: channels whose values are states, shown as they are; the others are directions, shown around mid-grey
 STATES = ("x", "x0")
+MOST_CHANNELS = 4
 ORDER = ("x", "x0", "eps", "v", "guidance", "score")
 
 
@@ -46,10 +48,15 @@ class Recording:
         """Whether all items make one picture (points)."""
         return shown(self.record.modality).together
 
-    def names(self, most: int = 4) -> list[str]:
-        """The channels to show, the states first."""
-        known = [name for name in ORDER if name in self.channels]
-        return known[:most]
+    def available(self) -> list[str]:
+        """All channels that were recorded, the states first."""
+        return [name for name in ORDER if name in self.channels]
+
+    def names(self, wanted: Sequence[str] = ()) -> list[str]:
+        """The channels to show: those that are wanted and were recorded, else the first few."""
+        known = self.available()
+        chosen = [name for name in known if name in wanted]
+        return (chosen or known)[:MOST_CHANNELS]
 
     def title(self, name: str) -> str:
         """How a channel is labelled."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from PySide6.QtWidgets import QGridLayout, QWidget
 
@@ -22,9 +24,9 @@ class ChannelViews(QWidget):
         self.views: dict[str, ImageView | PointsView] = {}
         self._together: bool | None = None
 
-    def arrange(self, recording: Recording) -> None:
-        """Makes one view for each channel of a recording."""
-        names = recording.names()
+    def arrange(self, recording: Recording, wanted: Sequence[str] = ()) -> None:
+        """Makes one view for each channel of a recording that is wanted."""
+        names = recording.names(wanted)
         if list(self.views) == names and self._together == recording.together:
             return
         self._together = recording.together

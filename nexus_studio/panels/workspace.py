@@ -91,7 +91,9 @@ class Workspace(QMainWindow):
     def set_central(self, widget: QWidget) -> None:
         """Puts the main view in the middle."""
         set_role(widget, widget.property("role") or "canvas")
-        self.setCentralWidget(Frame(widget, MIDDLE_LEAST, MIDDLE_HINT))
+        middle = Frame(widget, MIDDLE_LEAST, MIDDLE_HINT)
+        middle.setProperty("column", True)  # read as one block, as docks are (see shell.tab_order)
+        self.setCentralWidget(middle)
 
     def add_dock(
         self,

@@ -9,6 +9,7 @@ from PySide6.QtGui import QDesktopServices
 
 from .. import theme
 from ..commands import Command
+from .settings import settings_commands
 
 if TYPE_CHECKING:
     from ..main_window import MainWindow
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 
 def window_commands(window: MainWindow) -> list[Command]:
     """Everything that can be done wherever one is."""
-    return [*_go(window), *_file(window), *_edit(window), *_run(window), *_view(window), *_help(window)]
+    own = [*_go(window), *_file(window), *_edit(window), *_run(window), *_view(window), *_help(window)]
+    return [*own, *settings_commands(window.open_settings)]
 
 
 def _go(window: MainWindow) -> list[Command]:
@@ -55,9 +57,10 @@ def _file(window: MainWindow) -> list[Command]:
 def _edit(window: MainWindow) -> list[Command]:
     undo = window.session.undo
     return [
-        Command("edit.undo", "Undo", undo.undo, "Edit", "Ctrl+Z", "undo", lambda: bool(undo.undo_text)),
+        Command("edit.undo", "Undo", undo.undo, "Edit", "Ctrl+Z", "undo", lambda: bool(undo.undo_text),
+                why="There is nothing to undo"),
         Command("edit.redo", "Redo", undo.redo, "Edit", "Ctrl+Shift+Z", "redo", lambda: bool(undo.redo_text),
-                more_shortcuts=("Ctrl+Y",)),
+                more_shortcuts=("Ctrl+Y",), why="There is nothing to do again"),
     ]  # fmt: skip
 
 
@@ -73,11 +76,14 @@ def _run(window: MainWindow) -> list[Command]:
             jobs.ask(verb, jobs.active.run, *more)
 
     return [
-        Command("run.pause", "Pause the running job", lambda: ask("pause"), "Run", "", "pause", lambda: state() == "running"),
-        Command("run.resume", "Go on with the job", lambda: ask("resume"), "Run", "", "play", lambda: state() == "paused"),
+        Command("run.pause", "Pause the running job", lambda: ask("pause"), "Run", "", "pause", lambda: state() == "running",
+                why="Nothing is in training"),
+        Command("run.resume", "Go on with the job", lambda: ask("resume"), "Run", "", "play", lambda: state() == "paused",
+                why="Nothing is paused"),
         Command("run.stop_after", "Stop the running job after its step", lambda: ask("stop", True), "Run", "", "stop-after",
-                lambda: bool(state())),
-        Command("run.stop", "Stop the running job now", lambda: ask("stop", False), "Run", "", "stop", lambda: bool(state())),
+                lambda: bool(state()), why="Nothing is in training"),
+        Command("run.stop", "Stop the running job now", lambda: ask("stop", False), "Run", "", "stop", lambda: bool(state()),
+                why="Nothing is in training"),
     ]  # fmt: skip
 
 

@@ -67,7 +67,7 @@ class DropZones(QWidget):
         self.leave()
         event.acceptProposedAction()
         if zone is None or zone.why_not:
-            self.refused.emit(f"{zone.title}: {zone.why_not}." if zone else "Nothing here can be opened.")
+            self.refused.emit(f"{zone.title}: {zone.why_not}." if zone else self.tr("Nothing here can be opened."))
         else:
             self.dropped.emit(paths, zone.key)
 

@@ -62,7 +62,15 @@ class Finder:
             self._window.go_to("train", {"family": key})
 
         return [
-            Entry(family.title, "model", lambda key=family.key: choose(key), "chip", family.summary, family.group)
+            Entry(
+                family.title,
+                "model",
+                lambda key=family.key: choose(key),
+                "chip",
+                family.summary,
+                family.group,
+                names=(family.key, *family.names),
+            )
             for family in self._window.session.catalogue.families
         ]
 

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QFrame, QLineEdit, QListView, QStyle, QStyledItemD
 from .. import theme
 from ..fitting import one_line, tip
 from ..pieces import label, rule
-from ..state.fuzzy import score
+from ..state.fuzzy import WHOLE, named, score, slipped
 
 LIMIT = 60
 ROW = 34
@@ -30,6 +30,7 @@ class Entry:
     keywords: str = ""
     shortcut: str = ""
     recent: float = 0.0
+    names: tuple[str, ...] = ()  # what it is called besides its title: short names, which count as a whole
 
 
 def ranked(entries: list[Entry], query: str) -> list[Entry]:
@@ -43,9 +44,15 @@ def ranked(entries: list[Entry], query: str) -> list[Entry]:
 
 def _points(query: str, entry: Entry) -> float:
     """The title counts fully and takes skipped letters; what stands beside it counts less and only by whole beginnings."""
+    if entry.names and named(query, entry.names) >= WHOLE:
+        return WHOLE
     beside = f"{entry.note} {entry.keywords} {entry.kind}".lower().split()
     words = query.lower().split()
-    points = [max(score(word, entry.title), 4.0 * any(one.startswith(word) for one in beside)) for word in words]
+    title = entry.title.lower().split()
+    points = [
+        max(score(word, entry.title), 4.0 * any(one.startswith(word) for one in beside), 2.0 * slipped(word, title))
+        for word in words
+    ]
     return sum(points) if all(points) else 0.0
 
 

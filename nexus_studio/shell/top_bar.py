@@ -21,6 +21,7 @@ class DeviceMeter(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._name, self._bar, self._figures = label("", "mono"), meter("device", 80), label("", "mono")
+        self._known: list[str] = []
         self.setLayout(row(self._name, self._bar, self._figures))
         self.setAccessibleName(self.tr("Device memory"))
 
@@ -34,9 +35,13 @@ class DeviceMeter(QWidget):
         self._name.setText(device.name)
         self._bar.setValue(round(1000 * share))
         self._figures.setText(f"{device.used_mb / 1024:.1f} / {memory(device.total_mb)}")
-        lines = [f"{one.name}: {memory(one.used_mb)} of {memory(one.total_mb)} in use" for one in devices]
+        lines = self._known = [f"{one.name}: {memory(one.used_mb)} of {memory(one.total_mb)} in use" for one in devices]
         self.setToolTip("\n".join(lines))
         self.setAccessibleDescription(lines[-1])
+
+    def known(self) -> list[str]:
+        """A line on each device."""
+        return self._known
 
     def set_roomy(self, roomy: bool) -> None:
         """Narrow windows show the bar and the figures only."""

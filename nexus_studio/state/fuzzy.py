@@ -84,10 +84,15 @@ def _of_name(wanted: str, name: str) -> float:
 def _of_words(wanted: str, words: list[str]) -> float:
     if any(word.startswith(wanted) for word in words):
         return BESIDE
-    return SLIPPED if len(wanted) >= SLIP_LETTERS and any(_slipped(wanted, word) for word in words) else 0.0
+    return SLIPPED if slipped(wanted, words) else 0.0
 
 
-def _slipped(wanted: str, word: str) -> bool:
+def slipped(wanted: str, words: Iterable[str]) -> bool:
+    """Whether one of the words may have been meant by what was typed, with a slip of the keys."""
+    return len(wanted) >= SLIP_LETTERS and any(_meant(wanted, word) for word in words)
+
+
+def _meant(wanted: str, word: str) -> bool:
     """Whether a word may have been meant: all of it, or its beginning while one still types."""
     if word[0] != wanted[0] or len(word) < SLIP_LETTERS:
         return False

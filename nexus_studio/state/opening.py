@@ -5,11 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from models_backend.contract.messages import TroubleError
+from models_backend.library import provenance, table_kinds
+
 PICTURES = {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif"}
 ARCHIVES = {".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".tbz2", ".txz"}
 TABLES = {".csv", ".jsonl", ".txt", ".tsv"}
-POINTS = {".npy", ".npz"}
 EXPORTED = {".png", ".gif", ".webp", ".apng", ".mp4", ".webm", ".safetensors", ".json", ".jpg"}
+#: What the file dialog of an import shows at first, and everything (pictures without an ending are known by their content).
+FILTERS = (
+    "Pictures, archives, tables of points or pictures ("
+    + " ".join(f"*{end}" for end in sorted({*PICTURES, *ARCHIVES, *table_kinds.TABLES, *table_kinds.ARRAYS})) + ")",
+    "All files (*)",
+)  # fmt: skip
 _FILES = PICTURES | TABLES | EXPORTED
 
 
@@ -17,7 +25,7 @@ _FILES = PICTURES | TABLES | EXPORTED
 class Outcome:
     """One thing that paths can become. ``why_not`` is the reason while it is not possible."""
 
-    key: str  # "import" "captions" "state" "checkpoint"
+    key: str  # "import" "captions" "state"
     title: str
     text: str
     icon: str
@@ -46,12 +54,21 @@ def _suffixes(paths: list[Path]) -> set[str]:
 
 def import_outcome(paths: list[Path]) -> Outcome:
     """The paths as a new data set."""
-    known = PICTURES | ARCHIVES | TABLES | POINTS
-    usable = any(path.suffix.lower() in known or path.is_dir() for path in paths)
     names = ", ".join(path.name for path in paths[:2]) + (" …" if len(paths) > 2 else "")
     text = f"{_counted(paths)}: {names}. The originals are only read."
-    why = "" if usable else "no picture, archive or table among them"
-    return Outcome("import", "Import as a new data set", text, "import", why)
+    return Outcome("import", "Import as a new data set", text, "import", _not_importable(paths))
+
+
+def _not_importable(paths: list[Path]) -> str:
+    """Why paths cannot become a data set, or "". The head of a single table is looked into: many kinds of table are none."""
+    if len(paths) == 1 and table_kinds.is_one(paths[0]):
+        try:
+            return table_kinds.told(paths[0]).why_not
+        except OSError as error:
+            return error.strerror or "it cannot be read"
+    known = PICTURES | ARCHIVES
+    usable = any(path.suffix.lower() in known or _is_folder(path) for path in paths)
+    return "" if usable else "no picture or archive among them, and no table of points"
 
 
 def captions_outcome(paths: list[Path], dataset_title: str) -> Outcome:
@@ -61,23 +78,33 @@ def captions_outcome(paths: list[Path], dataset_title: str) -> Outcome:
     if not dataset_title:
         why = "no data set is chosen"
     elif not any(_is_folder(path) for path in paths) and not _suffixes(paths) & TABLES:
-        why = "captions come as .txt, .csv or .jsonl"
+        why = "captions come as .txt, .csv, .tsv or .jsonl"
+    elif len(paths) == 1 and _kind(paths[0]) == "points":
+        why = "it has numbers, no captions"
     return Outcome("captions", "Add captions", text or "To the chosen data set.", "text", why)
+
+
+def _kind(path: Path) -> str:
+    try:
+        return table_kinds.told(path).kind if table_kinds.is_one(path) else ""
+    except OSError:
+        return ""
 
 
 def state_outcome(paths: list[Path]) -> Outcome:
     """An exported file opened as the state that made it."""
     single = len(paths) == 1 and paths[0].suffix.lower() in EXPORTED
-    why = "" if single else "it takes one exported picture, film or weights file"
+    why = _stateless(paths[0]) if single else "it takes one exported picture, film or weights file"
     text = "A file that the studio exported brings back run, seed and settings."
     return Outcome("state", "Open the state that made it", text, "undo", why)
 
 
-def checkpoint_outcome(paths: list[Path]) -> Outcome:
-    """A foreign model folder as a run; families that read such folders come later."""
-    looks = len(paths) == 1 and any((paths[0] / name).is_file() for name in ("model_index.json", "config.json"))
-    why = "importing model folders comes with the families that can read them" if looks else "not a model folder"
-    return Outcome("checkpoint", "Import a model folder", "A diffusers or transformers folder as a run.", "folder", why)
+def _stateless(path: Path) -> str:
+    """Why a file brings no state back, or "": a bounded part of it is looked into."""
+    try:
+        return "" if provenance.read(path) is not None else "it carries no state of the studio"
+    except TroubleError as error:
+        return error.trouble.what
 
 
 def outcomes(paths: list[str | Path], dataset_title: str = "") -> list[Outcome]:
@@ -87,6 +114,5 @@ def outcomes(paths: list[str | Path], dataset_title: str = "") -> list[Outcome]:
         import_outcome(found),
         captions_outcome(found, dataset_title),
         state_outcome(found),
-        checkpoint_outcome(found),
     ]
     return sorted(offered, key=lambda outcome: bool(outcome.why_not))

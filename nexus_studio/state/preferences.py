@@ -16,6 +16,8 @@ import msgspec
 from PySide6.QtCore import QObject, QTimer, Signal
 
 DELAY_MS = 250
+#: The CPU threads that new runs begin with; 0 takes every core.
+THREADS = "default/threads"
 
 
 def config_folder() -> Path:

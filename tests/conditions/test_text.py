@@ -125,9 +125,9 @@ def test_plain_values_become_rows_that_go_round():
 @pytest.mark.parametrize(
     "asked, spec, words",
     [
-        ({"text": "a cat"}, {"classes": ("cat", "dog")}, "no captions, so it was told none.*takes class"),
+        ({"text": "a cat"}, {"classes": ("cat", "dog")}, "no captions, so it was trained without them.*takes class"),
         ({"class": "cat"}, {"classes": ("cat", "dog"), "captioned": True}, "follows captions.*takes text"),
-        ({"class": "cat"}, {"captioned": True}, "no classes, so it was told none"),
+        ({"class": "cat"}, {"captioned": True}, "no classes, so it was trained without them"),
         ({"melody": "a.mid"}, {"captioned": True}, "Told has no condition of that kind"),
     ],
 )

@@ -44,9 +44,9 @@ def test_given_a_codec_it_works_on_latents_and_a_codec_of_other_items_is_named()
     assert problem.startswith("codec") and "these are 2" in problem
 
 
-@pytest.mark.parametrize("hearing", ["added", "cross_attention"])
-def test_captions_are_heard_both_ways_and_every_parameter_learns(hearing):
-    family = member(CAPTIONED, hearing={"type": hearing})
+@pytest.mark.parametrize("conditioning", ["added", "cross_attention"])
+def test_captions_are_heard_both_ways_and_every_parameter_learns(conditioning):
+    family = member(CAPTIONED, conditioning={"type": conditioning})
     nets, seen = fresh_networks(family), {}
     train(family, nets, 4, seen)
     assert seen and [name for name, had in seen.items() if not had] == []
@@ -56,7 +56,7 @@ def test_captions_are_heard_both_ways_and_every_parameter_learns(hearing):
 
 
 def test_bytes_that_fill_up_say_nothing():
-    family = member(CAPTIONED, hearing={"type": "cross_attention"})
+    family = member(CAPTIONED, conditioning={"type": "cross_attention"})
     nets = stirred(fresh_networks(family))
     given = {"text": conditions_for(ConditionalDiffusion, CAPTIONED, 4)["text"]}
     longer = {"text": torch.nn.functional.pad(given["text"], (0, 9))}
@@ -150,7 +150,7 @@ def test_training_is_told_the_batch_and_never_guided():
 
 
 def test_a_negative_prompt_takes_the_place_of_nothing():
-    family = member(CAPTIONED, hearing={"type": "cross_attention"})
+    family = member(CAPTIONED, conditioning={"type": "cross_attention"})
     nets = stirred(fresh_networks(family))
     given = {"text": conditions_for(ConditionalDiffusion, CAPTIONED, 2)["text"]}
     noise = torch.randn(2, 1, 8, 8, generator=seeded())

@@ -23,7 +23,10 @@ from models_backend.contract.fields import (
     merged,
     plain,
     relevant,
+    renamed,
+    title_of,
     variant_of,
+    written,
 )
 from models_backend.contract.settings import DataSettings, TrainingSettings
 
@@ -213,3 +216,48 @@ def test_a_settings_type_must_be_complete():
         describe(NoDefault)
     with pytest.raises(TypeError, match="no field kind"):
         describe(NoKind)
+
+
+# ------------------------------------------------------------------------------------- earlier names, what data must have
+
+
+class Planned(msgspec.Struct, frozen=True, tag="planned"):
+    """A choice with a field that was called otherwise."""
+
+    plan: Annotated[int, Field("Items", low=1, high=9, was="at_once")] = 3
+
+
+class Alone(msgspec.Struct, frozen=True, tag="alone"):
+    """Another one."""
+
+
+class Renamed(msgspec.Struct, frozen=True):
+    """Settings whose names changed."""
+
+    conditioning: Annotated[Planned | Alone, Field("How", was="hearing")] = Alone()
+    text: Annotated[int, Field("Reads", needs="text")] = 1
+
+
+def test_values_under_earlier_names_still_build_and_count_more_than_defaults():
+    assert build(Renamed, {"hearing": {"type": "planned", "at_once": 5}}).conditioning == Planned(5)
+    spec = describe(Renamed)
+    assert renamed(spec, {"hearing": {"type": "planned", "at_once": 5}, "text": 2}) == {
+        "conditioning": {"type": "planned", "plan": 5}, "text": 2,
+    }  # fmt: skip
+    whole = merged(defaults(spec), {"hearing": {"type": "planned"}})
+    assert build(Renamed, whole).conditioning == Planned()
+    assert renamed(spec, {"conditioning": {"type": "alone"}}) == {"conditioning": {"type": "alone"}}
+    assert spec.fields[1].needs == "text"
+
+
+def test_a_path_is_told_by_titles():
+    assert title_of(describe(Renamed), "conditioning.plan") == "Conditioning, plan"
+    assert title_of(describe(Renamed), "text") == "Text"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(10_000_000, "10,000,000"), (1e7, "10,000,000"), (0.0002, "2e-4"), (0.5, "0.5"), (1e-7, "1e-7"), (0, "0"), (2.0, "2")],
+)
+def test_numbers_are_written_as_people_do(value, text):
+    assert written(value) == text

@@ -89,7 +89,7 @@ def test_what_families_say_they_need_is_what_they_refuse(families):
             for captioned in (False, True):
                 spec = DataSpec("image", (3, 16, 16), 100, names, captioned)
                 made = classes()[family.key](classes()[family.key].Config(), spec)
-                refused = [problem for problem in made.problems() if "class" in problem or "told" in problem]
+                refused = [problem for problem in made.problems() if "class" in problem or "conditioned" in problem]
                 assert bool(refused) == bool(lacking(family, Facts("image", 100, names, captions=float(captioned)))), (
                     family.key, names, captioned, refused,
                 )  # fmt: skip

@@ -80,7 +80,7 @@ def test_an_error_deep_inside_a_choice_stands_at_its_own_field(qtbot):
 def test_a_field_that_does_not_count_is_greyed_with_its_reason(qtbot):
     form = form_of(qtbot, FAMILIES["denoiser"].config)
     line = form.group.lines["clip_x0"]
-    assert not line.editor.isEnabled() and line.below.text() == "counts only for x0 prediction" and line.below.isVisible()
+    assert not line.editor.isEnabled() and line.below.text() == "Counts only for x0 prediction" and line.below.isVisible()
     form.set_values({"prediction": "x0"})
     assert line.editor.isEnabled() and not line.below.isVisible()
     sampling = form_of(qtbot, FAMILIES["denoiser"].sampling, {"sampler": "heun"})
@@ -168,7 +168,7 @@ def test_the_help_line_tells_of_the_field_that_has_the_focus(qtbot, qapp):
     form._focus_moved(None, editor.field)
     assert "Peak learning rate" in form.help.text() and "Can be changed while the run goes on" in form.help.text()
     said = help_text(form.group.lines["batch_size"].spec)
-    assert said.startswith("Batch size: Items a step. A whole number from 1 to 65,536")
+    assert said.startswith("Batch size: Items a training step. A whole number from 1 to 65,536")
 
 
 def test_every_part_that_takes_the_focus_has_a_name(qtbot):

@@ -1,13 +1,15 @@
 """Gallery: lists, filters, edits with undo, deletes with undo, compares, reproduces; all against the scripted engine."""
 
+import msgspec
 import numpy as np
 import pytest
 import shiboken6
 from scripted_window import scripted_session, settle
 
+from models_backend.contract.run_layout import SampleRecord
 from nexus_studio.panels import exporting
 from nexus_studio.panels.gallery import GalleryPanel, difference
-from nexus_studio.panels.gallery_tiles import collage
+from nexus_studio.panels.gallery_tiles import collage, differing
 
 
 @pytest.fixture
@@ -73,3 +75,12 @@ def test_a_collage_shows_the_first_items_in_a_square(qapp):
     picture = collage(items, "image", 90)
     assert (picture.width(), picture.height()) == (90, 90)
     assert picture.pixelColor(15, 15).red() == 200
+
+
+def test_what_samples_differ_by_stands_first_under_a_tile():
+    sampling = {"sampler": {"type": "dpmpp_2m"}, "guidance": 4.0}
+    record = SampleRecord("s", "A long title of a run", "r", "f", "c", "image", 4, 0, sampling, {"class": 3}, 0.0)
+    assert differing(record) == "dpmpp-2m g 4"
+    assert differing(msgspec.structs.replace(record, conditions={})) == "dpmpp-2m"
+    assert differing(msgspec.structs.replace(record, sampling={"solver": "heun"}, conditions={})) == "heun"
+    assert differing(msgspec.structs.replace(record, sampling={}, conditions={})) == ""

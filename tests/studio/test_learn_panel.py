@@ -5,8 +5,8 @@ import time
 import numpy as np
 import pytest
 import shiboken6
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QImage
+from PySide6.QtCore import Qt, QUrl
+from PySide6.QtGui import QDesktopServices, QImage
 from PySide6.QtWidgets import QApplication
 from scripted_window import scripted_session, settle
 
@@ -89,3 +89,30 @@ async def test_formulas_take_the_colour_of_the_theme(qapp, panel):
     light = panel.page._formula(0)
     theme.apply(qapp)
     assert dark.size() == light.size() and dark != light
+
+
+async def test_the_marked_section_is_the_one_that_is_read(qapp, panel, tmp_path):
+    await settle(lambda: panel.page.guide is not None)
+    long = "\n\n".join(f"## Part {n}\n\n" + "\n\n".join(["word " * 60] * (8 if n < 8 else 1)) for n in range(10))
+    (tmp_path / "duel.md").write_text(f"# Duel\n\n{long}\n")
+    panel.family = ""
+    panel.show_family("duel")
+    await settle(lambda: panel.sections.count() == 10)
+    bar = panel.page.verticalScrollBar()
+    tops = panel.page.heading_tops()
+    assert len(tops) == 10 and tops == sorted(tops)
+    for row in range(10):
+        panel.sections.setCurrentRow(row)
+        assert panel.sections.currentRow() == row, "what was clicked stays marked"
+    for row, top in enumerate(tops):
+        bar.setValue(0)
+        bar.setValue(round(top))
+        if bar.value() < bar.maximum():
+            assert panel.sections.currentRow() == row
+
+
+async def test_links_of_a_guide_open_outside(qapp, panel, monkeypatch):
+    opened = []
+    monkeypatch.setattr(QDesktopServices, "openUrl", lambda url: opened.append(url.toString()))
+    panel._follow(QUrl("https://arxiv.org/abs/2006.11239"))
+    assert opened == ["https://arxiv.org/abs/2006.11239"]

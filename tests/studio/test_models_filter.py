@@ -3,6 +3,7 @@
 import pytest
 
 from nexus_studio.panels.train_models import answering
+from nexus_studio.shell.palette import Entry, ranked
 from nexus_studio.state.fuzzy import named
 
 
@@ -44,3 +45,12 @@ def test_what_answers_nothing_finds_nothing_and_nothing_typed_finds_all(families
     assert named("", ("GAN",)) > 0
     assert {"gan", "wgan", "cycle_gan", "conditional_gan", "vae_gan"} <= {f.key for f in answering(families, "gan")}
     assert {f.key for f in answering(families, "autoencoders")} >= {"vae", "vq_vae", "beta_vae"}
+
+
+def test_the_palette_finds_models_by_their_short_names_and_forgives_slips(families):
+    entries = [Entry(f.title, "model", lambda: None, note=f.summary, names=(f.key, *f.names)) for f in families]
+    entries += [Entry("Go to Trajectory", "go", lambda: None), Entry("Vary the chosen item", "sample", lambda: None)]
+    assert ranked(entries, "vae")[0].title == "Variational autoencoder"
+    assert ranked(entries, "sd")[0].title == "Stable Diffusion"
+    assert ranked(entries, "trajectroy")[0].title == "Go to Trajectory"
+    assert ranked(entries, "zebra") == []

@@ -82,6 +82,15 @@ def test_short_times_read_as_ms_and_longer_ones_as_seconds():
     assert [figures.milliseconds(v) for v in (0.82, 42.4, 12_095, 276_000)] == ["0.82 ms", "42 ms", "12.1 s", "4 m 36 s"]
 
 
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [("kl_weight", "KL weight"), ("reconstruction_nats", "reconstruction (nats)"), ("grad/denoiser", "denoiser"),
+     ("cycle/a_to_b", "cycle: a to b"), ("kl", "KL"), ("nats", "nats")],
+)  # fmt: skip
+def test_series_are_called_by_words(name, title):
+    assert figures.series_title(name) == title
+
+
 def test_durations_read_like_the_bottom_bar():
     assert [figures.seconds(s) for s in (0.44, 12, 276, 7500)] == ["0.4 s", "12 s", "4 m 36 s", "2 h 05 m"]
 

@@ -12,14 +12,16 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 from scripted import ScriptedEngine
 
+from models_backend.contract import names
 from models_backend.contract.fields import FieldSpec, defaults
 from models_backend.contract.messages import Sample, TroubleError
 from nexus_studio import theme
 from nexus_studio.bridge import Bridge
 from nexus_studio.panels.sample import SamplePanel, request_of
 from nexus_studio.panels.sample_axes import Axis, cells, changed, leaves, parse_values, suggested
-from nexus_studio.panels.sample_info import flat
+from nexus_studio.panels.sample_info import checkpoint_name, flat
 from nexus_studio.panels.sample_seeds import SeedEditor, parse_seeds
+from nexus_studio.panels.sample_work import Made, asked_words
 from nexus_studio.state.preferences import Preferences
 from nexus_studio.state.session import Session
 
@@ -314,7 +316,7 @@ async def test_a_grid_over_two_fields_fills_cell_by_cell(stand):
     panel.results.grid.set_current(4)
     assert panel.results.current().request.sampling["steps"] == 10
     rows = dict(panel.info.rows())
-    assert rows["Seed"] == 2 and rows["Steps"] == 10 and rows["In the gallery"] == "not kept"
+    assert rows["Seed"] == 2 and rows["Steps"] == 10 and rows["In the gallery"] == "Not kept"
 
 
 async def test_a_bad_value_of_an_axis_stops_the_grid(stand):
@@ -396,7 +398,8 @@ async def test_going_to_the_trajectory_names_the_sample(stand):
     await stand.made()
     await settle(lambda: stand.panel.trajectory.isVisible())
     stand.panel.trajectory.click()
-    assert stand.went[-1] == ("trajectory", {"sample": stand.panel._record.id, "run": stand.panel._record.run})
+    made = {"sample": stand.panel._record.id, "run": stand.panel._record.run, "item": 0}
+    assert stand.went[-1] == ("trajectory", made)
     stand.panel.export_menu.aboutToShow.emit()
     assert stand.panel.export.isVisible() and len(stand.panel.export_menu.actions()) > 4
 
@@ -442,3 +445,29 @@ def test_the_classes_of_a_grid_are_named():
     assert parse_values(spec, "10, cat, #0") == ("10", "Cat", "1")
     with pytest.raises(ValueError, match="“2” must be"):
         parse_values(spec, "10, 2")
+
+
+async def test_classes_stand_under_the_pictures_of_every_class_in_turn(stand):
+    stand.panel.setup.conditions.set_values({"class": names.EVERY})
+    stand.panel.controls.generate.click()
+    await settle(lambda: stand.panel.results.batch is not None)
+    batch, spec = stand.panel.results.batch, stand.panel.setup.run.spec
+    asked = asked_words(batch.made, spec)
+    assert asked[: len(spec.classes)] == list(spec.classes)[: len(asked)]
+    grid = stand.panel.results._view(batch.modality).grid
+    assert grid._caption(1) == spec.classes[1]
+    one = [Made(msgspec.structs.replace(made.request, conditions={"class": 1}), made.index) for made in batch.made]
+    assert asked_words(one, spec) is None, "what all were asked for needs no line"
+
+
+async def test_the_card_of_an_item_records_which_checkpoint_made_it(stand):
+    stand.panel.controls.generate.click()
+    await settle(lambda: stand.panel._record is not None)
+    stand.panel.results.choose(0)
+    await settle(lambda: stand.panel.info._checkpoint)
+    shown = dict(stand.panel.info.rows())["Checkpoint"]
+    assert shown == checkpoint_name(stand.panel._record.checkpoint) and shown.startswith("Step ")
+
+
+async def test_a_model_of_classes_shows_no_negative_prompt(stand):
+    assert all(field.needs != "text" for field in (line.spec for line in stand.panel.setup.form.group.all_lines()))

@@ -263,16 +263,16 @@ async def test_files_dropped_anywhere_show_zones_and_are_imported(qapp, tmp_path
 async def test_each_zone_says_what_would_happen_and_an_impossible_one_is_refused_with_its_reason(qapp, tmp_path):
     async with scripted_window(tmp_path) as window:
         table = tmp_path / "captions.csv"
-        table.write_text("file_name,text\n")
+        table.write_text("file_name,text\na.png,a fern\n")
         mime = dragged([table])
         send_drag(window, mime, QPoint(300, 400))
         places = window.drops.places()
-        assert set(places) == {"import", "captions", "state", "checkpoint"}
+        assert set(places) == {"import", "captions", "state"} and window.drops.zones[0].key == "captions"
         spots = [place.toRect() for place in places.values()]
         assert not any(a.intersects(b) for n, a in enumerate(spots) for b in spots[n + 1 :])
         assert window.grab().toImage() is not None
-        send_drop(window, mime, places["checkpoint"].center().toPoint())
-        assert "not a model folder" in window.notices.notices[-1].trouble.what
+        send_drop(window, mime, places["import"].center().toPoint())
+        assert "the pictures that it names are not beside it" in window.notices.notices[-1].trouble.what
         assert not [call for call in window.session.bridge.engine.calls if call[0] == "import_data"]
 
 
@@ -327,7 +327,7 @@ async def test_the_jobs_list_reorders_holds_and_takes_out(qapp, tmp_path):
         assert box.isVisible()
 
         def press(tip, which=0):
-            found = [one for one in box.findChildren(QAbstractButton) if one.toolTip() == tip and one.isVisible()]
+            found = [one for one in box.findChildren(QAbstractButton) if one.accessibleName() == tip and one.isVisible()]
             found[which].click()
 
         first, second = (job.id for job in jobs.waiting)

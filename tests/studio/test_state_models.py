@@ -18,7 +18,7 @@ from nexus_studio.state import jobs, run_view
 from nexus_studio.state.cached_rows import CachedRows, open_rows
 from nexus_studio.state.captions import read_captions
 from nexus_studio.state.fuzzy import score
-from nexus_studio.state.opening import outcomes
+from nexus_studio.state.opening import FILTERS, outcomes
 from nexus_studio.state.preferences import Preferences
 from nexus_studio.state.run_view import RunView
 from nexus_studio.state.series import Series
@@ -410,20 +410,43 @@ def test_an_os_error_names_its_file():
 
 def test_what_dropped_paths_would_become(tmp_path):
     (tmp_path / "prints").mkdir()
-    (tmp_path / "model").mkdir()
-    (tmp_path / "model" / "model_index.json").write_text("{}")
 
     def why(paths, title=""):
         return {one.key: one.why_not for one in outcomes(paths, title)}
 
     folder = why([tmp_path / "prints"], "Prints")
-    assert folder["import"] == "" and folder["captions"] == "" and folder["state"] and folder["checkpoint"]
+    assert folder["import"] == "" and folder["captions"] == "" and folder["state"]
+    (tmp_path / "a.csv").write_text("file_name,text\na.png,a fern\n")
     assert why([tmp_path / "a.csv"])["captions"] == "no data set is chosen"
     assert why([tmp_path / "a.csv"], "Prints")["captions"] == ""
-    assert why([tmp_path / "a.png"])["state"] == "" and why([tmp_path / "a.png", tmp_path / "b.png"])["state"]
     assert why([tmp_path / "a.xyz"])["import"] and outcomes([tmp_path / "a.xyz"])[0].why_not
-    assert "later" not in why([tmp_path / "model"])["checkpoint"] and "families" in why([tmp_path / "model"])["checkpoint"]
     assert outcomes([tmp_path / "prints"])[0].text.startswith("1 folder: prints")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "possible"),
+    [
+        ("points.csv", "x,y\n1,2\n3,4\n", {"import"}),
+        ("german.csv", "1,5;2,5\n0,1;3\n", {"import"}),
+        ("tabs.tsv", "1\t2\n3\t4\n", {"import"}),
+        ("species.csv", "length,width,species\n1,2,setosa\n3,4,virginica\n", {"import"}),
+        ("captions.csv", "file_name,text\nhere.png,a fern\n", {"import", "captions"}),
+        ("captions.jsonl", '{"file_name": "here.png", "text": "a fern"}\n', {"import", "captions"}),
+        ("elsewhere.csv", "file_name,text\nfar.png,a fern\n", {"captions"}),
+        ("numbers.csv", "a,b,c,d\n1,2,3,4\n", {"captions"}),
+        ("table.parquet", "PAR1", set()),
+        ("notes.docx", "PK", set()),
+        ("plain.png", "PNG", {"import"}),
+    ],
+)
+def test_a_file_is_offered_only_where_it_can_be_taken(tmp_path, name, text, possible):
+    (tmp_path / "here.png").write_bytes(b"")
+    (tmp_path / name).write_text(text)
+    assert {one.key for one in outcomes([tmp_path / name], "Prints") if not one.why_not} == possible
+
+
+def test_the_first_filter_of_the_import_dialog_shows_what_can_be_imported():
+    assert "*.csv" in FILTERS[0] and "*.png" in FILTERS[0] and "*.npy" in FILTERS[0] and "parquet" not in FILTERS[0]
 
 
 def test_captions_are_matched_by_name_from_side_files_and_tables(tmp_path):

@@ -129,6 +129,9 @@ async def test_a_model_that_cannot_learn_the_data_says_why(stand):
     narrow = type(family)(**{name: getattr(family, name) for name in family.__struct_fields__} | {"modalities": ("points",)})
     text, tint, words = stand.panel.models.mark(narrow)
     assert (text, tint) == ("–", "text3") and "points" in words and "pictures" in words
+    model = stand.panel.models.model
+    model.set_families([narrow])
+    assert model.data(model.index(1), Qt.ItemDataRole.ToolTipRole).endswith("Learns points; these are pictures")
 
 
 # -------------------------------------------------------------------------------------------------- setup

@@ -6,9 +6,11 @@ import msgspec
 import numpy as np
 import pytest
 import shiboken6
+from PySide6.QtWidgets import QMenu
 from scripted_library import trace_of
 from scripted_window import scripted_session, settle
 
+from models_backend.contract import names
 from models_backend.contract.family import DataSpec
 from models_backend.contract.fields import defaults, describe
 from models_backend.contract.messages import Sample
@@ -135,8 +137,8 @@ async def test_a_recording_is_taken_up_as_it_was_made_and_branched_with_the_cond
     await settle(lambda: len(panel.recordings) == 2)
     branched = next(call[1] for call in reversed(engine.calls) if call[0] is Sample)
     assert branched.start.item == 1 and branched.conditions == {"class": 0} and branched.seed == 77
-    panel.controls.conditions.set_values({"class": "all"})
-    assert panel.controls.asked_for(4) == {"class": 1} and panel.controls.asked_for() == {"class": "all"}
+    panel.controls.conditions.set_values({"class": names.EVERY})
+    assert panel.controls.asked_for(4) == {"class": 1} and panel.controls.asked_for() == {"class": names.EVERY}
 
 
 async def test_points_get_their_vector_field(qapp, panel):
@@ -155,3 +157,47 @@ async def test_a_sample_of_the_gallery_opens(qapp, panel):
     await settle(lambda: bool(panel.recordings))
     assert panel.recordings[0].record.id == sample.id
     assert panel.controls.run.id == sample.run
+
+
+async def test_the_item_that_was_chosen_elsewhere_is_the_one_that_is_shown(qapp, panel):
+    await panel._sample()
+    panel.show_what({"sample": panel.recordings[0].record.id, "item": 2})
+    await settle(lambda: panel.item == 2 and panel.controls.item.value() == 2)
+
+
+async def test_which_channels_are_shown_can_be_chosen_four_at_most(qapp, panel):
+    await panel._sample()
+    recording = panel.recordings[0]
+    state = next(iter(recording.channels.values()))
+    recording.channels |= dict.fromkeys(("x", "x0", "eps", "v", "guidance", "score"), state)
+    panel.channels.arrange(recording)
+    assert list(panel.channels.views) == ["x", "x0", "eps", "v"]
+    panel._offer_channels()
+    offered = {action.text(): action for action in panel.shown_channels.menu().actions()}
+    assert all(action.isCheckable() for action in offered.values())
+    assert {"score", "guidance difference"} <= set(offered)
+    offered["score"].trigger()
+    assert list(panel.channels.views) == ["x", "x0", "eps", "score"]
+    offered["predicted x0"].trigger()
+    assert list(panel.channels.views) == ["x", "eps", "score"]
+    assert recording.names(panel._wanted()) == ["x", "eps", "score"]
+
+
+async def test_the_menu_of_films_says_whose_film_it_is(qapp, panel, monkeypatch):
+    await panel._sample()
+    shown = []
+    monkeypatch.setattr(QMenu, "popup", lambda menu, _at: shown.append(menu.actions()[0].text()))
+    panel.film()
+    assert shown == [f"Film of A: {panel.recordings[0].record.title}"]
+
+
+async def test_without_a_run_the_empty_page_leads_to_train(qapp, tmp_path):
+    async with scripted_session(tmp_path, populated=False) as session:
+        made, gone = TrajectoryPanel(session), []
+        session.navigate.connect(lambda *where: gone.append(where))
+        made._fill()
+        assert made.empty.button.text() == "Train a model first"
+        made.empty.button.click()
+        assert gone == [("train", {})] and made.controls.sample.toolTip() == "Train a model first"
+        made.close()
+        shiboken6.delete(made)
