@@ -40,10 +40,11 @@ class Pictures:
         self._by_name: dict[Place, list[Place]] = defaultdict(list)
         self._by_bare: dict[Place, list[Place]] = defaultdict(list)
         for place in sorted(self.places):
-            name = posixpath.basename(place[1].replace(os.sep, "/")).lower()
+            archive, path = place
             self.by_stem[stem(place)].append(place)
-            self._by_name[place[0], name].append(place)
-            self._by_bare[place[0], os.path.splitext(name)[0]].append(place)  # noqa: PTH122
+            name = (path if os.sep == "/" else path.replace(os.sep, "/")).rpartition("/")[2].lower()
+            self._by_name[archive, name].append(place)
+            self._by_bare[archive, name.rpartition(".")[0] or name].append(place)
 
     def beside(self, place: Place) -> list[Place]:
         """The pictures whose side file lies at a place: a.txt or a.png.txt of a.png."""

@@ -24,7 +24,7 @@ class Group:
 
     key: str
     members: list[int]
-    classes: Counter[int]
+    classes: dict[int, int]
 
 
 def assign(items: Sequence[Item], classes: Sequence[str] = ()) -> str:
@@ -46,11 +46,16 @@ def groups_of(items: Sequence[Item]) -> list[Group]:
     members: dict[int, list[int]] = {}
     for i, item in enumerate(items):
         members.setdefault(item.duplicate_of if item.duplicate_of >= 0 else i, []).append(i)
-    groups = [
-        Group(min(items[i].sha256 for i in group), group, Counter(items[i].label for i in group if items[i].label >= 0))
-        for group in members.values()
-    ]
+    groups = [Group(min(items[i].sha256 for i in group), group, _classes_of(items, group)) for group in members.values()]
     return sorted(groups, key=lambda group: group.key)
+
+
+def _classes_of(items: Sequence[Item], members: Sequence[int]) -> dict[int, int]:
+    classes: dict[int, int] = {}
+    for label in (items[i].label for i in members):
+        if label >= 0:
+            classes[label] = classes.get(label, 0) + 1
+    return classes
 
 
 # ------------------------------------------------------------------------------------------------ a tenth
@@ -62,11 +67,12 @@ def _held_out(groups: Sequence[Group], count: int) -> list[Group]:
         return []
     sizes: Counter[int] = Counter()
     for group in groups:
-        sizes += group.classes
+        sizes.update(group.classes)
     chosen: list[Group] = []
     for bounds, most, order in _bounds(groups, sizes, count):
-        if _total(chosen) < _wanted(count) / 2:
-            _choose(order, chosen, bounds, most, max(1, len(groups) // 3))
+        if _total(chosen) >= _wanted(count) / 2:
+            break
+        _choose(order, chosen, bounds, most, max(1, len(groups) // 3))
     return chosen
 
 
@@ -93,7 +99,7 @@ def _choose(order: Sequence[Group], chosen: list[Group], bounds: dict[int, int],
     taken, wanted = {group.key for group in chosen}, _wanted(_total(order))
     used: Counter[int] = Counter()
     for group in chosen:
-        used += group.classes
+        used.update(group.classes)
     total = _total(chosen)
     for group in order:
         if total >= wanted or len(chosen) >= most_groups:
@@ -101,7 +107,8 @@ def _choose(order: Sequence[Group], chosen: list[Group], bounds: dict[int, int],
         fits = total + len(group.members) <= most and all(used[c] + n <= bounds[c] for c, n in group.classes.items())
         if fits and group.key not in taken:
             chosen.append(group)
-            total, used = total + len(group.members), used + group.classes
+            total += len(group.members)
+            used.update(group.classes)
 
 
 # ------------------------------------------------------------------------------------------------ in words
