@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 
 from models_backend.contract.messages import Trouble
+from models_backend.library import guarding
 
 TAIL = 16 << 10
 LINES = 30
@@ -43,7 +44,7 @@ def oom_kills() -> int:
 def tail(log: Path) -> str:
     """The last lines of a worker's log; empty where there is none."""
     try:
-        with log.open("rb") as file:
+        with guarding.reading(log) as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL))
             text = file.read().decode(errors="replace")
     except OSError:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from models_backend import isolation
 from models_backend.contract.messages import TroubleError
+from models_backend.library import guarding
 
 WORKERS = "models_backend.workers"
 POLL_S = 0.05
@@ -50,7 +51,8 @@ def spawn_attended(arguments: list[str], log: Path) -> subprocess.Popen[bytes]:
 
 def _spawn(arguments: list[str], log: Path, **options: object) -> subprocess.Popen[bytes]:
     try:
-        with log.open("ab") as output:
+        guarding.stay_inside(log)
+        with open(guarding.opened(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), "ab") as output:  # noqa: PTH123
             return subprocess.Popen(arguments, stdout=output, stderr=output, env=environment(), **options)
     except OSError as error:
         raise TroubleError(

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from . import faults
+from . import faults, guarding
 from .locking import flock, funlock
 from .primitives import fsync, sync_folder, write_all
 
@@ -21,10 +21,10 @@ class Appender:
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
+        guarding.stay_inside(self.path)
         new = not self.path.exists()
         faults.strike("create" if new else "open", self.path)
-        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-        self._descriptor = os.open(self.path, flags, 0o600)
+        self._descriptor = guarding.opened(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
         self._mutex = threading.RLock()
         self._depth = 0
         self.size = -1

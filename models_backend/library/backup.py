@@ -17,7 +17,7 @@ import msgspec
 from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import LibraryLayout
 
-from . import folders, storage
+from . import folders, guarding, storage
 from .trouble import explained
 
 KEEP = 5
@@ -97,7 +97,7 @@ def file_in(path: Path, name: str) -> bytes | None:
     """A small file as a backup has it; ``name`` is relative to the library."""
     with explained("the backup cannot be read", path.name):
         try:
-            with zipfile.ZipFile(io.BytesIO(path.read_bytes())) as archive:
+            with zipfile.ZipFile(io.BytesIO(guarding.content(path))) as archive:
                 return archive.read(name) if name in archive.namelist() else None
         except zipfile.BadZipFile as error:
             raise TroubleError(f"the backup is damaged: {error}", path.name, advice="Use an older one") from error

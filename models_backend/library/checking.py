@@ -19,12 +19,13 @@ from models_backend.contract.run_layout import (
     TrashEntry,
 )
 
-from . import checkpoints, folders, storage
+from . import checkpoints, folders, guarding, storage
 from .datasets import DatasetFolder, read_items
 from .edits import Edits
-from .events import decode_line
+from .events import decode_line, lines_of
 from .finding import Finding
 from .samples import array_sha256, read_arrays
+from .trouble import explain
 
 
 class References(NamedTuple):
@@ -110,8 +111,13 @@ def check_events(layout: LibraryLayout, run: RunLayout) -> Iterator[Finding]:
     if not run.events.exists():
         return last
     item = shown(layout, run.events)
-    with run.events.open("rb") as file:
-        for number, line in enumerate(file, 1):
+    try:
+        file = guarding.reading(run.events)
+    except OSError as error:
+        yield Finding("error", item, explain(error, "it cannot be read").trouble.what)
+        return last
+    with file:
+        for number, line in enumerate(lines_of(file), 1):
             if not line.endswith(b"\n"):
                 yield Finding("note", item, f"its last line is torn ({len(line)} bytes); the next event cuts it", "tail")
                 break
@@ -185,7 +191,7 @@ def array_flaw(path: Path) -> str:
     import numpy as np
 
     try:
-        with path.open("rb") as file:
+        with guarding.reading(path) as file:
             version = np.lib.format.read_magic(file)
             read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
             shape, _, dtype = read(file)

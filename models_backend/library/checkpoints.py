@@ -13,10 +13,11 @@ import msgspec
 from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import CheckpointLayout, CheckpointState, Manifest, ManifestEntry, RunLayout
 
-from . import storage
+from . import guarding, storage
 
 log = logging.getLogger(__name__)
 _CHUNK = 1 << 22
+WEIGHTS = ".safetensors"
 
 
 def save(run: RunLayout, files: dict[str, Any], state: CheckpointState) -> CheckpointLayout:
@@ -38,16 +39,17 @@ def complete(run: RunLayout) -> list[CheckpointLayout]:
 
 def every(run: RunLayout) -> list[CheckpointLayout]:
     """All checkpoint folders, newest first, damaged ones too."""
-    if not run.checkpoints.is_dir():
+    if not guarding.is_folder(run.checkpoints):
         return []
-    folders = sorted((p for p in run.checkpoints.iterdir() if p.name.startswith("step-")), reverse=True)
+    found = (path for path in run.checkpoints.iterdir() if path.name.startswith("step-") and guarding.is_folder(path))
+    folders = sorted(found, reverse=True)
     return [CheckpointLayout(folder) for folder in folders]
 
 
 def flaw(layout: CheckpointLayout, deep: bool = True) -> str:
     """What is wrong with a checkpoint, in words; "" where it is whole. ``deep`` reads and hashes every file."""
     for path in (layout.manifest, layout.state):
-        if not path.is_file():
+        if not guarding.is_file(path):
             return f"{path.name} is missing"
     read: list[Any] = []
     for path, kind in ((layout.manifest, Manifest), (layout.state, CheckpointState)):
@@ -56,13 +58,25 @@ def flaw(layout: CheckpointLayout, deep: bool = True) -> str:
         except TroubleError as error:
             return f"{path.name} cannot be read: {error.trouble.what}"
     manifest = read[0]
+    if reason := _unlisted(layout, {entry.name for entry in manifest.files}):
+        return reason
     found = (_file_flaw(layout.root / entry.name, entry, deep) for entry in manifest.files)
     return next((text for text in found if text), "")
 
 
+def _unlisted(layout: CheckpointLayout, listed: set[str]) -> str:
+    """Why the list of a manifest is not that of the folder: what is read must stand in it, as a plain name."""
+    if odd := sorted(name for name in listed if name != Path(name).name or "\\" in name):
+        return f"manifest.json names {odd[0]!r}, which is no file of the checkpoint"
+    if not any(name.endswith(WEIGHTS) for name in listed):
+        return "manifest.json names no weights"
+    there = {path.name for path in layout.root.iterdir() if path.suffix == WEIGHTS or path == layout.state}
+    return f"{min(there - listed)} does not stand in manifest.json" if there - listed else ""
+
+
 def _file_flaw(path: Path, entry: ManifestEntry, deep: bool) -> str:
     try:
-        if not path.exists():
+        if not guarding.is_file(path):
             return f"{entry.name} is missing"
         size = path.stat().st_size
         if size != entry.size:
@@ -76,7 +90,7 @@ def _file_flaw(path: Path, entry: ManifestEntry, deep: bool) -> str:
 
 def _sha256(path: Path) -> str:
     digest = hashlib.sha256()
-    with path.open("rb") as file:
+    with guarding.reading(path) as file:
         while block := file.read(_CHUNK):
             digest.update(block)
     return digest.hexdigest()

@@ -23,7 +23,7 @@ from models_backend.contract.run_layout import (
     RunRecord,
 )
 
-from . import source_paths, storage
+from . import guarding, source_paths, storage
 from .edits import (
     Edits,
     Undo,
@@ -229,7 +229,7 @@ def read_items(path: Path) -> list[Item]:
     """The lines of ``items.jsonl``. TroubleError where it is gone or damaged."""
     item = "/".join(path.parts[-2:])
     with explained("it cannot be read", item):
-        data = path.read_bytes()
+        data = guarding.content(path)
     try:
         return _lines.decode_lines(data)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,11 +13,17 @@ import msgspec
 
 from models_backend.contract.messages import Body, Event, Saved, State, Trouble, TroubleError
 
+from . import guarding
 from .appending import Appender
+from .trouble import explained
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Event)
 _BLOCK = 1 << 16
+#: No event is longer than this; of a longer line only the head is looked at.
+LONGEST, _HEAD = 4 << 20, 80
+#: What decoding a line that is no event raises.
+DAMAGE = (msgspec.DecodeError, UnicodeDecodeError, AttributeError, RecursionError, OverflowError)
 
 
 class EventLog:
@@ -79,10 +87,10 @@ def read_events(path: str | Path, since: int = 0) -> Iterator[Event]:
     """Events with a number above ``since``, oldest first. A torn last line is left out; a damaged one raises TroubleError."""
     if not Path(path).exists():
         return
-    with Path(path).open("rb") as file:
+    with _opened(path) as file:
         if since:
             file.seek(_offset_after(file, since))
-        for line in file:
+        for line in lines_of(file):
             if not line.endswith(b"\n"):
                 return
             event = decode_line(line, path)
@@ -90,11 +98,28 @@ def read_events(path: str | Path, since: int = 0) -> Iterator[Event]:
                 yield event
 
 
+@contextlib.contextmanager
+def _opened(path: str | Path) -> Iterator[io.BufferedReader]:
+    """The log, to be read. TroubleError where it cannot be, or is no file of ours."""
+    with explained("the events cannot be read", "/".join(Path(path).parts[-2:])), guarding.reading(path) as file:
+        yield file
+
+
+def lines_of(file: io.BufferedReader) -> Iterator[bytes]:
+    """The lines of a log; of one longer than an event can be only its head, which cannot be decoded."""
+    while line := file.readline(LONGEST):
+        if len(line) == LONGEST and not line.endswith(b"\n"):
+            while (rest := file.readline(_BLOCK)) and not rest.endswith(b"\n"):
+                pass
+            line = line[:_HEAD] + rest[-1:]
+        yield line
+
+
 def decode_line(line: bytes, path: str | Path) -> Event:
     """As :func:`decode_event`, with TroubleError that names the run."""
     try:
         return decode_event(line)
-    except (msgspec.DecodeError, UnicodeDecodeError, AttributeError) as error:
+    except DAMAGE as error:
         item = "/".join(Path(path).parts[-2:])
         raise TroubleError(f"a line is damaged: {error}", item, advice="Run `nexus-studio fsck --repair`") from error
 
@@ -106,7 +131,7 @@ def _offset_after(file: Any, since: int) -> int:
         middle = (low + high) // 2
         file.seek(middle)
         file.readline()
-        start, line = file.tell(), file.readline()
+        start, line = file.tell(), file.readline(LONGEST)
         if start >= high or not line.endswith(b"\n") or sequence_of(line) > since:
             high = middle
         else:
@@ -125,23 +150,47 @@ def sequence_of(line: bytes) -> int:
 
 
 def backwards(path: str | Path) -> Iterator[bytes]:
-    """The whole lines of a file, last first."""
+    """The whole lines of a file, last first; of one longer than an event can be only its head."""
     if not Path(path).exists():
         return
-    with Path(path).open("rb") as file:
-        end, rest = file.seek(0, 2), b""
-        torn = True
+    with _opened(path) as file:
+        end, begun, torn = file.seek(0, 2), _Begun(), True
         while end > 0:
             start = max(0, end - _BLOCK)
             file.seek(start)
-            lines = (file.read(end - start) + rest).split(b"\n")
-            rest, end = lines[0], start
-            whole = lines[1:]
-            if torn and whole:
-                whole, torn = whole[:-1], False
-            yield from reversed(whole)
-        if rest and not torn:
+            first, *whole = file.read(end - start).split(b"\n")
+            end = start
+            if whole:
+                last = begun.line(whole.pop())
+                if not torn:
+                    yield last
+                torn = False
+                yield from reversed(whole)
+            begun.add(first)
+        if not torn and (rest := begun.line(b"")):
             yield rest
+
+
+class _Begun:
+    """A line of which the end has been read, piece by piece from the right."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+        self._size = 0
+
+    def add(self, piece: bytes) -> None:
+        """The next piece to the left."""
+        self._pieces.append(piece)
+        self._size += len(piece)
+        if self._size > LONGEST:
+            self._pieces = [b"".join(reversed(self._pieces))[:_HEAD]]
+
+    def line(self, piece: bytes) -> bytes:
+        """The line with its first piece; the next one begins."""
+        self.add(piece)
+        found = b"".join(reversed(self._pieces))
+        self._pieces, self._size = [], 0
+        return found
 
 
 def last_sequence(path: str | Path) -> int:

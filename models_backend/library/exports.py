@@ -9,6 +9,7 @@ import msgspec
 
 from models_backend.contract.run_layout import LibraryLayout
 
+from . import guarding
 from .appending import Appender
 from .trouble import explained
 
@@ -40,7 +41,7 @@ def read(layout: LibraryLayout) -> list[Exported]:
     """Every exported file, oldest first; lines that cannot be read are left out (a torn last one, say)."""
     path = layout.root / NAME
     found = []
-    for line in path.read_bytes().splitlines() if path.exists() else ():
+    for line in guarding.content(path).splitlines() if guarding.is_file(path) else ():
         try:
             found.append(msgspec.json.decode(line, type=Exported))
         except (msgspec.DecodeError, UnicodeDecodeError):

@@ -37,9 +37,10 @@ def record_path(layout: LibraryLayout, kind: str, name: str) -> Path:
 
 
 def names(layout: LibraryLayout, kind: str) -> list[str]:
-    """The ids of everything of a kind, as the folder lists them; nothing is opened."""
+    """The ids of everything of a kind, as the folder lists them; nothing is opened, and no link is one."""
     try:
-        found = os.listdir(home(layout, kind))  # noqa: PTH208
+        with os.scandir(home(layout, kind)) as listing:
+            found = [entry.name for entry in listing if not entry.is_symlink()]
     except FileNotFoundError:
         return []
     if kind == "job":

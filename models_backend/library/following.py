@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import shutil
 import tempfile
 import threading
@@ -16,11 +17,12 @@ import apsw
 from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import LibraryLayout
 
-from . import exports, folders
+from . import exports, folders, guarding
 from .index import TABLES, Index
 
 log = logging.getLogger(__name__)
 IN_MEMORY = ":memory:"
+_FILES = ("", "-wal", "-shm", "-journal")
 
 
 class FollowedIndex:
@@ -111,12 +113,16 @@ def words(error: Exception) -> str:
 
 def remove(path: str | Path) -> None:
     """Delete the files of an index."""
-    for suffix in ("", "-wal", "-shm", "-journal"):
+    for suffix in _FILES:
         Path(f"{path}{suffix}").unlink(missing_ok=True)
 
 
 def _begun(path: Path) -> Index:
     """The index at ``path``; a damaged one, or one of another version, is thrown away and begun anew."""
+    parts = [f"{path}{suffix}" for suffix in _FILES]
+    if any(os.path.lexists(part) and not guarding.is_file(part) for part in parts):
+        log.warning("the index is made anew: it is a link or no file")
+        remove(path)
     try:
         return Index(path)
     except (apsw.NotADBError, apsw.CorruptError) as error:
@@ -181,7 +187,7 @@ def looked_at(path: str | Path) -> Iterator[tuple[list[str], Callable[[str], dic
     """An index that nobody has open, without changing it: (flaws, kind -> {id: record}, whether it was closed well)."""
     with tempfile.TemporaryDirectory() as folder:
         for suffix in ("", "-wal"):
-            if Path(f"{path}{suffix}").exists():
+            if guarding.is_file(f"{path}{suffix}"):
                 shutil.copyfile(f"{path}{suffix}", f"{folder}/index.sqlite{suffix}")
         db = apsw.Connection(f"{folder}/index.sqlite")
         try:

@@ -17,7 +17,7 @@ import msgspec
 from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import LibraryLayout
 
-from . import checking, folders, following, storage, trash
+from . import checking, folders, following, guarding, storage, trash
 from .finding import Finding
 from .index import TABLES
 from .lock import Lock, holder
@@ -61,6 +61,10 @@ def clean(found: list[Finding]) -> bool:
 
 
 def _findings(layout: LibraryLayout, deep: bool, owner: int | None) -> Iterator[Finding]:
+    for path, what in guarding.foreign(layout.root):
+        if layout.trash not in path.parents:  # what was found before lies there
+            text = f"it is {what}, which has no place in a library and is neither followed nor opened"
+            yield Finding("error", checking.shown(layout, path), text, "foreign")
     gone = trash.deleted(layout)
     known = {kind: set(folders.names(layout, kind)) for kind in folders.RECORDS}
     for kind, check in _CHECKS.items():

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from models_backend.contract.messages import TroubleError
 
+from . import guarding
 from .locking import INHERITED, flock, funlock
 from .trouble import explained
 
@@ -99,7 +100,7 @@ class Lock:
 def holder(path: str | Path) -> int | None:
     """The process id of who holds the lock (0 where it cannot be read), or None where nobody does."""
     try:
-        descriptor = os.open(path, os.O_RDWR | getattr(os, "O_CLOEXEC", 0))
+        descriptor = guarding.opened(path, os.O_RDWR)
     except OSError:
         return None  # no lock file, or not ours to open: nobody of ours holds it
     try:
@@ -114,7 +115,8 @@ def holder(path: str | Path) -> int | None:
 
 
 def _opened(path: Path) -> int:
-    return os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+    guarding.stay_inside(path)
+    return guarding.opened(path, os.O_RDWR | os.O_CREAT)
 
 
 def _taken(descriptor: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,9 @@ import msgspec
 from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import LibraryLayout, TrashEntry
 
-from . import backup, folders, following, storage
+from . import backup, folders, following, guarding, storage
 from .appending import Appender
-from .events import decode_event
+from .events import DAMAGE, decode_event, lines_of
 from .finding import Finding
 from .opening import sweep_inside
 from .trouble import explained
@@ -49,11 +50,12 @@ def _cut_tail(layout: LibraryLayout, path: Path) -> bool:
 def _renumber(layout: LibraryLayout, path: Path) -> bool:
     """Keep every readable event, numbered anew; the damaged log goes to the trash."""
     events = []
-    for line in path.read_bytes().splitlines():
-        try:
-            events.append(decode_event(line))
-        except (msgspec.DecodeError, UnicodeDecodeError, AttributeError) as error:
-            log.warning("%s: a damaged line is left out: %s", path.parent.name, error)
+    with guarding.reading(path) as file:
+        for line in lines_of(file):
+            try:
+                events.append(decode_event(line))
+            except DAMAGE as error:
+                log.warning("%s: a damaged line is left out: %s", path.parent.name, error)
     lines = [msgspec.json.encode(msgspec.structs.replace(event, seq=n)) for n, event in enumerate(events, 1)]
     _keep_copy(layout, path)
     storage.write_bytes(path, b"".join(line + b"\n" for line in lines))
@@ -117,8 +119,15 @@ def _to_trash(layout: LibraryLayout, path: Path) -> bool:
     return True
 
 
+def _set_aside(layout: LibraryLayout, path: Path) -> bool:
+    """Move a link, pipe or device itself to the trash; where it leads nothing is touched."""
+    if os.path.lexists(path):
+        storage.replace(path, _entry(layout, path) / path.name)
+    return True
+
+
 def _keep_copy(layout: LibraryLayout, path: Path) -> None:
-    storage.write_bytes(_entry(layout, path) / path.name, path.read_bytes())
+    storage.write_bytes(_entry(layout, path) / path.name, guarding.content(path))
 
 
 def _entry(layout: LibraryLayout, path: Path) -> Path:
@@ -133,5 +142,5 @@ def _entry(layout: LibraryLayout, path: Path) -> Path:
 
 _MENDERS = {
     "sweep": _sweep, "tail": _cut_tail, "events": _renumber, "record": _restore_record, "file": _restore_file,
-    "cache": _discard_cache, "trash": _to_trash,
+    "cache": _discard_cache, "trash": _to_trash, "foreign": _set_aside,
 }  # fmt: skip

@@ -16,7 +16,7 @@ import msgspec
 from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import FORMAT, LibraryLayout
 
-from . import folders, storage
+from . import folders, guarding, storage
 from .trouble import explain
 
 _OURS = ("library.json", "owner.lock", "exports.jsonl", "socket", "cache", "backups")
@@ -107,6 +107,7 @@ def prepare_folders(layout: LibraryLayout) -> None:
     """Make what a library consists of, and remove what dead writers left beside the folders."""
     homes = [getattr(layout, name) for name in (*_HOMES, "cache", "backups")]
     for home in homes:
+        guarding.stay_inside(home / "x")
         storage.make_folder(home)
     if not layout.record.exists():
         storage.write_json(layout.record, LibraryRecord(secrets.token_hex(8), time.time()))

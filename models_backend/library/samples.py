@@ -14,7 +14,7 @@ import msgspec
 from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import LibraryLayout, SampleLayout, SampleRecord
 
-from . import storage
+from . import guarding, storage
 from .trouble import explained, noticed
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
     item = "/".join(path.parts[-2:])
     with explained("it cannot be read", item):
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with guarding.reading(path) as whole, np.load(whole, allow_pickle=False) as file:
                 return {name: file[name] for name in file.files}
         except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise TroubleError(f"it is damaged: {error}", item, advice="Make it again from its record") from error

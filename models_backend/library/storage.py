@@ -26,7 +26,7 @@ import msgspec
 from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import FORMAT
 
-from . import faults
+from . import faults, guarding
 from .appending import Appender
 from .exchanging import exchange
 from .primitives import CountedFile, fsync, rename, sync_folder, write_all
@@ -58,6 +58,7 @@ def temporary(folder: str | Path) -> Path:
 def _unfinished_at(folder: Path) -> Iterator[Path]:
     """A temporary path, removed again (as far as the disk allows) when the block fails."""
     path = temporary(folder)
+    guarding.stay_inside(path)
     _unfinished.add(str(path))
     try:
         yield path
@@ -144,8 +145,7 @@ def share(path: str | Path) -> None:
 def read_json(path: str | Path, kind: type = dict) -> Any:
     """The JSON of a file as ``kind``. TroubleError where it is gone, unreadable, damaged, or from a newer version."""
     try:
-        with io.FileIO(path) as file:
-            data = file.readall()
+        data = guarding.content(path)
     except OSError as error:
         raise explain(error, "it cannot be read", _known(path)) from error
     return decode_json(data, kind, path)
@@ -186,6 +186,8 @@ def _known(path: str | Path) -> str:
 def replace(source: str | Path, target: str | Path) -> None:
     """Rename a file (over an older one) or a folder (to a new name), durably."""
     source, target = Path(source), Path(target)
+    guarding.stay_inside(target)
+    guarding.stay_inside(source)
     rename(source, target)
     sync_folder(target.parent)
     if source.parent != target.parent:
@@ -195,6 +197,7 @@ def replace(source: str | Path, target: str | Path) -> None:
 def remove(path: str | Path) -> None:
     """Delete a file; one that is not there is fine."""
     path = Path(path)
+    guarding.stay_inside(path)
     faults.strike("unlink", path)
     path.unlink(missing_ok=True)
     sync_folder(path.parent)
@@ -287,10 +290,13 @@ def _remove_tree(folder: Path) -> None:
 
 
 def leftovers(folder: str | Path) -> list[Path]:
-    """Temporary names in a folder whose writer is gone."""
+    """Temporary names in a folder whose writer is gone; none of one that a link leads to."""
     try:
+        guarding.stay_inside(Path(folder) / TEMPORARY)
         names = [name for name in os.listdir(folder) if name.startswith(TEMPORARY)]  # noqa: PTH208
-    except (FileNotFoundError, NotADirectoryError):
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            raise
         return []
     return [Path(folder) / name for name in sorted(names) if _abandoned(str(Path(folder) / name), name)]
 

@@ -13,7 +13,7 @@ import msgspec
 from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import LibraryLayout, RunLayout, TrashEntry
 
-from . import folders, storage
+from . import folders, guarding, storage
 from .appending import Appender
 from .lock import holder
 from .trouble import explained, noticed
@@ -132,7 +132,7 @@ def settle(layout: LibraryLayout) -> int:
 def deleted(layout: LibraryLayout) -> dict[tuple[str, str], TrashEntry]:
     """(kind, id) -> entry of everything that was deleted, whether it still lies in the trash or not."""
     path = layout.trash / DELETED
-    lines = path.read_bytes().splitlines() if path.exists() else []
+    lines = guarding.content(path).splitlines() if guarding.is_file(path) else []
     emptied = []
     for line in lines:
         try:

@@ -19,6 +19,8 @@ _WORDS = {
     errno.EIO: ("the disk reports an input/output error", "Check the disk; copy the library to another one"),
     errno.ENOENT: ("it is gone", "It may have been moved or deleted outside of the studio"),
     errno.ENAMETOOLONG: ("its name is too long for this disk", "Choose a shorter name or another folder"),
+    errno.ELOOP: ("a link stands there, and inside a library none is followed", "Look where it leads, and take it away"),
+    errno.ENODEV: ("it is a pipe or a device, no file", "Take it away"),
     errno.EMFILE: ("too many files are open", "Close other programs and try again"),
 }
 
