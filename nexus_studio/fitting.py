@@ -246,6 +246,7 @@ class Words(QLabel):
 
     def heightForWidth(self, width: int) -> int:
         if self._lines:
+            width -= self.contentsMargins().left() + self.contentsMargins().right()
             shown = lines_of(breakable(self._text), self, width, self._lines)
             room = QRect(0, 0, width, 1 << 16)
             return self.fontMetrics().boundingRect(room, Qt.TextFlag.TextWordWrap, shown).height() + 2
@@ -257,7 +258,7 @@ class Words(QLabel):
     def _fit(self) -> None:
         whole = breakable(self._text)
         if self._lines and self.width() > 0:
-            whole = lines_of(whole, self, self.width(), self._lines)
+            whole = lines_of(whole, self, self.contentsRect().width(), self._lines)
         if whole != super().text():
             super().setText(whole)
         super().setToolTip(tip(self.toolTip()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from PySide6.QtWidgets import QBoxLayout, QCheckBox, QGridLayout, QLineEdit, QSizePolicy, QWidget
+from PySide6.QtWidgets import QBoxLayout, QCheckBox, QGridLayout, QLineEdit, QWidget
 
 from models_backend.contract.fields import FieldSpec, defaults, relevant, variant_of
 
@@ -37,7 +37,6 @@ class Line:
     def __init__(self, spec: FieldSpec, editor: Editor):
         self.spec, self.editor = spec, editor
         self.label = label(spec.title, "label", lines=2)
-        self.label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.label.setBuddy(editor)
         self.label.setToolTip(spec.help)
         editor.setToolTip(spec.help)

@@ -163,7 +163,7 @@ class NumberEditor(Editor):
             self.slider.setSingleStep(TICKS // 100)
             self.slider.valueChanged.connect(self._slid)
             self.slider.setMinimumWidth(36)
-            theme.scaled(self.field, lambda field: field.setFixedWidth(theme.px(74)))
+            theme.scaled(self.field, lambda field: field.setFixedWidth(theme.px(70)))
             self.field.setProperty("flat", "true")
             self.field.setAlignment(Qt.AlignmentFlag.AlignRight)
             parts.insert(0, self.slider)
