@@ -89,7 +89,7 @@ class RectifiedFlow(flow.Flow):
                Claim("modes", ">=", 8, "modes of 8 found")),
               config={"pairs": 2, "learn": "distil"}, training=_POINT_TRAINING | {"steps": 2000},
               sampling={"solver": "euler", "steps": 1}, count=5000, after="points-reflow"),
-        Proof("digits", "digits", "small", 4.2, _DIGIT_CLAIMS, training={"steps": 2400}),
+        Proof("digits", "digits", "small", 6.0, _DIGIT_CLAIMS, training={"steps": 3000}),
         Proof("digits-reflow", "digits", "small", 4.1,
               (Claim("straightness", "<=", 0.5, "deviation from straight paths, against half of the teacher's",
                      times="before/straightness"), *_DIGIT_CLAIMS),
