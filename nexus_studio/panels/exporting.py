@@ -85,11 +85,13 @@ def start(session: Session, record: SampleRecord, choice: Choice, path: str, ite
     """Writes the export in the worker and says where it went."""
     session.preferences.set("export/folder", str(Path(path) if choice.folder else Path(path).parent))
     request = Export(record.id, path, choice.format, choice.what, strip=strip, items=items)
-    session.bridge.spawn(_export(session, request))
+    session.bridge.spawn(_export(session, record, request))
 
 
-async def _export(session: Session, request: Export) -> None:
-    written = await session.bridge.engine.call(request)
+async def _export(session: Session, record: SampleRecord, request: Export) -> None:
+    title = _tr("Exporting {0}").format(Path(request.path).name)
+    async with session.under_way(title, "export", record.title or Path(request.path).name, record.id) as activity:
+        written = await session.bridge.engine.call(request, activity.tell)
     more = _tr(" and {0} more").format(len(written) - 1) if len(written) > 1 else ""
     session.bridge.notice(_tr("Exported {0}{1}").format(written[0], more))
 

@@ -217,17 +217,20 @@ class GalleryPanel(Workspace):
         request = Sample(
             record.run, record.count, record.seed, record.sampling, record.conditions, record.checkpoint, save=False
         )
+        title = self.tr("Making “{0}” again").format(record.title)
         try:
-            made = await self.session.bridge.engine.call(request)
-        except TroubleError as error:
-            self.detail.say(str(error.trouble))
-            return
+            async with self.session.under_way(title, "reproduce", record.title, record.id) as activity:
+                made = await self.session.bridge.engine.call(request, activity.tell)
+        except TroubleError:
+            return  # it stands with the sample, until it is dismissed
+        finally:
+            self.detail.say("")
         items = to_array(made.items)
         if array_sha256(items) == record.items_sha256:
-            self.detail.say(self.tr("Identical: all {0} items are equal bit by bit.").format(record.count))
-            return
-        old = await self.session.samples.items(record.id)
-        self.detail.say(difference(old, items))
+            text = self.tr("Identical: all {0} items are equal bit by bit").format(record.count)
+        else:
+            text = difference(await self.session.samples.items(record.id), items)
+        self.session.verdicts.answer("reproduce", record.title, text, record.id)
 
     # ------------------------------------------------------------------------------------------- comparing
 

@@ -16,6 +16,7 @@ from ..state.session import Session
 from ..viewers.modality import ItemsView, shown
 from .exporting import fill_menu
 from .sample_info import checkpoint_name
+from .verdict_rows import VerdictRows
 
 #: Values of one condition that are listed; a sample may have been asked for many.
 SHOWN = 4
@@ -43,6 +44,7 @@ class SampleDetail(QWidget):
         self.tags.editingFinished.connect(lambda: self._edit("tags", _tags(self.tags.text())))
         self.star = button(self.tr("☆ Star"), on_click=self._toggle_star)
         self.verdict = label("", "label", wrap=True)
+        self.verdicts = VerdictRows(session, "reproduce", "export", item=lambda: self.record.id if self.record else "")
         self._place = QVBoxLayout()
         self._facts = QFormLayout()
         self._facts.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
@@ -66,6 +68,7 @@ class SampleDetail(QWidget):
         layout.addWidget(section(self.tr("How it was made")))
         layout.addLayout(self._facts)
         layout.addWidget(self.verdict)
+        layout.addWidget(self.verdicts)
         layout.addStretch(1)
         self.sample = button(self.tr("Open in Sample"), on_click=lambda: self.open_in.emit("sample"))
         self.trash = button(self.tr("Delete"), on_click=self.delete.emit)
@@ -86,6 +89,7 @@ class SampleDetail(QWidget):
             allow(widget, record is not None, self.tr("Choose a sample first"))
         if new:
             self.verdict.setText("")
+            self.verdicts.refresh()
         if record is None:
             for widget in (self.trajectory, self.again):
                 allow(widget, False, self.tr("Choose a sample first"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QMenu, QStackedWidget, QVBoxLayout, QWidget
 
-from models_backend.contract.messages import Arrays, Decode, LatentMap, Progress
+from models_backend.contract.messages import Arrays, Decode, LatentMap
 from models_backend.contract.run_layout import RunRecord
 
 from .. import theme
@@ -23,6 +24,7 @@ from ..viewers.film_strip import FilmStrip
 from ..viewers.modality import shown, to_array
 from .exporting import fill_menu
 from .latent_map import THUMB_PX, LatentMapView, along
+from .working import Working
 from .workspace import Workspace, scrolled
 
 FRAME_MS = 80
@@ -78,6 +80,8 @@ class LatentPanel(Workspace):
         layout.setContentsMargins(0, 0, 0, 8)
         layout.setSpacing(0)
         layout.addWidget(self.header)
+        self.working = Working()
+        layout.addWidget(self.working)
         layout.addWidget(self.stack, 1)
         return whole
 
@@ -187,22 +191,25 @@ class LatentPanel(Workspace):
         self._enable_film(False)
         self.session.bridge.spawn(self._read_map(self.run), on_error=self._say_trouble)
 
-    def _say_progress(self, progress: Progress) -> None:
-        share = f" · {progress.done:,} / {progress.total:,}" if progress.total else ""
-        self.wait.setText(self.tr("Encoding the data of {0}{1}").format(self.run.title if self.run else "", share))
-
     def _say_trouble(self, trouble: Any) -> None:
         self.wait.setText(str(trouble))
 
     async def _read_map(self, record: RunRecord) -> None:
         try:
             await self._map(record)
+        except asyncio.CancelledError:
+            self.wait.setText(self.tr("Stopped. Choose the run again to map it."))
+            raise
         finally:
             if self._mapping == record.id:
                 self._mapping = ""
+                self.working.follow(None)
 
     async def _map(self, record: RunRecord) -> None:
-        made = await self.session.bridge.engine.call(LatentMap(record.id, limit=LIMIT), tell=self._say_progress)
+        title = self.tr("Mapping {0}").format(record.title)
+        async with self.session.under_way(title, "latent", record.title, record.id) as activity:
+            self.working.follow(activity)
+            made = await self.session.bridge.engine.call(LatentMap(record.id, limit=LIMIT), tell=activity.tell)
         arrays = {name: to_array(array) for name, array in made.arrays.items()}
         thumbnails = await self._thumbnails(record, arrays)
         if self.run is None or self.run.id != record.id:  # another one was chosen meanwhile
@@ -337,7 +344,9 @@ class LatentPanel(Workspace):
 
     async def _save_film(self) -> None:
         title = self.tr("Path in {0}").format(self.run.title)
-        made = await self.session.bridge.engine.call(self._asked(self._line.tolist(), save=True, title=title))
+        async with self.session.under_way(self.tr("Saving {0}").format(title), "latent", title) as activity:
+            request = self._asked(self._line.tolist(), save=True, title=title)
+            made = await self.session.bridge.engine.call(request, activity.tell)
         self.session.samples.changed.emit()
         record = await self.session.samples.record(made.note)
         menu = fill_menu(QMenu(self), self.session, self, record)

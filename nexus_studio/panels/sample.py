@@ -174,8 +174,9 @@ class SamplePanel(Workspace):
 
     # --------------------------------------------------------------------------------------------- showing
 
-    def on_shown(self) -> None:
-        self._reload_recent()
+    def showEvent(self, event) -> None:
+        super().showEvent(event)
+        self._reload_recent()  # what other workspaces made since the last visit
         self._show_page()
 
     def show_what(self, what: dict) -> None:
@@ -244,6 +245,7 @@ class SamplePanel(Workspace):
         self._judge()
         if self.controls.live.isChecked() and not self.setup.problems():
             self.work.live(self.setup.request(save=False))
+            self.state_chip.setText(self.tr("live · working"))
         self._show_page()
 
     def _judge(self) -> None:
@@ -298,6 +300,7 @@ class SamplePanel(Workspace):
         return asked_words(batch.made, run.spec) if run is not None else None
 
     def _live_failed(self, trouble: Trouble) -> None:
+        self.state_chip.setText(self.tr("live"))
         self.controls.show_problem(str(trouble))
 
     async def _read_record(self, sample: str) -> None:

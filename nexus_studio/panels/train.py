@@ -119,6 +119,7 @@ class TrainPanel(Workspace):
         controls.live_asked.connect(lambda values: self._with_run(lambda run: actions.set_live(run, values)))
         self.cards.health.applied.connect(lambda remedy: self._with_run(lambda run: actions.apply(run, remedy)))
         actions.sampled.connect(self._show_sampled)
+        actions.coming.connect(lambda run, step: self.samples.expect(step) if self._view and run == self._view.id else None)
         self._count_models()
         self._choose_family()
         self._setup_changed()

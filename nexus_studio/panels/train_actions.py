@@ -11,6 +11,7 @@ from models_backend.contract.fields import merged
 from models_backend.contract.messages import Media, ProveResume, Remedy, Sample, Trouble, TroubleError
 from models_backend.contract.run_layout import RunRecord
 
+from ..shell.words import count, ordinal
 from ..state.run_view import LIVE_STATES
 from ..state.session import Session
 from .train_forms import NEW
@@ -21,6 +22,7 @@ class RunActions(QObject):
 
     started = Signal(str)  # the id of a run that was made
     sampled = Signal(str, int, object)  # run, step, Media
+    coming = Signal(str, int)  # run, step of samples that are on their way; -1: they are not any more
 
     def __init__(self, session: Session):
         super().__init__()
@@ -51,8 +53,20 @@ class RunActions(QObject):
         after = [run for run in record.parts.values() if run and await self._unfinished(run)]
         await self._bridge.engine.submit(record.id, after=tuple(after), front=front)
         self._session.jobs.refresh()
+        self._tell_place(record)
         self.started.emit(record.id)
         return record
+
+    def _tell_place(self, record: RunRecord) -> None:
+        """Says where a run stands that does not start at once, and once that training needs no window."""
+        jobs = self._session.jobs
+        place = next((n for n, job in enumerate(jobs.waiting, 1) if job.run == record.id), 0)
+        if place and jobs.active is not None:
+            text = self.tr("“{0}” waits: {1} of {2} in the queue. “{3}” is in training.")
+            active = self._session.title_of(jobs.active.run) or jobs.active.title
+            self._bridge.notice(text.format(record.title, ordinal(place), len(jobs.waiting), active))
+        elif not place:
+            self._bridge.notice(self.tr("Training goes on when the window is closed; the next start finds it."))
 
     async def _parts(self, wish: dict[str, Any], front: bool) -> dict[str, str]:
         """Part name -> run id; a part that is still to be trained is queued before, on the same data."""
@@ -94,7 +108,14 @@ class RunActions(QObject):
         view = self._session.runs.view(run)
         step = view.step
         request = Sample(run, count, sampling=view.record.sampling, title=f"{view.record.title} at step {step:,}")
-        answer = await self._bridge.engine.call(request)
+        self.coming.emit(run, step)
+        about = self.tr("Sampling {0} at step {1}").format(view.record.title, f"{step:,}")
+        try:
+            async with self._session.under_way(about, "sample", view.record.title, run) as activity:
+                answer = await self._bridge.engine.call(request, activity.tell)
+        except BaseException:
+            self.coming.emit(run, -1)
+            raise
         media: Media = answer[0] if isinstance(answer, (tuple, list)) else answer
         self.sampled.emit(run, step, media)
         self._session.samples.refresh()
@@ -123,21 +144,16 @@ class RunActions(QObject):
         return self._bridge.spawn(self._prove(run))
 
     async def _prove(self, run: str) -> None:
-        activity = self._session.jobs.begin(self.tr("Replaying steps of {0}").format(self._session.runs.get(run).title))
-        try:
+        title = self._session.runs.get(run).title
+        async with self._session.under_way(self.tr("Replaying steps of {0}").format(title), "proof", title, run) as activity:
             answer = await self._bridge.engine.call(ProveResume(run), activity.tell)
-        finally:
-            self._session.jobs.end(activity)
-        counts = {name: value for name, value in answer.items() if type(value) in (int, float)}
-        about = ", ".join(f"{name.replace('_', ' ')} {value:,}" for name, value in counts.items())
-        if not answer.get("identical"):
-            raise TroubleError(
-                self.tr("The replayed steps differ from the run ({0})").format(about),
-                self._session.runs.get(run).title,
-                self.tr("The run is as it was."),
-                self.tr("Was it trained with other versions, threads or another device?"),
-            )
-        self._bridge.notice(self.tr("Resuming is exact: the replayed steps are equal bit by bit ({0}).").format(about))
+            if not answer.get("identical"):
+                raise TroubleError(
+                    self.tr("Resuming is not exact: {0}").format(replayed(answer)), title, self.tr("The run is as it was"),
+                    self.tr("Was it trained with other versions, threads or another device?"),
+                )  # fmt: skip
+        text = self.tr("Resuming is exact: {0}, and all are equal bit by bit").format(replayed(answer))
+        self._session.verdicts.answer("proof", title, text, run)
 
     # -------------------------------------------------------------------------------------------- deleting
 
@@ -150,3 +166,13 @@ class RunActions(QObject):
             )
             return
         self._session.delete("run", run, record.title)
+
+
+def replayed(answer: dict[str, Any]) -> str:
+    """What was replayed and compared, in words."""
+    steps, tensors = int(answer.get("steps", 0)), int(answer.get("tensors", 0))
+    said = f"{count(steps, 'step was', 'steps were')} replayed"
+    said += f", {count(tensors, 'tensor was', 'tensors were')} compared" if tensors else ""
+    apart = answer.get("differences") or []
+    more = f" and {len(apart) - 3} more" if len(apart) > 3 else ""
+    return said + (f"; different are {', '.join(apart[:3])}{more}" if apart else "")

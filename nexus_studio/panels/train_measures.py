@@ -17,6 +17,7 @@ from ..fitting import give_way
 from ..forms.editors import PathEditor
 from ..state.run_view import RunView
 from ..state.session import Session
+from .working import Working
 from .workspace import scrolled
 
 KEPT = "measure/features"
@@ -70,8 +71,9 @@ class RunMeasures(QWidget):
         line = pieces.column(line, self.note, spacing=4, margins=(12, 8, 12, 4))
         for text in (self.words, self.warned):
             text.setContentsMargins(12, 0, 12, 0)
-        whole = pieces.column(line, self.words, self.warned, self.area, spacing=4)
-        whole.setStretch(3, 1)
+        self.working = Working()
+        whole = pieces.column(line, self.working, self.words, self.warned, self.area, spacing=4)
+        whole.setStretch(4, 1)
         self.setLayout(whole)
 
     def folder(self) -> str:
@@ -121,11 +123,13 @@ class RunMeasures(QWidget):
         features = self.folder() if view.record.spec.modality == "image" else ""
         request = Evaluate(view.id, sampling=view.record.sampling, features=features)
         step = view.checkpoints[-1].step
-        activity = self._session.jobs.begin(self.tr("Measuring {0}").format(view.record.title), self._task.cancel)
+        title = self.tr("Measuring {0}").format(view.record.title)
         try:
-            found = await self._session.bridge.engine.call(request, activity.tell)
+            async with self._session.under_way(title, "evaluate", view.record.title, view.id) as activity:
+                self.working.follow(activity)
+                found = await self._session.bridge.engine.call(request, activity.tell)
         finally:
-            self._session.jobs.end(activity)
+            self.working.follow(None)
             self._task = None
             self.note.set_whole(self.told)
             self._show_button()

@@ -48,6 +48,7 @@ class StepGrid(QWidget):
         self._held: OrderedDict[int, list[QImage]] = OrderedDict()
         self._asked: set[int] = set()
         self._now: dict[int, list[QImage]] = {}
+        self._coming = -1  # the step whose samples are on their way
         self._columns = 1
         self.grid = ImageGrid(columns=1, hint=self.tr("Samples appear here while a run trains."))
         self.grid.setAccessibleName(self.tr("Samples by step and item"))
@@ -70,6 +71,7 @@ class StepGrid(QWidget):
         self._held.clear()
         self._asked.clear()
         self._now.clear()
+        self._coming = -1
         self.grid.set_current(-1)
         self.refresh()
 
@@ -85,6 +87,7 @@ class StepGrid(QWidget):
         previews = self._view.previews if self._view else []
         self._rows = [(figures.short(p.step), p.step, p) for p in previews]
         self._rows += [(self.tr("now"), step, None) for step in self._now]
+        self._rows += [(self.tr("coming"), self._coming, None)] if self._coming >= 0 and self._coming not in self._now else []
         self._rows.sort(key=lambda row: (row[1], row[2] is None))
         self._lay_out(max([p.count for p in previews] + [len(made) for made in self._now.values()], default=1))
         if at_end and not self.grid.hasFocus():
@@ -108,8 +111,15 @@ class StepGrid(QWidget):
         self.grid.set_labels([row[0] for row in self._rows])
         self.grid.set_source(len(self._rows) * self._columns, lambda i: self._picture(*divmod(i, self._columns)))
 
+    def expect(self, step: int) -> None:
+        """A row for samples that are on their way; -1: none are any more."""
+        self._coming = step
+        self.refresh()
+        self.grid.verticalScrollBar().setValue(self.grid.verticalScrollBar().maximum())
+
     def add_now(self, step: int, media: Media) -> None:
         """A row of samples that were made on demand."""
+        self._coming = -1
         self._now[step] = self._pictures(to_array(media.items), media.modality)
         self.refresh()
         self.grid.verticalScrollBar().setValue(self.grid.verticalScrollBar().maximum())

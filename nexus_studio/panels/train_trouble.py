@@ -26,6 +26,7 @@ class RunTroubles(QWidget):
         self.verdicts = VerdictRows(session, "proof", "evaluate", item=lambda: self._view.id if self._view else "")
         self._body = column(self.verdicts, spacing=6, margins=(12, 0, 12, 0))
         self.setLayout(self._body)
+        session.verdicts.changed.connect(self.refresh)
         self.refresh()
 
     def show_run(self, view: RunView | None) -> None:

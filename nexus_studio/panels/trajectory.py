@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import AsyncIterator, Callable
+
 import numpy as np
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QStackedWidget, QVBoxLayout, QWidget
 
-from models_backend.contract.messages import Sample, StartFrom, VectorField
-from models_backend.contract.run_layout import SampleRecord
+from models_backend.contract.messages import Progress, Sample, StartFrom, VectorField
+from models_backend.contract.run_layout import RunRecord, SampleRecord
 
 from .. import theme
 from ..commands import Command
@@ -23,6 +26,8 @@ from .exporting import fill_menu
 from .trajectory_controls import TrajectoryControls
 from .trajectory_recording import MOST_CHANNELS, Recording, plane, straightness
 from .trajectory_views import ChannelViews, bounds_of_channel
+from .verdict_rows import VerdictRows
+from .working import Working
 from .workspace import Footed, Workspace
 
 MOST_ROWS = 4
@@ -45,7 +50,9 @@ class TrajectoryPanel(Workspace):
         self.set_central(self._build_centre())
         right, bottom = Qt.DockWidgetArea.RightDockWidgetArea, Qt.DockWidgetArea.BottomDockWidgetArea
         self.setCorner(Qt.Corner.BottomRightCorner, right)
-        side = Footed(self.controls, rule(), self.controls.actions)
+        self.working = Working()
+        failed = VerdictRows(session, "trajectory")
+        side = Footed(self.controls, rule(), failed, self.working, self.controls.actions)
         self.add_dock("sampling", self.tr("Sampling"), side, right, width=310)
         self.strip = FilmStrip(hint=self.tr("Record a trace and its steps appear here"))
         frame = QWidget()
@@ -210,20 +217,16 @@ class TrajectoryPanel(Workspace):
 
     async def _sample(self) -> None:
         run, count = self.controls.run, self.controls.count.value()
-        self._sampling = True
-        self._show_possible(True)
+        requests = [
+            Sample(run.id, count, self.controls.seed.value(), sampling, self.controls.asked_for(), trace=count,
+                   title=self._title(run, sampling))
+            for sampling in self.controls.samplings()
+        ]  # fmt: skip
         records = []
-        try:
-            for sampling in self.controls.samplings():
-                request = Sample(
-                    run.id, count, self.controls.seed.value(), sampling, self.controls.asked_for(), trace=count,
-                    title=self._title(run, sampling),
-                )  # fmt: skip
-                made = await self.session.bridge.engine.call(request)
+        async with self._recording(self.tr("Recording {0}").format(run.title), run) as tell:
+            for place, request in enumerate(requests):
+                made = await self.session.bridge.engine.call(request, _part(tell, place, len(requests)))
                 records.append(await self.session.samples.record(made.sample))
-        finally:
-            self._sampling = False
-            self._show_possible(True)
         self.session.samples.changed.emit()
         await self._take(records)
 
@@ -240,9 +243,24 @@ class TrajectoryPanel(Workspace):
         title = self.tr("branch of {0} at step {1}").format(source.record.title, step)
         asked = self.controls.asked_for(None if source.together else self.item)
         request = Sample(run.id, count, source.record.seed, sampling, asked, trace=count, start=start, title=title)
-        made = await self.session.bridge.engine.call(request)
+        async with self._recording(self.tr("Branching at step {0}").format(step), run) as tell:
+            made = await self.session.bridge.engine.call(request, tell)
         self.session.samples.changed.emit()
         await self._take([await self.session.samples.record(made.sample)], keep=True)
+
+    @contextlib.asynccontextmanager
+    async def _recording(self, title: str, run: RunRecord) -> AsyncIterator[Tell]:
+        """While it records: how far it is and a way to stop it, here and in the jobs; a failure stays until dismissed."""
+        self._sampling = True
+        self._show_possible(True)
+        try:
+            async with self.session.under_way(title, "trajectory", run.title, run.id) as activity:
+                self.working.follow(activity)
+                yield activity.tell
+        finally:
+            self.working.follow(None)
+            self._sampling = False
+            self._show_possible(True)
 
     def _title(self, run, sampling: dict) -> str:
         return f"{run.title} · {_solver(sampling)}"
@@ -365,6 +383,21 @@ class TrajectoryPanel(Workspace):
     def _mark_way(self) -> None:
         marks = [way[self._step_of(r)] for r, way in zip(self.recordings, self._ways)]
         self.way.set_overlay(np.asarray(marks))
+
+
+Tell = Callable[[Progress], None]
+
+
+def _part(tell: Tell, place: int, parts: int) -> Tell:
+    """Tells the progress of one of several equal parts as that of the whole."""
+
+    def told(progress: Progress) -> None:
+        total, left_s = progress.total * parts, progress.left_s
+        if progress.rate:
+            left_s += progress.total * (parts - place - 1) / progress.rate
+        tell(Progress(progress.done + place * progress.total, total, progress.what, progress.rate, left_s))
+
+    return told
 
 
 def _solver(sampling: dict) -> str:

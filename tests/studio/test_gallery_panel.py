@@ -10,6 +10,7 @@ from models_backend.contract.run_layout import SampleRecord
 from nexus_studio.panels import exporting
 from nexus_studio.panels.gallery import GalleryPanel, difference
 from nexus_studio.panels.gallery_tiles import collage, differing
+from nexus_studio.panels.verdict_rows import VerdictRow
 
 
 @pytest.fixture
@@ -42,8 +43,19 @@ async def test_a_star_is_an_edit_that_undo_takes_back(qapp, panel):
 
 
 async def test_reproduce_says_identical_or_what_differs(qapp, panel):
-    await panel.reproduce(panel.detail.record)
-    assert panel.detail.verdict.text().startswith(("Identical", "Not identical", "Different"))
+    record = panel.detail.record
+    await panel.reproduce(record)
+    (told,) = panel.session.verdicts.of("reproduce", item=record.id)  # kept with the item, after a restart too
+    assert told.good and told.trouble.what.startswith(("Identical", "Not identical", "Different"))
+    (row,) = panel.detail.verdicts.findChildren(VerdictRow)
+    panel.grid.set_current(1, select=True)
+    await settle(lambda: panel.detail.record.id != record.id)
+    assert not panel.detail.verdicts.isVisible()
+    panel.grid.set_current(0, select=True)
+    await settle(lambda: panel.detail.verdicts.isVisible())
+    row = panel.detail.verdicts.findChildren(VerdictRow)[-1]
+    row.dismiss.click()
+    assert panel.session.verdicts.records == []
     same = np.zeros((2, 4, 4, 1), np.uint8)
     other = same.copy()
     other[0, 0, 0] = 3

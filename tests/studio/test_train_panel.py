@@ -625,12 +625,38 @@ async def test_a_proof_of_resuming_is_told(stand):
     stand.engine.answers[ProveResume] = lambda request: {"identical": True, "steps": 20}
     await settle(stand.panel.controls.prove.isEnabled)
     stand.panel.controls.prove.click()
-    await settle(lambda: stand.notices)
-    assert "equal bit by bit" in stand.notices[-1] and "20" in stand.notices[-1]
-    stand.engine.answers[ProveResume] = lambda request: {"identical": False, "steps": 20}
+    told = stand.session.verdicts
+    await settle(lambda: told.of("proof"))
+    said = told.of("proof")[0].trouble.what  # it stays with the run, until it is dismissed
+    assert said == "Resuming is exact: 20 steps were replayed, and all are equal bit by bit"
+    await settle(lambda: stand.panel.troubles.verdicts.isVisible())
+    apart = ["net.safetensors: a", "net.safetensors: b", "ema: c", "ema: d"]
+    answer = {"identical": False, "steps": 1, "tensors": 90, "differences": apart}
+    stand.engine.answers[ProveResume] = lambda request: answer
     stand.panel.controls.prove.click()
     await settle(lambda: stand.troubles)
-    assert "differ" in stand.troubles[-1].what
+    assert stand.troubles[-1].what.startswith("Resuming is not exact: 1 step was replayed, 90 tensors were compared; different")
+    assert stand.troubles[-1].what.endswith("ema: c and 1 more") and not told.of("proof")[0].good
+
+
+async def test_a_run_that_has_to_wait_says_in_which_place(stand):
+    await stand.choose("coder-small")
+    stand.panel.setup.take_run(stand.run("coder-small").id)
+    stand.panel.start(front=False)
+    await settle(lambda: any("waits" in text for text in stand.notices))
+    assert "3 of 3rd" not in stand.notices[-1] and "3rd of 3 in the queue. “duel-03” is in training." in stand.notices[-1]
+
+
+async def test_samples_that_are_asked_for_are_seen_coming_at_once(stand):
+    await stand.choose("duel-03")
+    seen = []
+    actions = stand.panel.actions_of_runs
+    actions.coming.connect(lambda run, step: seen.append((step, [row[0] for row in stand.panel.samples._rows][-1])))
+    stand.panel.sample_now()
+    await settle(lambda: seen)
+    assert seen == [(1240, "coming")]
+    await settle(lambda: "now" in [row[0] for row in stand.panel.samples._rows])
+    assert "coming" not in [row[0] for row in stand.panel.samples._rows] and not stand.session.jobs.activities
 
 
 async def test_renaming_a_run_can_be_undone(stand):

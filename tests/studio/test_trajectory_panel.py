@@ -1,5 +1,6 @@
 """Trajectory: recordings align, the main plane keeps distances, sampling, overlaying and branching through the engine."""
 
+import asyncio
 from typing import Literal
 
 import msgspec
@@ -13,7 +14,7 @@ from scripted_window import scripted_session, settle
 from models_backend.contract import names
 from models_backend.contract.family import DataSpec
 from models_backend.contract.fields import defaults, describe
-from models_backend.contract.messages import Sample
+from models_backend.contract.messages import Progress, Sample
 from models_backend.contract.run_layout import SampleRecord
 from models_backend.contract.trace import TraceInfo, TraceStep
 from nexus_studio.panels.trajectory import TrajectoryPanel
@@ -111,6 +112,28 @@ async def test_a_branch_starts_at_the_step_shown(qapp, panel):
     started = [c[1].start for c in panel.session.bridge.engine.calls if c[0] is Sample and c[1].start is not None]
     assert request is not None and started[-1].step == 4
     assert started[-1].sample == panel.recordings[0].record.id
+
+
+async def test_recording_tells_how_far_it_is_and_can_be_stopped(qapp, panel):
+    engine, held = panel.session.bridge.engine, asyncio.Event()
+    calls, whole = [], engine.call
+
+    async def slow(request, tell=None):
+        calls.append(request)
+        tell(Progress(1, 4, "sampling", 2.0, 1.5))
+        await held.wait()
+        return await whole(request)
+
+    engine.call = slow
+    panel.controls.use_b.setChecked(True)
+    panel.sample()
+    await settle(lambda: calls)
+    assert panel.working.isVisible() and not panel.controls.sample.isEnabled()
+    assert "sampling · 1 of 8" in panel.working.words.text() and panel.working.bar.value() == 125
+    assert "4 s left" in panel.working.words.text()  # the second sampler is still to come
+    panel.working.stop.click()
+    await settle(lambda: not panel.working.isVisible())
+    assert panel.controls.sample.isEnabled() and panel.recordings == [] and not panel.session.verdicts.records
 
 
 async def test_a_recording_is_taken_up_as_it_was_made_and_branched_with_the_conditions_of_its_item(qapp, panel):
