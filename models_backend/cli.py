@@ -112,6 +112,7 @@ def parser() -> argparse.ArgumentParser:
     _training(add)
     _making(add)
     _checking(add)
+    _undoing(add)
     for name, help in (("demo", "digits from noise in four minutes, with a report"), ("bench", "measure this machine")):
         commands.add_parser(name, help=help, add_help=False)
     return top
@@ -264,6 +265,13 @@ def _checking(add) -> None:
     fsck = add("fsck", "upkeep:fsck", "read everything in a library and say what does not hold")
     fsck.add_argument("--repair", action="store_true", help="put right what can be, throwing nothing away")
     fsck.add_argument("--fast", action="store_true", help="do not read the contents of checkpoints and samples")
+
+
+def _undoing(add) -> None:
+    trash = add("trash", "trash:trash_", "list what was deleted, bring it back, or free the disk")
+    trash.add_argument("--restore", action="append", default=[], metavar="NAME", help="bring back by title or id (repeatable)")
+    trash.add_argument("--empty", action="store_true", help="free the disk for good")
+    trash.add_argument("--older-than", type=_natural, default=0, metavar="DAYS", help="empty only what was deleted before")
 
 
 def _positive(text: str) -> int:

@@ -105,6 +105,7 @@ class MainWindow(QMainWindow):
         self._settings: SettingsPage | None = None
         self.library_root: Path | None = None  # where the library is looked for, known before it is open
         self.jobs_box: QWidget | None = None
+        self._trash: QWidget | None = None
 
     def _connect(self) -> None:
         session, bridge = self.session, self.session.bridge
@@ -220,6 +221,14 @@ class MainWindow(QMainWindow):
 
             self._settings = SettingsPage(self)
         self._settings.open_at(page)
+
+    def open_trash(self) -> None:
+        """Shows what was deleted."""
+        if self._trash is None:
+            from .panels.trash import TrashBox
+
+            self._trash = TrashBox(self.session, self)
+        self._trash.open()
 
     def import_files(self) -> None:
         """Asks for files to import; the dialog does not block."""
