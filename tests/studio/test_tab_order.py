@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QDockWidget, QScrollArea, QToolButton
+from PySide6.QtWidgets import QDockWidget, QScrollArea, QToolButton
 from scripted_window import scripted_window, turn
 
 from nexus_studio.main_window import WORKSPACES
@@ -41,7 +41,7 @@ async def test_tab_goes_down_each_column_and_never_back_up(qapp, tmp_path, key, 
             block = block_of(before, window)
             if block is window or block is not block_of(after, window):
                 continue
-            line = max(before.height(), after.height())
+            line = min(before.height(), after.height())
             down = place(after, window).y() - place(before, window).y()
             right = place(after, window).x() > place(before, window).x()
             assert down >= line // 2 or (right and down > -line), (before.accessibleName(), after.accessibleName())
@@ -56,13 +56,13 @@ async def test_pressing_tab_visits_what_can_be_seen_in_that_order_and_shift_tab_
         await turn(0.4)
         order = window.tab_order()
         order[0].setFocus()
-        visited = [QApplication.focusWidget()]
+        visited = [window.focusWidget()]
         for _ in range(len(order) - 1):
-            QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Tab)
-            visited.append(QApplication.focusWidget())
+            QTest.keyClick(window.focusWidget(), Qt.Key.Key_Tab)
+            visited.append(window.focusWidget())
         assert visited == order
-        QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Backtab)
-        assert QApplication.focusWidget() is order[-2]
+        QTest.keyClick(window.focusWidget(), Qt.Key.Key_Backtab)
+        assert window.focusWidget() is order[-2]
 
 
 async def test_fields_come_after_their_heading_and_before_the_next(qapp, tmp_path):
@@ -86,8 +86,8 @@ async def test_a_field_that_tab_reaches_is_scrolled_into_view(qapp, tmp_path):
         order, setup = window.tab_order(), window.workspaces["train"].setup
         last = [one for one in order if setup.training.form.isAncestorOf(one)][-1]
         order[order.index(last) - 1].setFocus()
-        QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Tab)
-        assert QApplication.focusWidget() is last and not last.visibleRegion().isEmpty()
+        QTest.keyClick(window.focusWidget(), Qt.Key.Key_Tab)
+        assert window.focusWidget() is last and not last.visibleRegion().isEmpty()
 
 
 async def test_from_a_workspace_itself_tab_enters_it(qapp, tmp_path):
@@ -97,4 +97,4 @@ async def test_from_a_workspace_itself_tab_enters_it(qapp, tmp_path):
         workspace = window.workspaces["gallery"]
         workspace.setFocus()
         QTest.keyClick(workspace, Qt.Key.Key_Tab)
-        assert workspace.isAncestorOf(QApplication.focusWidget())
+        assert workspace.isAncestorOf(window.focusWidget())
