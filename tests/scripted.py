@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 from scripted_library import ScriptedLibrary, items_of, trace_of
 
+from models_backend.contract.course import further, goes_on
 from models_backend.contract.family import Claim, Condition, Family, FamilyDescription, Part, Preset, Proof, description
 from models_backend.contract.fields import Field, When
 from models_backend.contract.messages import (
@@ -30,6 +31,7 @@ from models_backend.contract.messages import (
     Event,
     Export,
     LatentMap,
+    Mark,
     Media,
     Progress,
     Sample,
@@ -307,6 +309,17 @@ class ScriptedEngine:
     async def stop(self, run: str, after_step: bool = True) -> None:
         self._note("stop", run, after_step)
         self._set_state(run, "stopped")
+
+    async def extend(self, run: str, steps: int, restart: bool = False) -> RunRecord:
+        self._note("extend", run, steps, restart)
+        folder = self.library.folders[run]
+        at = folder.reached()
+        if steps <= at:
+            raise TroubleError(f"{at:,} steps are done, so {steps:,} in all are not more", folder.record().title)
+        record = folder.take_record(further(folder.record(), at, steps, restart))
+        self.tell(run, State("stopped", at))
+        self.tell(run, Mark(at, f"trained on to {steps:,} steps; {goes_on(record)}"))
+        return record
 
     async def set_live(self, run: str, values: dict) -> None:
         self._note("set_live", run, values)

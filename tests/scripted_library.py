@@ -97,6 +97,13 @@ class ScriptedRun:
         self._record = msgspec.structs.replace(self._record, **changes)
         return self._record
 
+    def take_record(self, record: RunRecord) -> RunRecord:
+        self._record = record
+        return record
+
+    def reached(self) -> int:
+        return self.state()[1]
+
     def append(self, body: Any, at: float | None = None) -> Event:
         self.log.append(Event(len(self.log) + 1, at or time.time(), self._record.id, body))
         return self.log[-1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from models_backend.contract.family import FamilyDescription, Proof
 from models_backend.contract.messages import Evaluate, ProveResume, TroubleError
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: Items of a proof's previews: what the family's guide shows.
 SHOWN = 24
+#: Tensors that are named where a replay differs.
+NAMED = 3
 
 
 async def proof(options: argparse.Namespace, reporter: Reporter) -> int:
@@ -147,6 +149,15 @@ async def prove_resume(options: argparse.Namespace, reporter: Reporter) -> int:
         record = found("run", now.library.runs(), options.run)
         answer = await called(now, ProveResume(record.id, options.steps), f"replaying {record.title}")
     same = bool(answer.get("identical"))
-    words = "bit-identical" if same else "NOT identical"
-    reporter.done(f"{record.title}: {words} ({', '.join(f'{k} {v}' for k, v in answer.items() if k != 'identical')})", **answer)
+    reporter.done(f"{record.title}: {replayed(answer)}", **answer)
     return 0 if same else 1
+
+
+def replayed(answer: dict[str, Any]) -> str:
+    """What a replay found, in words."""
+    steps, different = answer["steps"], answer["differences"]
+    span = f"{steps:,} {'step' if steps == 1 else 'steps'} replayed from {answer['first']} to {answer['last']}"
+    if answer["identical"]:
+        return f"bit-identical: {span}, all {answer['tensors']:,} tensors are the same"
+    names = ", ".join(different[:NAMED]) + (", and more" if len(different) > NAMED else "")
+    return f"NOT identical: {span}, of {answer['tensors']:,} tensors these differ: {names}"

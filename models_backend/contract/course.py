@@ -7,6 +7,8 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from .fields import build
 from .run_layout import Extension, RunRecord
 from .settings import Constant, Cosine, Linear, TrainingSettings
@@ -53,6 +55,11 @@ class Course:
 
     def _stage(self, step: int) -> Stage:
         return next(stage for stage in reversed(self._stages) if stage.at <= step or not stage.at)
+
+
+def further(record: RunRecord, at: int, steps: int, restart: bool = False, time: float = 0.0) -> RunRecord:
+    """The run's record where it is trained on from step ``at`` to ``steps`` in all."""
+    return msgspec.structs.replace(record, extended=(*record.extended, Extension(at, steps, restart and at > 0, time)))
 
 
 def goes_on(record: RunRecord) -> str:

@@ -14,9 +14,9 @@ from typing import Any
 
 import msgspec
 
-from models_backend.contract.course import goes_on
+from models_backend.contract.course import further, goes_on
 from models_backend.contract.messages import Body, Event, Mark, RunState, State, TroubleError
-from models_backend.contract.run_layout import CheckpointLayout, CheckpointState, Extension, RunLayout, RunRecord
+from models_backend.contract.run_layout import CheckpointLayout, CheckpointState, RunLayout, RunRecord
 
 from . import checkpoints, storage
 from .edits import Edits, keep_known
@@ -67,8 +67,7 @@ class RunFolder:
                 raise TroubleError(f"{at:,} steps are done, so {steps:,} in all are not more", record.title or self.id,
                                    "Nothing was changed", f"Ask for more than {at:,} steps in all")  # fmt: skip
             told = [self.append(State("stopped", at))]
-            extended = (*record.extended, Extension(at, steps, restart and at > 0, time.time()))
-            record = msgspec.structs.replace(record, extended=extended)
+            record = further(record, at, steps, restart, time.time())
             with noticed(self._changed), explained("the run's record cannot be written", self.id, "The old one stays"):
                 storage.write_json(self.layout.record, record)
             return [*told, self.append(Mark(at, f"trained on to {steps:,} steps; {goes_on(record)}"))]

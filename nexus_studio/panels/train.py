@@ -117,6 +117,9 @@ class TrainPanel(Workspace):
         controls.sample_asked.connect(self.sample_now)
         controls.prove_asked.connect(lambda: self._with_run(actions.prove_resume))
         controls.live_asked.connect(lambda values: self._with_run(lambda run: actions.set_live(run, values)))
+        controls.further_asked.connect(
+            lambda steps, restart: self._with_run(lambda run: actions.train_further(run, steps, restart))
+        )
         self.cards.health.applied.connect(lambda remedy: self._with_run(lambda run: actions.apply(run, remedy)))
         actions.sampled.connect(self._show_sampled)
         actions.coming.connect(lambda run, step: self.samples.expect(step) if self._view and run == self._view.id else None)
@@ -293,6 +296,9 @@ class TrainPanel(Workspace):
                     lambda: live() or saved(), why=unsaved),
             Command("run.prove", self.tr("Prove that resuming is exact"), lambda: self._with_run(actions.prove_resume), "Run",
                     "", "check", lambda: saved() and not live(), why=self.tr("Stop or finish the run first")),
+            Command("run.further", self.tr("Train the run further"), lambda: self.controls.further.setChecked(True), "Run", "",
+                    "play", lambda: there() and self.controls.further.isEnabled(),
+                    why=self.tr("Only a run that has ended can be trained further")),
             Command("run.evaluate", self.tr("Measure the run on held-out data"), self.evaluate, "Run", "", "health", saved,
                     why=unsaved),
             Command("run.again", self.tr("Set up a run like the chosen one"),

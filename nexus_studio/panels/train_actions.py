@@ -1,4 +1,4 @@
-"""What the Train workspace does with runs: start, queue, pause, stop, live changes, remedies, a proof of resuming."""
+"""What the Train workspace does with runs: begin, queue, pause, stop, go further, live changes, remedies, proofs."""
 
 from __future__ import annotations
 
@@ -99,6 +99,16 @@ class RunActions(QObject):
     def set_live(self, run: str, values: dict[str, Any]) -> asyncio.Task:
         """Change live settings; the worker records each as a mark."""
         return self._bridge.spawn(self._bridge.engine.set_live(run, values))
+
+    def train_further(self, run: str, steps: int, restart: bool) -> asyncio.Task:
+        """Let a run that has ended take ``steps`` in all, before all others that wait; recorded as a mark on its curve."""
+        return self._bridge.spawn(self._train_further(run, steps, restart))
+
+    async def _train_further(self, run: str, steps: int, restart: bool) -> None:
+        await self._bridge.engine.extend(run, steps, restart)
+        await self._session.runs.load()
+        await self._bridge.engine.submit(run, front=True)
+        self._session.jobs.refresh()
 
     def sample_now(self, run: str, count: int) -> asyncio.Task:
         """Samples of the weights as they are now, from the worker that trains them."""

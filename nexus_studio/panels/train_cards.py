@@ -119,7 +119,7 @@ class HealthCard(pieces.Card):
         pieces.allow(self.more, worst is not None, self.tr("Monitors speak after some steps"))
         if worst is None:
             pieces.set_role(self.verdict, "label")
-            self.verdict.setText(self.tr("No verdict yet"))
+            self.verdict.setText(self.tr("None yet"))
             self.text.setText(self.tr("Monitors report after some steps"))
             self.remedy.hide()
             return

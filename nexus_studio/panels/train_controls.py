@@ -12,6 +12,7 @@ from models_backend.contract import fields
 from .. import pieces
 from ..forms.form import SettingsForm
 from ..state.run_view import RunView
+from .train_further import ENDED, FurtherCard
 from .train_setup import TRAINING
 
 LIVE_FIELDS = tuple(field.name for field in TRAINING.fields if field.live)
@@ -69,6 +70,7 @@ class RunControls(QWidget):
     stop_asked = Signal(bool)  # after the step
     prove_asked = Signal()
     live_asked = Signal(dict)
+    further_asked = Signal(int, bool)  # steps in all, whether the learning rate begins anew
 
     def __init__(self) -> None:
         super().__init__()
@@ -83,6 +85,14 @@ class RunControls(QWidget):
         self.change.setToolTip(self.tr("Change the learning rate or the previews of the run while it goes on"))
         self.prove = pieces.button(self.tr("Verify resume"), "", self.prove_asked.emit)
         self.prove.setToolTip(self.tr("Replay steps between two checkpoints and compare bit by bit"))
+        self.further = pieces.button(self.tr("Train further…"))
+        self.further.setCheckable(True)
+        self.further.setToolTip(self.tr("Let a run that has ended take more steps"))
+        self.more = FurtherCard()
+        self.more.hide()
+        self.more.asked.connect(self.further_asked)
+        self.more.asked.connect(lambda *_: self.further.setChecked(False))
+        self.further.toggled.connect(self._show_further)
         self.live = LiveCard()
         self.live.hide()
         self.live.applied.connect(self.live_asked)
@@ -101,12 +111,20 @@ class RunControls(QWidget):
     def _lay_out(self) -> None:
         first = pieces.Flow(self.start, self.queue, spacing=8, spread=True)
         self.steer = QWidget()
-        self.steer.setLayout(pieces.Flow(self.pause, self.sample, self.stop, self.change, self.prove, spacing=8, spread=True))
-        self.setLayout(pieces.column(self.why, first, self.live, self.steer, spacing=8, margins=(12, 8, 12, 12)))
+        self.steer.setLayout(
+            pieces.Flow(self.pause, self.sample, self.stop, self.change, self.further, self.prove, spacing=8, spread=True)
+        )
+        self.setLayout(pieces.column(self.why, first, self.live, self.more, self.steer, spacing=8, margins=(12, 8, 12, 12)))
         self.why.hide()
 
     def _show_live(self, on: bool) -> None:
         self.live.setVisible(on and self.change.isEnabled())
+
+    def _show_further(self, on: bool) -> None:
+        on = on and self.further.isEnabled()
+        if on:
+            self.more.show_run(self._view.record, self._view.step)
+        self.more.setVisible(on)
 
     def show_problem(self, problem: str, guidance: bool = False) -> None:
         """Why nothing can be started; "" when it can. ``guidance``: nothing is wrong, something is only still to do."""
@@ -132,6 +150,13 @@ class RunControls(QWidget):
         allow(self.change, live, self.tr("Only a run in training can be changed"))
         why = self.tr("Stop or finish the run first") if live else self.tr("The run has no checkpoint yet")
         allow(self.prove, saved and not live, why)
+        ended = state in ENDED
+        unended = self.tr("Stop it first: only a run that has ended can be trained further") if live else untold
+        allow(self.further, ended, unended)
+        if changed or not ended:
+            self.further.setChecked(False)
+        if self.further.isChecked():
+            self.more.reached(view.step)
         if changed and view is not None:
             self.live.show_values(view.record.training)
         if not live:

@@ -116,6 +116,9 @@ async def train(window):
     panel.controls.show_problem(f"{REAL} {NO_SPACE}")
     yield "train: measured, and refused"
     panel.curves.choose("loss")
+    runs.set_current(next(run for run in runs.records if run.family == "denoiser").id)
+    panel.controls.further.setChecked(True)
+    yield "train: further"
 
 
 async def sample(window):
