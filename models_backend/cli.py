@@ -20,7 +20,7 @@ from typing import NoReturn
 
 from models_backend.contract.fields import FieldError
 from models_backend.contract.messages import Trouble, TroubleError
-from models_backend.engine.terminal import Reporter
+from models_backend.engine.terminal import Reporter, visible
 
 PROGRAMS = {"demo": "models_backend.workers.demo", "bench": "models_backend.workers.bench"}
 INTERRUPTED = 130
@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         trouble = _trouble(error)
         reporter.error(trouble)
         if os.environ.get("NEXUS_DEBUG"):
-            print(trouble.detail, file=sys.stderr)
+            print(visible(trouble.detail), file=sys.stderr)
         return 1
 
 

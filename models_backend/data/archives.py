@@ -29,6 +29,7 @@ RATIO = 100
 SMALL = 4 << 20  # members up to this size may be compressed as well as they can
 TOTAL, TOTAL_RATIO = 1 << 30, 200
 MEMBERS = 2_000_000
+HEADER = 256 << 10  # what a tar says of one member: its long name, its extended header
 
 #: what reading a damaged archive raises
 DAMAGE = (
@@ -124,16 +125,27 @@ class Zip(Archive):
             self._admit(info.orig_filename, info, info.file_size, info.compress_size, refusal)
 
     def read(self, member: str, most: int = MAX_BYTES) -> bytes:
-        with self._zip.open(self.members[member]) as file:
-            data = file.read(most)
-        self._count(len(data))
-        return data
+        info = self.members[member]
+        self._count(min(info.file_size, most))
+        with self._zip.open(info) as file:
+            return file.read(most)
 
     def size(self, member: str) -> int:
         return self.members[member].file_size
 
     def close(self) -> None:
         self._zip.close()
+
+
+class _Header(tarfile.TarInfo):
+    """A header of a tar, refused where what belongs to it would have to be read whole and is longer than any name or note."""
+
+    _NOTES = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
+
+    def _proc_member(self, tar: tarfile.TarFile) -> tarfile.TarInfo:
+        if self.size < 0 or (self.type in self._NOTES and self.size > HEADER):
+            raise Refused("archive-bomb", f"a header in the archive tells of {self.size:,} bytes; the rest of it is left out")
+        return super()._proc_member(tar)
 
 
 class Tar(Archive):
@@ -169,7 +181,7 @@ class Tar(Archive):
     def _list_whole(self, stream: Any, mode: str, spool: BinaryIO | None) -> None:
         """Lists what is whole; where the archive breaks off that is one refusal, and what came before stays."""
         try:
-            with tarfile.open(fileobj=stream, mode=mode) as tar:
+            with tarfile.open(fileobj=stream, mode=mode, tarinfo=_Header) as tar:
                 self._list(tar, spool)
         except Refused as refused:
             self.refused.append(Unreadable(as_text(self.path), refused.code, refused.reason))
@@ -181,6 +193,8 @@ class Tar(Archive):
     def _list(self, tar: tarfile.TarFile, spool: BinaryIO | None) -> None:
         at = 0
         for info in tar:
+            if info.size < 0:  # as an extended header may say; the next header would be looked for before this one
+                raise Refused("archive-damaged", "a header in the archive tells of a negative size; the rest is left out")
             if info.isdir():
                 continue
             refusal = None

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -42,6 +43,7 @@ class CacheEntry(msgspec.Struct):
     shape: tuple[int, ...]
     offset: int
     row_bytes: int
+    sha256: str = ""  # of the whole file
 
 
 def content_hash(data: bytes | memoryview) -> str:
@@ -93,11 +95,12 @@ def entry_of(dtype: np.dtype, shape: tuple[int, ...]) -> CacheEntry:
 
 def write_array(cache: Path, name: str, dtype: np.dtype, shape: tuple[int, ...], pieces: Iterable[bytes]) -> None:
     """Writes ``<name>.npy`` from its bytes in pieces, and then its entry."""
+    digest = hashlib.sha256()
     with storage.open_new(cache / f"{name}.npy") as file:
-        file.write(header(dtype, shape))
-        for piece in pieces:
+        for piece in itertools.chain([header(dtype, shape)], pieces):
+            digest.update(piece)
             file.write(piece)
-    storage.write_json(cache / f"{name}.json", entry_of(dtype, shape))
+    storage.write_json(cache / f"{name}.json", msgspec.structs.replace(entry_of(dtype, shape), sha256=digest.hexdigest()))
 
 
 def pieces_of(array: np.ndarray) -> Iterable[memoryview]:

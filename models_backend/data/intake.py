@@ -70,7 +70,7 @@ class Intake:
         try:
             data = self.opener.read(self.found.pictures[position])
         except Refused as refused:
-            self.refused[position] = refused
+            self.refused[position] = Refused(refused.code, refused.reason)  # that one holds on to what was read
             return b""
         self.hashes[position] = hashlib.sha256(data).hexdigest()
         return data

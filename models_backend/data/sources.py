@@ -71,11 +71,12 @@ def find(paths: list[str | os.PathLike]) -> Found:
             found.refuse(as_text(root), "gone", "there is no file or folder of that name")
     if not present:
         raise TroubleError("there is no file or folder of that name", as_text(roots[0]), advice="check the path and try again")
+    dropped = [os.path.realpath(root) for root in present]
     seen: set[tuple[int, int]] = set()
     several, files = len(present) > 1, set()
     for root in present:
         above = (as_text(root.name),) if several and root.is_dir() else ()
-        for entry, where in _walk(root, above, found, seen):
+        for entry, where in _walk(root, above, found, seen, dropped):
             if not several or entry not in files:
                 _sort(entry, where, found)
                 files.add(entry)
@@ -111,9 +112,9 @@ def _inode(path: str) -> tuple[int, int] | str:
     return (status.st_dev, status.st_ino) if status.st_ino else path
 
 
-def _walk(root: Path, above: tuple[str, ...], found: Found, seen: set) -> Iterator:
+def _walk(root: Path, above: tuple[str, ...], found: Found, seen: set, dropped: list[str]) -> Iterator:
     """(path, parts below what was dropped) of the files below ``root`` in the order of their names; each folder once, however
-    many links lead to it."""
+    many links lead to it, and nothing to which a link leads out of all that was ``dropped``."""
     if not root.is_dir():
         yield str(root), (*above, as_text(root.name))
         return
@@ -125,6 +126,7 @@ def _walk(root: Path, above: tuple[str, ...], found: Found, seen: set) -> Iterat
         try:
             with os.scandir(folder) as listing:
                 entries = sorted(listing, key=lambda entry: os.fsencode(entry.name))
+                entries = [entry for entry in entries if not _leads_out(entry, dropped, found)]
         except OSError as error:
             found.refuse(as_text(folder), *why(error))
             continue
@@ -133,6 +135,18 @@ def _walk(root: Path, above: tuple[str, ...], found: Found, seen: set) -> Iterat
         for entry in entries:
             if entry not in folders:
                 yield entry.path, (*where, as_text(entry.name))
+
+
+def _leads_out(entry: os.DirEntry, dropped: list[str], found: Found) -> bool:
+    """Whether an entry is a link to what was not dropped, which is then told: who made the link may be a stranger."""
+    if not entry.is_symlink() or clutter(entry.name):
+        return False
+    target = os.path.realpath(entry.path)
+    if not os.path.lexists(target) or any(target == one or target.startswith(one.rstrip(os.sep) + os.sep) for one in dropped):
+        return False
+    told = "it is a link that leads out of what was chosen and is not followed; choose the folder that it leads to as well"
+    found.ignore(as_text(entry.path), "link", told)
+    return True
 
 
 def _is_folder(entry: os.DirEntry) -> bool:

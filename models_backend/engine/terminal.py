@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 import time
@@ -11,6 +12,25 @@ from typing import Any, TextIO
 from models_backend.contract.messages import Trouble
 
 _BLOCKS = " ▏▎▍▌▋▊▉█"
+
+
+#: What a terminal acts on rather than shows: control characters, marks of direction, ends of lines that are no "\\n",
+#: lone halves of letters; and what shows nothing at all and can so make two names look alike.
+_UNSEEN = re.compile(
+    r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
+    r"\U000e0000-\U000e007f]"
+)
+#: Those that letters and pictures of many languages need between them; they change nothing but how their neighbours join.
+_JOINERS = "\u200c\u200d"
+
+
+def visible(text: str) -> str:
+    """A text whose every letter is seen as it is: names and titles of others stand in it. Ends of lines stay."""
+    return _UNSEEN.sub(lambda found: found[0] if found[0] in _JOINERS else _escaped(found[0]), text)
+
+
+def _escaped(letter: str) -> str:
+    return letter.encode("unicode_escape", "surrogatepass").decode("ascii")
 
 
 class Reporter:
@@ -30,14 +50,14 @@ class Reporter:
         if self.as_json:
             self._json(kind, text=text, **values)
         else:
-            print(text, file=self.err, flush=True)
+            print(visible(text), file=self.err, flush=True)
 
     def progress(self, done: int, total: int, text: str, begun: float) -> None:
         """How far a long thing is; ``begun`` is its ``time.monotonic()`` start."""
         now, spent = time.monotonic(), time.monotonic() - begun
         if now - self._last < (0.1 if self.on_terminal else self.every_s) and done < total:
             return
-        self._last = now
+        self._last, text = now, visible(text)
         left_s = spent / done * (total - done) if done else 0.0
         if self.as_json:
             self._json("progress", done=done, total=total, text=text, left_s=round(left_s, 1))
@@ -53,7 +73,7 @@ class Reporter:
         if self.as_json:
             self._json("result", **values)
         else:
-            print(text, file=self.out, flush=True)
+            print(visible(text), file=self.out, flush=True)
 
     def done(self, text: str, **values: Any) -> None:
         """The last line: where to look."""
@@ -61,7 +81,7 @@ class Reporter:
         if self.as_json:
             self._json("done", text=text, **values)
         else:
-            print(text, file=self.out, flush=True)
+            print(visible(text), file=self.out, flush=True)
 
     def error(self, trouble: Trouble) -> None:
         """One clear line; the details stay in the logs."""
@@ -69,7 +89,7 @@ class Reporter:
         if self.as_json:
             self._json("error", what=trouble.what, item=trouble.item, kept=trouble.kept, advice=trouble.advice)
         else:
-            print(f"nexus-studio: {trouble}", file=self.err, flush=True)
+            print(f"nexus-studio: {visible(str(trouble))}", file=self.err, flush=True)
 
     def _json(self, kind: str, **values: Any) -> None:
         print(json.dumps({"kind": kind, **values}), file=self.out, flush=True)

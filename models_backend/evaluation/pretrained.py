@@ -26,6 +26,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from ..contract.messages import Progress, TroubleError
+from ..networks import weights
 
 CHUNK = 64
 INCEPTION_PX, UNTOLD_PX = 299, 224
@@ -134,6 +135,7 @@ def _of_script(path: Path, device: torch.device, tell: Any) -> Pretrained:
 def _of_folder(where: Path, device: torch.device, tell: Any) -> Pretrained:
     from transformers import AutoConfig  # takes seconds to import
 
+    weights.refuse_other_files(where)
     with _read("its config.json tells of no model that is known", where):
         config = AutoConfig.from_pretrained(str(where), local_files_only=True, trust_remote_code=False)
     if not _takes_pictures(config):

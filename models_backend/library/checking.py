@@ -167,7 +167,7 @@ def check_dataset(layout: LibraryLayout, name: str, references: References, deep
         beyond = [i for i in {*edits.captions, *edits.labels, *edits.left_out} if not 0 <= i < record.count] if edits else []
         found += [Finding("error", shown(layout, dataset.edits), f"it changes item {i}, which is not there") for i in beyond]
     yield from found
-    yield from _check_cache(layout, dataset)
+    yield from _check_cache(layout, dataset, deep)
 
 
 def _check_items(layout: LibraryLayout, dataset: DatasetLayout, record: DatasetRecord, count: int) -> Iterator[Finding]:
@@ -177,13 +177,19 @@ def _check_items(layout: LibraryLayout, dataset: DatasetLayout, record: DatasetR
         yield Finding("error", shown(layout, dataset.record), "its id is not the beginning of its fingerprint")
 
 
-def _check_cache(layout: LibraryLayout, dataset: DatasetLayout) -> Iterator[Finding]:
+def _check_cache(layout: LibraryLayout, dataset: DatasetLayout, deep: bool) -> Iterator[Finding]:
     for meta in sorted(dataset.cache.glob("*.json")) if dataset.cache.is_dir() else ():
         array, found = meta.with_suffix(".npy"), []
-        _tried(layout, meta, lambda path: storage.read_json(path, dict), found, "cache")
+        known = _tried(layout, meta, lambda path: storage.read_json(path, dict), found, "cache") or {}
         yield from found
-        if array.exists() and (reason := array_flaw(array)):
+        if array.exists() and (reason := array_flaw(array) or (_content_flaw(array, known) if deep else "")):
             yield Finding("error", shown(layout, array), reason, "cache")
+
+
+def _content_flaw(path: Path, known: dict[str, Any]) -> str:
+    """Whether an array has another content than it was written with; older ones were written without a checksum."""
+    told = known.get("sha256")
+    return "its content does not match its checksum" if told and guarding.sha256(path) != told else ""
 
 
 def array_flaw(path: Path) -> str:

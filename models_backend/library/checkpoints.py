@@ -16,7 +16,6 @@ from models_backend.contract.run_layout import CheckpointLayout, CheckpointState
 from . import guarding, storage
 
 log = logging.getLogger(__name__)
-_CHUNK = 1 << 22
 WEIGHTS = ".safetensors"
 
 
@@ -81,19 +80,11 @@ def _file_flaw(path: Path, entry: ManifestEntry, deep: bool) -> str:
         size = path.stat().st_size
         if size != entry.size:
             return f"{entry.name} has {size} bytes instead of {entry.size}"
-        if deep and _sha256(path) != entry.sha256:
+        if deep and guarding.sha256(path) != entry.sha256:
             return f"the content of {entry.name} does not match its checksum"
     except OSError as error:
         return f"{entry.name} cannot be read: {error.strerror}"
     return ""
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with guarding.reading(path) as file:
-        while block := file.read(_CHUNK):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def newest_good(run: RunLayout) -> tuple[CheckpointLayout | None, list[str]]:

@@ -222,7 +222,7 @@ class DatasetFolder:
             storage.make_folder(self.layout.cache)
             with storage.new_file(path) as temp:
                 yield temp
-            storage.write_json(path.with_suffix(".json"), meta)
+            storage.write_json(path.with_suffix(".json"), {**meta, "sha256": guarding.sha256(path)})
 
 
 def read_items(path: Path) -> list[Item]:
@@ -232,7 +232,7 @@ def read_items(path: Path) -> list[Item]:
         data = guarding.content(path)
     try:
         return _lines.decode_lines(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except storage.UNFIT as error:
         raise TroubleError(f"it is damaged: {error}", item, advice="Import the data again") from error
 
 
@@ -295,4 +295,5 @@ def _save_array(path: Path, array: Any, meta: dict[str, Any]) -> None:
 
     with storage.open_new(path) as file:
         np.lib.format.write_array(file, np.ascontiguousarray(array), allow_pickle=False)
-    storage.write_json(path.with_suffix(".json"), {"shape": list(array.shape), "dtype": str(array.dtype), **meta})
+    known = {"shape": list(array.shape), "dtype": str(array.dtype), "sha256": guarding.sha256(path)}
+    storage.write_json(path.with_suffix(".json"), known | meta)

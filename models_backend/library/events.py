@@ -13,7 +13,7 @@ import msgspec
 
 from models_backend.contract.messages import Body, Event, Saved, State, Trouble, TroubleError
 
-from . import guarding
+from . import guarding, storage
 from .appending import Appender
 from .trouble import explained
 
@@ -23,7 +23,7 @@ _BLOCK = 1 << 16
 #: No event is longer than this; of a longer line only the head is looked at.
 LONGEST, _HEAD = 4 << 20, 80
 #: What decoding a line that is no event raises.
-DAMAGE = (msgspec.DecodeError, UnicodeDecodeError, AttributeError, RecursionError, OverflowError)
+DAMAGE = (*storage.UNFIT, AttributeError)
 
 
 class EventLog:

@@ -9,7 +9,7 @@ import msgspec
 
 from models_backend.contract.run_layout import LibraryLayout
 
-from . import guarding
+from . import guarding, storage
 from .appending import Appender
 from .trouble import explained
 
@@ -44,6 +44,6 @@ def read(layout: LibraryLayout) -> list[Exported]:
     for line in guarding.content(path).splitlines() if guarding.is_file(path) else ():
         try:
             found.append(msgspec.json.decode(line, type=Exported))
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except storage.UNFIT:
             continue
     return found

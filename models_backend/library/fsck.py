@@ -133,5 +133,5 @@ def _same(known: bytes, record: Any) -> bool:
     """Whether the index says of a record what its folder says; a field that a later version added is not a difference."""
     try:
         return msgspec.json.decode(known, type=type(record)) == record
-    except msgspec.DecodeError:
+    except storage.UNFIT:
         return False

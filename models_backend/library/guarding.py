@@ -7,6 +7,7 @@ file of ours should be is refused by OSError, and ``fsck`` names it.
 from __future__ import annotations
 
 import errno
+import hashlib
 import io
 import os
 import stat
@@ -44,6 +45,12 @@ def content(path: str | Path) -> bytes:
     """All bytes of a file."""
     with io.FileIO(opened(path)) as file:
         return file.readall()
+
+
+def sha256(path: str | Path) -> str:
+    """The checksum of a file, in hex."""
+    with reading(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def is_file(path: str | Path) -> bool:

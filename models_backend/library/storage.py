@@ -33,7 +33,7 @@ from .primitives import CountedFile, fsync, rename, sync_folder, write_all
 from .trouble import explain
 
 __all__ = [
-    "Appender", "faults", "leftovers", "make_folder", "new_file", "new_folder", "open_new", "operations", "read_json",
+    "UNFIT", "Appender", "faults", "leftovers", "make_folder", "new_file", "new_folder", "open_new", "operations", "read_json",
     "remove", "remove_folder", "replace", "replace_folder", "share", "sweep", "sweep_among_others", "sync_file", "sync_folder",
     "temporary", "write_bytes", "write_json",
 ]  # fmt: skip
@@ -41,6 +41,8 @@ __all__ = [
 TEMPORARY = ".tmp-"
 _EXACTLY_OURS = re.compile(r"\.tmp-\d+-[0-9a-f]{12}(\.[a-z0-9]{1,15})?")
 BUFFER = 1 << 20
+#: What decoding JSON raises that is none, is none of ours, or is nested deeper than any record.
+UNFIT = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, OverflowError)
 
 operations = faults.operations
 _unfinished: set[str] = set()
@@ -155,7 +157,7 @@ def decode_json(data: bytes, kind: type, path: str | Path) -> Any:
     """JSON bytes as ``kind``; TroubleError that names the file."""
     try:
         value = msgspec.json.decode(data, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNFIT as error:
         _refuse_newer(_format_of(data), path)
         raise TroubleError(f"it is damaged: {error}", _known(path), advice="Run `nexus-studio fsck --repair`") from error
     _refuse_newer(getattr(value, "format", 0), path)
@@ -172,7 +174,7 @@ def _refuse_newer(found: int, path: str | Path) -> None:
 def _format_of(data: bytes) -> int:
     try:
         value = msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNFIT:
         return 0
     found = value.get("format", 0) if isinstance(value, dict) else 0
     return found if isinstance(found, int) else 0

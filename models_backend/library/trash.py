@@ -137,6 +137,6 @@ def deleted(layout: LibraryLayout) -> dict[tuple[str, str], TrashEntry]:
     for line in lines:
         try:
             emptied.append(msgspec.json.decode(line, type=TrashEntry))
-        except msgspec.DecodeError:
+        except storage.UNFIT:
             continue  # a torn last line: its entry still lies in the trash
     return {(e.kind, Path(e.path).name): e for e in [*emptied, *entries(layout)]}

@@ -20,6 +20,7 @@ from models_backend.contract.fields import Field
 from models_backend.contract.messages import TroubleError
 
 from .embeddings import weighed
+from .weights import refuse_other_files
 
 #: Prompts whose embeddings are remembered, beside those of the data's captions.
 RECENT = 4096
@@ -205,6 +206,7 @@ def _model(folder: str) -> nn.Module:
     logging.set_verbosity_error()  # of a whole CLIP it would list every weight that is left out; what is missing is told below
     logging.disable_progress_bar()
     again = "Fetch its files again"
+    refuse_other_files(folder)
     try:
         made, told = _classes(Path(folder))[1].from_pretrained(
             folder, local_files_only=True, use_safetensors=True, dtype=torch.float32, output_loading_info=True

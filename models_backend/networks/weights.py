@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import safetensors
 import safetensors.torch
 import torch
@@ -22,6 +23,8 @@ from models_backend.contract.run_layout import CheckpointLayout, CheckpointState
 from models_backend.library import storage
 
 from . import averaging, layout, precision
+
+COPY_AGAIN = "Copy its files again; the weights must be safetensors"
 
 
 def chosen_device(name: str = "auto") -> torch.device:
@@ -75,6 +78,24 @@ def read_bytes(data: bytes, item: str) -> dict[str, torch.Tensor]:
         return safetensors.torch.load(data)
     except (safetensors.SafetensorError, ValueError) as error:
         raise TroubleError("the weights are damaged", item, advice="Choose another checkpoint", detail=str(error)) from error
+
+
+def refuse_other_files(folder: str | Path) -> None:
+    """TroubleError where an index in a folder of somebody's model names anything but safetensors beside it: who loads it by
+    that index would unpickle the file, whatever is asked of him."""
+    for index in sorted(Path(folder).glob("*.index.json")):
+        try:
+            named = set(msgspec.json.decode(index.read_bytes(), type=_Index).weight_map.values())
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise TroubleError(f"{index.name} cannot be read", str(folder), advice=COPY_AGAIN, detail=str(error)) from error
+        foreign = sorted(name for name in named if not name.endswith(".safetensors") or name != Path(name).name)
+        if foreign:
+            what = f"{index.name} names {foreign[0]!r}, which is no safetensors file beside it"
+            raise TroubleError(what, str(folder), "Nothing of it was loaded", COPY_AGAIN)
+
+
+class _Index(msgspec.Struct):
+    weight_map: dict[str, str] = {}
 
 
 def load_into(module: nn.Module, tensors: Mapping[str, torch.Tensor], item: str) -> None:

@@ -11,6 +11,7 @@ from models_backend.contract import names
 from models_backend.contract.family import Condition, DataSpec, heard
 
 from .. import theme
+from ..fitting import tip
 from ..number_boxes import DecimalBox, decimals_of
 from ..pieces import column, icon_button, label, row
 from .editors import Pick
@@ -111,11 +112,11 @@ class AttributesEditor(ConditionEditor):
             box.setSpecialValueText(self.tr("any"))
             box.lineEdit().setTextMargins(6, 0, 0, 0)  # as in pieces.spin_box
             box.setAccessibleName(attribute.name)
-            box.setToolTip(f"{attribute.name}: {attribute.span}")
+            box.setToolTip(tip(f"{attribute.name}: {attribute.span}"))
             box.setValue(box.minimum())
             box.valueChanged.connect(lambda _value: self.changed.emit())
             self.boxes[attribute.name] = box
-            lines.addRow(attribute.name, box)
+            lines.addRow(label(attribute.name, "label"), box)
         self.setLayout(lines)
 
     def value(self) -> dict[str, float] | None:

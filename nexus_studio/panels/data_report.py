@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QGridLayout, QListView, QMenu, QStyledItemDelegate
 from models_backend.contract.run_layout import LEFT_OUT, DatasetRecord, DoctorReport, Unreadable
 
 from .. import theme
+from ..fitting import tip
 from ..pieces import Card, button, column, icon_button, label, row, section, set_role
 from ..shell.words import count, duration
 from ..state.session import Session
@@ -160,7 +161,8 @@ class Unread(QAbstractListModel):
     def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole):
         line = self.lines[index.row()]
         if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole, Qt.ItemDataRole.AccessibleTextRole):
-            return f"{shown_name(line.source)}: {line.reason}"
+            text = f"{shown_name(line.source)}: {line.reason}"
+            return tip(text) if role == Qt.ItemDataRole.ToolTipRole else text
         return (self.names[index.row()], line.reason) if role == Qt.ItemDataRole.UserRole else None
 
 

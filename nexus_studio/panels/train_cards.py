@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QFrame, QGridLayout, QSizePolicy, QVBoxLayout, QWi
 from models_backend.contract.messages import Health, HealthLine, Remedy
 
 from .. import figures, pieces, theme
-from ..fitting import scrolled, wanted_height
+from ..fitting import scrolled, tip, wanted_height
 from ..plots.small import Spark
 from ..state.run_view import RunView
 
@@ -128,7 +128,7 @@ class HealthCard(pieces.Card):
         self.verdict.setText(f"{shape} {word}")
         text = worst.text if worst.level != "ok" else " · ".join(line.text for line in health.lines[:3])
         self.text.setText(text)
-        self.setToolTip("\n".join(f"{LEVELS[line.level][1]}: {line.text}" for line in health.lines))
+        self.setToolTip(tip("\n".join(f"{LEVELS[line.level][1]}: {line.text}" for line in health.lines)))
         self.setAccessibleName(self.tr("Health: {0}, {1}").format(word, text))
         self.remedy.setVisible(worst.remedy is not None)
         if worst.remedy is not None:

@@ -16,6 +16,7 @@ from models_backend.contract.suiting import facts, lacking
 from models_backend.library.showing import DATA, shape_of, spec_of
 
 from .. import pieces
+from ..fitting import tip
 from ..forms.editors import Pick
 from ..state.preferences import THREADS
 from ..state.session import Session
@@ -354,7 +355,7 @@ class RunSetup(QWidget):
 
     def _offer_title(self) -> None:
         self.title.setPlaceholderText(self._title())
-        self.title.setToolTip(self._title())
+        self.title.setToolTip(tip(self._title()))
 
     def wish(self) -> dict[str, Any]:
         """The arguments of ``engine.create_run``."""

@@ -11,6 +11,7 @@ from models_backend.contract.family import unmet
 from models_backend.contract.fields import FieldSpec, defaults, merged
 from models_backend.contract.run_layout import RunRecord, SampleRecord
 
+from ..fitting import tip
 from ..forms.conditions import ConditionsForm, of_item
 from ..forms.editors import Pick
 from ..forms.form import SettingsForm
@@ -84,7 +85,7 @@ class TrajectoryControls(QWidget):
     def set_run(self, run: RunRecord) -> None:
         """Shows the conditions of a run and the sampling form of its family, twice."""
         self.runs.setCurrentIndex(self.runs.findData(run.id))
-        self.runs.setToolTip(run.title)
+        self.runs.setToolTip(tip(run.title))
         same = self.run is not None and (self.run.family, self.run.spec) == (run.family, run.spec)
         self.run = run
         if same:

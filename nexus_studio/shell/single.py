@@ -1,28 +1,52 @@
-"""Single instance: a second start raises the first window through a private local socket."""
+"""Single instance: a second start raises the first window through a local socket that only this user can have made."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import sys
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtNetwork import QLocalServer, QLocalSocket
 
+from models_backend.contract.messages import TroubleError
+from models_backend.library.runs import private_temporary
+
 WAIT_MS = 400
 
 
 def address(library_root: str | Path) -> str:
-    """The name of the socket of the studio that shows a library; one user's studios only."""
+    """Where the studio that shows a library listens: in a folder that only this user can enter (on Windows a pipe's name).
+    Somebody else may hold the name of the temporary one; then it lies in the library, which is this user's."""
     who = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "")
-    known = hashlib.sha256(f"{who}:{Path(library_root).absolute()}".encode()).hexdigest()[:20]
-    return f"nexus-studio-{known}"
+    root = Path(library_root).absolute()
+    known = hashlib.sha256(f"{who}:{root}".encode()).hexdigest()[:20]
+    if sys.platform == "win32":
+        return f"nexus-studio-{known}"
+    try:
+        folder = private_temporary()
+    except (TroubleError, OSError):
+        folder = root
+    return str(folder / f".window-{known}")
+
+
+def _ours(place: str) -> bool:
+    """Whether nobody else listens there: who does is told the names of files."""
+    if sys.platform == "win32":
+        return True
+    try:
+        return all(os.lstat(one).st_uid == os.getuid() for one in (place, os.path.dirname(place)))  # noqa: PTH120
+    except OSError:
+        return False
 
 
 def ask_first(library_root: str | Path, message: str) -> bool:
     """Asks a studio that runs already to raise its window (and to open paths, one a line); whether one answered."""
-    socket = QLocalSocket()
-    socket.connectToServer(address(library_root))
+    place, socket = address(library_root), QLocalSocket()
+    if not _ours(place):
+        return False
+    socket.connectToServer(place)
     if not socket.waitForConnected(WAIT_MS):
         return False
     socket.write(message.encode() + b"\0")

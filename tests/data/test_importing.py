@@ -267,13 +267,28 @@ def test_a_link_to_a_picture_of_the_import_is_no_second_picture(library_root, tm
     assert link is os.link or line.source.endswith(name)
 
 
-def test_links_to_pictures_elsewhere_are_pictures(library_root, tmp_path):
-    paths = make_good(tmp_path / "pool", 4)
-    for i, path in enumerate(paths):
-        (tmp_path / "set" / "ab"[i % 2]).mkdir(parents=True, exist_ok=True)
-        (tmp_path / "set" / "ab"[i % 2] / path.name).symlink_to(path)
-    items, report, record = imported(library_root, tmp_path / "set")
-    assert record.classes == ("a", "b") and len(items) == 4 and not report.ignored
+def test_what_links_lead_to_elsewhere_is_listed_and_not_read(library_root, tmp_path):
+    """A picture, a caption, a table and a folder: who made the links may be a stranger."""
+    make_good(tmp_path / "pool", 2)
+    make_good(tmp_path / "set", 2)
+    (tmp_path / "pool" / "key").write_text("PRIVATE")
+    (tmp_path / "pool" / "table.csv").write_text("file_name,text\n00001.jpg,PRIVATE\n")
+    for name, target in {"z.jpg": "00000.jpg", "00000.txt": "key", "metadata.csv": "table.csv", "more": ""}.items():
+        (tmp_path / "set" / name).symlink_to(tmp_path / "pool" / target)
+    items, report, _ = imported(library_root, tmp_path / "set")
+    assert len(items) == 2 and not any(item.caption for item in items)
+    assert sorted(line.source.rpartition("/")[2] for line in report.ignored) == ["00000.txt", "metadata.csv", "more", "z.jpg"]
+    assert all(line.code == "link" and "is not followed" in line.reason for line in report.ignored)
+
+
+def test_links_to_what_was_chosen_too_are_followed(library_root, tmp_path):
+    """Into another folder that was chosen, and by a chosen name that is a link itself."""
+    paths = make_good(tmp_path / "pool" / "a", 4)
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "a").symlink_to(tmp_path / "pool" / "a")
+    (tmp_path / "short").symlink_to(tmp_path / "set")
+    items, report, _ = imported(library_root, tmp_path / "short", tmp_path / "pool")
+    assert len(items) == len(paths) and not [line for line in report.ignored if "not followed" in line.reason]
 
 
 def test_linked_captions_belong_to_each_picture(library_root, tmp_path):

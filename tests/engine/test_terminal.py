@@ -7,7 +7,7 @@ import time
 import pytest
 
 from models_backend.contract.messages import Trouble
-from models_backend.engine.terminal import Reporter, duration
+from models_backend.engine.terminal import Reporter, duration, visible
 
 
 class Terminal(io.StringIO):
@@ -49,3 +49,26 @@ def test_json_lines_hold_everything():
 @pytest.mark.parametrize(("seconds", "text"), [(48.2, "48 s"), (276, "4 m 36 s"), (7500, "2 h 05 m")])
 def test_durations_read_well(seconds, text):
     assert duration(seconds) == text
+
+
+SEEN = {
+    "a\x1b]0;owned\x07\x1b[2J.png": r"a\x1b]0;owned\x07\x1b[2J.png",
+    "\u202egnp.exe\u2066": r"\u202egnp.exe\u2066",
+    "\x9b31m\x7f\r": r"\x9b31m\x7f\r",
+    "zero\u200bwidth\ufeff": r"zero\u200bwidth\ufeff",
+    "half \udce9": r"half \udce9",
+    "\U000e0041": r"\U000e0041",
+    "two\nlines, Zoë, 数, עברית, می\u200cخواهم, 👩\u200d🎨": "two\nlines, Zoë, 数, עברית, می\u200cخواهم, 👩\u200d🎨",
+}
+
+
+@pytest.mark.parametrize("name", SEEN)
+def test_what_a_terminal_would_act_on_is_shown_escaped_on_every_way_to_it(name):
+    out, err = io.StringIO(), io.StringIO()
+    reporter = Reporter(out=out, err=err, every_s=0)
+    for way in (reporter.note, reporter.result, reporter.done, lambda text: reporter.progress(1, 2, text, time.monotonic())):
+        way(name)
+    reporter.error(Trouble(name, name, name, name))
+    told = out.getvalue() + err.getvalue()
+    assert told.count(SEEN[name]) >= 5 and visible(name) == SEEN[name]
+    assert name == SEEN[name] or name not in told

@@ -289,3 +289,18 @@ def test_what_a_run_knew_of_its_data_is_checked_and_restored_from_a_backup(layou
     assert any("run-a/data.json" in finding.item for finding in fsck(layout.root))
     fsck(layout.root, repair=True)
     assert storage.read_json(layout.run("run-a").known, datasets.Edits) == knew
+
+
+def test_a_changed_byte_anywhere_in_a_cached_array_is_told_and_it_goes(layout):
+    cache = layout.dataset(DATASET).cache
+    arrays = sorted(cache.glob("*.npy"))
+    assert arrays
+    for path in arrays:
+        whole = path.read_bytes()
+        for place in (len(whole) - 1, len(whole) // 2 + 40):
+            path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+            (found,) = [one for one in fsck(layout.root) if one.level == "error"]
+            assert found.text == "its content does not match its checksum" and path.name in found.item
+            assert not [one for one in fsck(layout.root, deep=False) if one.level == "error"]
+        fsck(layout.root, repair=True)
+        assert not path.exists() and clean(fsck(layout.root))
