@@ -113,7 +113,15 @@ class TrainingSettings(msgspec.Struct, frozen=True):
         Field("torch.compile; auto uses it after the first preview, where the remaining steps repay it"),
     ] = "auto"
     seed: Annotated[int, Field("Seed of weights, order of data and noise", low=0, high=2**31 - 1)] = 0
-    threads: Annotated[int, Field("CPU threads; 0 takes every core", title="CPU threads", low=0, high=1024)] = 0
+    threads: Annotated[
+        int,
+        Field(
+            "CPU threads; 0 takes every core, or one where that is measured to be quicker",
+            title="CPU threads",
+            low=0,
+            high=1024,
+        ),
+    ] = 0
     validate_every: Annotated[int, Field("Training steps between validation losses; 0 never", low=0, high=1_000_000)] = 200
     preview_every: Annotated[int, Field("Training steps between sample grids; 0 never", low=0, high=1_000_000, live=True)] = 200
     preview_count: Annotated[int, Field("Samples in a grid", low=1, high=256, live=True)] = 12

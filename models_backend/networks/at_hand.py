@@ -52,7 +52,8 @@ def quickest(key: str, ways: Sequence[Callable[[], Any]], rounds: int = ROUNDS) 
 
 
 def known(key: str, measure: Callable[[], int]) -> int:
-    """What ``measure`` found when it was first asked on this machine; 0 where it fails."""
+    """What ``measure`` found when it was first asked on this machine, on so many threads; 0 where it fails."""
+    key = f"{key}, {torch.get_num_threads()} threads"
     _used.add(key)
     if key not in _known:
         try:
@@ -106,10 +107,10 @@ def signature(*told: Any) -> str:
 
 
 def _machine() -> str:
-    """Processor, threads and versions that decide about speed, as a short name."""
+    """Processor and versions that decide about speed, as a short name."""
     limit = os.environ.get("ONEDNN_MAX_CPU_ISA", "")
     capability = torch.backends.cpu.get_cpu_capability()
-    return signature(_processor(), torch.get_num_threads(), torch.__version__, capability, limit)
+    return signature(_processor(), torch.__version__, capability, limit)
 
 
 def _processor() -> str:

@@ -122,6 +122,7 @@ def choose(settings: TrainingSettings, trial: Trial, steps: int) -> Choices:
     chosen, took = settings.precision, 0.0
     if chosen == "auto":
         chosen, took = _arithmetic(trial)
+    threads, took = _threads(settings, trial, chosen, took, steps)
     possible, wanted, first = compiling.possible(trial.device), settings.compile == "on", 0
     if settings.compile == "auto" and possible and _may_repay(settings, trial, steps):
         took, first = took or trial.seconds(chosen), settings.preview_every
@@ -130,8 +131,24 @@ def choose(settings: TrainingSettings, trial: Trial, steps: int) -> Choices:
     if compiled and not took:
         took = trial.seconds(chosen, channels_last=True)  # what is measured at hand is measured before it is compiled in
     last = _channels_last(trial, chosen, took, steps, compiled)
-    return Choices(chosen, compiled, torch.get_num_threads(), took, trial.repeats(chosen), first if wanted else 0,
+    return Choices(chosen, compiled, threads, took, trial.repeats(chosen), first if wanted else 0,
                    settings.compile == "on", last, at_hand.choices())  # fmt: skip
+
+
+def _threads(settings: TrainingSettings, trial: Trial, arithmetic: str, took: float, steps: int) -> tuple[int, float]:
+    """How many threads, which are set from here on, and a step's seconds on them (0 where none was measured). One alone is
+    quicker for small networks, and beside programs that keep the cores busy: threads that share each operation wait for the
+    slowest of them thousands of times a step."""
+    every = torch.get_num_threads()
+    if settings.threads or every == 1 or trial.device.type != "cpu" or steps < WORTH_MEASURING:
+        return every, took
+    together = took or trial.seconds(arithmetic)
+    torch.set_num_threads(1)
+    alone = trial.seconds(arithmetic)
+    if at_hand.clearly_less([together, alone]) == 1:
+        return 1, alone
+    torch.set_num_threads(every)
+    return every, together
 
 
 def _channels_last(trial: Trial, arithmetic: str, took: float, steps: int, compiled: bool) -> bool:

@@ -7,6 +7,8 @@ import torch
 
 from models_backend.networks import at_hand
 
+A = f"a, {torch.get_num_threads()} threads"
+
 
 @pytest.fixture(autouse=True)
 def nothing_known(monkeypatch):
@@ -40,8 +42,8 @@ def test_what_is_known_is_not_measured_again_and_runs_keep_it(monkeypatch):
     ways, tried = clock(monkeypatch, 1.0, 0.5)
     assert at_hand.quickest("a", ways) == at_hand.quickest("a", ways) == 1
     assert tried == [1 + at_hand.ROUNDS] * 2
-    assert at_hand.choices() == {"a": 1}
-    at_hand.hold({"a": 0})  # a run that was begun the plain way goes on so
+    assert at_hand.choices() == {A: 1}
+    at_hand.hold({A: 0})  # a run that was begun the plain way goes on so
     assert at_hand.quickest("a", ways) == 0
 
 
@@ -50,12 +52,12 @@ def test_kept_for_this_machine(monkeypatch, tmp_path):
     at_hand.keep_in(tmp_path)
     assert at_hand.quickest("a", ways) == 1
     (kept,) = tmp_path.glob("at-hand-*.json")
-    assert json.loads(kept.read_text()) == {"a": 1}
+    assert json.loads(kept.read_text()) == {A: 1}
     monkeypatch.setattr(at_hand, "_known", {})
     monkeypatch.setattr(at_hand, "_file", None)
     at_hand.keep_in(tmp_path)
     assert at_hand.quickest("a", ways) == 1 and sum(tried) == 2 * (1 + at_hand.ROUNDS)
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 77)  # another machine
+    monkeypatch.setattr(at_hand, "_processor", lambda: "another")
     monkeypatch.setattr(at_hand, "_known", {})
     at_hand.keep_in(tmp_path)
     at_hand.quickest("a", ways)

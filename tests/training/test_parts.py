@@ -249,6 +249,8 @@ class _Clocked:
 
     def seconds(self, arithmetic, channels_last=False):
         self.asked.append(f"{arithmetic} channels last" if channels_last else arithmetic)
+        if torch.get_num_threads() == 1 and "alone" in self._seconds:
+            return self._seconds["alone"]
         return self._seconds["last" if channels_last else arithmetic]
 
     def repeats(self, arithmetic):
@@ -267,6 +269,23 @@ def test_nothing_is_measured_where_the_machine_has_no_bf16(monkeypatch):
     monkeypatch.setattr(precision, "may_be_faster", lambda device: False)
     trial = _Clocked()
     assert choices.choose(TrainingSettings(), trial, 10).precision == "fp32" and trial.asked == []
+
+
+@pytest.mark.parametrize(("alone", "threads"), [(0.5, 1), (0.98, 2), (2.0, 2)])
+def test_one_thread_is_taken_where_it_is_measured_faster(alone, threads):
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        trial = _Clocked(fp32=1.0, alone=alone)
+        settings = TrainingSettings(precision="fp32", compile="off")
+        assert choices.choose(settings, trial, 10).threads == 2 and trial.asked == []  # not worth it for ten steps
+        chosen = choices.choose(settings, trial, 1000)
+        assert (chosen.threads, torch.get_num_threads(), chosen.step_s) == (threads, threads, alone if threads == 1 else 1.0)
+        torch.set_num_threads(2)
+        told = TrainingSettings(precision="fp32", compile="off", threads=2)
+        assert choices.choose(told, trial, 1000).threads == 2
+    finally:
+        torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize(("last", "taken"), [(0.5, True), (0.98, False), (2.0, False)])
