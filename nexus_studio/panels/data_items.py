@@ -191,15 +191,25 @@ class ItemsPage(QWidget):
         if words:
             texts = {n: f"{self.items[n].source} {self.items[n].caption} {self.class_name(n)}".lower() for n in found}
             found = [n for n in found if all(word in texts[n] for word in words)]
-        changed, self.shown = found != self.shown, found
-        if changed or self.grid.count() != len(found):
-            self.grid.set_source(len(found), lambda n: self.thumbs.picture(self.shown[n]), self._caption)
-            self.grid.set_badges(self._badge)
+        if found != self.shown or self.grid.count() != len(found):
+            self._show_items(found)
         self.grid.viewport().update()
         kept = sum(item.split != LEFT_OUT for item in self.items)
         all_shown = shown == "all" and len(found) == kept
         self.found.setText("" if all_shown else f"{count(len(found), 'item', 'items')} of {len(self.items):,}")
         self.back.setVisible(shown == LEFT_OUT and bool(found))
+
+    def _show_items(self, found: list[int]) -> None:
+        """Shows these items. What was chosen stays chosen where it is still shown: never another item in its place."""
+        before, current, kept = self.shown, self.grid.current(), set(found)
+        chosen = {before[n] for n in self.grid.selection() if n < len(before)}
+        self.shown = found
+        self.grid.set_source(len(found), lambda n: self.thumbs.picture(self.shown[n]), self._caption)
+        self.grid.set_badges(self._badge)
+        self.grid.select(n for n, index in enumerate(found) if index in chosen)
+        if 0 <= current < len(before):
+            same = before[current] in kept
+            self.grid.set_current(found.index(before[current]) if same else sum(n in kept for n in before[:current]))
 
     def show_only(self, kind: str, which: str) -> None:
         """Shows the items of a class, of a part of the split, or the duplicates."""

@@ -45,6 +45,8 @@ def fill_menu(menu: QMenu, session: Session, owner: QWidget, record: SampleRecor
     menu.setToolTipsVisible(True)
     strip = menu.addAction(_tr("Leave the metadata out"))
     strip.setCheckable(True)
+    strip.setChecked(session.preferences.get("export/strip", False))  # the menu closes at this click, and is filled anew
+    strip.toggled.connect(lambda on: session.preferences.set("export/strip", on or None))
     strip.setToolTip(_tr("Without it a dropped file cannot bring its state back"))
     menu.addSeparator()
     for choice in CHOICES:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QStackedWidget, QWidget
 
@@ -38,6 +40,7 @@ class TrainPanel(Workspace):
         super().__init__(session)
         self.actions_of_runs = RunActions(session)
         self._view: RunView | None = None
+        self._starting: asyncio.Task | None = None
         self._build_middle()
         self._build_docks()
         self._connect()
@@ -229,8 +232,9 @@ class TrainPanel(Workspace):
         self.budget.outdate(request)
 
     def _measure_when_idle(self) -> None:
-        """Measured unasked only where it disturbs nothing: the panel is seen and nothing trains."""
-        if self.isVisible() and self.session.jobs.active is None:
+        """Measured unasked only where it disturbs nothing: the panel is seen, and nothing trains or is about to."""
+        starting = self._starting is not None and not self._starting.done()
+        if self.isVisible() and self.session.jobs.active is None and not starting:
             self._measure()
 
     def _measure(self) -> None:
@@ -246,7 +250,7 @@ class TrainPanel(Workspace):
         if not self.setup.problems():
             self.budget.cancel()
             self.session.datasets.keep_settings()
-            self.actions_of_runs.start(self.setup.wish(), front)
+            self._starting = self.actions_of_runs.start(self.setup.wish(), front)
             self.setup.title.clear()
 
     def sample_now(self) -> None:

@@ -131,8 +131,9 @@ class RunActions(QObject):
         self._session.samples.refresh()
 
     def apply(self, run: str, remedy: Remedy) -> asyncio.Task:
-        """One click: a live remedy changes the run that goes on, another queues a run with the change."""
-        if remedy.live:
+        """One click: a live remedy changes the run while it goes on; else a run with the change is queued."""
+        view = self._session.runs.view(run)
+        if remedy.live and view is not None and view.live:
             self._bridge.notice(self.tr("{0}: applied").format(remedy.text))
             return self.set_live(run, remedy.training)
         return self._bridge.spawn(self._again(run, remedy))

@@ -132,7 +132,11 @@ class HealthCard(pieces.Card):
         self.setAccessibleName(self.tr("Health: {0}, {1}").format(word, text))
         self.remedy.setVisible(worst.remedy is not None)
         if worst.remedy is not None:
-            how = self.tr("Applies to the run that goes on") if worst.remedy.live else self.tr("Queues a new run")
+            how = (
+                self.tr("Applies to the run while it goes on; then queues a new run")
+                if worst.remedy.live
+                else self.tr("Queues a new run")
+            )
             self.remedy.setToolTip(f"{worst.remedy.text}\n{how}")
             self.remedy.setAccessibleName(worst.remedy.text)
             self.remedy.setText(worst.remedy.text)

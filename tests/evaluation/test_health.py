@@ -297,6 +297,21 @@ def test_samples_are_looked_at_beside_held_out_items(kind, level, word):
     assert early_on.level == ("warn" if level == "bad" else "ok"), "a run that has just begun may make noise"
 
 
+def test_noise_of_a_run_that_still_learns_asks_for_more_steps_and_of_one_that_broke_for_a_lower_rate():
+    found = looks(pictures("noise", 12, seed=1), pictures("good"))
+
+    def remedy(train, held_out):
+        history = {"loss": series(train), "validation": series(held_out, 20)}
+        said = line("samples", history, found, training={"steps": 40, "learning_rate": 2e-4})
+        assert said.level == "bad" and "noise" in said.text
+        return said.remedy
+
+    falls = [0.72 - 0.003 * n for n in range(40)]
+    assert remedy(falls, [0.64, 0.6, 0.57]).training == {"steps": 80} and not remedy(falls, [0.64, 0.57]).live
+    for train, held_out in ((falls, [0.64, 0.57, 0.6]), ([0.7, 2.8e9, *falls], [0.64, 0.6, 0.57]), (falls, [0.64])):
+        assert remedy(train, held_out).training == {"learning_rate": 2e-5}
+
+
 def test_points_that_lie_beside_the_data_are_told():
     rng = np.random.default_rng(0)
 

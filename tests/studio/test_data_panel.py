@@ -233,9 +233,8 @@ async def test_points_are_drawn_in_the_plane(qapp, tmp_path):
     async with Opened(tmp_path) as panel:
         points = next(one for one in panel.session.datasets.records if one.modality == "points")
         panel.session.datasets.set_current(points.id)
-        await turn(0.2)
+        await settle(lambda: panel.items.points._points.shape == (20_000, 2))
         assert panel.items.views.currentWidget() is panel.items.points and not panel.docks["data.preview"].isVisible()
-        assert panel.items.points._points.shape == (20_000, 2)
 
 
 async def test_moving_a_data_set_to_the_trash_is_undone(qapp, tmp_path, monkeypatch):
@@ -323,6 +322,30 @@ async def test_delete_leaves_items_out_and_undo_takes_them_in_again(qapp, tmp_pa
         await settle(lambda: session.datasets.current_record.left_out == 0)
         session.undo.redo()
         await settle(lambda: session.datasets.current_record.left_out == 3)
+
+
+async def test_what_is_left_out_leaves_no_other_item_chosen_in_its_place(qapp, tmp_path):
+    async with Opened(tmp_path) as panel:
+        items, grid = panel.items, panel.items.grid
+        grid.set_current(9, select=True)
+        grid.select([3, 4, 9])
+        QTest.keyClick(grid, Qt.Key.Key_Delete)
+        await settle(lambda: grid.count() == 237)
+        assert grid.selection() == [] and items.shown[grid.current()] == 10, "the next one is the current one, none is chosen"
+        grid.select([items.shown.index(n) for n in (20, 21)])
+        panel.session.undo.undo()
+        await settle(lambda: grid.count() == 240)
+        assert items.chosen() == [20, 21] and items.shown[grid.current()] == 10
+
+
+async def test_what_is_chosen_stays_chosen_while_items_are_searched(qapp, tmp_path):
+    async with Opened(tmp_path) as panel:
+        items = panel.items
+        items.grid.select([3, 5, 8])
+        items.search.setText("number 8")
+        assert 8 in items.shown and items.chosen() == [8]
+        items.search.setText("nothing of this kind")
+        assert items.shown == [] and items.chosen() == []
 
 
 async def test_what_has_no_caption_is_told_and_left_out_by_one_click(qapp, tmp_path):

@@ -404,6 +404,21 @@ async def test_going_to_the_trajectory_names_the_sample(stand):
     assert stand.panel.export.isVisible() and len(stand.panel.export_menu.actions()) > 4
 
 
+async def test_metadata_stay_left_out_when_the_menu_closes_at_the_click(stand, monkeypatch):
+    asked = []
+    monkeypatch.setattr("nexus_studio.panels.exporting.ask", lambda *given: asked.append(given[-1]))
+    stand.panel.generate_or_stop()
+    await stand.made()
+    await settle(lambda: stand.panel.export.isVisible())
+    menu = stand.panel.export_menu
+    for _ in range(2):
+        menu.aboutToShow.emit()
+        menu.actions()[0].trigger()
+        menu.aboutToShow.emit()
+        menu.actions()[2].trigger()
+    assert asked == [True, False]
+
+
 async def test_what_was_made_lately_stands_below_and_opens(stand):
     stand.panel._reload_recent()
     await settle(lambda: stand.panel.recent.count() == 6)

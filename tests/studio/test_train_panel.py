@@ -311,6 +311,27 @@ async def test_nothing_is_measured_unasked_while_a_run_trains(stand):
     assert not stand.asked(Budget)
 
 
+async def test_nothing_is_measured_beside_a_run_that_is_about_to_start(bare):
+    record, made = await bare.engine.make_builtin("digits"), asyncio.Event()
+    await bare.session.datasets.load()
+    bare.session.datasets.set_current(record.id)
+    create = bare.engine.create_run
+
+    async def slowly(*given, **named):
+        await made.wait()
+        return await create(*given, **named)
+
+    bare.engine.create_run = slowly
+    bare.panel.setup.training.set_values(bare.panel.setup.training.values() | {"steps": 77})
+    bare.panel.start(front=True)
+    asked = len(bare.asked(Budget))
+    bare.panel.setup.settled.emit()
+    await settle()
+    assert len(bare.asked(Budget)) == asked and bare.session.jobs.active is None
+    made.set()
+    await settle(lambda: bare.asked("submit"))
+
+
 async def test_an_idle_machine_measures_unasked(bare):
     record = await bare.engine.make_builtin("digits")
     await bare.session.datasets.load()
@@ -515,6 +536,13 @@ async def test_a_live_remedy_is_one_click_on_the_running_run(stand):
     stand.panel.cards.health.remedy.click()
     await settle(lambda: stand.asked("set_live"))
     assert stand.asked("set_live")[0][1:] == (stand.run("duel-03").id, {"learning_rate": 1e-4})
+
+
+async def test_a_live_remedy_of_a_run_that_has_ended_queues_a_changed_one(stand):
+    run = stand.run("coder-small")
+    stand.panel.actions_of_runs.apply(run.id, Remedy("Halve the rate", training={"learning_rate": 1e-4}, live=True))
+    await settle(lambda: stand.asked("submit"))
+    assert not stand.asked("set_live") and stand.asked("create_run")[0][5]["learning_rate"] == 1e-4
 
 
 async def test_another_remedy_queues_a_changed_run(stand):

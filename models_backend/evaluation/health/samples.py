@@ -37,17 +37,23 @@ def _of_pictures(evidence: Evidence, wide: float) -> tuple[str, str, Remedy | No
         return "bad", text, slower(evidence, 10.0)
     if wide < 0.2:
         return "bad", f"samples are all alike: they differ {wide:.0%} as much as the data", slower(evidence, 10.0)
+    more = Remedy("Train a run twice as long", training=longer(evidence))
     if share < 0.4:
-        return "bad", f"samples are noise: {agree}", slower(evidence, 10.0)
+        return "bad", f"samples are noise: {agree}", more if _still_falls(evidence) else slower(evidence, 10.0)
     if burnt > 0.4:
         text = f"samples are burnt out: {made['saturation']:.0%} black or white, in the data {real['saturation']:.0%}"
         return "bad", text, slower(evidence, 10.0)
-    more = Remedy("Train a run twice as long", training=longer(evidence))
     if share < 0.7:
         return "warn", f"samples are noisy: {agree}", more
     if wide < 0.4:
         return "warn", f"samples are much alike: they differ {wide:.0%} as much as the data", more
     return "", f"samples are neither noise nor copies: {agree}; they differ {wide:.0%} as much", None
+
+
+def _still_falls(evidence: Evidence) -> bool:
+    """Whether the loss only fell and is lowest now on held-out items: such a run is not too fast, but too short."""
+    losses, held_out = evidence.values("loss"), evidence.values("validation")
+    return len(held_out) > 1 and held_out[-1] == min(held_out) and max(losses, default=0.0) < 2 * abs(held_out[0])
 
 
 def _of_points(evidence: Evidence, wide: float) -> tuple[str, str, Remedy | None]:
