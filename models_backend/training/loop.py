@@ -26,7 +26,7 @@ from .assembly import Assembly, assemble
 from .batches import Batches
 from .guard import Guard, NonFinite
 from .live import LiveSettings
-from .looks import looks
+from .looks import POINTS, looks
 from .stepping import Interrupted, LeftCompiling, Overflow, Stepper
 from .telling import Teller
 from .validation import Validation
@@ -324,8 +324,9 @@ class Trainer:
 
     def _preview(self) -> None:
         count, seed = self.live.settings.preview_count, self.settings.seed
-        items = previews.draw(self.loaded(), self.sampling, count, seed, self._check, given.prompts(self.family, self.data))
-        self._tell(previews.save(self.run_folder.layout, self.step, items))
+        drawn = max(count, POINTS) if self._judge and self.data.spec.modality == "points" else count
+        items = previews.draw(self.loaded(), self.sampling, drawn, seed, self._check, given.prompts(self.family, self.data))
+        self._tell(previews.save(self.run_folder.layout, self.step, items[:count]))
         self._looks = looks(items, self.validation.shown())
 
     def _check(self) -> None:

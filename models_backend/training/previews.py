@@ -18,7 +18,8 @@ from models_backend.media.wire import on_the_wire
 from models_backend.networks import precision
 from models_backend.samplers import seeding
 
-LARGEST_BATCH = 64
+#: Items that are drawn at once.
+LARGEST_BATCH = {"points": 1024, "image": 64}
 
 
 def draw(loaded: LoadedRun, sampling: Any, count: int, seed: int, check: Any = None,
@@ -26,10 +27,8 @@ def draw(loaded: LoadedRun, sampling: Any, count: int, seed: int, check: Any = N
     """``count`` items of the run as it stands: uint8 (N, H, W, C), or float32 (N, D) for points. ``check`` is called at each
     step of the sampler and may raise Stopped; ``conditions`` are plain values, which go round."""
     given = Conditions(loaded.family, conditions or {})
-    made = [
-        _drawn(loaded, sampling, seed, start, min(LARGEST_BATCH, count - start), check, given)
-        for start in range(0, count, LARGEST_BATCH)
-    ]
+    most = LARGEST_BATCH.get(loaded.spec.modality, 64)
+    made = [_drawn(loaded, sampling, seed, start, min(most, count - start), check, given) for start in range(0, count, most)]
     return on_the_wire(torch.cat(made), loaded.spec)
 
 

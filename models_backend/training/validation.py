@@ -13,9 +13,11 @@ from models_backend.media.wire import on_the_wire
 
 from . import randomness
 from .given import Given
+from .looks import FEWEST_POINTS, POINTS
 
 ITEMS = 256
-LOOKED_AT = 64
+#: Pictures that previews are compared with.
+PICTURES = 64
 
 
 def held_out(data: Any, family: Family) -> np.ndarray:
@@ -28,6 +30,14 @@ def _spread(count: int, most: int) -> np.ndarray:
     return np.linspace(0, count - 1, min(most, count)).astype(np.int64) if count else np.zeros(0, np.int64)
 
 
+def _shown(data: Any) -> np.ndarray:
+    """Real items as previews are, to compare them with: held-out ones where there are enough."""
+    points = data.spec.modality == "points"
+    least, most = (2 * FEWEST_POINTS, 2 * POINTS) if points else (1, PICTURES)
+    seen = data.validation if data.validation.count >= least else data.train
+    return on_the_wire(torch.from_numpy(seen.take(_spread(seen.count, most))), data.spec)
+
+
 class Validation:
     """Fixed items, fixed noise: the figure changes only because the weights do."""
 
@@ -37,8 +47,7 @@ class Validation:
         self._x = torch.from_numpy(data.validation.take(self._index)) if len(self._index) else None
         self._given = Given(family, data.validation)
         self._size = max(1, min(size, ITEMS))
-        seen, count = data.validation if self.possible else data.train, LOOKED_AT
-        self._shown = on_the_wire(torch.from_numpy(seen.take(_spread(seen.count, count))), data.spec)
+        self._shown = _shown(data)
 
     @property
     def possible(self) -> bool:
@@ -46,7 +55,7 @@ class Validation:
         return self._x is not None
 
     def shown(self) -> np.ndarray:
-        """A few real items as previews are: held-out ones where there are any."""
+        """Real items as previews are, to compare them with."""
         return self._shown
 
     @torch.no_grad()

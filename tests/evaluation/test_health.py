@@ -10,10 +10,11 @@ import pytest
 
 from models_backend.contract.fields import build, merged, plain
 from models_backend.contract.settings import TrainingSettings
+from models_backend.data.densities import reference_sampler
 from models_backend.evaluation.health import GENERIC, MONITORS, judge
 from models_backend.families.gan import Config as GANConfig
 from models_backend.families.vae import Config as VAEConfig
-from models_backend.training.looks import looks
+from models_backend.training.looks import apart, looks
 
 
 def series(values, every=10):
@@ -128,6 +129,21 @@ def test_balance_is_judged_by_the_present_not_the_start():
 def test_collapse_needs_both_directions_to_be_well(recall, coverage, level):
     said = line("mode_collapse", diagnostics={"recall": recall, "coverage": coverage, "spread": 0.5})
     assert said.level == level and f"{min(recall, coverage):.0%}" in said.text
+
+
+@pytest.mark.parametrize(
+    ("steps", "spread", "level", "words"),
+    [
+        (500, 0.9, "ok", "too early"),
+        (4000, 0.9, "warn", "not yet like"),
+        (500, 0.4, "bad", "modes are lost"),
+        (500, 17.0, "bad", "far from"),
+    ],
+)
+def test_a_young_generator_has_not_lost_what_it_has_not_found(steps, spread, level, words):
+    found = {"recall": 0.1, "coverage": 0.2, "spread": spread}
+    said = line("mode_collapse", {"lr": [(0, 1e-3), (steps, 1e-3)]}, found, training={"steps": steps})
+    assert said.level == level and words in said.text and (said.remedy is None) == (level == "ok")
 
 
 def test_a_discriminator_that_remembers():
@@ -271,6 +287,15 @@ def test_held_out_loss_that_rises_a_little_after_a_long_fall_is_told():
     assert line("loss_trend", {"loss": series(weighed), "validation": series(held_out, 100)}).level == "ok"
 
 
+def test_held_out_loss_that_scatters_about_its_lowest_is_not_learning_by_heart():
+    for seed in range(40):
+        noise = random.Random(seed)
+        train = [2.5 + math.exp(-i / 10) + noise.gauss(0, 0.05) for i in range(200)]
+        held_out = [2.5 + math.exp(-i) + noise.gauss(0, 0.01) for i in range(20)]
+        said = line("loss_trend", {"loss": series(train), "validation": series(held_out, 100)}, training={"steps": 2000})
+        assert said.level == "ok" and "by heart" not in said.text
+
+
 def pictures(kind, n=32, seed=0):
     """uint8 (N, 16, 16, 1): soft blobs at places by chance, and what broken models make of them."""
     rng = np.random.default_rng(seed)
@@ -312,16 +337,39 @@ def test_noise_of_a_run_that_still_learns_asks_for_more_steps_and_of_one_that_br
         assert remedy(train, held_out).training == {"learning_rate": 2e-5}
 
 
-def test_points_that_lie_beside_the_data_are_told():
-    rng = np.random.default_rng(0)
+def standard(density, count, seed=0):
+    """Points of a density, of standard width: what a run is given."""
+    points = reference_sampler(density)(count, seed)
+    return (points - points.mean(0)) / points.std()
 
-    def ring(n, width=0.02):
-        angle = rng.uniform(0, 2 * np.pi, n)
-        return (np.stack([np.cos(angle), np.sin(angle)], 1) + rng.normal(0, width, (n, 2))).astype(np.float32)
 
-    for made, level in ((ring(40), "ok"), (np.zeros((40, 2), np.float32), "bad"), (9 * ring(40), "bad")):
-        assert line("samples", diagnostics=looks(made, ring(200))).level == level
-    assert looks(ring(2), ring(200)) == {}, "too few say nothing"
+@pytest.mark.parametrize("density", ["moons", "rings", "8gaussians", "checkerboard", "spirals", "pinwheel"])
+def test_points_are_told_from_noise_whatever_their_density(density):
+    real, noise = standard(density, 2048), np.random.default_rng(5).standard_normal((1024, 2))
+    blurred = standard(density, 1024, 3) + np.random.default_rng(6).normal(0, 0.01, (1024, 2))
+    for made, level in ((standard(density, 1024, 3), "ok"), (blurred, "ok"), (noise, "bad"), (9 * noise, "bad"),
+                        (np.zeros((1024, 2)), "bad"), (real[:1] + noise / 3, "bad")):  # fmt: skip
+        said = line("samples", diagnostics=looks(made.astype(np.float32), real), training={"learning_rate": 1e-2})
+        assert said.level == level and said.text.startswith("samples ") and (said.remedy is None) == (level == "ok")
+
+
+def test_points_that_are_a_cloud_are_not_called_noise():
+    cloud = np.random.default_rng(0).standard_normal((1536, 2)).astype(np.float32)
+    assert line("samples", diagnostics=looks(cloud[:512], cloud[512:])).level == "ok"
+
+
+def test_too_few_points_say_nothing():
+    points = standard("moons", 1024)
+    assert looks(points[:60], points) == {} and looks(points, points[:100]) == {}
+
+
+def test_two_measures_of_how_far_points_are_apart():
+    """Hand-made: two far pairs are all told and nearly all of their distance lies between them; a point beside each, none."""
+    pairs = np.array([[0.0, 0], [1, 0]]), np.array([[100.0, 0], [101, 0]])
+    told, energy = apart(*pairs)
+    assert told == 1.0 and energy == pytest.approx(1 - 2 / 200)
+    told, energy = apart(np.array([[0.0, 0], [10, 0]]), np.array([[1.0, 0], [11, 0]]))
+    assert told == 0.0 and energy < 0
 
 
 def test_many_skipped_steps_are_bad():

@@ -7,7 +7,13 @@ from typing import Any
 
 from models_backend.contract.messages import HealthLine, Remedy
 
-from .evidence import Evidence, early, monitor, slower
+from .evidence import Evidence, early, longer, monitor, slower
+
+#: Items that do not reach the data have lost modes where they spread less wide than the first share of the data's width, and
+#: are no items of theirs where they spread wider than the second.
+NARROW, WIDE = 0.6, 2.0
+#: Before so many steps a generator is not expected to reach the data.
+SETTLED = 1000
 
 
 @monitor
@@ -68,12 +74,18 @@ def mode_collapse(evidence: Evidence) -> HealthLine:
     wide = f"; they spread {spread:.0%} as wide as the data" if spread is not None else ""
     remedy = Remedy("Penalise the discriminator's slope and show it how batches vary, in a new run",
                     config={"penalty": _firmer(evidence), "batch_spread": True})  # fmt: skip
+    reach = f"the generator's items reach {share:.0%} of the data{wide}"
+    if share >= 0.6:
+        return HealthLine("mode_collapse", "ok", reach)
+    if spread is not None and NARROW < spread < WIDE:  # as varied as the data, but not yet like them
+        if evidence.step < SETTLED:
+            return HealthLine("mode_collapse", "ok", f"too early to say: {reach}")
+        more = Remedy("Train a run twice as long", training=longer(evidence))
+        return HealthLine("mode_collapse", "warn", f"not yet like the data: {reach}", more)
     if share < 0.35:
-        text = f"modes are lost: the generator's items reach {share:.0%} of the data{wide}"
-        return HealthLine("mode_collapse", "bad", text, remedy)
-    if share < 0.6:
-        return HealthLine("mode_collapse", "warn", f"the generator's items reach {share:.0%} of the data{wide}", remedy)
-    return HealthLine("mode_collapse", "ok", f"the generator's items reach {share:.0%} of the data{wide}")
+        what = "far from the data" if spread is not None and spread >= WIDE else "modes are lost"
+        return HealthLine("mode_collapse", "bad", f"{what}: {reach}", remedy)
+    return HealthLine("mode_collapse", "warn", reach, remedy)
 
 
 @monitor

@@ -8,6 +8,13 @@ from .evidence import Evidence, early, longer, monitor, slower
 
 #: Before this share of a run samples may still be bad without being a trouble.
 YOUNG = 0.25
+#: How far points may be from real ones, from 0 (real ones) to 1 (a cloud that has the data's middle and width only), as their
+#: neighbours tell. Data that are hardly told from such a cloud count as if they were by the least.
+NOISE, NOISY, LEAST = 0.85, 0.75, 0.12
+#: Points whose mass lies where the data's does are no noise, on the same scale: thin lines that became a little wider, say.
+ASTRAY, LEAST_ENERGY = 0.4, 0.002
+#: Before so many steps networks that play against each other are not expected to make anything.
+SETTLED = 2000
 
 
 @monitor
@@ -17,7 +24,7 @@ def samples(evidence: Evidence) -> HealthLine:
     if spread is None or not usual:
         return early("samples")
     wide = spread / usual
-    found = _of_points(evidence, wide) if evidence.figure("made_distance") is not None else _of_pictures(evidence, wide)
+    found = _of_points(evidence, wide) if evidence.figure("made_told") is not None else _of_pictures(evidence, wide)
     if not found[0]:
         return HealthLine("samples", "ok", found[1])
     level, text, remedy = found
@@ -57,12 +64,20 @@ def _still_falls(evidence: Evidence) -> bool:
 
 
 def _of_points(evidence: Evidence, wide: float) -> tuple[str, str, Remedy | None]:
-    off = (evidence.figure("made_distance") or 0.0) / max(evidence.figure("real_distance") or 0.0, 1e-9)
-    beside = f"{off:.1f} times as far from the data as data lie from one another"
+    made, real, noise = (evidence.figure(f"{who}_told") or 0.5 for who in ("made", "real", "noise"))
+    share = (made - real) / max(noise - real, LEAST)
+    mass, rest, cloud = (evidence.figure(f"{who}_energy") or 0.0 for who in ("made", "real", "noise"))
+    astray = (mass - rest) / max(cloud - rest, LEAST_ENERGY) > ASTRAY
+    beside = f"a neighbour tells them from held-out ones in {made:.0%}, noise in {noise:.0%}, other held-out ones in {real:.0%}"
     if wide < 0.2:
         return "bad", f"samples are all alike: they spread {wide:.0%} as wide as the data", slower(evidence, 10.0)
-    if off > 6 or wide > 3:
-        return "bad", f"samples lie beside the data: {beside}, spread {wide:.1f} times as wide", slower(evidence, 10.0)
-    if off > 3.5:
-        return "warn", f"samples lie beside the data: {beside}", Remedy("Train a run twice as long", training=longer(evidence))
-    return "", f"samples lie among the data: {beside}, spread {wide:.0%} as wide", None
+    if wide > 3:
+        return "bad", f"samples lie beside the data: they spread {wide:.3g} times as wide", slower(evidence, 10.0)
+    more = Remedy("Train a run twice as long", training=longer(evidence))
+    if astray and share > NOISE:
+        duel = len(evidence.series_of("loss")) > 1 and evidence.step < SETTLED
+        remedy = more if _still_falls(evidence) else slower(evidence, 10.0)
+        return "warn" if duel else "bad", f"samples are no better than noise: {beside}", remedy
+    if astray and share > NOISY:
+        return "warn", f"samples are still near noise: {beside}", more
+    return "", f"samples lie among the data: {beside}; they spread {wide:.0%} as wide", None

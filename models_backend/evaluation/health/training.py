@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 from statistics import median
 from typing import Any
@@ -112,11 +113,13 @@ def _by_heart(evidence: Evidence) -> HealthLine | None:
     if (
         not place
         or len(values) - place < 4
-        or rise <= max(0.01 * fall, min(0.1 * late, 0.25 * fall))
+        or rise <= max(0.01 * fall, min(0.1 * late, 0.25 * fall), 4 * _jitter(values))
         or min(values[-3:]) <= lowest
     ):
         return None
-    if _train_at(evidence, points[-1][0]) > _train_at(evidence, points[place][0]) - 0.3 * rise:
+    train = evidence.values("loss")
+    doubt = 3 * _noise(train) / math.sqrt(_near(train)) if len(train) > 1 else 0.0
+    if _train_at(evidence, points[-1][0]) > _train_at(evidence, points[place][0]) - max(0.3 * rise, doubt):
         return None  # it does not fall on training items either (its terms are weighed otherwise than then, say)
     text = f"it learns items by heart: held-out loss rises since step {points[place][0]:,}, {lowest:.4g} then, {now:.4g} now"
     remedy = Remedy("Train a run a third as long", training=_shorter(evidence))
@@ -126,8 +129,19 @@ def _by_heart(evidence: Evidence) -> HealthLine | None:
 def _train_at(evidence: Evidence, step: int) -> float:
     """The training loss about a step."""
     points = [(abs(at - step), value) for at, value in evidence.history.get("loss", ()) if math.isfinite(value)]
-    near = sorted(points)[: max(5, len(points) // 20)]
-    return median(value for _, value in near)
+    return median(value for _, value in sorted(points)[: _near(points)])
+
+
+def _near(points: Sequence[Any]) -> int:
+    """How many points of a series stand for the loss about a step."""
+    return max(5, len(points) // 20)
+
+
+def _jitter(values: list[float]) -> float:
+    """How far the newer held-out losses scatter about their trend (by second differences, which a steady rise leaves as is)."""
+    newest = values[-max(6, len(values) // 2) :]
+    bends = [abs(a - 2 * b + c) for a, b, c in zip(newest, newest[1:], newest[2:], strict=False)]
+    return median(bends) / (0.6745 * math.sqrt(6)) if bends else 0.0  # of Gaussian noise
 
 
 def _fallen(evidence: Evidence, train: list[float]) -> HealthLine:
