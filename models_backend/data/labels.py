@@ -22,11 +22,13 @@ CELL_LIMIT = 80
 #: Columns beyond this are left out.
 MOST_ATTRIBUTES = 256
 
-CAPTIONS = ("text", "caption", "captions", "prompt", "description", "sentence", "image_caption", "txt")
+CAPTIONS = ("text", "caption", "captions", "prompt", "description", "sentence", "image_caption", "txt",
+            "comment", "alt_text", "alt")  # fmt: skip
 TAGS = ("tags", "tag_string", "tag")
 LABELS = ("label", "class", "category", "class_name", "label_name")
 FILES = ("file_name", "filename", "file", "image", "image_path", "img_path", "image_file", "image_name", "image_filename",
-         "img_name", "img", "path", "filepath", "file_path", "image_id", "url", "image_url", "name", "id", "key")  # fmt: skip
+         "img_name", "img", "path", "filepath", "file_path", "image_id", "images", "url", "image_url", "name", "id",
+         "key")  # fmt: skip
 _CHATS = ("conversations", "messages")
 _NO_ATTRIBUTES = frozenset((*CAPTIONS, *TAGS, *LABELS, *FILES, *_CHATS, "index", "width", "height", "sha256", "md5", "hash"))
 
@@ -43,13 +45,14 @@ class Told:
 @dataclass
 class Words:
     """What is said of pictures by place, other columns of tables, and notes of what could not be understood. ``told``: where
-    the last of it was told; ``sources``: where a caption was."""
+    the last of it was told; ``sources``: where a caption was; ``by_table``: the split that a table's name says."""
 
     captions: dict[Place, str] = field(default_factory=dict)
     labels: dict[Place, str] = field(default_factory=dict)
     columns: dict[str, dict[Place, object]] = field(default_factory=dict)
     told: dict[Place, Told] = field(default_factory=dict)
     sources: dict[Place, Told] = field(default_factory=dict)
+    by_table: dict[Place, str] = field(default_factory=dict)
     notes: Notes = field(default_factory=Notes)
 
 
@@ -143,7 +146,8 @@ def _answer(turns: list) -> str:
     """The first answer in a conversation: what a model is to say of the picture."""
     for turn in turns:
         if isinstance(turn, dict) and turn.get("from", turn.get("role")) in ("gpt", "assistant", "model", "bot"):
-            return _plain(turn.get("value", turn.get("content")))
+            said = turn.get("value", turn.get("content"))
+            return " ".join(filter(None, map(_plain, said))) if isinstance(said, list) else _plain(said)
     return ""
 
 
@@ -159,6 +163,13 @@ def label_of(values: Mapping[str, object], told: Told, notes: Notes) -> str:
         value = int(value)
     text = str(value).lower() if isinstance(value, bool) else _plain(value)
     return " ".join(text.split())[:CAPTION_LIMIT]
+
+
+def whole_numbers(names: Mapping[Place, str]) -> dict[Place, str]:
+    """The classes that tables say; where all are numbers like 3.0, as spreadsheets write them beside empty cells, as 3."""
+    told = set(names.values())
+    written = bool(told) and all(name.endswith(".0") and name[:-2].isdecimal() for name in told)
+    return {place: name[:-2] if written else name for place, name in names.items()}
 
 
 def note_long_captions(words: Words, places: Sequence[Place]) -> None:
@@ -177,8 +188,9 @@ def note_long_captions(words: Words, places: Sequence[Place]) -> None:
 
 
 def splits_of(words: Words, places: Sequence[Place]) -> dict[Place, str]:
-    """The splits that columns of tables say."""
-    found: dict[Place, str] = {}
+    """The splits that tables say: their columns, or the names of several of which one is for training and another is not."""
+    several = own_splits.TRAIN in (kinds := set(words.by_table.values())) and len(kinds) > 1
+    found = dict(words.by_table) if several else {}
     for name in [name for name in words.columns if name.lower() in own_splits.NAMES]:
         column = {place: words.columns[name][place] for place in places if place in words.columns[name]}
         meaning = own_splits.by_column(name, column.values())

@@ -1,4 +1,4 @@
-"""The user's own splits: folders named train, val and test at any level, and split columns of tables.
+"""The user's own splits: folders named train, val and test at any level, tables named so, and split columns of tables.
 
 Folders are splits where all folders beside each other have such names and one is for training, another is not: a class that
 happens to be called "train", among "bus" and "car", is a class. ``trainA trainB testA testB`` are two classes, A and B.
@@ -83,6 +83,13 @@ def _parted(parts: Parts, left_out: set[Parts], whole: set[int], children: dict[
         if kind and len({split_of(other)[1] for other in children[parent]} - {""}) == 2:
             rest.append(kind)
     return split, tuple(rest)
+
+
+def by_table(name: str) -> str:
+    """The split that a table's name says of what it lists (``captions_val2017.json``, ``train.csv``); "" for none."""
+    words = re.split(r"[^a-z]+", name.rpartition(".")[0].lower())
+    said = {_WORDS[word] for word in words if word in _WORDS}
+    return said.pop() if len(said) == 1 else ""
 
 
 def by_column(name: str, values: Iterable[object]) -> dict[str, str] | None:

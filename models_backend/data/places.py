@@ -39,6 +39,7 @@ class Pictures:
         self.by_stem: dict[Place, list[Place]] = defaultdict(list)
         self._by_name: dict[Place, list[Place]] = defaultdict(list)
         self._by_bare: dict[Place, list[Place]] = defaultdict(list)
+        self._folders = {(place[0], folder_of(place)) for place in self.places}
         for place in sorted(self.places):
             archive, path = place
             self.by_stem[stem(place)].append(place)
@@ -50,6 +51,16 @@ class Pictures:
         """The pictures whose side file lies at a place: a.txt or a.png.txt of a.png."""
         own = stem(place)
         return [own] if own in self.places else self.by_stem.get(own, [])
+
+    def in_parallel(self, place: Place) -> list[Place]:
+        """The picture of a text in a folder of its own, ``captions/cat/7.txt`` of ``images/cat/7.png``: the only one of that
+        name whose folders differ in one; none where pictures lie beside the text."""
+        own = folder_of(place)
+        if (place[0], own) in self._folders:
+            return []
+        bare = os.path.splitext(posixpath.basename(place[1].replace(os.sep, "/")).lower())[0]  # noqa: PTH122
+        found = [other for other in self._by_bare.get((place[0], bare), []) if _differ_in_one(own, folder_of(other))]
+        return found if len({stem(other) for other in found}) == 1 else []
 
     def named(self, name: object, table: Place) -> list[Place]:
         """The pictures that a table at ``table`` names so: by their path from its folder, else by as much of the end of the
@@ -91,3 +102,11 @@ def _shared_folders(place: Place, parts: list[str]) -> int:
     while count < min(len(own), len(parts)) and own[-1 - count] == parts[-1 - count]:
         count += 1
     return count - 1
+
+
+def _differ_in_one(one: str, other: str) -> bool:
+    """Whether folders are the same but for one name, or one has a name more."""
+    a, b = (path.replace(os.sep, "/").split("/") for path in (one, other))
+    longer, shorter = (a, b) if len(a) > len(b) else (b, a)
+    same = next((i for i, (x, y) in enumerate(zip(longer, shorter)) if x != y), len(shorter))
+    return len(longer) - len(shorter) <= 1 and longer[same + 1 :] == shorter[same + (len(longer) == len(shorter)) :]

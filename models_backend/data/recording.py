@@ -30,7 +30,8 @@ def items_of(
     pictures = [intake.found.pictures[p] for p in good]
     lying = [place_of(source) for source in pictures]
     by_folder, folders = own_splits.by_folders([source.where[:-1] for source in pictures])
-    names = [words.labels.get(place, name) for place, name in zip(lying, labels.folder_classes(folders))]
+    told = labels.whole_numbers(words.labels)
+    names = [told.get(place, name) for place, name in zip(lying, labels.folder_classes(folders))]
     classes = tuple(sorted(set(names) - {""}, key=_in_numeric_order))
     number = {name: i for i, name in enumerate(classes)}
     by_table = labels.splits_of(words, lying)

@@ -1,4 +1,5 @@
-"""Files beside pictures that say something of them: a.txt, a.caption, a.json (or a.png.txt) of a.png.
+"""Files beside pictures that say something of them: a.txt, a.caption, a.json (or a.png.txt) of a.png; texts also in a folder
+of their own that lies as the pictures' does (captions/a.txt of images/a.png).
 
 Where several say something of one picture, text files win over ``.caption`` and those over JSON.
 """
@@ -21,8 +22,14 @@ _BOXES = re.compile(r"\s*(\d+(\s+-?\d*\.?\d+([eE]-?\d+)?){4,}\s*)+")
 def read(sources: Iterable[Source], pictures: Pictures, load: Callable[[Source], bytes], words: Words) -> set[Place]:
     """Takes in what side files say; returns the places of those that belong to a picture."""
     used = set()
-    for source in sorted(sources, key=lambda source: SIDE_EXTENSIONS.index(suffix_of(source))):
-        places = pictures.beside(place_of(source))
+    beside = {place_of(source): pictures.beside(place_of(source)) for source in sources}
+    for source in sorted(
+        sources, key=lambda source: (bool(beside[place_of(source)]), SIDE_EXTENSIONS.index(suffix_of(source)))
+    ):
+        places = beside[place_of(source)]
+        if not places and suffix_of(source) != ".json":
+            places = pictures.in_parallel(place_of(source))
+            words.notes.of_files("read for the picture of its name in another folder", source.name) if places else None
         if not places:
             continue
         used.add(place_of(source))

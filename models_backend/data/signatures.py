@@ -6,7 +6,8 @@ from __future__ import annotations
 #: format -> the extensions that tell the truth
 EXTENSIONS = {
     "jpeg": (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"), "png": (".png", ".apng"), "webp": (".webp",), "bmp": (".bmp", ".dib"),
-    "tiff": (".tif", ".tiff"), "gif": (".gif",), "avif": (".avif", ".avifs"), "ppm": (".ppm", ".pgm", ".pbm", ".pnm", ".pam"),
+    "tiff": (".tif", ".tiff"), "gif": (".gif",), "avif": (".avif", ".avifs"), "ppm": (".ppm", ".pgm", ".pbm", ".pnm"),
+    "pam": (".pam", ".pnm"),
     "tga": (".tga", ".icb", ".vda", ".vst"), "ico": (".ico",),
 }  # fmt: skip
 PICTURE_EXTENSIONS = frozenset(e for extensions in EXTENSIONS.values() for e in extensions)

@@ -7,7 +7,7 @@ import os
 import posixpath
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from . import csv_tables, json_tables, labels, texts
+from . import csv_tables, json_tables, labels, own_splits, texts
 from .archives import Refused
 from .csv_tables import Row
 from .labels import FILES, Told, Words
@@ -82,11 +82,14 @@ class _Taken:
     def take(self, rows: Iterator[Row]) -> str:
         """Takes all rows in; why it is no table where none names a picture."""
         wrong: list[tuple[int, str]] = []
+        split = own_splits.by_table(_bare(self.name))
         for row in rows:
             places = self._named(row.values) if row.values is not None else []
             if places:
                 told = Told(self.name, row.line, self.decimal_comma)
                 labels.take(row.values, places, told, self.words, self._seen)
+                for place in places if split else ():
+                    self.words.by_table.setdefault(place, split)
             if row.wrong or not places:
                 self._note(row, bool(places), wrong)
         if not self._seen and not self._usual:
@@ -115,6 +118,7 @@ class _Taken:
         values = {str(key).strip().lower(): value for key, value in row.items() if key is not None}
         for name in FILES:
             value = values.get(name)
+            value = value[0] if isinstance(value, list) and len(value) == 1 else value
             value = value.get("path") if isinstance(value, dict) else value
             if value is not None and (places := self._pictures.named(value, self.place)):
                 return places
@@ -129,4 +133,8 @@ def _file_name(row: Mapping[str, object]) -> str:
 
 
 def _name(source: Source) -> str:
-    return (source.member or source.path).replace("\\", "/").rpartition("/")[2].lower()
+    return _bare(source.member or source.path)
+
+
+def _bare(path: str) -> str:
+    return path.replace("\\", "/").rpartition("/")[2].lower()

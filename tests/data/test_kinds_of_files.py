@@ -114,6 +114,21 @@ def test_portable_maps_of_every_kind_are_read():
         assert decode(broken, [Target(8)]).code in ("damaged", "truncated", "too-large")
 
 
+def test_every_kind_that_is_read_can_be_imported(library_root, tmp_path):
+    (tmp_path / "set").mkdir()
+    kinds = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "PPM", "TGA", "ICO")
+    for i, kind in enumerate(kinds):
+        (tmp_path / "set" / f"{i}.{kind.lower()}").write_bytes(saved(Image.new("RGB", (32, 32), (20 * i, 90, 40)), kind))
+    red = np.broadcast_to(np.array((200, 90, 40)), (8, 8, 3))
+    (tmp_path / "set" / "map.pam").write_bytes(pam(red, b"RGB"))
+    (tmp_path / "set" / "map.jpg").write_bytes(pam(red[:, :4], b"RGB"))
+    record, report = import_paths(library_root, [tmp_path / "set"])
+    assert (record.count, report.unreadable) == (len(kinds) + 2, ())
+    assert [note for note in report.notes if "is in truth" in note] == [
+        f"{tmp_path}/set/map.jpg is in truth a PAM picture and was read as one"
+    ]
+
+
 def test_targa_and_icons_are_read():
     for data, format in ((saved(COLOUR, "TGA"), "tga"), (saved(COLOUR, "TGA")[:-26], "tga"), (saved(COLOUR, "ICO"), "ico")):
         answer = decode(data, [Target(16)])

@@ -292,6 +292,12 @@ def test_chat_data():
     other = [{"image": f"{i}.png", "messages": [{"role": "user", "content": "?"}, {"role": "assistant", "content": f"cat {i}"}]}
              for i in range(4)]  # fmt: skip
     assert Read("chat.jsonl", "\n".join(map(json.dumps, other))).captions == CATS
+    for i, row in enumerate(other):  # pictures in a list, answers in pieces, as other chat trainers have them
+        row["images"] = [row.pop("image")]
+        row["messages"][1]["content"] = [{"type": "text", "text": "cat"}, {"type": "text", "text": str(i)}]
+    assert Read("chat.jsonl", "\n".join(map(json.dumps, other))).captions == CATS
+    other[1]["images"] = ["0.png", "1.png"]
+    assert Read("chat.jsonl", "\n".join(map(json.dumps, other))).captions == ["cat 0", "", "cat 2", "cat 3"]
 
 
 def test_objects_by_file_name():
@@ -368,3 +374,64 @@ def test_a_wrong_cell_in_a_split_column_is_named():
 def test_numbers_in_a_column_called_split_that_are_none():
     read = Read("metadata.csv", written(head=("file_name", "phase"), rows=[(f"{i}.png", str(i / 8)) for i in range(4)]))
     assert read.splits == [""] * 4 and np.isclose(read.attributes()[0][0][2], 0.375)
+
+
+class Told:
+    """What several tables say together of which split pictures in /d belong to."""
+
+    def __init__(self, **tables_by_name):
+        self.places = [("", f"/d/{i}.png") for i in range(4)]
+        words = labels.Words()
+        for name, (suffix, numbers) in tables_by_name.items():
+            text = "image,label\n" + "".join(f"{i}.png,a\n" for i in numbers)
+            if suffix == ".txt":
+                text = "".join(f"{i}.png\n" for i in numbers)
+            if suffix == ".jsonl":
+                text = "".join(json.dumps({"image": f"{i}.png"}) + "\n" for i in numbers)
+            tables.read(source(name + suffix), text.encode(), Pictures(source(f"{i}.png") for i in range(4)), words)
+        said = labels.splits_of(words, self.places)
+        self.splits = [said.get(place, "") for place in self.places]
+
+
+@pytest.mark.parametrize(
+    "names, said",
+    [
+        ({"train": (".csv", [0, 1]), "test": (".csv", [2, 3])}, "train train test test"),
+        ({"captions_train2017": (".jsonl", [0, 1, 2]), "captions_val2017": (".jsonl", [3])}, "train train train validation"),
+        ({"train": (".txt", [1]), "val": (".txt", [0]), "test": (".txt", [2])}, "validation train test "),
+        ({"train": (".csv", [0, 1])}, "   "),
+        ({"test": (".csv", [0, 1]), "val": (".csv", [2])}, "   "),
+        ({"train_val": (".csv", [0, 1]), "test": (".csv", [2])}, "   "),
+        ({"training": (".csv", [0, 1]), "bus": (".csv", [2, 3])}, "   "),
+    ],
+)
+def test_tables_that_are_named_after_splits(names, said):
+    assert Told(**names).splits == said.split(" ")
+
+
+def test_a_split_column_wins_over_the_name_of_its_table():
+    words, places = labels.Words(), [("", f"/d/{i}.png") for i in range(4)]
+    pictures = Pictures(source(f"{i}.png") for i in range(4))
+    tables.read(source("train.csv"), b"file_name,split\n0.png,train\n1.png,val\n", pictures, words)
+    tables.read(source("test.csv"), b"file_name,label\n2.png,a\n3.png,a\n", pictures, words)
+    said = labels.splits_of(words, places)
+    assert [said[place] for place in places] == ["train", "validation", "test", "test"]
+
+
+@pytest.mark.parametrize("column", ["comment", "alt_text", " Comment"])
+def test_captions_of_other_names(column):
+    read = Read(
+        "results.csv", written("|", ("image_name", " comment_number", column), [(f"{i}.png", " 0", CATS[i]) for i in range(4)])
+    )
+    assert read.captions == CATS
+
+
+@pytest.mark.parametrize(
+    "written_as, names",
+    [("1.0 2.0 10.0 ", ["1", "2", "10", ""]), ("1.0 1.5 2.0 ", ["1.0", "1.5", "2.0", ""]), ("v1.0 2.0 3.0 4.0", None)],
+)
+def test_classes_that_a_spreadsheet_wrote_as_decimal_numbers(written_as, names):
+    cells = written_as.split(" ")
+    read = Read("metadata.csv", written(head=("file_name", "label"), rows=[(f"{i}.png", cell) for i, cell in enumerate(cells)]))
+    told = labels.whole_numbers(read.words.labels)
+    assert [told.get(place, "") for place in read.places] == (names or cells)

@@ -118,3 +118,46 @@ def test_a_split_column_is_the_split(library_root, tmp_path):
     items, report, _ = imported(library_root, tmp_path / "set")
     assert [item.split for item in items] == ["train"] * 3 + ["validation"] * 2
     assert report.split_note.startswith("Split as the folders or tables say: 3 to train, 1 validation, 1 test")
+
+
+@pytest.mark.parametrize(
+    "pictures, texts",
+    [
+        ("images", "captions"),
+        ("set/images/cat", "set/captions/cat"),
+        ("train/img", "train/txt"),
+        (".", "captions"),
+        ("images", "."),
+        ("images/train", "labels/train"),
+    ],
+)
+def test_texts_in_a_folder_of_their_own(library_root, tmp_path, pictures, texts):
+    make_good(tmp_path / "set" / pictures, 3)
+    (tmp_path / "set" / texts).mkdir(parents=True, exist_ok=True)
+    for i in range(3):
+        (tmp_path / "set" / texts / f"{i:05}.txt").write_text(f"cat {i}")
+    items, report, _ = imported(library_root, tmp_path / "set")
+    assert [item.caption for item in items] == ["cat 0", "cat 1", "cat 2"] and not report.ignored
+    assert any("and 2 more files: read for the picture of its name in another folder" in note for note in report.notes)
+
+
+def test_a_text_is_never_taken_for_another_folders_picture(library_root, tmp_path):
+    (lost, *_), _ = make_good(tmp_path / "set" / "cat", 2), make_good(tmp_path / "set" / "dog", 2)
+    (tmp_path / "set" / "dog" / "00000.txt").write_text("beside")
+    lost.unlink()
+    lost.with_suffix(".txt").write_text("a picture that is gone")
+    (tmp_path / "set" / "words").mkdir()
+    (tmp_path / "set" / "words" / "00001.txt").write_text("two pictures of this name")
+    (tmp_path / "set" / "words" / "00000.txt").write_text("one of this name, which has its own words")
+    items, report, _ = imported(library_root, tmp_path / "set")
+    assert [item.caption for item in items] == ["", "beside", ""]
+    assert sorted(line.source.rpartition("/")[2] for line in report.ignored) == ["00000.txt", "00001.txt"]
+
+
+def test_boxes_in_a_folder_of_their_own_are_no_captions(library_root, tmp_path):
+    make_good(tmp_path / "set" / "images", 2)
+    (tmp_path / "set" / "labels").mkdir()
+    for i in range(2):
+        (tmp_path / "set" / "labels" / f"{i:05}.txt").write_text("0 0.5 0.5 0.2 0.2\n1 0.1 0.2 0.3 0.4\n")
+    items, report, _ = imported(library_root, tmp_path / "set")
+    assert [item.caption for item in items] == ["", ""] and any("boxes, no caption" in note for note in report.notes)
