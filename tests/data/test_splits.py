@@ -5,6 +5,8 @@ import random
 import shutil
 from collections import Counter
 
+import cv2
+import numpy as np
 import pytest
 from bad_files import make_good
 
@@ -171,6 +173,48 @@ def test_own_folders_are_respected_and_said(library_root, tmp_path):
     assert record.classes == ("a", "b") and (report.train, report.validation) == (12, 5)
     said = "Split as the folders or tables say: 12 to train, 2 validation, 3 test; validation and test are both held out"
     assert report.split_note == said
+
+
+def blurred(rng, width, height):
+    """A picture of soft patches, as photographs are."""
+    return cv2.resize(rng.integers(0, 255, (9, 9, 3), np.uint8), (width, height), interpolation=cv2.INTER_CUBIC)
+
+
+def write_clip(folder, frames, seed, slow):
+    """Frames of a camera that moves a pixel in two frames, or stands still (``slow`` 0), with noise in every other."""
+    rng, folder = np.random.default_rng(seed), folder / f"clip{seed}"
+    folder.mkdir(parents=True)
+    scene = blurred(rng, 160, 48).astype(int)
+    for i in range(frames):
+        left = i * slow // 2
+        frame = scene[:, left : left + 48] + rng.integers(-2, 3, (48, 48, 3)) * (i % 2)
+        cv2.imwrite(str(folder / f"{i:03}.png"), np.clip(frame, 0, 255).astype(np.uint8))
+
+
+@pytest.mark.parametrize(
+    "clips, frames, slow, photos, least, most", [(1, 60, 1, 12, 1, 18), (12, 20, 0, 0, 20, 60), (3, 30, 1, 40, 5, 33)]
+)
+def test_frames_of_clips_stay_together_and_most_are_trained_on(
+    library_root, tmp_path, clips, frames, slow, photos, least, most
+):
+    for seed in range(clips):
+        write_clip(tmp_path / "set", frames, seed, slow)
+    for seed in range(photos):
+        picture = blurred(np.random.default_rng(100 + seed), 48, 48)
+        cv2.imwrite(str(tmp_path / "set" / f"photo{seed}.png"), picture)
+    items, report, _ = imported(library_root, tmp_path / "set")
+    assert len(items) == clips * frames + photos and least <= report.validation == len(held(items)) <= most
+    assert_whole(items)
+
+
+def test_the_layout_of_unpaired_sets_is_two_classes_with_their_test_pictures_held_out(library_root, tmp_path):
+    for number, name in enumerate(("trainA", "trainB", "testA", "testB")):
+        make_good(tmp_path / "horse2zebra" / name, 5, first_seed=100 * number)
+    items, _, record = imported(library_root, tmp_path / "horse2zebra")
+    assert record.classes == ("A", "B")
+    found = Counter((item.source.split("/")[-2], record.classes[item.label], item.split) for item in items)
+    assert found == {("trainA", "A", "train"): 5, ("trainB", "B", "train"): 5,
+                     ("testA", "A", "validation"): 5, ("testB", "B", "validation"): 5}  # fmt: skip
 
 
 def test_another_own_split_of_the_same_pictures_is_another_data_set(library_root, tmp_path):
