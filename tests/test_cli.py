@@ -20,10 +20,12 @@ from models_backend.commands.making import conditions
 from models_backend.contract.family import Claim, FamilyDescription, Preset, Proof
 from models_backend.contract.fields import FieldSpec
 from models_backend.contract.messages import Event, Mark, Metrics, State, Trouble, TroubleError
+from models_backend.contract.run_layout import RunLayout
 from models_backend.engine import catalogue
 from models_backend.engine.engine import Engine, Limits
 from models_backend.engine.terminal import Reporter
 from models_backend.library.library import Library
+from models_backend.library.runs import RunFolder
 
 HERE = Path(__file__).parent
 ANY = FieldSpec("config", "group", fields=(FieldSpec("at", "int", default=0), FieldSpec("do", "text", default=""),
@@ -97,12 +99,29 @@ def test_train_makes_a_run_and_follows_it_to_its_end(run, library_root):
     assert any("config" in line for line in run("show", made["run"]))
 
 
-def test_a_run_that_fails_is_one_clear_line_and_a_status(run):
+def test_a_run_that_fails_is_one_clear_line_and_a_status(run, library_root):
     lines = run("train", "--family", "toy", "--data", "points:density=moons,count=100", "--set", "at=3", "--set", "do=error",
                 status=1)  # fmt: skip
     error = last(lines, "error")
     assert "failed" in error["what"] and "resume" in error["advice"]
-    assert run("runs")[0]["state"] == "failed"
+    (listed,) = run("runs")
+    assert listed["state"] == "failed"
+    folder = RunFolder(RunLayout(library_root / "runs" / listed["id"]))
+    folder.append(State("failed", 3, "the disk is full. Free some"))
+    folder.close()
+    assert run("runs")[0]["reason"] == "the disk is full. Free some"
+    assert [line["reason"] for line in run("show", listed["id"]) if "reason" in line] == ["the disk is full. Free some"]
+
+
+def test_a_damaged_checkpoint_is_told_where_a_run_is_shown(run, library_root):
+    made = last(run("train", "--family", "toy", "--data", "points:density=moons,count=100", "--set", "steps=3"), "done")["run"]
+    folder = RunFolder(RunLayout(library_root / "runs" / made))
+    for step in (5000, 6000):
+        newest = folder.save_checkpoint(step, records.weights(step), records.state(step))
+    assert not [line for line in run("show", made) if line["kind"] == "trouble"]
+    newest.manifest.unlink()
+    told = last(run("show", made), "trouble")["text"]
+    assert told.endswith("the checkpoint of step 6,000 (manifest.json is missing) is damaged; that of step 5,000 is used")
 
 
 def test_a_run_that_fails_before_its_first_step_is_told_once_and_leaves_no_run(run):

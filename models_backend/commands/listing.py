@@ -13,6 +13,7 @@ from models_backend.contract.family import TOLD, FamilyDescription, in_order
 from models_backend.contract.fields import FieldSpec
 from models_backend.engine import creation
 from models_backend.engine.terminal import Reporter
+from models_backend.library import checkpoints
 from models_backend.library.index import Filter
 
 from . import settings
@@ -83,10 +84,11 @@ async def runs(options: argparse.Namespace, reporter: Reporter) -> int:
         for record in found_runs:
             state = await now.engine.run_state(record.id)
             total = record.steps
-            text = f"{record.id:40} {state.state:12} step {state.step:,} of {total:,}  {record.title}"
+            why = f"  ({state.reason})" if state.reason else ""
+            text = f"{record.id:40} {state.state:12} step {state.step:,} of {total:,}  {record.title}{why}"
             reporter.result(
                 text, id=record.id, title=record.title, family=record.family, dataset=record.dataset, state=state.state,
-                step=state.step, steps=total, created=record.created,
+                step=state.step, steps=total, created=record.created, reason=state.reason,
             )  # fmt: skip
     _none(reporter, found_runs, "no runs yet: `nexus-studio train` makes one")
     return 0
@@ -154,8 +156,12 @@ async def show(options: argparse.Namespace, reporter: Reporter) -> int:
         saved = [c.name for c in folder.checkpoints()]
         reporter.result(f"{record.title} ({record.id}), {state.state} at step {state.step:,}, made {made}", id=record.id,
                         title=record.title, state=state.state, step=state.step)  # fmt: skip
+        if state.reason:
+            reporter.result(f"  reason: {state.reason}", reason=state.reason)
         kept = msgspec.to_builtins(record)
         for name in ("family", "dataset", "preset", "config", "training", "data", "sampling", "parts", "versions", "extended"):
             reporter.result(f"  {name}: {kept[name]}", **{name: kept[name]})
         reporter.result(f"  checkpoints: {', '.join(saved) or 'none'}", checkpoints=saved)
+        if damage := checkpoints.damage(*folder.newest_good()):
+            reporter.note(f"{record.title}: {damage}", kind="trouble")
     return 0

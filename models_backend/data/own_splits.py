@@ -70,11 +70,15 @@ def _are_splits(parent: Parts, names: set[str], children: dict[Parts, set[str]])
 
 
 def _parted(parts: Parts, left_out: set[Parts], whole: set[int], children: dict[Parts, set[str]]) -> tuple[str, Parts]:
-    """The split that a picture's folders say, and the folders that are left for classes."""
+    """The split that a picture's folders say, and the folders that are left for classes. Within a split, folders of such names
+    are classes; one alone that says the same again (``train/train``) is none."""
     split, rest = "", []
     for depth, name in enumerate(parts):
         parent = parts[:depth]
         said, kind = split_of(name)
+        if split and not kind:
+            rest += [name] * (said != split or len(children[parent]) > 1)
+            continue
         if parent not in left_out or not said:
             rest.append(name)
             continue

@@ -223,9 +223,8 @@ class Engine:
         return await asyncio.to_thread(lambda: list(folder.events(since)))
 
     async def run_state(self, run: str) -> State:
-        """The state of a run and its step."""
-        state, step = await asyncio.to_thread(self.library.run(run).state)
-        return State(state, step)
+        """The state of a run, its step and the reason that it gave."""
+        return await asyncio.to_thread(self.library.run(run).told_state)
 
     def live(self) -> list[str]:
         """The runs that have a worker now."""

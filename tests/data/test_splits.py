@@ -137,6 +137,11 @@ def folders(text):
         ("train_a train_b val_a", "train train validation", "A B A"),
         ("set/train2017 set/val2017", "train validation", "set set"),
         ("Training/x Testing/x", "train test", "x x"),
+        # an archive of each split that holds a folder of its name; classes within splits that are called like splits
+        ("train/train/a train/train/b test/test/a", "train train test", "a b a"),
+        ("train/train test/test", "train test", "- -"),
+        ("train/test train/train val/test val/train", "train train validation validation", "test train test train"),
+        ("train/trainA train/trainB test/testA test/testB", "train train test test", "A B A B"),
         ("train/cat train/dog test/cat extra/cat", "train train test ", "cat dog cat extra/cat"),
         ("seg_train/sea seg_test/sea", "train test", "sea sea"),
         ("dev train", "validation train", "- -"),
