@@ -5,9 +5,10 @@ Sources and import stay as they are; edits lie beside them and can be taken back
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
+from models_backend.contract import names
 from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import LEFT_OUT, DatasetRecord, Item
 from models_backend.engine import creation
@@ -62,8 +63,11 @@ def changes_for(options: argparse.Namespace, record: DatasetRecord, items: list[
     """The arguments of ``DatasetFolder.edit_many`` that the options mean; empty where nothing is to change."""
     classes = named(record.classes, options.rename_class, options.add_class)
     changes: dict[str, Any] = {
-        "captions": {place(items, item): text for item, text in map(_caption, options.caption)},
-        "labels": {place(items, item): _class(classes, name, record.classes) for item, name in map(_labelled, options.label)},
+        "captions": {place(items, item): text for item, text in (_caption(items, pair) for pair in options.caption)},
+        "labels": {
+            place(items, item): _class(classes, name, record.classes)
+            for item, name in (_labelled(items, pair) for pair in options.label)
+        },
         "left_out": out(options, record, items),
     }
     if classes != record.classes:
@@ -75,21 +79,31 @@ def changes_for(options: argparse.Namespace, record: DatasetRecord, items: list[
     return {name: value for name, value in changes.items() if value or name == "settings"}
 
 
-def _caption(pair: str) -> tuple[str, str]:
-    return settings.split(pair, "--caption cat.png='a grey cat'")
+def _caption(items: list[Item], pair: str) -> tuple[str, str]:
+    return _sides(pair, "--caption cat.png='a grey cat'", lambda name: bool(_called(items, name)))
 
 
-def _labelled(pair: str) -> tuple[str, str]:
-    return settings.split(pair, "--class cat.png=cats")
+def _labelled(items: list[Item], pair: str) -> tuple[str, str]:
+    return _sides(pair, "--class cat.png=cats", lambda name: bool(_called(items, name)))
+
+
+def _sides(pair: str, example: str, known: Callable[[str], bool]) -> tuple[str, str]:
+    """Both sides of ``name=text``; names may hold signs of equality, so the first with a known name before it counts."""
+    signs = [at for at, sign in enumerate(pair) if sign == "="]
+    at = next((at for at in signs[:8] if known(pair[:at].strip())), None) if len(signs) > 1 else None
+    return settings.split(pair, example) if at is None else (pair[:at].strip(), pair[at + 1 :].strip())
 
 
 def _class(classes: tuple[str, ...], name: str, before: tuple[str, ...] = ()) -> int:
     """The number of a class by its name, or by the name it had ``before``; -1 for no name."""
     if not name:
         return -1
-    for names in (classes, before):
-        if name in names:
-            return names.index(name)
+    called = next((known for known in (classes, before) if names.places(known, name)), classes)
+    try:
+        return names.place(called, name, "class")
+    except TroubleError:
+        if names.places(called, name):
+            raise
     advice = f"There are {', '.join(classes)}; --add-class makes another" if classes else "Make it with --add-class"
     raise TroubleError("there is no such class", name, advice=advice)
 
@@ -98,7 +112,7 @@ def named(classes: tuple[str, ...], renamed: Iterable[str], added: Iterable[str]
     """The classes' names after renaming and adding."""
     found = list(classes)
     for pair in renamed:
-        old, new = settings.split(pair, "--rename-class old=new")
+        old, new = _sides(pair, "--rename-class old=new", lambda name: bool(names.places(found, name)))
         found[_class(tuple(found), old)] = new
     return (*found, *added)
 
@@ -128,8 +142,7 @@ def shown(record: DatasetRecord, pairs: list[str]) -> dict[str, Any]:
 
 def place(items: list[Item], text: str) -> int:
     """The position of an item that is named by its path or the end of it, or by its number as #17 (from 0)."""
-    name = text.replace("\\", "/").strip("/")
-    fits = [n for n, item in enumerate(items) if _ends(item.source.replace("\\", "/"), name)]
+    fits = _called(items, text)
     if not fits and text[:1] == "#" and text[1:].isdecimal() and int(text[1:]) < len(items):
         return int(text[1:])
     if len(fits) != 1:
@@ -138,6 +151,14 @@ def place(items: list[Item], text: str) -> int:
         advice = several or "Give the end of its path, or its number as #17 (the first is #0)"
         raise TroubleError(what, text, advice=advice)
     return fits[0]
+
+
+def _called(items: list[Item], text: str) -> list[int]:
+    """The items whose paths end so; else those that do but for case and the ways in which Unicode writes a letter."""
+    name = text.replace("\\", "/").strip("/")
+    exact = [n for n, item in enumerate(items) if _ends(item.source.replace("\\", "/"), name)]
+    folded = names.folded(name)
+    return exact or [n for n, item in enumerate(items) if _ends(names.folded(item.source.replace("\\", "/")), folded)]
 
 
 def _ends(source: str, name: str) -> bool:

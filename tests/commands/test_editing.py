@@ -109,3 +109,21 @@ def test_a_name_that_several_items_have_is_told_with_them(library_root, edit, st
         library.create_dataset(records.dataset_record(twice, title="Twice"), twice)
     assert cli.main(["edit", "Twice", "--leave-out", "x.png", "--library", str(library_root)]) == 1
     assert cli.main(["edit", "Twice", "--leave-out", "2/x.png", "--library", str(library_root)]) == 0
+
+
+def test_names_with_signs_of_equality_other_case_and_other_unicode(library_root, stored):
+    odd = [Item(f"/photos/{name}", f"{n:064x}", n, "", 64, 64) for n, name in enumerate(("a=b.png", "cafe\u0301.JPG", "1.png"))]
+    with Library.open(library_root) as library:
+        made = library.create_dataset(
+            records.dataset_record(odd, title="Odd", classes=("x=1", "Stra\u00dfe", "2"), channels=3), odd
+        )
+
+    def edit(*options):
+        return cli.main(["edit", "Odd", *options, "--library", str(library_root)])
+
+    assert edit("--caption", "a=b.png=1 + 1 = 2", "--caption", "caf\u00e9.jpg=coffee", "--class", "1.png=x=1") == 0
+    assert edit("--class", "a=b.png=STRASSE", "--class", "caf\u00e9.jpg=#2", "--rename-class", "x=1=y=2") == 0
+    folder = Library.open(library_root, own=False).dataset(made.id)
+    assert [(item.caption, item.label) for item in folder.items()] == [("1 + 1 = 2", 1), ("coffee", 2), ("", 0)]
+    assert folder.record().classes == ("y=2", "Stra\u00dfe", "2")
+    assert edit("--rename-class", "3=4") == 1 and edit("--caption", "b.png=x") == 1
