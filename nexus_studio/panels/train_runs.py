@@ -150,7 +150,7 @@ class RunsList(QWidget):
         done = f"{figures.short(step)} / {figures.short(total)}" if total and step < total else figures.short(step)
         why = self._why(run, record.title, known)
         state = "failed" if why and state == "queued" else state
-        line = " · ".join(filter(None, (family.title if family else record.family, state, done)))
+        line = " · ".join(filter(None, (state, done, family.title if family else record.family)))
         self._rows[run].show_state(state, line, why)
         self._items[run].setSizeHint(QSize(60, theme.px(ROW_PX + (WHY_PX if why else 0))))
 
