@@ -117,6 +117,7 @@ async def train(window):
     yield "train: measured, and refused"
     panel.curves.choose("loss")
     runs.set_current(next(run for run in runs.records if run.family == "denoiser").id)
+    await settle(lambda: panel._view is not None and panel._view.health is not None)
     panel.controls.further.setChecked(True)
     yield "train: further"
 

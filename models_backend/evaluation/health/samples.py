@@ -10,7 +10,7 @@ from .evidence import Evidence, early, longer, monitor, slower
 YOUNG = 0.25
 #: How far points may be from real ones, from 0 (real ones) to 1 (a cloud that has the data's middle and width only), as their
 #: neighbours tell. Data that are hardly told from such a cloud count as if they were by the least.
-NOISE, NOISY, LEAST = 0.85, 0.75, 0.12
+NOISE, NOISY, LEAST = 0.88, 0.82, 0.12
 #: Points whose mass lies where the data's does are no noise, on the same scale: thin lines that became a little wider, say.
 ASTRAY, LEAST_ENERGY = 0.4, 0.002
 #: Before so many steps networks that play against each other are not expected to make anything.
