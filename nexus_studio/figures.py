@@ -65,6 +65,13 @@ def short(value: float) -> str:
     return _power(float(f"{value:.1e}"))
 
 
+def setting(value: object) -> str:
+    """A setting as people read it: 1 for 1.0, yes for True."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
 def seconds(value: float) -> str:
     """A duration: 0.4 s, 12 s, 4 m 36 s, 2 h 05 m."""
     if not math.isfinite(value) or value < 0:

@@ -359,7 +359,7 @@ class Flow(QLayout):
     def minimumSize(self) -> QSize:
         margins = self.contentsMargins()
         widest = max((item.minimumSize().width() for item in self._shown()), default=0) + margins.left() + margins.right()
-        return QSize(widest, self.heightForWidth(max(widest, self.geometry().width())) if self._items else 0)
+        return QSize(widest, self.heightForWidth(WIDEST))  # one row: more of them are asked for with the width alone
 
     def _shown(self) -> list[QLayoutItem]:
         return [item for item in self._items if not item.isEmpty()]
@@ -401,7 +401,30 @@ class Flow(QLayout):
                 widget.deleteLater()
 
 
-class Column(QScrollArea):
+class _Scroll(QScrollArea):
+    """Has a scroll bar only where its contents do not fit without one. Qt keeps one that was needed for a moment: beside it
+    text takes more lines, and so it seems to be needed still."""
+
+    def resizeEvent(self, event: QEvent) -> None:
+        super().resizeEvent(event)
+        self._show_bar()
+
+    def eventFilter(self, watched, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.LayoutRequest:
+            self._show_bar()
+        return super().eventFilter(watched, event)
+
+    def _show_bar(self) -> None:
+        inner = self.widget()
+        if inner is None or inner.layout() is None or not inner.layout().hasHeightForWidth():
+            return
+        fits = inner.layout().totalHeightForWidth(self.width()) <= self.height()
+        policy = Qt.ScrollBarPolicy.ScrollBarAlwaysOff if fits else Qt.ScrollBarPolicy.ScrollBarAsNeeded
+        if policy != self.verticalScrollBarPolicy():
+            self.setVerticalScrollBarPolicy(policy)
+
+
+class Column(_Scroll):
     """Scrolls up and down; what it holds is as wide as there is room."""
 
     def minimumSizeHint(self) -> QSize:
@@ -484,7 +507,7 @@ def wanted_height(widget: QWidget, width: int) -> int:
     return layout.totalHeightForWidth(width) if layout.hasHeightForWidth() else widget.sizeHint().height()
 
 
-class Strip(QScrollArea):
+class Strip(_Scroll):
     """Chips in as many rows as they need, at most ``rows``; more than that scroll."""
 
     def __init__(self, rows: int = 2):
@@ -493,7 +516,6 @@ class Strip(QScrollArea):
         inner = QWidget()
         self.flow = Flow(spacing=6)
         inner.setLayout(self.flow)
-        inner.installEventFilter(self)
         self.setWidget(inner)
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
@@ -516,7 +538,7 @@ class Strip(QScrollArea):
     def eventFilter(self, watched, event) -> bool:
         if event.type() == QEvent.Type.LayoutRequest:
             self.updateGeometry()
-        return False
+        return super().eventFilter(watched, event)
 
     def hasHeightForWidth(self) -> bool:
         return True

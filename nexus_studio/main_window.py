@@ -294,6 +294,8 @@ class MainWindow(QMainWindow):
             self._palette.place()
         if self.jobs_box is not None and self.jobs_box.isVisible():
             self.jobs_box.place()
+        if self._trash is not None and self._trash.isVisible():
+            self._trash.place()
 
     def moveEvent(self, event) -> None:
         super().moveEvent(event)

@@ -203,6 +203,10 @@ class Card(QFrame):
         set_look(self, "chosen", "true" if chosen else "false")
 
 
+#: The width of a header's hint up to which it is seen whole before its corner goes below.
+HINT_PX = 90
+
+
 class Header(QWidget):
     """The line above a view: a heading, chips after it, a mono hint, and what stands in its ``corner``, which goes below the
     rest where there is no room beside it."""
@@ -245,6 +249,7 @@ class Header(QWidget):
     def _arrange(self) -> None:
         """One line where both halves fit, else two."""
         wanted = self._words.sizeHint().width() + self.corner.sizeHint().width() + 40
+        wanted += min(self.hint.sizeHint().width(), theme.px(HINT_PX)) if self.hint.text() else 0
         beside = wanted <= self.width() or not self.corner.count()
         direction = QBoxLayout.Direction.LeftToRight if beside else QBoxLayout.Direction.TopToBottom
         if direction != self._both.direction():

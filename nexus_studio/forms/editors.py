@@ -207,6 +207,7 @@ class TextEditor(Editor):
         super().__init__(spec, runs)
         self.field = QLineEdit()
         self.field.setPlaceholderText(spec.help.partition(";")[0])
+        self.field.setToolTip(spec.help)  # all of it, where the field is too narrow
         self.field.textEdited.connect(lambda _text: self.changed.emit())
         self.setLayout(row(self.field))
 

@@ -39,9 +39,9 @@ class SettingsForm(QWidget):
         self._said: list[Problem] = []
         self.group = GroupEditor(spec, runs, fields)
         self.help = label("", "hint", wrap=True)
-        self.help.setMinimumHeight(32)
+        self._helps = help_line
         self.setLayout(column(self.group, self.help, None, spacing=8))
-        self.help.setVisible(help_line)
+        self.help.hide()  # until it has something to say
         self.set_values(values or {})
         self.group.changed.connect(self._edited)
         QApplication.instance().focusChanged.connect(self._focus_moved)
@@ -110,6 +110,7 @@ class SettingsForm(QWidget):
         inner = [line for line in self.group.all_lines() if line.editor is new or line.editor.isAncestorOf(new)]
         if inner:
             self.help.setText(help_text(inner[-1].spec))
+            self.help.setVisible(self._helps)
 
     def changeEvent(self, event) -> None:
         super().changeEvent(event)

@@ -73,6 +73,7 @@ class ItemsPage(QWidget):
 
     def _build_header(self) -> None:
         self.found = label("", "mono")
+        self.found.hide()
         self.header = Header("")
         self.filter, self.search = Pick(), QLineEdit()
         self.filter.setAccessibleName(self.tr("Show"))
@@ -163,7 +164,7 @@ class ItemsPage(QWidget):
         rows = await self._session.bridge.threaded(open_rows, cache, "points")
         if rows is not None and self.record is not None and self.record.id == record.id:
             self.points.set_points(await self._session.bridge.threaded(rows.read_first, POINTS_SHOWN))
-            self.found.setText("")
+            self._say_found("")
 
     def reload(self) -> None:
         """Reads captions and classes again; place and selection stay."""
@@ -182,6 +183,10 @@ class ItemsPage(QWidget):
         self.items = items
         self.left_out_known.emit(frozenset(n for n, item in enumerate(items) if item.split == LEFT_OUT))
 
+    def _say_found(self, text: str) -> None:
+        self.found.setText(text)
+        self.found.setVisible(bool(text))
+
     def _narrow(self) -> None:
         shown, words = self.filter.currentData() or "all", self.search.text().lower().split()
         if self.record is not None and self.items:
@@ -196,7 +201,7 @@ class ItemsPage(QWidget):
         self.grid.viewport().update()
         kept = sum(item.split != LEFT_OUT for item in self.items)
         all_shown = shown == "all" and len(found) == kept
-        self.found.setText("" if all_shown else f"{count(len(found), 'item', 'items')} of {len(self.items):,}")
+        self._say_found("" if all_shown else f"{count(len(found), 'item', 'items')} of {len(self.items):,}")
         self.back.setVisible(shown == LEFT_OUT and bool(found))
 
     def _show_items(self, found: list[int]) -> None:

@@ -10,6 +10,7 @@ from models_backend.contract.run_layout import LEFT_OUT, DatasetRecord, DoctorRe
 
 from .. import theme
 from ..fitting import tip
+from ..naming import sentence
 from ..pieces import Card, button, column, icon_button, label, row, section, set_role
 from ..shell.words import count, duration
 from ..state.session import Session
@@ -228,6 +229,8 @@ class ReportPage(QWidget):
         self._heads = {key: section(text) for key, text in (
             ("split", self.tr("Split")), ("classes", self.tr("Classes")), ("sizes", self.tr("Sizes")),
             ("notes", self.tr("Notes")), ("suits", self.tr("Models that suit it")))}  # fmt: skip
+        for key in ("split", "sizes", "notes", "suits"):
+            self._heads[key].setContentsMargins(0, 8, 0, 0)
         self._unread_head, self._unread_title = QWidget(), section("")
         self._unread_head.setLayout(row(self._unread_title, None, copy))
         self._more = button("", "link", self._show_all_notes)
@@ -326,7 +329,7 @@ class ReportPage(QWidget):
         """The first few notes, and a button for the others."""
         self._all_notes = notes
         more = len(notes) - most
-        self.notes.setText("\n".join(f"• {note}" for note in (notes[:most] if more > 1 else notes)))
+        self.notes.setText("\n".join(f"• {sentence(note)}" for note in (notes[:most] if more > 1 else notes)))
         self._more.setText(f"Show {more:,} more notes")
         self._more.setVisible(more > 1)
 

@@ -144,7 +144,8 @@ class GalleryPanel(Workspace):
         return bool(self.search.text().strip()) or self.starred.isChecked() or self.films.isChecked()
 
     def _show_count(self, total: int) -> None:
-        self.header.set_hint(self.tr("{0} samples").format(f"{total:,}") if total else "")
+        words = self.tr("1 sample") if total == 1 else self.tr("{0} samples").format(f"{total:,}")
+        self.header.set_hint(words if total else "")
         self.grid.set_source(*self.tiles.source())
         if self.stack.currentWidget() is not self._compare:
             self.stack.setCurrentIndex(1 if total or self._narrowed() else 0)

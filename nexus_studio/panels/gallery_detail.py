@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QFormLayout, QLineEdit, QMenu, QVBoxLayout, QWidge
 from models_backend.contract import names
 from models_backend.contract.run_layout import SampleRecord
 
+from .. import figures
 from ..pieces import Flow, allow, button, label, row, section
 from ..state.session import Session
 from ..viewers.modality import ItemsView, shown
@@ -162,4 +163,4 @@ def _short(value: Any) -> str:
         return f"{value.get('type', '')} {rest}".strip()
     if isinstance(value, list | tuple):
         return " · ".join(map(_short, value[:SHOWN])) + (f" · and {len(value) - SHOWN} more" if len(value) > SHOWN else "")
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return figures.setting(value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from PySide6.QtCore import QEvent, QSize, Qt, QTimer, QUrl
+from PySide6.QtCore import QSize, Qt, QTimer, QUrl
 from PySide6.QtGui import QDesktopServices, QImage, QPainter, QTextDocument
 from PySide6.QtSvg import QSvgRenderer
 from PySide6.QtWidgets import QListWidget, QListWidgetItem, QStackedWidget, QTextBrowser
@@ -31,6 +31,7 @@ class GuidePage(QTextBrowser):
         self.guide: learn_page.Guide | None = None
         self.material = learn_figures.Material()
         self._made: dict[str, QImage] = {}
+        theme.signals.changed.connect(self.redraw)
 
     def show_guide(self, guide: learn_page.Guide, material: learn_figures.Material) -> None:
         """Shows a guide with figures from ``material``."""
@@ -107,11 +108,6 @@ class GuidePage(QTextBrowser):
     def resizeEvent(self, event: object) -> None:
         super().resizeEvent(event)
         self._place()
-
-    def changeEvent(self, event: QEvent) -> None:
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.PaletteChange:
-            QTimer.singleShot(0, self.redraw)
 
 
 def _style() -> str:

@@ -10,6 +10,7 @@ from models_backend.contract.run_layout import SampleRecord
 
 from .. import figures, pieces
 from ..commands import Command
+from ..shell.words import count
 from ..state.session import Session
 from ..viewers.image_grid import ImageGrid
 from .exporting import fill_menu
@@ -88,6 +89,7 @@ class SamplePanel(Workspace):
     def _build_middle(self) -> None:
         self.run_chip, self.state_chip = pieces.chip(""), pieces.chip("")
         self.header = pieces.Header(self.tr("Results"), self.run_chip, self.state_chip)
+        self.state_chip.hide()  # until there is something to say
         self.keep = pieces.button(self.tr("Keep"), "chip", self.keep_made)
         self.keep.setToolTip(self.tr("Write what is seen into the gallery"))
         self.vary = pieces.button(self.tr("Variations"), "chip", self.vary_item)
@@ -245,8 +247,12 @@ class SamplePanel(Workspace):
         self._judge()
         if self.controls.live.isChecked() and not self.setup.problems():
             self.work.live(self.setup.request(save=False))
-            self.state_chip.setText(self.tr("live · working"))
+            self._say_state(self.tr("Live · working"))
         self._show_page()
+
+    def _say_state(self, text: str) -> None:
+        self.state_chip.setText(text)
+        self.state_chip.show()
 
     def _judge(self) -> None:
         """Say what can be made now, or why nothing can."""
@@ -278,7 +284,7 @@ class SamplePanel(Workspace):
 
     def _show_made(self, batch: Batch, record: SampleRecord | None = None) -> None:
         self.results.show_batch(batch, self._asked(batch))
-        self.state_chip.setText(self.tr("{0} items").format(len(batch.items)))
+        self._say_state(count(len(batch.items), "item", "items"))
         self.header.set_hint(figures.milliseconds(batch.took_ms) if batch.took_ms else "")
         self._record = record
         self.keeper.keep_shown(batch.samples)
@@ -290,7 +296,7 @@ class SamplePanel(Workspace):
     def _show_live(self, batch: Batch, latency_ms: float) -> None:
         self._record, self._latency_ms = None, latency_ms
         self.results.show_batch(batch, self._asked(batch))
-        self.state_chip.setText(self.tr("Live"))
+        self._say_state(self.tr("Live"))
         self.header.set_hint(self.tr("{0} from edit to picture").format(figures.milliseconds(latency_ms)))
         self._show_actions()
         self._show_page()
@@ -300,7 +306,7 @@ class SamplePanel(Workspace):
         return asked_words(batch.made, run.spec) if run is not None else None
 
     def _live_failed(self, trouble: Trouble) -> None:
-        self.state_chip.setText(self.tr("live"))
+        self._say_state(self.tr("Live"))
         self.controls.show_problem(str(trouble))
 
     async def _read_record(self, sample: str) -> None:
@@ -351,7 +357,7 @@ class SamplePanel(Workspace):
     def _generate_grid(self) -> None:
         requests, across, down = self.grid_form.cells()
         self.results.begin_cells(across, down)
-        self.state_chip.setText(f"{across.title} × {down.title}" if down else across.title)
+        self._say_state(f"{across.title} × {down.title}" if down else across.title)
         self._record = None
         self.header.set_hint("")
         self._show_actions()

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QFormLayout, QWidget
 
 from models_backend.contract import names
 
-from .. import pieces
+from .. import figures, pieces
 from ..forms.conditions import of_item
 from ..state.session import Session
 from .sample_work import Made
@@ -63,7 +63,7 @@ class ItemInfo(QWidget):
         self.hint.setVisible(made is None)
         self.copy.setVisible(made is not None)
         for name, value in self.rows():
-            text = pieces.label(str(value), "mono", wrap=True)
+            text = pieces.label(figures.setting(value), "mono", wrap=True)
             text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
             self.table.addRow(pieces.label(name, "label"), text)
 
@@ -85,7 +85,10 @@ class ItemInfo(QWidget):
         rows += [(kind.capitalize(), value) for kind, value in asked.items()]
         if request.start is not None:
             rows.append((self.tr("From"), self.tr("step {0} of {1}").format(request.start.step, request.start.sample)))
-        rows.append((self.tr("In the gallery"), self._made.sample or self.tr("Not kept")))
+        kept = self._made.sample
+        rows.append(
+            (self.tr("In the gallery"), (self._session.title_of(kept) or self.tr("Kept")) if kept else self.tr("Not kept"))
+        )
         return rows
 
     def json(self) -> str:

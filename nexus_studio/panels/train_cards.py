@@ -9,6 +9,7 @@ from models_backend.contract.messages import Health, HealthLine, Remedy
 
 from .. import figures, pieces, theme
 from ..fitting import scrolled, tip, wanted_height
+from ..naming import sentence
 from ..plots.small import Spark
 from ..state.run_view import RunView
 
@@ -16,6 +17,7 @@ from ..state.run_view import RunView
 LEVELS = {"ok": ("●", "healthy"), "warn": ("▲", "watch"), "bad": ("■", "trouble")}
 RANK = {"ok": 0, "warn": 1, "bad": 2}
 RECENT = 0.2
+ENDED = ("failed", "stopped", "finished")
 CARDS_PX, NARROW_CARDS_PX, WIDE_PX = 116, 184, 560
 
 
@@ -70,7 +72,7 @@ class HealthWords(QWidget):
         shape, word = LEVELS[line.level]
         mark = pieces.label(f"{shape} {word}", line.level)
         head = pieces.row(mark, pieces.label(line.monitor.replace("_", " "), "hint"), None, spacing=8)
-        rows = pieces.column(head, pieces.label(line.text, "body", lines=6), spacing=2, margins=(12, 6, 12, 6))
+        rows = pieces.column(head, pieces.label(sentence(line.text), "body", lines=6), spacing=2, margins=(12, 6, 12, 6))
         if line.remedy is not None:
             remedy: Remedy = line.remedy
             button = pieces.ElidedButton(remedy.text)
@@ -112,23 +114,25 @@ class HealthCard(pieces.Card):
             return None
         return max(self.health.lines, key=lambda line: (RANK[line.level], line.remedy is not None))
 
-    def show_health(self, health: Health | None) -> None:
-        """What the monitors say now."""
+    def show_health(self, health: Health | None, ended: bool = False) -> None:
+        """What the monitors say now; ``ended``: the run goes on no more."""
         self.health = health
         worst = self.worst
         pieces.allow(self.more, worst is not None, self.tr("Monitors speak after some steps"))
         if worst is None:
             pieces.set_role(self.verdict, "label")
-            self.verdict.setText(self.tr("None yet"))
-            self.text.setText(self.tr("Monitors report after some steps"))
+            self.verdict.setText(self.tr("None") if ended else self.tr("None yet"))
+            early = self.tr("The run ended before its monitors reported")
+            self.text.setText(early if ended else self.tr("Monitors report after some steps"))
             self.remedy.hide()
             return
         shape, word = LEVELS[worst.level]
         pieces.set_role(self.verdict, worst.level)
         self.verdict.setText(f"{shape} {word}")
         text = worst.text if worst.level != "ok" else " · ".join(line.text for line in health.lines[:3])
+        text = sentence(text)
         self.text.setText(text)
-        self.setToolTip(tip("\n".join(f"{LEVELS[line.level][1]}: {line.text}" for line in health.lines)))
+        self.setToolTip(tip("\n".join(f"{LEVELS[line.level][1].capitalize()}: {line.text}" for line in health.lines)))
         self.setAccessibleName(self.tr("Health: {0}, {1}").format(word, text))
         self.remedy.setVisible(worst.remedy is not None)
         if worst.remedy is not None:
@@ -225,8 +229,8 @@ class Cards(QWidget):
         self._show_loss(view)
         self._show_validation(view)
         self._show_speed(view)
-        if view.health is not self.health.health:
-            self.health.show_health(view.health)
+        if view.health is None or view.health is not self.health.health:
+            self.health.show_health(view.health, view.state in ENDED)
 
     def _show_loss(self, view: RunView) -> None:
         _, values = view.series("loss")

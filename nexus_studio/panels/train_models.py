@@ -136,7 +136,9 @@ class ModelsDelegate(QStyledItemDelegate):
         able = tint != "text3"
         self._paint_glyph(painter, rect, family.glyph, able)
         room = rect.adjusted(theme.px(40), theme.px(6), -theme.px(4), -theme.px(6))
-        self._paint_words(painter, room, family, able)
+        painter.setFont(paint.words(12, bold=True))
+        taken = painter.fontMetrics().horizontalAdvance(text) + 8 if text else 0
+        self._paint_words(painter, room, taken, family, able)
         painter.setFont(paint.words(12, bold=True))
         painter.setPen(paint.ink(tint))
         painter.drawText(room.adjusted(0, 1, -2, 0), Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignTop, text)
@@ -151,10 +153,12 @@ class ModelsDelegate(QStyledItemDelegate):
         painter.setPen(paint.ink("accent" if able else "text3"))
         painter.drawText(box, Qt.AlignmentFlag.AlignCenter, glyph)
 
-    def _paint_words(self, painter: QPainter, room: QRectF, family: FamilyDescription, able: bool) -> None:
+    def _paint_words(self, painter: QPainter, room: QRectF, taken: int, family: FamilyDescription, able: bool) -> None:
+        """Title and summary, both cut where the room ends; ``taken``: what the mark needs beside the title."""
         painter.setFont(paint.words(13))
         painter.setPen(paint.ink("text" if able else "text2"))
-        painter.drawText(room, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop, family.title)
+        title = painter.fontMetrics().elidedText(family.title, Qt.TextElideMode.ElideRight, int(room.width()) - taken)
+        painter.drawText(room, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop, title)
         painter.setFont(paint.words(11))
         painter.setPen(paint.ink("text2" if able else "text3"))
         line = painter.fontMetrics().elidedText(family.summary, Qt.TextElideMode.ElideRight, int(room.width()))

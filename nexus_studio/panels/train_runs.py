@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QPoint, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QPoint, QSize, Qt, QTimer, Signal
 from PySide6.QtWidgets import QInputDialog, QLabel, QListWidget, QListWidgetItem, QMenu, QVBoxLayout, QWidget
 
 from models_backend.contract.messages import State, Trouble
 
 from .. import figures, pieces, theme
+from ..fitting import wanted_height
 from ..naming import plain
 from ..state.edits import Rewriting
 from ..state.session import Session
 
 REDRAW_MS = 250
-ROW_PX, WHY_PX = 46, 16
+ROW_PX, SPACE_PX = 46, 8
 RUN_ROLE = Qt.ItemDataRole.UserRole
 #: state -> shape, colour token: a state is never told by colour alone
 SHAPES = {
@@ -26,12 +27,13 @@ class RunRow(QWidget):
     """One run: shape, title, state and progress, comparison box."""
 
     compared = Signal(str, bool)
+    stirred = Signal(str)  # its words, or their size, are others
 
     def __init__(self, run: str, title: str):
         super().__init__()
         self.run = run
         self.shape = QLabel()
-        self.title, self.line = pieces.label(title, "body"), pieces.label("", "hint")
+        self.title, self.line = pieces.label(title, "body", lines=2), pieces.label("", "hint")
         self.why = pieces.label("", "bad")
         self.why.hide()
         self.shape.setFixedWidth(theme.px(18))
@@ -44,6 +46,11 @@ class RunRow(QWidget):
         line.setStretch(1, 1)
         self.setLayout(line)
 
+    def event(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.LayoutRequest:
+            self.stirred.emit(self.run)
+        return super().event(event)
+
     def show_state(self, state: str, line: str, why: str = "") -> None:
         """Bring the row up to date. ``why``: the reason of a failure, a line of its own."""
         shape, token = SHAPES.get(state, ("●", "text2"))
@@ -52,15 +59,18 @@ class RunRow(QWidget):
         self.line.set_whole(line)
         self.why.set_whole(why)
         self.why.setVisible(bool(why))
-        self.setAccessibleName(f"{self.title.whole()}: {line}. {why}".removesuffix(". "))
+        self.setAccessibleName(f"{self.title.text()}: {line}. {why}".removesuffix(". "))
 
 
 class Rows(QListWidget):
     """A list whose row widgets are as wide as it is at once (Qt leaves them as they were when only the width changes)."""
 
+    narrowed = Signal()
+
     def resizeEvent(self, event) -> None:
         super().resizeEvent(event)
         if event.size().width() != event.oldSize().width():
+            self.narrowed.emit()
             self.scheduleDelayedItemsLayout()
 
 
@@ -101,6 +111,7 @@ class RunsList(QWidget):
         self._session.ready.connect(self.refresh)
         theme.signals.changed.connect(self._update_all)
         self.list.currentItemChanged.connect(self._choose)
+        self.list.narrowed.connect(self._fit_all)
         self.list.customContextMenuRequested.connect(self._open_menu)
         self.refresh()
 
@@ -112,9 +123,9 @@ class RunsList(QWidget):
         for record in self._session.runs.records:
             row = RunRow(record.id, record.title)
             row.compared.connect(self._compare)
+            row.stirred.connect(self._fit)
             item = QListWidgetItem()
             item.setData(RUN_ROLE, record.id)
-            item.setSizeHint(QSize(60, theme.px(ROW_PX)))
             self.list.addItem(item)
             self.list.setItemWidget(item, row)
             self._rows[record.id], self._items[record.id] = row, item
@@ -152,7 +163,17 @@ class RunsList(QWidget):
         state = "failed" if why and state == "queued" else state
         line = " · ".join(filter(None, (state, done, family.title if family else record.family)))
         self._rows[run].show_state(state, line, why)
-        self._items[run].setSizeHint(QSize(60, theme.px(ROW_PX + (WHY_PX if why else 0))))
+        self._fit(run)
+
+    def _fit_all(self) -> None:
+        for run in self._rows:
+            self._fit(run)
+
+    def _fit(self, run: str) -> None:
+        """As tall as the row is at the width of the list: a long title takes two lines."""
+        if run in self._items:
+            height = wanted_height(self._rows[run], self.list.viewport().width())
+            self._items[run].setSizeHint(QSize(60, max(theme.px(ROW_PX), height + SPACE_PX)))
 
     def _why(self, run: str, title: str, known: State) -> str:
         """Why a run failed, in words: what it said, or what its job did where it could not begin."""

@@ -102,8 +102,7 @@ class TrashBox(QFrame):
         await self._read()
 
     def _ask(self, asked: bool) -> None:
-        self.empty.setVisible(not asked)
-        self.empty.setEnabled(bool(self.entries))
+        self.empty.setVisible(not asked and bool(self.entries))
         self.sure.setVisible(asked)
         self.no.setVisible(asked)
 

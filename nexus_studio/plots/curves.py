@@ -13,7 +13,7 @@ from functools import cache
 
 import numpy as np
 from PySide6 import QtCore, QtGui, QtWidgets
-from PySide6.QtCore import QEvent, QObject, QRectF, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QObject, QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QIcon, QPainter, QPixmap
 from PySide6.QtWidgets import QPushButton, QSizePolicy, QSlider, QStackedLayout, QVBoxLayout, QWidget
 
@@ -119,6 +119,7 @@ class Curves(QWidget):
         layout.addWidget(self.header)
         layout.addLayout(self._stack, 1)
         self.setAccessibleName(title or self.tr("Curves"))
+        theme.signals.changed.connect(self._retheme)
 
     def _build_header(self, title: str, visible: bool) -> None:
         self.strip = Strip()
@@ -319,15 +320,14 @@ class Curves(QWidget):
         chip.toggled.connect(lambda shown, key=key: self.set_shown(key, shown))
         return chip
 
-    def changeEvent(self, event) -> None:
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.PaletteChange and hasattr(self, "_frame"):
-            self._rebuild_chips()
-            if self.axes is not None:
-                self.axes.retheme()
-                self.axes.set_labels(self.x_label, self.y_label)
-                self.axes.set_marks(self._marks)
-            self._soon()
+    def _retheme(self) -> None:
+        """Take the colours and the text size in force."""
+        self._rebuild_chips()
+        if self.axes is not None:
+            self.axes.retheme()
+            self.axes.set_labels(self.x_label, self.y_label)
+            self.axes.set_marks(self._marks)
+        self._soon()
 
     def showEvent(self, event) -> None:
         super().showEvent(event)

@@ -59,6 +59,7 @@ class SettingsPage(QDialog):
             self.tabs.addTab(self.tr(name))
             self.pages.addWidget(page)
         self.tabs.currentChanged.connect(self.pages.setCurrentIndex)
+        theme.signals.changed.connect(self._follow)
         close = button(self.tr("Close"), "primary", self.close)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(16, 12, 16, 16)
@@ -149,6 +150,11 @@ class SettingsPage(QDialog):
         return page
 
     # ------------------------------------------------------------------------------------------ showing
+
+    def _follow(self) -> None:
+        """Theme and text size have keys of their own."""
+        if self.isVisible():
+            self._refresh()
 
     def _refresh(self) -> None:
         """Everything as it is now."""

@@ -14,6 +14,9 @@ from ..pieces import chip, label, meter, row
 from ..state.session import Session
 from .words import dataset_size, memory
 
+#: A bar narrower than this leaves the data set's size to its menu, so that its name can be read.
+ROOMY_PX = 1100
+
 
 class DeviceMeter(QWidget):
     """Name of the busiest device, a bar, and its memory."""
@@ -159,10 +162,11 @@ class TopBar(QFrame):
     def refresh(self) -> None:
         """Shows the chosen data set."""
         record = self._session.datasets.current_record
-        self.size.setVisible(record is not None)
+        self.size.setVisible(record is not None and self.width() > theme.px(ROOMY_PX))
         if record is not None:
             self.size.setText(dataset_size(record.modality, record.kept, record.shape))
 
     def resizeEvent(self, event) -> None:
         super().resizeEvent(event)
         self.device.set_roomy(self.width() > theme.px(1000))
+        self.refresh()

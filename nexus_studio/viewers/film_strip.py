@@ -161,8 +161,7 @@ class FilmStrip(QWidget):
         painter.drawText(place, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, self._labels[row][:2])
 
     def _paint_marker(self, painter: QPainter, shown: list[int]) -> None:
-        near = min(range(len(shown)), key=lambda i: abs(shown[i] - self.step()))
-        held = min(range(len(shown)), key=lambda i: abs(shown[i] - self._locked))
+        near, held = (int((step + 0.5) / self.steps() * len(shown)) for step in (self.step(), self._locked))
         for row in range(len(self._rows)):
             if near != held:
                 paint.draw_ring(painter, self.frame_rect(row, held).adjusted(-2, -2, 2, 2), paint.ink("accent", 0.5))

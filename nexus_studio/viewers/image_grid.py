@@ -54,6 +54,7 @@ class ImageGrid(QAbstractScrollArea):
         self.setFrameShape(QAbstractScrollArea.Shape.NoFrame)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAccessibleName(self.tr("Pictures"))
+        theme.signals.changed.connect(self._relayout)
         self.viewport().setMouseTracking(True)
         self.viewport().setAutoFillBackground(False)
         self.verticalScrollBar().valueChanged.connect(lambda _: self.scrolled.emit())
@@ -309,11 +310,6 @@ class ImageGrid(QAbstractScrollArea):
     def resizeEvent(self, event) -> None:
         super().resizeEvent(event)
         self._relayout()
-
-    def changeEvent(self, event) -> None:
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.PaletteChange:
-            self._relayout()
 
     def mouseMoveEvent(self, event) -> None:
         self._set_hover(self.index_at(event.position().toPoint()))

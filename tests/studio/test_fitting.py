@@ -7,6 +7,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from models_backend.contract.messages import Trouble
+from nexus_studio.fitting import Flow, Footed, Strip
 from nexus_studio.forms.editors import Pick
 from nexus_studio.pieces import ElidedButton, Header, button, chip, chip_button, label
 from nexus_studio.shell.notices import NoticeBar
@@ -131,3 +132,39 @@ def test_the_walk_finds_a_planted_fault(qapp, plant, word):
     window.resize(400, 300)
     assert any(word in fault for fault in layout_faults(window)), layout_faults(window)
     window.close()
+
+
+def test_a_strip_of_chips_that_once_scrolled_shows_all_of_them_where_there_is_room(qapp):
+    strip = Strip(rows=1)
+    strip.resize(60, 24)
+    strip.show()
+    for text in ("train", "validation", "another run"):
+        strip.add(chip_button(text))
+    for _ in range(3):
+        qapp.processEvents()
+    assert strip.verticalScrollBar().isVisible()
+    strip.resize(strip.flow.sizeHint().width(), strip.sizeHint().height())
+    for _ in range(3):
+        qapp.processEvents()
+    chips = [strip.flow.itemAt(place).widget() for place in range(3)]
+    assert not strip.verticalScrollBar().isVisible() and len({one.y() for one in chips}) == 1
+    strip.close()
+
+
+def test_a_foot_of_buttons_is_no_taller_than_their_rows_after_it_was_narrow(qapp):
+    buttons = [button(text) for text in ("Pause", "Sample now", "Stop", "Change…", "Verify resume")]
+    foot = QWidget()
+    foot.setLayout(Flow(*buttons, spacing=8, spread=True))
+    whole = Footed(QWidget(), foot)
+    whole.resize(130, 600)
+    whole.show()
+    for _ in range(3):
+        qapp.processEvents()
+    tall = foot.height()
+    for width in (330, 700):
+        whole.resize(width, 600)
+        for _ in range(3):
+            qapp.processEvents()
+        assert foot.height() == foot.layout().heightForWidth(foot.width()) < tall
+    assert len({one.y() for one in buttons}) == 1
+    whole.close()

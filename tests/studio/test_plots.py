@@ -198,6 +198,14 @@ def test_curves_follow_the_theme(curves, themed, qtbot):
     assert curves.grab().toImage().pixelColor(curves.width() - 3, curves.height() - 3).lightness() > 200
 
 
+def test_curves_follow_the_text_size_without_another_theme(curves, themed, qtbot):
+    for scale in (19 / 13, 11 / 13):
+        theme.apply(themed, "dark", scale)
+        qtbot.wait(20)
+        font = curves.axes.getAxis("left").style["tickFont"]
+        assert font.pixelSize() == theme.px(10) and curves.axes.getAxis("left").maximumWidth() == theme.px(46)
+
+
 def test_one_redraw_takes_less_than_a_frame(curves):
     steps = np.arange(30_000, dtype=float)
     curves.set_curve("loss", steps, np.exp(-steps / 9000) + 0.1, "train")

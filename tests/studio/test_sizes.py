@@ -116,6 +116,8 @@ async def train(window):
     panel.controls.show_problem(f"{REAL} {NO_SPACE}")
     yield "train: measured, and refused"
     panel.curves.choose("loss")
+    tell(running.id, TROUBLE)
+    yield "train: with a trouble"
     runs.set_current(next(run for run in runs.records if run.family == "denoiser").id)
     await settle(lambda: panel._view is not None and panel._view.health is not None)
     panel.controls.further.setChecked(True)
@@ -201,14 +203,14 @@ STATES = (data, train, sample, trajectory, latent, gallery, learn)
 # -------------------------------------------------------------------------------------------------------- walks
 
 
+@pytest.mark.parametrize("states", STATES, ids=lambda states: states.__name__)
 @pytest.mark.parametrize("step", (-2, 0, 6))
-async def test_nothing_is_cut_in_any_state_of_any_workspace(qapp, tmp_path, text_size, step):
+async def test_nothing_is_cut_in_any_state_of_any_workspace(qapp, tmp_path, text_size, step, states):
     async with scripted_window(tmp_path, prepare=give_long_names) as window:
         text_size(step)
         found = []
-        for states in STATES:
-            async for state in states(window):
-                found += await faults_at_every_size(window, state)
+        async for state in states(window):
+            found += await faults_at_every_size(window, state)
         assert not found, "\n".join(found)
 
 

@@ -40,7 +40,7 @@ async def test_the_box_lists_restores_and_empties_only_when_sure(qapp, tmp_path,
     box.empty.click()
     box.sure.click()
     await settle(lambda: box.entries == [])
-    assert trash.entries(deleted.layout) == [] and not box.empty.isEnabled()
+    assert trash.entries(deleted.layout) == [] and not box.empty.isVisible()
     await a_kill(session)
     window.close()
 
