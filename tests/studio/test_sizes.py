@@ -118,7 +118,7 @@ async def train(window):
     panel.curves.choose("loss")
     tell(running.id, TROUBLE)
     yield "train: with a trouble"
-    runs.set_current(next(run for run in runs.records if run.family == "denoiser").id)
+    runs.set_current(next(run for run in runs.records if run.family == "coder").id)
     await settle(lambda: panel._view is not None and panel._view.health is not None)
     panel.controls.further.setChecked(True)
     yield "train: further"
