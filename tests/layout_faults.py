@@ -23,6 +23,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from nexus_studio.fitting import tip
+
 LEAST = QSize(1000, 640)
 #: Letters of a text that must be seen, or it tells nothing.
 READABLE = 3
@@ -104,7 +106,8 @@ def _needed(widget: QWidget) -> QSize | None:
     if isinstance(widget, QAbstractButton):
         return _needed_button(widget)
     if isinstance(widget, QLineEdit):
-        hint = widget.placeholderText() if not widget.text() and widget.placeholderText() not in widget.toolTip() else ""
+        told = widget.placeholderText() in widget.toolTip() or tip(widget.placeholderText()) in widget.toolTip()
+        hint = widget.placeholderText() if not widget.text() and not told else ""
         return QSize(metrics.horizontalAdvance(hint) + 12 if hint else 0, metrics.height())
     if isinstance(widget, QComboBox):
         shown = widget.shown_text() if hasattr(widget, "shown_text") else widget.currentText()

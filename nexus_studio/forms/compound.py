@@ -28,7 +28,7 @@ from .numbers import listed, parsed
 #: How far the names of fields inside a choice stand to the right of its own, one step a level.
 INDENT = 12
 #: A form narrower than this has its names above its fields.
-NARROW_PX = 190
+NARROW_PX = 205
 
 
 class Line:

@@ -121,7 +121,7 @@ class HealthCard(pieces.Card):
         pieces.allow(self.more, worst is not None, self.tr("Monitors speak after some steps"))
         if worst is None:
             pieces.set_role(self.verdict, "label")
-            self.verdict.setText(self.tr("None") if ended else self.tr("None yet"))
+            self.verdict.setText(self.tr("None"))
             early = self.tr("The run ended before its monitors reported")
             self.text.setText(early if ended else self.tr("Monitors report after some steps"))
             self.remedy.hide()
