@@ -6,6 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 import torch
+from small_families import LinearSampling
 
 from models_backend.contract.family import Condition, Family, LoadedRun
 from models_backend.data import scenes
@@ -13,7 +14,6 @@ from models_backend.data.builtin import make
 from models_backend.data.reading import open_data
 from models_backend.evaluation import features, following
 from models_backend.evaluation.evaluate import evaluate
-from tests.small_families import LinearSampling
 
 
 class Guided(LinearSampling, frozen=True):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from small_families import LinearSampling
 
 from models_backend.contract.family import Condition, Family, LoadedRun
 from models_backend.contract.messages import TroubleError
@@ -17,7 +18,6 @@ from models_backend.data.reading import open_data
 from models_backend.evaluation import features as built_in
 from models_backend.evaluation import likeness, pretrained
 from models_backend.evaluation.evaluate import _of_features, evaluate
-from tests.small_families import LinearSampling
 
 CPU = torch.device("cpu")
 SMALL = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}

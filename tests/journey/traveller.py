@@ -15,6 +15,8 @@ import os
 import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parent))  # children of a studio look nowhere by themselves
+
 import hands
 import qasync
 from hands import RIGHT, button, click, dialog, key, texts, type_over, until, words_of

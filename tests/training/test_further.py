@@ -85,7 +85,8 @@ def test_the_record_and_the_curve_tell_the_history_and_old_states_stay(place):
     assert [(one.at, one.steps, one.restart) for one in record.extended] == [(12, 40, False), (40, 50, True)]
     assert [c.step for c in run.checkpoints()] == [50, 48, 40, 12], "where it had ended once is kept beside the newest two"
     rates = {m.step: m.values["lr"] for e in run.events() if isinstance(m := e.body, Metrics) and "lr" in m.values}
-    assert rates[max(s for s in rates if s <= 40)] < 0.2 * 0.01 and run.checkpoint("step-000000012").step == 12
+    # a figure is the mean since the one before: of a rate that falls from .84 of its peak to nothing, about .4 at the most
+    assert 0 < rates[max(s for s in rates if s <= 40)] < 0.45 * 0.01 and run.checkpoint("step-000000012").step == 12
 
 
 @pytest.mark.parametrize("steps", [12, 3, 0])

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 
+import outside_judges
 import pytest
 
 from models_backend.library.library import Library
 from models_backend.workers import demo
-from tests import outside_judges
 
 
 def test_the_report_tells_each_share_beside_that_of_real_digits():
