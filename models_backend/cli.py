@@ -1,7 +1,7 @@
 """The command line: ``nexus-studio <command>``, the same jobs as in the window, without Qt and without torch.
 
 Every command takes ``--library DIR`` and ``--json`` (one JSON object a line), shows progress on a terminal, and exits
-non-zero with one clear line where something is wrong: 1 it failed, 2 it was asked wrongly, 130 it was stopped by Ctrl+C.
+non-zero with one clear line where something is wrong: 1 it failed, 2 it was asked wrongly, 130 it was stopped before its end.
 """
 
 from __future__ import annotations
@@ -10,25 +10,29 @@ import argparse
 import asyncio
 import contextlib
 import importlib
+import io
 import os
 import signal
 import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
+from models_backend.contract import exports
 from models_backend.contract.fields import FieldError
 from models_backend.contract.messages import Trouble, TroubleError
-from models_backend.engine.terminal import Reporter, visible
+from models_backend.engine.terminal import INTERRUPTED, Reporter, visible
 
 PROGRAMS = {"demo": "models_backend.workers.demo", "bench": "models_backend.workers.bench"}
-INTERRUPTED = 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; its exit status."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):  # a terminal that knows no ü is told \\xfc
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     if arguments and arguments[0] in PROGRAMS:
         from models_backend.commands.upkeep import program
 
@@ -55,6 +59,12 @@ async def _carried_out(options: argparse.Namespace, reporter: Reporter) -> int:
     """One command. SIGTERM (a batch system's, say) is Ctrl+C."""
     with contextlib.suppress(NotImplementedError):  # Windows
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asyncio.current_task().cancel)
+    from models_backend.commands.session import nothing_yet
+
+    if said := nothing_yet(options):
+        if not reporter.as_json:  # as of an empty list
+            reporter.note(said)
+        return 0
     return await _command(options.act)(options, reporter)
 
 
@@ -88,6 +98,15 @@ class Parser(argparse.ArgumentParser):
         named = " (as the variable NEXUS_LIBRARY says now)" if named_root() is not None else ""
         ways = f"Another place: --library DIR, or the variable NEXUS_LIBRARY; the usual one is {usual_root()}."
         return f"{super().format_help()}\nThe library (data sets, runs, samples) lies in {default_root()}{named}. {ways}\n"
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        try:
+            super()._check_value(action, value)
+        except argparse.ArgumentError as error:
+            from models_backend.contract.names import meant
+
+            near = meant(str(value), map(str, action.choices or ()))
+            raise argparse.ArgumentError(action, f"{near}{error.message}") from None
 
     def error(self, message: str) -> NoReturn:
         if "--json" in sys.argv:
@@ -136,11 +155,13 @@ def _looking(add) -> None:
     families.add_argument("name", nargs="?", help="a family, to see its presets and settings")
     families.add_argument("--data", default="", metavar="DATA", help="order them by how they suit a data set of the library")
     add("runs", "listing:runs", "list the runs")
-    add("datasets", "listing:datasets", "list the data sets")
+    datasets = add("datasets", "listing:datasets", "list the data sets, or the items of one")
+    datasets.add_argument("data", nargs="?", default="", metavar="DATA", help="a data set's id, its title or its folder")
     samples = add("samples", "listing:samples", "list the samples, or those of one run")
     samples.add_argument("run", nargs="?", default="", help=RUN)
     add("jobs", "listing:jobs", "list the queue")
-    add("show", "listing:show", "show everything that is kept of a run").add_argument("run", help=RUN)
+    show = add("show", "showing:show", "show everything that is kept of a run, or what sets several apart, side by side")
+    show.add_argument("runs", nargs="+", metavar="run", help=RUN)
     bring = add("import", "bringing:import_", "import files, folders or archives as one data set")
     bring.add_argument(
         "paths", nargs="+", metavar="PATH", help="what to import, or a built-in data set: digits, shapes, scenes, points"
@@ -155,11 +176,12 @@ ITEM = "an item by its file's name (as much of its path as tells it apart), or b
 
 
 def _editing(add) -> None:
-    edit = add("edit", "editing:edit", "edit a data set: captions, classes, items left out, how pictures are shown")
+    edit = add("edit", "editing:edit", "edit a data set: captions, classes, attributes, items left out, how pictures are shown")
     edit.add_argument("data", help="a data set's id, its title or its folder; without options it is told how it stands")
     many = {
         "--caption": ("ITEM=TEXT", "give an item a caption; ITEM is " + ITEM),
         "--class": ("ITEM=CLASS", "put an item into a class"),
+        "--attribute": ("ITEM=NAME=VALUE", "give an item another value of an attribute; nothing after NAME= makes it unknown"),
         "--leave-out": ("ITEM", "neither train on an item nor hold it out"),
         "--leave-out-class": ("CLASS", "leave out every item of a class"),
         "--bring-back": ("ITEM", "take an item in again"),
@@ -172,16 +194,16 @@ def _editing(add) -> None:
         edit.add_argument(option, dest=name, action="append", default=[], metavar=metavar, help=help + " (repeatable)")
     for option, help in (
         ("--leave-out-uncaptioned", "leave out every item without a caption"),
-        ("--leave-out-duplicates", "leave out every copy and look-alike of an earlier item"),
+        ("--leave-out-duplicates", "of copies and look-alikes leave in one, with a caption where there is one"),
         ("--bring-back-all", "take in again whatever was left out"),
         ("--as-imported", "take back every edit of items and classes first"),
     ):
         edit.add_argument(option, action="store_true", help=help)
-    edit.add_argument("--title", default="", help="give the data set another name")
+    edit.add_argument("--title", help="give the data set another name")
 
 
 BUILT_IN = "digits, shapes, scenes:objects=2, points:density=moons"
-DATA = "a data set, a folder to import, or one that is built in: " + BUILT_IN
+DATA = "a data set by its title or id, a folder to import (./FOLDER where a title is the same), or one built in: " + BUILT_IN
 RUN = "a run's id, the unique start of one, or its title"
 SET = "change a setting (repeatable), for example --set steps=500 --set network.channels=64"
 FEATURES = "a pretrained vision model on this machine (CLIP, DINOv2, SigLIP, ViT, InceptionV3): measure by its features too"
@@ -202,7 +224,7 @@ def _training(add) -> None:
     train.add_argument(
         "--data",
         required=True,
-        help="a data set, a folder to import, or digits, shapes, scenes:objects=2, points:density=moons",
+        help=DATA,
     )
     train.add_argument("--preset", default="", help="a named starting point (default: small)")
     train.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help=SET)
@@ -213,6 +235,7 @@ def _training(add) -> None:
     resume.add_argument(
         "--anew", action="store_true", help="begin anew: a new run of the same settings, on the data as they are now"
     )
+    resume.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="with --anew: " + SET)
     resume.add_argument("--steps", default="", metavar="N", help=FURTHER)
     resume.add_argument("--restart-rate", action="store_true", help=ANEW)
     stop = add("stop", "training:stop", "end a run that is in training; it saves first")
@@ -235,7 +258,7 @@ def _making(add) -> None:
     measure.add_argument("--features", default="", metavar="FOLDER", help=FEATURES)
     for command in (sample, measure):
         command.add_argument("run", help=RUN)
-        command.add_argument("--seed", type=_natural, default=0, help="the n-th item depends on the seed and n only")
+        command.add_argument("--seed", type=_seed, default=0, help="the n-th item depends on the seed and n only")
         command.add_argument(
             "--checkpoint",
             default="",
@@ -244,14 +267,15 @@ def _making(add) -> None:
         command.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a sampling setting")
     export = add("export", "making:export", "write a sample or a run's weights to a file")
     export.add_argument("source", help="a sample, or a run for its weights")
-    export.add_argument("--to", required=True, metavar="FORMAT", help="png webp gif apng mp4 webm, or safetensors")
+    export.add_argument("--to", required=True, metavar="FORMAT", help=", ".join(exports.FORMATS))
     export.add_argument("--out", default="", metavar="PATH", help="file or folder (default: here)")
-    export.add_argument("--what", default="", choices=("", "items", "sheet", "trace", "path"), help="what of the sample")
+    export.add_argument("--what", default="", choices=exports.PARTS, help="what of the sample")
     export.add_argument("--strip", action="store_true", help="leave out the metadata that bring the state back")
     export.add_argument("--fps", type=_positive, default=12, help="frames a second of a film")
     for command in (sample, export):
         command.add_argument("--overwrite", action="store_true", help="write over files that are there already")
-    export.add_argument("--scale", type=_natural, default=0, help="enlarge pixels this many times (0: as fits)")
+    export.add_argument("--scale", type=_natural, default=0,
+                        help="enlarge pixels this many times (0: items as they are, sheets and films as fits)")  # fmt: skip
 
 
 def _checking(add) -> None:
@@ -268,10 +292,18 @@ def _checking(add) -> None:
 
 
 def _undoing(add) -> None:
+    delete = add("delete", "trash:delete", "move runs, samples and data sets to the trash")
+    delete.add_argument("names", nargs="+", metavar="NAME",
+                        help="a run, a sample or a data set: its id, the unique start of one, or its title")  # fmt: skip
+    delete.add_argument("--kind", default="", choices=("run", "sample", "dataset"), help="which of them the names mean")
     trash = add("trash", "trash:trash_", "list what was deleted, bring it back, or free the disk")
     trash.add_argument("--restore", action="append", default=[], metavar="NAME", help="bring back by title or id (repeatable)")
     trash.add_argument("--empty", action="store_true", help="free the disk for good")
     trash.add_argument("--older-than", type=_natural, default=0, metavar="DAYS", help="empty only what was deleted before")
+
+
+#: The largest count that an option takes, and the largest seed.
+MOST, LARGEST_SEED = 1_000_000, 2**63 - 1
 
 
 def _positive(text: str) -> int:
@@ -282,13 +314,17 @@ def _natural(text: str) -> int:
     return _whole(text, 0)
 
 
-def _whole(text: str, least: int) -> int:
+def _seed(text: str) -> int:
+    return _whole(text, 0, LARGEST_SEED)
+
+
+def _whole(text: str, least: int, most: int = MOST) -> int:
     try:
         value = int(text)
     except ValueError:
         value = least - 1
-    if value < least:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {least}")
+    if not least <= value <= most:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least} to {most:,}")
     return value
 
 

@@ -11,6 +11,8 @@ import msgspec
 from PySide6.QtCore import QEvent, QObject, Qt, QTimer
 from PySide6.QtWidgets import QApplication
 
+from models_backend.contract.messages import Trouble
+
 from . import theme
 from .bridge import Bridge, trouble_of
 from .main_window import WORKSPACES, MainWindow
@@ -20,6 +22,8 @@ from .state.session import Session
 
 DEVICES_EVERY_S = 3.0
 OPEN_AGAIN_S = 0.5
+#: Where libraries were opened before, the last of so many last.
+KNOWN, KNOWN_MOST = "library/known", 20
 
 
 class FirstPaint(QObject):
@@ -79,7 +83,9 @@ class Studio(QObject):
 
     async def start_engine(self) -> None:
         """Opens the library and starts the engine; the workers warm up in the background."""
+        lost = str(self.root) in self.preferences.get(KNOWN, []) and not await self.bridge.threaded(_stands, self.root)
         library = await self._own_library()
+        self._remember(lost)
         from models_backend.engine.engine import Engine
 
         engine = Engine(library, schedule=library.owned)
@@ -90,6 +96,17 @@ class Studio(QObject):
         self.bridge.spawn(build_rest(self.window, [key for key, _, _ in WORKSPACES]))
         await engine.warm_up()
         self.session.catalogue.refresh()
+
+    def _remember(self, lost: bool) -> None:
+        """Keeps where libraries were opened: an empty one made where one was is not made in silence."""
+        known = self.preferences.get(KNOWN, [])
+        self.preferences.set(KNOWN, [*(place for place in known if place != str(self.root)), str(self.root)][-KNOWN_MOST:])
+        if lost:
+            what = self.tr("The library that was in this folder is gone; a new, empty one was made")
+            advice = self.tr(
+                "If it was moved, quit, take the new folder away and put it back, or name its place with --library"
+            )
+            self.bridge.trouble.emit(Trouble(what, str(self.root), advice=advice))
 
     async def _own_library(self):
         """The library; where a command has it now, as soon as that ends."""
@@ -145,6 +162,12 @@ def _open_library(root: Path, own: bool = True):
     from models_backend.library.library import Library
 
     return Library.open(root, own)
+
+
+def _stands(root: Path) -> bool:
+    from models_backend.contract.run_layout import LibraryLayout
+
+    return LibraryLayout(root).record.exists()
 
 
 def _only_readable(root: Path) -> bool:

@@ -48,8 +48,10 @@ class Bridge(QObject):
     told = Signal(object)  # contract Event
     trouble = Signal(object)  # contract Trouble, for the notice bar
     noticed = Signal(str)  # a plain line for the notice bar
+    offered = Signal(str, object)  # a plain line of an edit, and the state.undo.Offer that takes it back
     preview_took = Signal(float)  # how long a live preview took, ms, for the bottom bar
     engine_ready = Signal()
+    kept = Signal()  # an edit is on disk
     closing = Signal()  # what is not written yet is given to the file thread now
 
     def __init__(self, engine: Any = None, loop: asyncio.AbstractEventLoop | None = None):
@@ -58,6 +60,7 @@ class Bridge(QObject):
         self.loop = loop
         self.title_of: Callable[[str], str] = lambda item: ""  # the title of what has an id
         self._tasks: set[asyncio.Task] = set()
+        self._edits: set[asyncio.Task] = set()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="studio-files")
         self._unsubscribe: Callable[[], None] | None = None
         if engine is not None:
@@ -82,6 +85,18 @@ class Bridge(QObject):
         task.add_done_callback(lambda done: self._finished(done, on_error))
         return task
 
+    def spawn_edit(self, coro: Coroutine[Any, Any, Any]) -> asyncio.Task:
+        """As :meth:`spawn`, of an edit: closing waits for it instead of cancelling it."""
+        task = self.spawn(coro)
+        self._edits.add(task)
+        task.add_done_callback(self._edit_over)
+        return task
+
+    def _edit_over(self, task: asyncio.Task) -> None:
+        self._edits.discard(task)
+        if not task.cancelled() and task.exception() is None:
+            self.kept.emit()
+
     def _finished(self, task: asyncio.Task, on_error: Callable[[Trouble], object] | None) -> None:
         self._tasks.discard(task)
         if task.cancelled() or task.exception() is None:
@@ -101,8 +116,10 @@ class Bridge(QObject):
         return len(self._tasks)
 
     async def close(self) -> None:
-        """Cancels what is under way, closes the engine and waits for the file thread."""
+        """Waits for edits, cancels what else is under way, closes the engine and waits for the file thread."""
         self.closing.emit()
+        if self._edits:
+            await asyncio.wait(set(self._edits))
         for task in list(self._tasks):
             if task is not asyncio.current_task():
                 task.cancel()

@@ -9,6 +9,8 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QMenu, QWidget
 
+from models_backend.contract.words import sentence
+
 from . import theme
 
 CATEGORIES = ("Go", "File", "Edit", "Data", "Run", "Sample", "Trajectory", "Latent", "Gallery", "Learn", "View", "Help")
@@ -115,7 +117,7 @@ class Commands(QObject):
         for key, command in self._commands.items():
             possible = bool(command.enabled())
             self._actions[key].setEnabled(possible)
-            self._actions[key].setToolTip("" if possible else command.why)
+            self._actions[key].setToolTip("" if possible else sentence(command.why))
 
     def enable_all(self) -> None:
         """After a menu closed: shortcuts ask ``enabled`` when they are pressed."""

@@ -5,10 +5,13 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QByteArray, QPoint, QRect, QSize, Qt, QTimer, Signal
-from PySide6.QtWidgets import QMainWindow, QStackedWidget, QWidget
+from PySide6.QtCore import QByteArray, QMargins, QPoint, QRect, QSize, Qt, QTimer, Signal
+from PySide6.QtWidgets import QMainWindow, QStackedWidget, QStyle, QWidget
 
-from . import theme
+from models_backend.contract.messages import Trouble
+from models_backend.library import standing
+
+from . import number_boxes, theme
 from .bridge import trouble_of
 from .commands import Command, Commands
 from .fitting import menu_text
@@ -17,6 +20,7 @@ from .panels.workspace import Frame, Workspace
 from .pieces import EmptyState, column, row, rule
 from .shell.actions import window_commands
 from .shell.bottom_bar import BottomBar
+from .shell.closed import Closing
 from .shell.drop_zones import DropZones
 from .shell.latency import LatencyMeter
 from .shell.notices import NoticeBar
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
 
     from .shell.palette import Palette
     from .shell.settings import SettingsPage
+    from .state.undo import Edit
 
 #: key, title, class; the file is panels/<key>.py
 WORKSPACES = (
@@ -45,6 +50,8 @@ WORKSPACES = (
 
 #: The window is never made smaller than this, unless the screen is; nothing that is shown may ask for more.
 LEAST = QSize(1000, 640)
+#: So long after a window is shown the system has framed it.
+FRAMED_MS = 200
 
 
 def within(place: QRect, room: QRect) -> QRect:
@@ -84,6 +91,7 @@ class MainWindow(QMainWindow):
         self.actions_list.add(*window_commands(self))
         self.top.refresh_menu()
         self._restore_geometry()
+        self._closing = Closing(session)
 
     # ------------------------------------------------------------------------------------------ building
 
@@ -97,9 +105,10 @@ class MainWindow(QMainWindow):
         middle = row(self.rail, rule(vertical=True), stage, spacing=0)
         middle.setStretch(2, 1)
         whole = QWidget()
-        whole.setLayout(column(self.top, rule(), middle, self.notices, rule(), self.bottom, spacing=0))
+        whole.setLayout(column(self.top, rule(), middle, self.notices.room, rule(), self.bottom, spacing=0))
         whole.layout().setStretch(2, 1)
         self.setCentralWidget(whole)
+        self.notices.setParent(whole)
         self.drops = DropZones(self)
         self._palette: Palette | None = None
         self._settings: SettingsPage | None = None
@@ -111,10 +120,14 @@ class MainWindow(QMainWindow):
         session, bridge = self.session, self.session.bridge
         self.rail.chosen.connect(self.show_workspace)
         self.top.dataset.import_asked.connect(self.import_files)
-        bridge.trouble.connect(lambda trouble: self.notices.show_trouble(plain(trouble, session.title_of)))
+        bridge.trouble.connect(self._tell_trouble)
         bridge.noticed.connect(self.notices.show_line)
+        bridge.offered.connect(self.notices.show_line)
+        number_boxes.signals.refused.connect(self.notices.show_line)
+        session.standing.came_back.connect(lambda: self.notices.withdraw(standing.WHAT))
         session.navigate.connect(self.go_to)
         session.undo.changed.connect(self._show_undo)
+        session.undo.turned.connect(self._tell_turned)
         self.drops.dropped.connect(session.open_paths)
         self.drops.refused.connect(self.notices.show_line)
         self.latency.told.connect(self.bottom.show_ui_latency)
@@ -143,6 +156,14 @@ class MainWindow(QMainWindow):
             self.actions_list.add(*made.commands(), *self._layout_commands(made), owner=key)
         return self.workspaces[key]
 
+    def _tell_trouble(self, trouble: Trouble) -> None:
+        """Shows what went wrong, but for a failed import that stands in the list of data sets before the user's eyes."""
+        told = plain(trouble, self.session.title_of)
+        failed = [(verdict.trouble.what, verdict.trouble.item) for verdict in self.session.verdicts.of("import")]
+        listed = getattr(self.workspaces.get(self.current), "list", None) if self.current == "data" else None
+        if listed is None or not listed.isVisible() or (told.what, told.item) not in failed:
+            self.notices.show_trouble(told)
+
     def _made(self, key: str, class_name: str) -> Workspace:
         """A new workspace; one that cannot be built says so in its place, and the rest of the window lives."""
         try:
@@ -166,10 +187,13 @@ class MainWindow(QMainWindow):
 
     def show_workspace(self, key: str) -> None:
         """Shows a workspace and remembers that it is the current one."""
-        workspace = self.workspace(key)
+        workspace, focused, before = self.workspace(key), self.focusWidget(), self.stack.currentWidget()
+        own = workspace.focusWidget()  # what had the focus when it was left
+        left = workspace is not before and focused is not None and before.isAncestorOf(focused)
         self.stack.setCurrentWidget(workspace)
         self.rail.show_current(key)
-        if self.focusWidget() is None or self.focusWidget() is self.top.brand:
+        below = focused is not None and self.bottom.isAncestorOf(focused)
+        if focused in (None, self.top.brand) or below or (left and own is None):
             workspace.setFocus()
         self.current = key
         self.actions_list.set_scope(key)
@@ -249,11 +273,26 @@ class MainWindow(QMainWindow):
         return reading_order(self, [part for part in (self.top, self.rail, workspace, self.bottom) if part is not None])
 
     def focusNextPrevChild(self, forward: bool) -> bool:
-        target = following(self.tab_order(), self.focusWidget(), forward)
+        now = self.focusWidget()
+        if now is not None and not (now.isEnabled() and now.isVisibleTo(self)):  # no key: what had the focus was switched off
+            self._rest_focus(now)
+            return True
+        target = following(self.tab_order(), now, forward)
         if target is None:
             return super().focusNextPrevChild(forward)
         go_to(target, forward)
         return True
+
+    def _rest_focus(self, off: QWidget) -> None:
+        """Gives the focus to the panel around what cannot have it any more, never to a button beside it."""
+        around = off.parentWidget()
+        while around is not None and around is not self:
+            if around.focusPolicy() != Qt.FocusPolicy.NoFocus and around.isEnabled() and around.isVisibleTo(self):
+                around.setFocus()
+                return
+            around = around.parentWidget()
+        place = self.workspaces.get(self.current)
+        place.setFocus() if place is not None else off.clearFocus()
 
     # ---------------------------------------------------------------------------------- undo, looks, place
 
@@ -261,6 +300,19 @@ class MainWindow(QMainWindow):
         stack = self.session.undo
         self.actions_list.retitle("edit.undo", f"Undo: {menu_text(stack.undo_text)}" if stack.undo_text else "Undo")
         self.actions_list.retitle("edit.redo", f"Redo: {menu_text(stack.redo_text)}" if stack.redo_text else "Redo")
+
+    def _tell_turned(self, edit: Edit, undone: bool) -> None:
+        """Says what was undone or done again and shows it; what is seen in another workspace is named with a button there."""
+        (key, what), undo = edit.place, self.session.undo
+        text = f"{'Undone' if undone else 'Done again'}: {edit.text[:1].lower()}{edit.text[1:]}"
+        offer = undo.offer_again(edit) if undone else undo.offer() if undo.last is edit else None
+        if key and key != self.current:
+            text += f", in {next(title for known, title, _ in WORKSPACES if known == key)}"
+            self.notices.show_line(text, offer, lambda: self.go_to(key, what))
+            return
+        if key and what:
+            self.workspaces[key].show_what(what)
+        self.notices.show_line(text, offer)
 
     def apply_theme(self, **changes) -> None:
         """Changes theme, text size or motion, and remembers it."""
@@ -277,10 +329,22 @@ class MainWindow(QMainWindow):
         kept = self.session.preferences.get("geometry")
         if not kept or not self.restoreGeometry(QByteArray.fromBase64(kept.encode())):
             self.resize(1280, 800)
+            self.setGeometry(self.rect().translated(self.screen().availableGeometry().center() - self.rect().center()))
+        self.fit_frame(QMargins(0, self.style().pixelMetric(QStyle.PixelMetric.PM_TitleBarHeight), 0, 0))
+
+    def fit_frame(self, frame: QMargins | None = None) -> None:
+        """Brings the window with its frame (None: as it is, which is known once it is shown) onto its screen."""
+        frame = self.windowHandle().frameMargins() if frame is None else frame
         room = self.screen().availableGeometry()
-        self.setMinimumSize(LEAST.boundedTo(room.size() - QSize(2, 2)))
-        if not self.isMaximized() and not self.isFullScreen():
-            self.setGeometry(within(self.geometry(), room))
+        self.setMinimumSize(LEAST.boundedTo(room.marginsRemoved(frame).size() - QSize(2, 2)))
+        place = within(self.geometry().marginsAdded(frame), room).marginsRemoved(frame)
+        if place != self.geometry() and not self.isMaximized() and not self.isFullScreen():
+            self.setGeometry(place)
+
+    def showEvent(self, event) -> None:
+        super().showEvent(event)
+        placed = self.geometry()
+        QTimer.singleShot(FRAMED_MS, self, lambda: self.fit_frame() if self.geometry() == placed else None)
 
     def _keep_geometry(self) -> None:
         self.session.preferences.set("geometry", bytes(self.saveGeometry().toBase64().data()).decode())
@@ -327,5 +391,6 @@ class MainWindow(QMainWindow):
         self._keep_geometry()
         for workspace in self.workspaces.values():
             workspace.save_layout()
+        self._closing.note(self)
         event.accept()
         self.closing.emit()

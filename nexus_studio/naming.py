@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 
 from models_backend.contract.messages import Trouble
+from models_backend.contract.words import sentence
 
 #: An id of the library: a run, a sample or a job (time, word, four hex digits), or a data set (16 hex digits).
 ID = re.compile(r"\b(?:\d{8}-\d{4}-[a-z0-9-]+-[0-9a-f]{4}|[0-9a-f]{16})\b")
@@ -31,8 +32,3 @@ def without(text: str, item: str) -> str:
     while item and text.startswith(f"{item}: "):
         text = text[len(item) + 2 :]
     return text
-
-
-def sentence(text: str) -> str:
-    """``text`` with a capital at its beginning."""
-    return text[:1].upper() + text[1:]

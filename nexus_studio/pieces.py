@@ -21,11 +21,12 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from . import theme
-from .fitting import OWN_WORDS, ElidedButton, ElidedLabel, Flow, Words
-from .number_boxes import WholeBox
+from models_backend.contract.words import sentence
 
-__all__ = ["ElidedButton", "ElidedLabel", "Flow", "Words"]
+from . import theme
+from .fitting import OWN_WORDS, ElidedButton, ElidedLabel, Words
+from .layouts import Flow
+from .number_boxes import WholeBox
 
 
 def set_role(widget: QWidget, role: str) -> QWidget:
@@ -43,7 +44,8 @@ def set_look(widget: QWidget, name: str, value: str) -> QWidget:
 
 
 def allow(widget: QWidget, possible: bool, why: str = "") -> None:
-    """Enables a control, or greys it with the reason in its tooltip; its own tooltip comes back with it."""
+    """Enables a control, or greys it with the reason, a sentence, in its tooltip; its own tooltip comes back with it."""
+    why = sentence(why)
     said = widget.property("why")
     if possible:
         if said:
@@ -127,15 +129,16 @@ def spin_box(name: str, low: int, high: int, value: int = 0, suffix: str = "") -
 NAMES, FIELDS = 3, 4
 
 
-def form_line(name: str, *fields: QWidget, help_line: str = "") -> QHBoxLayout:
-    """A line of a form: a name, over two lines where it is long, and its field with what stands beside it."""
+def form_line(name: str, *fields: QWidget, help_line: str = "", below: str = "") -> QHBoxLayout:
+    """A line of a form: a name, over two lines where it is long, and its field with what stands beside it; ``below`` the name
+    a hint."""
     title = label(name, "label", lines=2)
     title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
     title.setBuddy(fields[0])
     title.setToolTip(help_line)
     right = row(*fields, spacing=6)
     right.setStretch(0, 1)
-    line = row(title, spacing=8)
+    line = row(column(title, label(below, "hint"), spacing=0) if below else title, spacing=8)
     line.addLayout(right)
     line.setStretch(0, NAMES)
     line.setStretch(1, FIELDS)
@@ -248,7 +251,7 @@ class Header(QWidget):
 
     def _arrange(self) -> None:
         """One line where both halves fit, else two."""
-        wanted = self._words.sizeHint().width() + self.corner.sizeHint().width() + 40
+        wanted = self._words.sizeHint().width() + self.corner.sizeHint().width() + 32
         wanted += min(self.hint.sizeHint().width(), theme.px(HINT_PX)) if self.hint.text() else 0
         beside = wanted <= self.width() or not self.corner.count()
         direction = QBoxLayout.Direction.LeftToRight if beside else QBoxLayout.Direction.TopToBottom

@@ -17,6 +17,7 @@ from pathlib import Path
 
 WORKSPACES = ("data", "train", "sample", "trajectory", "latent", "gallery", "learn")
 PATIENCE_S = 120.0
+RESTED_S = 2.6  # the window tells the worst gap of the last whole second: none of restyling it for the picture
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -56,7 +57,7 @@ async def _all(studio, options: argparse.Namespace) -> None:
             studio.window.resize(width, height)
             for theme in options.themes.split(","):
                 studio.window.apply_theme(theme=theme)
-                await asyncio.sleep(1.2)
+                await asyncio.sleep(RESTED_S)
                 path = options.out / f"{key}-{theme}-{size}.png"
                 studio.window.grab().save(str(path))
                 print(path, flush=True)

@@ -1,6 +1,7 @@
 """Shared fixtures. The environment is set before Qt or torch can be imported by any test."""
 
 import os
+import sys
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -24,3 +25,10 @@ def private_home(tmp_path_factory, monkeypatch):
     monkeypatch.setenv("XDG_DATA_HOME", str(home / "data"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "config"))
     monkeypatch.delenv("NEXUS_LIBRARY", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def the_same_draws_each_time():
+    """What a test draws without a generator of its own is the same in every run."""
+    if torch := sys.modules.get("torch"):
+        torch.manual_seed(0)

@@ -40,6 +40,7 @@ from models_backend.contract.messages import (
     VectorField,
 )
 from models_backend.contract.run_layout import DatasetRecord, JobRecord, RunRecord
+from models_backend.contract.views import Seen
 
 # -------------------------------------------------------------------------------------------- canned families
 
@@ -110,7 +111,7 @@ _CLAIM = Claim("coverage", ">=", 0.9, "every mode is met")
 
 
 class Denoiser(Family):
-    title, glyph, group, summary = "Denoiser", "ε", "Diffusion", "predicts the noise in a picture"
+    title, glyph, group, summary = "Denoiser", "ε", "Diffusion", "Predicts the noise in a picture"
     paper, modalities, conditions = "Scripted 2026, arXiv:0000.00001", ("points", "image"), (Condition("class", 0.1),)
     provides, latents, trace, health = ("denoiser",), ("noise",), "denoise", ("non_finite", "loss_trend", "loss_by_level")
     Config, Sampling = DenoiserConfig, DenoiserSampling
@@ -123,12 +124,12 @@ class Denoiser(Family):
 
 
 class Flow(Denoiser):
-    title, glyph, group, summary = "Flow", "v", "Flow", "straight paths from noise to data"
+    title, glyph, group, summary = "Flow", "v", "Flow", "Straight paths from noise to data"
     uses, paper = (Part("teacher", "denoiser"),), "Scripted 2026, arXiv:0000.00002"
 
 
 class Duel(Family):
-    title, glyph, group, summary = "Duel", "G", "Adversarial", "a generator against a critic"
+    title, glyph, group, summary = "Duel", "G", "Adversarial", "A generator against a critic"
     paper, modalities, trace = "Scripted 2026, arXiv:0000.00003", ("points", "image"), "path"
     latents, health = ("vector",), ("non_finite", "balance")
     Config, Sampling = DuelConfig, DuelSampling
@@ -136,7 +137,7 @@ class Duel(Family):
 
 
 class Coder(Duel):
-    title, glyph, group, summary = "Coder", "z", "Autoencoders", "codes and decodes through a narrow latent"
+    title, glyph, group, summary = "Coder", "z", "Autoencoders", "Codes and decodes through a narrow latent"
     paper, latents, health = "Scripted 2026, arXiv:0000.00004", ("encoder",), ("non_finite", "collapse")
 
 
@@ -171,6 +172,7 @@ class ScriptedEngine:
         self.answers: dict[type, Callable[[Any], Any]] = {}
         self.failures: dict[Any, Exception] = {}
         self.import_steps = 3
+        self.unseen: dict[str, str] = {}  # end of a source -> why it cannot be seen
         self._listeners: list[Callable[[Event], None]] = []
         self._jobs: list[JobRecord] = list(self.library.queue)
 
@@ -242,6 +244,13 @@ class ScriptedEngine:
         await asyncio.sleep(0)
         return self.library.add_builtin(name)
 
+    async def see(self, view) -> Seen:
+        """Every source is there and red, but for those that ``unseen`` names."""
+        self._note("see", view)
+        await asyncio.sleep(0)
+        why = next((why for name, why in self.unseen.items() if name in view.source), "")
+        return Seen(why=why) if why else Seen(bytes((200, 30, 30)) * (view.width * view.height))
+
     # runs -----------------------------------------------------------------------------------------------
     async def create_run(self, family, dataset, preset="", config=None, training=None, data=None, parts=None, sampling=None,
                          title="") -> RunRecord:  # fmt: skip
@@ -255,9 +264,10 @@ class ScriptedEngine:
     async def begin_anew(self, run: str) -> RunRecord:
         self._note("begin_anew", run)
         old = self.library.run(run).record()
-        return self.library.add_run(
-            old.family, old.dataset, old.preset, old.config, old.training, old.sampling, f"{old.title} · anew"
-        )
+        title = f"{old.title} · anew"
+        made = self.library.add_run(old.family, old.dataset, old.preset, old.config, old.training, old.sampling, title)
+        made.data.update(old.data)
+        return made
 
     async def submit(self, run_id: str, after=(), front: bool = False) -> JobRecord:
         self._note("submit", run_id, tuple(after), front)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -120,7 +121,7 @@ class ScriptedRun:
         states = [event.body for event in self.log if isinstance(event.body, State)]
         return State(*self.state(), states[-1].reason if states else "")
 
-    def checkpoints(self) -> list:
+    def checkpoints(self, weights_only: bool = False) -> list:
         return [self.layout.checkpoint(e.body.step) for e in reversed(self.log) if isinstance(e.body, Saved)]
 
 
@@ -159,6 +160,11 @@ class ScriptedSample:
         return self._trace or {}
 
 
+def _key(told: object) -> str:
+    """An id that is the same in every process."""
+    return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
+
+
 class ScriptedLibrary:
     """Library's API over dictionaries. Populated: two data sets, a finished and a running run, a queue, samples."""
 
@@ -174,6 +180,9 @@ class ScriptedLibrary:
 
     def close(self) -> None:
         """Nothing to close."""
+
+    def notice(self, kind: str, name: str) -> None:
+        """Nothing is listed elsewhere."""
 
     # what the library answers ---------------------------------------------------------------------------
     def runs(self) -> list[RunRecord]:
@@ -219,7 +228,7 @@ class ScriptedLibrary:
 
     # what tests and the engine add ------------------------------------------------------------------------
     def add_pictures(self, title: str, roots: list[str], count: int = 240, size: int = 16, builtin: str = "") -> DatasetRecord:
-        key = f"{abs(hash((title, count, size))):016x}"[:16]
+        key = _key((title, count, size))
         record = DatasetRecord(
             key, title, "image", key * 4, count, DIGITS, True, 3, builtin, {}, tuple(roots), time.time(), (3, size, size)
         )
@@ -243,7 +252,7 @@ class ScriptedLibrary:
         return record
 
     def add_points(self, title: str, builtin: str = "") -> DatasetRecord:
-        key = f"{abs(hash(title)):016x}"[:16]
+        key = _key(title)
         record = DatasetRecord(key, title, "points", key * 4, 20_000, builtin=builtin, created=time.time(), shape=(2,))
         layout = self.layout.dataset(key)
         layout.cache.mkdir(parents=True, exist_ok=True)
@@ -269,9 +278,11 @@ class ScriptedLibrary:
 
     def add_sample(self, request, run: RunRecord, items: np.ndarray, trace=None) -> SampleRecord:
         key = f"20261123-2300-sample-{len(self.made):04x}"
-        record = SampleRecord(key, request.title or f"sample {len(self.made)}", run.id, run.family, "step-000002000",
+        checkpoint = request.checkpoint or f"step-{self.folders[run.id].reached():09d}"
+        record = SampleRecord(key, request.title or f"sample {len(self.made)}", run.id, run.family, checkpoint,
                               run.spec.modality, len(items), request.seed, request.sampling, request.conditions,
-                              time.time() + len(self.made), dataset=run.dataset, trace=trace[0] if trace else None)  # fmt: skip
+                              time.time() + len(self.made), dataset=run.dataset, trace=trace[0] if trace else None,
+                              preview=request.preview)  # fmt: skip
         self.made[key] = ScriptedSample(self.layout.sample(key), record, items, trace[1] if trace else None)
         return record
 

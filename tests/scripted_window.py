@@ -17,8 +17,11 @@ from nexus_studio.main_window import MainWindow
 from nexus_studio.state.preferences import Preferences
 from nexus_studio.state.session import Session
 
+#: Those of the sessions that are open.
+_BRIDGES: set[Bridge] = set()
 
-async def settle(condition: Callable[[], object] = lambda: True, seconds: float = 4.0) -> None:
+
+async def settle(condition: Callable[[], object] = lambda: True, seconds: float = 20.0) -> None:
     """Turns Qt's loop and asyncio's until the condition holds."""
     for _ in range(int(seconds / 0.005)):
         QApplication.processEvents()
@@ -29,11 +32,14 @@ async def settle(condition: Callable[[], object] = lambda: True, seconds: float 
 
 
 async def turn(seconds: float = 0.1) -> None:
-    """Turns both loops for a while."""
-    end = asyncio.get_running_loop().time() + seconds
-    while asyncio.get_running_loop().time() < end:
+    """Turns both loops for a while: as often as they would turn in that while on a machine with nothing else to do, and until
+    what the windows asked for is there, where that does not take long."""
+    now = asyncio.get_running_loop().time
+    end, turns = now() + seconds, 0
+    while now() < end or turns < seconds / 0.008 or (now() < end + 1.5 and any(one.busy() for one in _BRIDGES)):
         QApplication.processEvents()
         await asyncio.sleep(0.005)
+        turns += 1
 
 
 @asynccontextmanager
@@ -47,10 +53,12 @@ async def scripted_session(
     if prepare is not None:
         prepare(engine)
     bridge.attach(engine)
+    _BRIDGES.add(bridge)
     await settle(lambda: session.is_ready)
     try:
         yield session
     finally:
+        _BRIDGES.discard(bridge)
         await bridge.close()
         session.preferences.close()
         shiboken6.delete(session)

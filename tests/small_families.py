@@ -18,6 +18,7 @@ from models_backend.contract.trace import Step
 from models_backend.data import builtin
 from models_backend.data.reading import open_data
 from models_backend.library.library import Library
+from models_backend.training import checkpoints
 from models_backend.training.loop import Trainer
 
 POINTS = "points:density=moons,count=400"
@@ -173,3 +174,8 @@ def trained(library, dataset, family: str = "denoiser", **settings):
     trainer = trainer_of(library, run)
     trainer.run()
     return run, trainer
+
+
+def whole_state(trainer) -> dict:
+    """Every bit that decides what follows."""
+    return checkpoints.files_of(trainer.nets, trainer.averages, trainer.stepper.optimisers)

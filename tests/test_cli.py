@@ -1,10 +1,12 @@
 """The command line: torch-free, one clear line on error, the same jobs as the window (with scripted workers)."""
 
+import argparse
 import asyncio
 import functools
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,19 +14,24 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from data.bad_files import make_good
 from library import records
+from msgspec import structs
+from PIL import Image
 
 from models_backend import cli, isolation
 from models_backend.commands import session, training
 from models_backend.commands.making import conditions
-from models_backend.contract.family import Claim, FamilyDescription, Preset, Proof
+from models_backend.contract.family import Claim, FamilyDescription, Part, Preset, Proof
 from models_backend.contract.fields import FieldSpec
 from models_backend.contract.messages import Event, Mark, Metrics, State, Trouble, TroubleError
 from models_backend.contract.run_layout import RunLayout
-from models_backend.engine import catalogue
-from models_backend.engine.engine import Engine, Limits
+from models_backend.engine import catalogue, devices
+from models_backend.engine.engine import Engine
+from models_backend.engine.limits import Limits
 from models_backend.engine.terminal import Reporter
 from models_backend.library.library import Library
+from models_backend.library.opening import usual_root
 from models_backend.library.runs import RunFolder
 
 HERE = Path(__file__).parent
@@ -49,6 +56,7 @@ def scripted(monkeypatch):
     folder = str(HERE / "engine")
     monkeypatch.setattr(isolation, "FURTHER", [folder])
     monkeypatch.setattr(catalogue, "refreshed", refreshed)
+    monkeypatch.setattr(catalogue, "keys", lambda: ["toy"])
     limits = Limits(silent_s=5.0, stop_s=5.0, grace_s=1.0, tick_s=0.05)
     monkeypatch.setattr(session, "Engine", functools.partial(Engine, module="scripted_worker", limits=limits))
 
@@ -99,6 +107,40 @@ def test_train_makes_a_run_and_follows_it_to_its_end(run, library_root):
     assert any("config" in line for line in run("show", made["run"]))
 
 
+def test_a_training_further_that_is_refused_changes_nothing(run, library_root):
+    points = "points:density=moons,count=100"
+    made, part = (last(run("train", "--family", "toy", "--data", points, "--set", "steps=3"), "done")["run"] for _ in "ab")
+    record = library_root / "runs" / made / "run.json"
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"parts": {"codec": part}}))
+
+    def kept():
+        return {path.relative_to(library_root): path.read_bytes() for path in record.parent.glob("*.json*")}
+
+    before, runs = kept(), run("runs")
+    for gone in (part, runs[0]["dataset"]):
+        run("delete", gone)
+        error = last(run("resume", made, "--steps", "+2", status=1), "error")
+        assert "was deleted on" in error["what"] and error["item"] == gone
+        run("trash", "--restore", gone)
+    run("resume", made, "--anew", "--steps", "many", status=1)
+    assert kept() == before and run("runs") == runs and runs[0]["state"] == "finished"
+    assert last(run("resume", made, "--steps", "+2"), "done")["state"] == "finished"
+
+
+def test_a_part_that_a_run_does_without_is_told_with_how_to_add_it(run, monkeypatch):
+    whole = structs.replace(TOY, uses=(Part("codec", "image codec", True, "Work on its latents"),))
+    maker = structs.replace(TOY, key="maker", title="Codecs", provides=("image codec",))
+
+    async def refreshed(cache, ask):
+        return [whole, maker]
+
+    monkeypatch.setattr(catalogue, "refreshed", refreshed)
+    lines = run("train", "--family", "toy", "--data", "points:density=moons,count=100", "--set", "steps=3")
+    assert last(lines, "part")["text"] == (
+        "Trained without a codec (work on its latents). A new run uses one with --part codec=RUN: a finished run of Codecs"
+    )
+
+
 def test_a_run_that_fails_is_one_clear_line_and_a_status(run, library_root):
     lines = run("train", "--family", "toy", "--data", "points:density=moons,count=100", "--set", "at=3", "--set", "do=error",
                 status=1)  # fmt: skip
@@ -127,7 +169,21 @@ def test_a_damaged_checkpoint_is_told_where_a_run_is_shown(run, library_root):
 def test_a_run_that_fails_before_its_first_step_is_told_once_and_leaves_no_run(run):
     lines = run("train", "--family", "toy", "--data", "points:density=moons,count=100", "--set", "do=refuse", status=1)
     assert len([line for line in lines if line["kind"] in ("trouble", "state", "error")]) == 1
-    assert "trash" in last(lines, "trash")["text"] and run("runs") == []
+    assert "removed" in last(lines, "removed")["text"] and run("runs") == []
+    assert last(run("trash"), "done")["count"] == 0
+
+
+def test_a_device_that_is_not_there_is_told_before_a_run_is_made(run, monkeypatch):
+    monkeypatch.setattr(devices, "_cpu_build", lambda: True)
+    monkeypatch.setattr(devices, "accelerators", nothing_beside)
+    lines = run("train", "--family", "toy", "--data", "points:density=moons,count=100", "--device", "cuda:0", status=1)
+    error = last(lines, "error")
+    assert error["what"] == "this device is not there" and error["item"] == "cuda:0" and "one of cpu," in error["advice"]
+    assert run("runs") == [] and run("datasets") == []
+
+
+async def nothing_beside():
+    return []
 
 
 @pytest.mark.parametrize(
@@ -138,26 +194,58 @@ def test_a_run_that_fails_before_its_first_step_is_told_once_and_leaves_no_run(r
         (["train", "--family", "toy", "--data", "points:density=round"], "density"),
         (["train", "--family", "toy", "--data", "points:density=moons,count=100", "--set", "steps=0"], "training.steps: 0"),
         (["train", "--family", "toy", "--data", "points:density=moons,count=100", "--preset", "huge"], "no preset huge"),
-        (["train", "--family", "toy", "--data", "/nowhere", "--preset", "huge"], "no preset huge"),
-        (["train", "--family", "toy", "--data", "/nowhere", "--set", "steps=abc"], "steps"),
-        (["train", "--family", "toy", "--data", "/nowhere", "--set", "stepz=5"], "did you mean steps?"),
-        (["train", "--family", "toy", "--data", "/nowhere", "--part", "codec=absent"], "no such run"),
-        (["train", "--family", "toy", "--data", "/nowhere", "--part", "codec"], "--part is written key=value"),
+        (["train", "--family", "toy", "--data", HERE, "--preset", "huge"], "no preset huge"),
+        (["train", "--family", "toy", "--data", HERE, "--set", "steps=abc"], "steps"),
+        (["train", "--family", "toy", "--data", HERE, "--set", "stepz=5"], "did you mean steps?"),
+        (["train", "--family", "toy", "--data", HERE, "--part", "codec=absent"], "no such run"),
+        (["train", "--family", "toy", "--data", HERE, "--part", "codec"], "--part is written key=value"),
         (["sample", "absent"], "no such run"),
         (["export", "absent", "--to", "doc"], "one of png"),
         (["resume", ""], "no such run"),
     ],
 )
 def test_what_is_asked_wrongly_is_named(run, arguments, word):
-    run("families")  # makes the library
+    run("import", "points:density=rings,count=50")  # makes the library
     (error,) = [line for line in run(*arguments, status=1) if line["kind"] == "error"]
     assert word in error["what"]
 
 
-@pytest.mark.parametrize("command", [["runs"], ["samples"], ["fsck"], ["sample", "any"], ["jobs"]])
-def test_a_mistyped_library_is_not_made(run, library_root, command):
+def test_a_mistyped_family_is_told_with_the_one_that_was_meant(run):
+    error = last(run("train", "--family", "tyo", "--data", "points:count=100", status=1), "error")
+    assert (error["what"], error["advice"]) == ("there is no such family", "Did you mean “toy”? There are toy")
+
+
+LISTS = (["runs"], ["datasets"], ["samples"], ["jobs"], ["trash"])
+NAMING = (["fsck"], ["sample", "any"], ["samples", "any"], ["datasets", "any"], ["families", "--data", "any"],
+          ["trash", "--restore", "any"],
+          ["edit", "any"], ["delete", "any"], ["import", "any", "--look-for", "any"])  # fmt: skip
+
+
+@pytest.mark.parametrize("command", [*LISTS, *NAMING])
+def test_a_mistyped_library_is_not_made(run, library_root, command, monkeypatch, capsys):
     (error,) = run(*command, status=1)
-    assert "no library" in error["what"] and str(library_root) == error["item"] and not library_root.exists()
+    assert "no library" in error["what"] and str(library_root) == error["item"] and "--library" in error["advice"]
+    monkeypatch.setenv("NEXUS_LIBRARY", str(library_root))
+    assert cli.main([*command, "--json"]) == 1
+    error = json.loads(capsys.readouterr().out)
+    assert "no library" in error["what"] and str(library_root) == error["item"] and "NEXUS_LIBRARY" in error["advice"]
+    assert not library_root.exists()
+
+
+@pytest.mark.parametrize("command", [*LISTS, *NAMING])
+def test_where_there_is_no_library_yet_lists_say_so_and_nothing_is_made(command, capsys):
+    place = usual_root()
+    assert cli.main(command) == (0 if command in LISTS else 1)
+    told = capsys.readouterr()
+    assert (f"There is no library at {place} yet; `nexus-studio import`" in told.err) == (command in LISTS)
+    assert str(place) in told.err and told.out == "" and not place.exists()
+    assert cli.main([*command, "--json"]) == (0 if command in LISTS else 1)
+    assert (capsys.readouterr().out == "") == (command in LISTS)
+
+
+def test_families_are_told_without_a_library_and_none_is_made(run, library_root):
+    assert [line["key"] for line in run("families")] == ["toy"]
+    assert run("families", "toy") and not library_root.exists()
 
 
 def test_a_command_line_that_cannot_be_understood_is_a_json_line_too(monkeypatch, capsys):
@@ -173,7 +261,7 @@ def test_a_command_line_that_cannot_be_understood_is_a_json_line_too(monkeypatch
 
 
 def test_lists_of_nothing_say_so_to_people(library_root, capsys):
-    cli.main(["families", "--library", str(library_root)])
+    Library.open(library_root).close()
     for command, words in (("runs", "no runs yet"), ("samples", "no samples yet"), ("jobs", "queue is empty")):
         assert cli.main([command, "--library", str(library_root)]) == 0
         assert words in capsys.readouterr().err
@@ -186,6 +274,66 @@ def test_samples_are_listed_and_are_no_weights(run, library_root):
     assert (sample["id"], sample["run"], sample["count"], sample["traced"]) == ("sample-a", "run-a", 2, False)
     (error,) = run("export", "sample-a", "--to", "safetensors", status=1)
     assert "no weights" in error["what"] and "run-a" in error["advice"]
+
+
+def test_the_help_of_every_command_lists_what_it_accepts_and_nothing_else(run, library_root):
+    from models_backend.data.builtin import BUILTIN
+
+    commands = next(a for a in cli.parser()._actions if isinstance(a, argparse._SubParsersAction)).choices
+    options = {(name, option.option_strings[0]): option for name, command in commands.items()
+               for option in command._actions if option.option_strings}  # fmt: skip
+    formats = options["export", "--to"].help.split(", ")
+    with Library.open(library_root) as library:
+        library.create_sample(records.sample_record("sample-a", "run-a", count=2), records.pictures())
+    for form in {*formats, "jpg", "npz", "apng", "tiff"}:
+        error = last(run("export", "absent", "--to", form, status=1), "error")["what"]
+        assert (f"one of {', '.join(formats)}" not in error) == (form in formats), form
+    for text in (cli.DATA, next(a for a in commands["import"]._actions if a.dest == "paths").help):
+        named = re.split("built in: |built-in data set: ", text)[1].split(", ")
+        assert {name.partition(":")[0] for name in named} == set(BUILTIN), text
+    closed = [(command, name) for (command, name), option in options.items() if option.choices]
+    assert {("export", "--what"), ("delete", "--kind")} <= set(closed)
+    for command, name in closed:
+        assert all(str(one) in commands[command].format_help() and one for one in options[command, name].choices), (
+            command,
+            name,
+        )
+
+
+def test_what_export_accepts_is_what_is_written(library_root, tmp_path):
+    from models_backend.contract import exports
+    from models_backend.contract.messages import Export
+    from models_backend.media.export import export
+
+    with Library.open(library_root) as library:
+        library.create_sample(records.sample_record("sample-a", "run-a", count=2), records.pictures())
+        for form in (*exports.STILLS, *exports.MOVING):
+            what = "sheet" if form in exports.STILLS else "path"
+            assert export(library, Export("sample-a", str(tmp_path / f"out-{form}"), form, what)), form
+        with pytest.raises(TroubleError, match="no such format"):
+            export(library, Export("sample-a", str(tmp_path / "out"), "jpg", "sheet"))
+
+
+def test_items_are_written_with_their_own_pixels_and_sheets_enlarged(library_root, tmp_path):
+    from models_backend.contract.messages import Export
+    from models_backend.media.export import export
+
+    with Library.open(library_root) as library:
+        pictures = records.pictures()
+        library.create_sample(records.sample_record("sample-a", "run-a", count=2), pictures)
+        side = pictures.shape[1]
+        sizes = {}
+        for what, scale in (("items", 0), ("items", 3), ("sheet", 0)):
+            written = export(library, Export("sample-a", str(tmp_path / f"{what}-{scale}"), "png", what, scale=scale))
+            with Image.open(written[0]) as picture:
+                sizes[what, scale] = picture.width
+    assert sizes["items", 0] == side and sizes["items", 3] == 3 * side and sizes["sheet", 0] > 2 * side
+
+
+def test_a_command_that_is_not_there_is_answered_with_the_nearest(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["trian"])
+    assert "Did you mean “train”?" in capsys.readouterr().err
 
 
 def test_samples_figures_and_files_of_a_run(run, tmp_path):
@@ -203,6 +351,10 @@ def test_samples_figures_and_files_of_a_run(run, tmp_path):
     run("export", made, "--to", "safetensors", "--out", tmp_path / "w", "--overwrite")
     (refused,) = run("sample", made, "--out", tmp_path / "out", status=1)
     assert refused["item"].endswith("samples.png"), "nothing else is told: nothing was made that could not be written"
+    listed = run("samples")
+    for place, why in ((tmp_path / "one.png", "this names a file"), (Path("/proc/none"), "")):
+        (refused,) = run("sample", made, "--out", place, status=1)
+        assert why in refused["what"] and run("samples") == listed, "nothing is made for a place that cannot be"
     assert "exported as safetensors" in run("export", made, "--to", "png", status=1)[-1]["what"]
     proved, refuted = run("prove-resume", made, "--steps", 5), run("prove-resume", made, "--steps", 13, status=1)
     assert last(proved, "done")["identical"] and not last(refuted, "done")["identical"]
@@ -240,6 +392,32 @@ def test_imports_are_found_again_by_title_start_and_builtin_name(run):
     assert again["id"] == made["id"] == run("datasets")[0]["id"]
     lines = run("train", "--family", "toy", "--data", made["id"][:6])
     assert last(lines, "done")["state"] == "finished"
+
+
+def test_a_title_goes_before_a_folder_of_that_name_in_every_command_and_a_path_is_a_path(
+    run, library_root, tmp_path, monkeypatch
+):
+    table, folder = tmp_path / "table.csv", tmp_path / "My Photos"
+    table.write_text("x,y\n" + "".join(f"{n},{n * n}\n" for n in range(9)))
+    make_good(folder, 3)
+    monkeypatch.chdir(tmp_path)
+    known = last(run("import", table, "--title", "My Photos"), "done")["id"]
+    told = run("train", "--family", "toy", "--data", "My Photos", "--set", "steps=2")
+    with Library.open(library_root, own=False) as library:
+        assert [record.id for record in library.datasets()] == [known], "the folder was imported"
+        assert library.run(last(told, "done")["run"]).record().dataset == known
+    for lines in (told, run("edit", "my photos"), run("families", "--data", "My Photos")):
+        assert [line["text"].partition("To read it: ")[2] for line in lines if line["kind"] == "not read"] in (
+            ["./My Photos"],
+            [],
+        )
+    assert sum(line["kind"] == "not read" for line in told) == 1
+    assert "no data set was imported from it" in run("families", "--data", "./My Photos", status=1)[-1]["what"]
+    read = last(run("edit", "./My Photos"), "done")
+    assert (read["count"], read["id"] != known) == (3, True)
+    run("families", "--data", str(folder))
+    folder.rename(tmp_path / "others")
+    assert last(run("edit", "others"), "done")["id"] == read["id"], "what no data set is called is a folder"
 
 
 def test_fsck_tells_a_clean_library_from_a_damaged_one(run, library_root):
@@ -296,6 +474,31 @@ def test_commands_that_need_no_model_import_no_torch(library_root):
     assert done.returncode == 0, done.stderr
 
 
+def test_names_that_are_not_there_are_refused_before_torch_is_loaded(library_root):
+    """In a library whose families were never described: that is what loads torch, in a process of its own."""
+    asked = [
+        ["families", "nope"], ["families", "--data", "nope"], ["proof", "nope"],
+        ["train", "--family", "nope", "--data", "digits"], ["train", "--family", "vae", "--data", "nope"],
+        ["train", "--family", "vae", "--data", "points:density=nope"],
+        ["train", "--family", "consistency", "--data", "digits", "--part", "teacher=nope"],
+        *([command, "nope"] for command in ("sample", "evaluate", "resume", "stop", "show", "prove-resume", "samples", "edit")),
+        ["export", "nope", "--to", "png"], ["export", "nope", "--to", "safetensors"],
+    ]  # fmt: skip
+    code = (
+        "import sys; from models_backend.cli import main; from models_backend.engine import catalogue, processes\n"
+        "def load(*a, **k): raise AssertionError('torch is loaded')\n"
+        f"assert main(['import', 'points:density=rings,count=50', '--library', {str(library_root)!r}]) == 0\n"
+        "catalogue.ask = processes.command = load\n"
+        f"for a in {asked!r}:\n"
+        f"    assert main([*a, '--library', {str(library_root)!r}]) == 1\n"
+        "assert 'torch' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    said = done.stderr.splitlines()
+    assert [line for line in said if "there is no such" in line] == said[-len(asked) :], "nothing else is said"
+
+
 def test_options_may_stand_before_the_command_and_usage_errors_end_with_two(library_root, capsys):
     assert cli.main(["--json", "--library", str(library_root), "families"]) == 0
     with pytest.raises(SystemExit) as ended:
@@ -325,26 +528,49 @@ def test_a_trouble_that_was_got_over_hides_no_later_reason():
     assert kinds == ["trouble", "state", "trouble"]
 
 
-def test_the_time_left_goes_by_the_steps_since_compiling(monkeypatch):
-    class Told(Reporter):
-        def progress(self, done, total, text, begun):
-            left.append((now[0] - begun) / done * (total - done))
+class Left(Reporter):
+    """Remembers what time was told to be left."""
 
-    now, left = [0.0], []
-    monkeypatch.setattr(training.time, "monotonic", lambda: now[0])
-    follower = training.Follower(Told(out=io.StringIO(), err=io.StringIO()), SimpleNamespace(id="run", steps=1000))
+    def __init__(self):
+        super().__init__(out=io.StringIO(), err=io.StringIO())
+        self.told = []
+
+    def progress(self, done, total, text, pace):
+        self.told.append(pace.left_s(done, total))
+
+
+def test_the_time_left_goes_by_the_steps_since_compiling():
+    now, left = [0.0], Left()
+    follower = training.Follower(left, SimpleNamespace(id="run", steps=1000))
 
     def steps(begin, end, each_s):
         for step in range(begin, end):
             now[0] += each_s
-            follower.hear(Event(0, 0.0, "run", Metrics(step, {"loss": 1.0})))
+            follower.hear(Event(0, now[0], "run", Metrics(step, {"loss": 1.0})))
 
     steps(1, 101, 2.0)
-    assert left[-1] == pytest.approx(900 * 2.0, rel=0.02)
-    follower.hear(Event(0, 0.0, "run", Mark(100, "compiling the networks")))
+    assert left.told[-1] == pytest.approx(900 * 2.0)
+    follower.hear(Event(0, now[0], "run", Mark(100, "compiling the networks")))
     now[0] += 500.0
-    steps(101, 201, 1.0)
-    assert left[-1] == pytest.approx(800 * 1.0, rel=0.02)
+    steps(101, 104, 1.0)
+    assert left.told[-3:] == [0.0] * 3, "nothing is said until a few steady steps are done"
+    steps(104, 201, 1.0)
+    assert left.told[-1] == pytest.approx(800 * 1.0)
+
+
+def test_no_time_left_is_told_of_the_first_step_and_one_that_waits_changes_nothing():
+    left = Left()
+    follower = training.Follower(left, SimpleNamespace(id="run", steps=6000))
+    follower.hear(Event(0, 0.0, "run", State("running", 0)))
+    for step, at in ((1, 40.0), (1, 45.0), (2, 45.04), (3, 45.08)):  # the first step holds what is measured at hand
+        follower.hear(Event(0, at, "run", Metrics(step, {"loss": 1.0})))
+    assert left.told == [0.0] * 4
+    for step, at in ((4, 45.12), (5, 45.16), (6, 75.16), (7, 75.2)):  # a preview between two of them
+        follower.hear(Event(0, at, "run", Metrics(step, {"loss": 1.0})))
+        assert left.told[-1] == pytest.approx((6000 - step) * 0.04, rel=0.01)
+    follower.hear(Event(0, 900.0, "run", State("running", 7)))  # after a pause
+    follower.hear(Event(0, 900.04, "run", Metrics(8, {"loss": 1.0})))
+    assert left.told[-1] == pytest.approx(5992 * 0.04, rel=0.01)
 
 
 def test_a_run_is_found_by_its_title_also_one_that_is_a_number_or_begins_as_an_id_does():
@@ -352,14 +578,14 @@ def test_a_run_is_found_by_its_title_also_one_that_is_a_number_or_begins_as_an_i
         SimpleNamespace(id=f"cvae-{n}", title=title) for n, title in enumerate(("3", "cvae", "Ae\u0301", "same", "Same"))
     ]
     wanted = {"3": 0, "cvae": 1, "aé": 2, "same": 3, "Same": 4, "cvae-2": 2}
-    assert {text: records.index(session.found("run", records, text)) for text in wanted} == wanted
+    assert {text: records.index(session.one_of("run", records, text)) for text in wanted} == wanted
     with pytest.raises(TroubleError, match="2 runs fit") as told:
-        session.found("run", records, "SAME")
+        session.one_of("run", records, "SAME")
     assert told.value.trouble.advice == "Name one by its id: cvae-3 (same); cvae-4 (Same)"
     with pytest.raises(TroubleError, match="5 runs fit"):
-        session.found("run", records, "cva")
+        session.one_of("run", records, "cva")
     with pytest.raises(TroubleError, match="no such run"):
-        session.found("run", records, "4")
+        session.one_of("run", records, "4")
 
 
 def test_a_run_whose_data_were_edited_says_so_goes_on_and_can_be_begun_anew(run, library_root):
@@ -378,3 +604,25 @@ def test_a_run_whose_data_were_edited_says_so_goes_on_and_can_be_begun_anew(run,
         assert again.record().training == first.record().training and again.record().spec.count == 98
         assert again.record().spec.fingerprint != first.record().spec.fingerprint
         assert again.layout.known.exists() and not first.layout.known.exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("sample", "r", "--seed", "9" * 20), ("evaluate", "r", "--seed", str(2**63)), ("sample", "r", "--n", "9" * 30),
+     ("export", "r", "--to", "mp4", "--fps", "9" * 12), ("trash", "--older-than", "9" * 20), ("sample", "r", "--n", "0")],
+)  # fmt: skip
+def test_whole_numbers_out_of_range_are_refused_in_words(library_root, capsys, words):
+    with pytest.raises(SystemExit) as ended:
+        cli.main([*words, "--library", str(library_root)])
+    assert ended.value.code == 2 and f"'{words[-1]}' is not a whole number from" in capsys.readouterr().err
+    assert cli.parser().parse_args(["sample", "r", "--seed", str(2**63 - 1)]).seed == 2**63 - 1
+
+
+def test_a_terminal_that_knows_no_umlauts_is_told_which_stand_there(library_root):
+    code = f"from models_backend.cli import main; main(['datasets', '--library', {str(library_root)!r}])"
+    with Library.open(library_root) as library:
+        record = records.dataset_record(title="\u00dcbungsbl\u00e4tter")
+        library.create_dataset(record, records.items())
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, env=environment)
+    assert "\\xdcbungsbl\\xe4tter" in done.stdout and "Error" not in done.stderr

@@ -52,7 +52,7 @@ def test_an_import_from_the_folder_where_look_alikes_lie_runs_none(strangers, li
 
 def test_neither_workers_nor_decoder_nor_programs_look_there(strangers):
     """Each module that is started as a process, asked for its help or given no input."""
-    for module in ("workers", "workers.importer", "workers.decoder", "workers.bench", "workers.demo"):
+    for module in ("workers", "workers.importer", "workers.viewing", "workers.decoder", "workers.bench", "workers.demo"):
         command = isolation.python("-m", f"models_backend.{module}", "--help")
         start(strangers, *command, **isolation.environment())
     start(

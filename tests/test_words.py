@@ -74,5 +74,8 @@ def test_settings_that_the_data_make_pointless_are_named_with_the_reason(familie
     family = next(f for f in families if f.key == "conditional_diffusion")
     classes = DataSpec("image", (3, 32, 32), 10, ("a", "b"))
     assert unmet(family.conditions, classes) == {"text": "The data have no captions"}
+    assert unmet(family.conditions, classes, "classes") == {"text": "Captions are not used: the run learns classes"}
+    alone = unmet(family.conditions, DataSpec("image", (3, 32, 32), 10), "none")
+    assert set(alone) == {"text", "condition"} and "no captions" not in alone["text"]
     assert unmet(family.conditions, DataSpec("image", (3, 32, 32), 10, (), True)) == {}
     assert set(unmet(family.conditions, DataSpec("points", (2,), 10))) == {"text", "condition", "image"}

@@ -33,6 +33,15 @@ class Codebook(nn.Module):
         """Index (N,) of the nearest code of each vector (N, D)."""
         return _nearest(z, self.vectors)
 
+    def likely(self, z: Tensor, temperature: float) -> Tensor:
+        """Probabilities (N, codes) of each code for vectors (N, D): the nearer the likelier. A temperature of 1 is the mean
+        squared distance to the nearest."""
+        # Lee et al. 2022 (arXiv:2203.01941), section 3.2.3: soft targets and stochastic codes
+        with torch.autocast(z.device.type, enabled=False):
+            apart = torch.cdist(z.float(), self.vectors.float()).square()
+        unit = apart.min(1).values.mean().clamp_min(1e-12)
+        return (-apart / (temperature * unit)).softmax(1)
+
     def forward(self, index: Tensor) -> Tensor:
         """Codes of indices of any shape (..., D)."""
         return self.vectors[index]

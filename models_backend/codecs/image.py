@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models_backend.contract.words import counted
+
 from ..contract.fields import Field
 
 #: Share of the newest batch in the running figures of the latents, once so many batches have been seen.
@@ -42,8 +44,8 @@ def problems(config: Network, shape: tuple[int, ...]) -> list[str]:
     if not config.multipliers or min(config.multipliers) < 1:
         found.append("network.multipliers: give at least one level, each 1 or more")
     elif min(shape[1:]) < 2 ** len(config.multipliers):
-        found.append(f"network.multipliers: {len(config.multipliers)} levels leave less than two pixels of "
-                     f"{min(shape[1:])} px; take fewer")  # fmt: skip
+        levels = counted(len(config.multipliers), "level leaves", "levels leave")
+        found.append(f"network.multipliers: {levels} less than two pixels of {min(shape[1:])} px; take fewer")
     return found
 
 

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from models_backend.contract.messages import Progress, TroubleError
+from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import DatasetRecord, DoctorReport, Unreadable
+from models_backend.contract.words import counted
 from models_backend.engine.terminal import Reporter
+from models_backend.library import accounting
+from models_backend.library.source_paths import as_text
 
-from .session import Session, found, session
+from .session import Session, found, named_so, session
+from .telling import teller
 
 KINDS = 8  # of files that were passed over
 SHOWN = 20  # unreadable items that are named on a terminal; all stand in the report
@@ -33,22 +38,19 @@ async def import_(options: argparse.Namespace, reporter: Reporter) -> int:
 
 async def _look_for(now: Session, dataset: str, paths: list[str]) -> int:
     """Finds the pictures of a data set that are not where they were; 1 where some are still missing."""
-    record = found("data set", now.library.datasets(), dataset)
-    before, begun = len(_lost(now, record)), time.monotonic()
+    record = known_data(now, dataset)
+    before = len(_lost(now, record))
     if not before:
         now.reporter.done(f"{record.title}: no picture is missing", id=record.id, found=0, missing=0)
         return 0
 
-    def tell(progress: Progress) -> None:
-        now.reporter.progress(progress.done, progress.total, progress.what, begun)
-
-    await now.engine.look_for(record.id, paths, tell)
+    await now.engine.look_for(record.id, paths, teller(now.reporter))
     lost = _lost(now, record)
     for source in lost[: None if now.reporter.as_json else SHOWN]:
         now.reporter.note(f"still missing: {source}", "missing", source=source)
     if len(lost) > SHOWN and not now.reporter.as_json:
         now.reporter.note(f"and {len(lost) - SHOWN:,} more")
-    text = f"{record.title}: {before - len(lost):,} of {before:,} missing pictures found"
+    text = f"{record.title}: {before - len(lost):,} of {counted(before, 'missing picture')} found"
     now.reporter.done(text, id=record.id, found=before - len(lost), missing=len(lost))
     return 1 if lost else 0
 
@@ -57,20 +59,71 @@ def _lost(now: Session, record: DatasetRecord) -> list[str]:
     return now.library.dataset(record.id).missing()
 
 
+def meaning(now: Session, text: str) -> DatasetRecord | Path | str:
+    """What a name of data means in every command: the path that is there where it is written like one (it has a separator, or
+    begins with . or ~); else a data set by its title or id; else a built-in one, as its name; else a file or folder here.
+    Raises TroubleError."""
+    known, path = now.library.datasets(), _path(text)
+    if written_as_path(text) and path.exists():
+        return path
+    if not named_so(known, text):
+        if is_builtin(text):
+            return text
+        if path.exists():
+            return path
+    return found(now.library, "data set", text)
+
+
+def written_as_path(text: str) -> bool:
+    """Whether a name is written like a path."""
+    return text.startswith((".", "~")) or "/" in text or "\\" in text
+
+
+def _path(text: str) -> Path:
+    return Path(os.path.expanduser(text))  # noqa: PTH111  also where no user is called so
+
+
 async def data_of(now: Session, text: str) -> DatasetRecord:
     """The data set that ``--data`` means; a folder is imported, a built-in one made. Raises TroubleError."""
-    if Path(text).exists() and ("/" in text or "\\" in text or not is_builtin(text)):
+    means = meaning(now, text)
+    if isinstance(means, Path):
         since = time.time()
-        record = await _imported(now, [text], "")
+        record = await _imported(now, [str(means)], "")
         if record.created >= since:
             _tell_notes(now, record, now.library.dataset(record.id).report())
         return record
-    try:
-        return found("data set", now.library.datasets(), text)
-    except TroubleError:
-        if not is_builtin(text):
-            raise
-    return await now.engine.make_builtin(text)
+    _tell_not_read(now, text)
+    return await now.engine.make_builtin(means) if isinstance(means, str) else means
+
+
+def known_data(now: Session, text: str) -> DatasetRecord:
+    """The data set of the library that a text means; for a folder the newest that was imported from it. Raises TroubleError."""
+    means = meaning(now, text)
+    if isinstance(means, Path):
+        root = as_text(Path(os.path.abspath(means)))  # noqa: PTH100  as an import does
+        record = next((record for record in now.library.datasets() if record.roots == (root,)), None)
+        if record is None:
+            raise TroubleError("no data set was imported from it", root, advice="`nexus-studio import` makes one")
+        return record
+    _tell_not_read(now, text)
+    return found(now.library, "data set", text) if isinstance(means, str) else means
+
+
+def _tell_not_read(now: Session, text: str) -> None:
+    """Says that a name means a data set where a folder or file here has it too."""
+    if not written_as_path(text) and Path(text).exists():
+        thing = "folder" if Path(text).is_dir() else "file"
+        said = f"“{text}” is the data set of that name; the {thing} of that name here is not read. To read it: ./{text}"
+        now.reporter.note(said, "not read")
+
+
+def check_data(now: Session, text: str) -> None:
+    """Raises TroubleError where ``--data`` names nothing, before anything is read or loaded."""
+    from models_backend.data.builtin import parse
+
+    means = meaning(now, text)
+    if isinstance(means, str):
+        parse(means)
 
 
 def is_builtin(text: str) -> bool:
@@ -81,14 +134,10 @@ def is_builtin(text: str) -> bool:
 
 
 async def _imported(now: Session, paths: list[str], title: str) -> DatasetRecord:
-    begun, since = time.monotonic(), time.time()
-
-    def tell(progress: Progress) -> None:
-        now.reporter.progress(progress.done, progress.total, progress.what, begun)
-
+    since = time.time()
     before = {known.id: known.roots for known in now.library.datasets()}
     try:
-        record = await now.engine.import_data(paths, title, tell=tell)
+        record = await now.engine.import_data(paths, title, tell=teller(now.reporter))
     except asyncio.CancelledError:
         now.reporter.note("import stopped; nothing was added and the sources are untouched", "interrupted")
         raise
@@ -109,10 +158,9 @@ def _passed_over(ignored: Sequence[Unreadable]) -> list[str]:
         kinds.setdefault((line.code, Path(line.source).suffix.lower()), []).append(line)
     said = []
     for (code, suffix), lines in sorted(kinds.items(), key=lambda kind: -len(kind[1])):
-        files = "file" if len(lines) == 1 else "files"
-        kind = f"{suffix} {files}" if suffix and code != "hidden" else files
-        said.append(f"passed over: {len(lines):,} {kind}, such as {lines[0].source}: {lines[0].reason}")
-    more = [f"and {len(said) - KINDS:,} more kinds of files; all stand in the report"] if len(said) > KINDS else []
+        files = counted(len(lines), f"{suffix} file" if suffix and code != "hidden" else "file")
+        said.append(f"passed over: {files}, such as {lines[0].source}: {lines[0].reason}")
+    more = [f"and {counted(len(said) - KINDS, 'more kind')} of files; all stand in the report"] if len(said) > KINDS else []
     return said[:KINDS] + more
 
 
@@ -129,16 +177,29 @@ def _tell_notes(now: Session, record: DatasetRecord, report: DoctorReport) -> No
     told = f"attributes: {attributes}" + (", ..." if len(record.attributes) > SHOWN else "") if attributes else ""
     for note in filter(None, (report.split_note, told, *report.notes)):
         now.reporter.note(note)
+    odd = _copies(now, record, report).odd
+    for note in odd:
+        now.reporter.note(note, "copies")
+    if odd:
+        way = "keeps one of each, one with a caption where there is one"
+        now.reporter.note(f"`nexus-studio edit {record.id} --leave-out-duplicates` {way}", "advice")
+
+
+def _copies(now: Session, record: DatasetRecord, report: DoctorReport) -> accounting.Copies:
+    if not report.exact_duplicates:
+        return accounting.Copies()
+    stored = now.library.dataset(record.id)
+    return accounting.copies(stored.items(), stored.record().classes)
 
 
 def _tell_report(now: Session, record: DatasetRecord) -> None:
     report = now.library.dataset(record.id).report()
     _tell_notes(now, record, report)
-    text = (
-        f"{record.title}: {record.count:,} imported, {len(report.unreadable)} not, {report.exact_duplicates} exact and "
-        f"{report.near_duplicates} near duplicates, {report.train:,} to train, {report.validation:,} held out. Id {record.id}"
-    )
+    copied = _copies(now, record, report).named
+    came, known = accounting.outcome(report, record.modality, copied), accounting.counts(report)
+    text = f"{record.title}: {came} {report.train:,} to train, {report.validation:,} held out. Id {record.id}"
     now.reporter.done(
         text, id=record.id, title=record.title, count=record.count, unreadable=len(report.unreadable), found=report.found,
         exact_duplicates=report.exact_duplicates, near_duplicates=report.near_duplicates, seconds=round(report.took_s, 2),
+        pictures=known["pictures"], same_file=known["same_file"], failed=known["failed"], passed_over=known["passed_over"],
     )  # fmt: skip

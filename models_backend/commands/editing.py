@@ -1,6 +1,5 @@
-"""``edit DATA``: captions, classes, what is left out, and how pictures are shown: the same edits as in the window's Data panel.
-
-Sources and import stay as they are; edits lie beside them and can be taken back."""
+"""``edit DATA``: captions, classes, attributes, what is left out, and how pictures are shown: the same edits as in the window's
+Data panel. Sources and import stay as they are; edits lie beside them and can be taken back."""
 
 from __future__ import annotations
 
@@ -9,10 +8,13 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from models_backend.contract import names
+from models_backend.contract.fields import FieldError
 from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import LEFT_OUT, DatasetRecord, Item
+from models_backend.contract.words import counted
 from models_backend.engine import creation
 from models_backend.engine.terminal import Reporter
+from models_backend.library import attributes, titles
 from models_backend.library.datasets import DatasetFolder
 from models_backend.library.showing import changes_of, data_settings
 
@@ -20,18 +22,26 @@ from . import settings
 from .bringing import data_of
 from .session import session
 
+SHOWN = 5  # items left out that are named on a terminal
+
 
 async def edit(options: argparse.Namespace, reporter: Reporter) -> int:
     """Edits a data set, and tells what it then is."""
     async with session(options, reporter) as now:
         record = await data_of(now, options.data)
         stored = now.library.dataset(record.id)
-        if options.as_imported:
-            stored.reset()
-        record, items = stored.record(), stored.items()
-        changes = changes_for(options, record, items)
-        if changes:
-            stored.edit_many(**changes)
+        taken_back = stored.reset() if options.as_imported else None
+        try:
+            record, items = stored.record(), stored.items()
+            changes = changes_for(options, record, items)
+            if changes:
+                stored.edit_many(**changes)
+        except (TroubleError, FieldError):
+            if taken_back is not None:
+                stored.undo(taken_back)
+            raise
+        if options.title is not None and options.title != (given := stored.record().title):
+            reporter.note(titles.taken(options.title, given), "title")
         tell(stored, reporter)
     return 0
 
@@ -46,11 +56,17 @@ def tell(stored: DatasetFolder, reporter: Reporter) -> None:
         changed = changes_of(record, shown) or {}
         said = ", ".join(f"{name} {value}" for name, value in shown.items())
         reporter.result(f"  shown to models: {said}", settings=shown, changed=changed)
-    for item in (item for item in stored.items() if item.split == LEFT_OUT):
-        reporter.result(f"  left out: {item.source}", left_out=item.source)
+    for attribute in record.attributes:
+        reporter.result(f"  attribute {attribute.name}: {attribute.span}", attribute=attribute.name,
+                        low=attribute.low, high=attribute.high)  # fmt: skip
+    gone = [item.source for item in stored.items() if item.split == LEFT_OUT]
+    for source in gone[: None if reporter.as_json else SHOWN]:
+        reporter.result(f"  left out: {source}", left_out=source)
+    if len(gone) > SHOWN and not reporter.as_json:
+        reporter.result(f"  left out: and {len(gone) - SHOWN:,} more")
     out = f", {record.left_out:,} left out" if record.left_out else ""
     text = (
-        f"{record.title}: {record.kept:,} items{out}, {report.captioned:,} with a caption, {report.train:,} to train, "
+        f"{record.title}: {counted(record.kept, 'item')}{out}, {report.captioned:,} with a caption, {report.train:,} to train, "
         f"{report.validation:,} held out. {'Edited: ' + ', '.join(edited) if edited else 'As imported'}"
     )
     reporter.done(
@@ -68,15 +84,31 @@ def changes_for(options: argparse.Namespace, record: DatasetRecord, items: list[
             place(items, item): _class(classes, name, record.classes)
             for item, name in (_labelled(items, pair) for pair in options.label)
         },
+        "attributes": attributed(record, items, options.attribute),
         "left_out": out(options, record, items),
     }
     if classes != record.classes:
         changes["classes"] = classes
-    if options.title:
+    if options.title is not None:
         changes["title"] = options.title
     if options.set:
         changes["settings"] = shown(record, options.set)
-    return {name: value for name, value in changes.items() if value or name == "settings"}
+    return {name: value for name, value in changes.items() if value or name in ("settings", "title")}
+
+
+def attributed(record: DatasetRecord, items: list[Item], told: list[str]) -> dict[int, tuple[float | None, ...]]:
+    """Position of an item -> its attributes as they shall be, of texts such as ``cat.png=age=3``."""
+    found: dict[int, tuple[float | None, ...]] = {}
+    known = tuple(attribute.name for attribute in record.attributes)
+    for text in told:
+        if not known:
+            raise TroubleError("the data have no attributes", record.title, attributes.UNCHANGED)
+        item, pair = _sides(text, "--attribute cat.png=age=3", lambda name: bool(_called(items, name)))
+        name, value = _sides(pair, "--attribute cat.png=age=3", lambda name: bool(names.places(known, name)))
+        index, position = place(items, item), names.place(known, name, "attribute")
+        values = {position: attributes.given(record.attributes[position], value)}
+        found[index] = attributes.laid_over(found.get(index, items[index].attributes), values, len(known))
+    return found
 
 
 def _caption(items: list[Item], pair: str) -> tuple[str, str]:
@@ -122,13 +154,24 @@ def out(options: argparse.Namespace, record: DatasetRecord, items: list[Item]) -
     changes = {n: False for n, item in enumerate(items) if options.bring_back_all and item.split == LEFT_OUT}
     if options.leave_out_uncaptioned:
         changes |= {n: True for n, item in enumerate(items) if not item.caption.strip()}
-    if options.leave_out_duplicates:
-        changes |= {n: True for n, item in enumerate(items) if item.duplicate_of >= 0}
     for name in options.leave_out_class:
         label = _class(record.classes, name)
         changes |= {n: True for n, item in enumerate(items) if item.label == label}
     changes |= {place(items, item): True for item in options.leave_out}
+    if options.leave_out_duplicates:
+        changes |= dict.fromkeys(spare(items, changes), True)
     return changes | {place(items, item): False for item in options.bring_back}
+
+
+def spare(items: list[Item], changes: dict[int, bool]) -> list[int]:
+    """Of every group of copies and look-alikes that ``changes`` leave in, all but one: the first with a caption, else the first
+    with a class, else the first."""
+    groups: dict[int, list[int]] = {}
+    for n, item in enumerate(items):
+        if not changes.get(n, item.split == LEFT_OUT):
+            groups.setdefault(item.duplicate_of if item.duplicate_of >= 0 else n, []).append(n)
+    ranked = (sorted(group, key=lambda n: (not items[n].caption.strip(), items[n].label < 0, n)) for group in groups.values())
+    return [n for group in ranked for n in group[1:]]
 
 
 def shown(record: DatasetRecord, pairs: list[str]) -> dict[str, Any]:
@@ -147,8 +190,11 @@ def place(items: list[Item], text: str) -> int:
         return int(text[1:])
     if len(fits) != 1:
         several = f"Several are: {', '.join(items[n].source for n in fits[:3])}" if fits else ""
-        what = f"{len(fits)} items are named so" if fits else "no item is named so"
-        advice = several or "Give the end of its path, or its number as #17 (the first is #0)"
+        what = f"{counted(len(fits), 'item')} are named so" if fits else "no item is named so"
+        advice = (
+            several
+            or "Give the end of its path, or its number as #17 (the first is #0); `nexus-studio datasets DATA` lists them"
+        )
         raise TroubleError(what, text, advice=advice)
     return fits[0]
 

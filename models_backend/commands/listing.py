@@ -3,31 +3,37 @@
 from __future__ import annotations
 
 import argparse
-import time
+import tempfile
 from collections.abc import Sequence
-
-import msgspec
+from pathlib import Path
 
 from models_backend.contract import suiting
 from models_backend.contract.family import TOLD, FamilyDescription, in_order
 from models_backend.contract.fields import FieldSpec
+from models_backend.contract.run_layout import LEFT_OUT, DatasetRecord
+from models_backend.contract.words import counted
 from models_backend.engine import creation
 from models_backend.engine.terminal import Reporter
-from models_backend.library import checkpoints
+from models_backend.library.datasets import DatasetFolder
 from models_backend.library.index import Filter
+from models_backend.library.library import Library
 
 from . import settings
-from .session import Session, found, session
+from .bringing import known_data
+from .session import Session, found, session, stands
 
 
 async def families(options: argparse.Namespace, reporter: Reporter) -> int:
     """All families, from the cache where nothing changed; with a name, all that can be set."""
+    if not options.data and not stands(options):
+        return await _without_library(options, reporter)
     async with session(options, reporter) as now:
         if options.name:
             return await _one_family(options.name, now)
+        record = known_data(now, options.data) if options.data else None
         described = await now.engine.described()
-        if options.data:
-            return _suiting(described, options.data, now)
+        if record is not None:
+            return _suiting(described, record, now)
     for family in in_order(described):
         presets = ", ".join(p.name for p in family.presets)
         text = f"{family.key:24} {family.title:28} {family.group:14} {' '.join(family.modalities):14} presets: {presets}"
@@ -39,14 +45,22 @@ async def families(options: argparse.Namespace, reporter: Reporter) -> int:
     return 0
 
 
-def _suiting(described: list[FamilyDescription], data: str, now: Session) -> int:
+async def _without_library(options: argparse.Namespace, reporter: Reporter) -> int:
+    """The families where there is no library: from a passing one, so that none is made by looking."""
+    with tempfile.TemporaryDirectory(prefix="nexus-families-") as folder:
+        Library.open(folder).close()
+        options.library = Path(folder)
+        return await families(options, reporter)
+
+
+def _suiting(described: list[FamilyDescription], record: DatasetRecord, now: Session) -> int:
     """All families by how they suit a data set, the best first."""
-    record = found("data set", now.library.datasets(), data)
     report = now.library.dataset(record.id).report()
     captions = report.captioned / max(1, report.imported - report.left_out) if report is not None else None
     provided = {run.family for run in now.library.runs()}
     made = {kind for family in described if family.key in provided for kind in family.provides}
-    for place, suit in enumerate(suiting.ranked(described, suiting.facts(record, captions), made), 1):
+    facts = suiting.facts(record, captions, record.settings.get("conditions", "auto"))
+    for place, suit in enumerate(suiting.ranked(described, facts, made), 1):
         text = f"{place if suit.suits else '-':>3}  {suit.family.key:24} {suit.family.title:28} {suit.reason}"
         now.reporter.result(text, key=suit.family.key, title=suit.family.title, suits=suit.suits, reason=suit.reason)
     return 0
@@ -97,10 +111,10 @@ async def runs(options: argparse.Namespace, reporter: Reporter) -> int:
 async def samples(options: argparse.Namespace, reporter: Reporter) -> int:
     """All samples, newest first."""
     async with session(options, reporter) as now:
-        run = found("run", now.library.runs(), options.run).id if options.run else ""
+        run = found(now.library, "run", options.run).id if options.run else ""
         records = now.library.samples(limit=1_000_000, narrowed=Filter(run=run))
         for record in records:
-            recorded = f", {len(record.trace.steps)} steps recorded" if record.trace else ""
+            recorded = f", {counted(len(record.trace.steps), 'step')} recorded" if record.trace else ""
             reporter.result(
                 f"{record.id:40} {record.count:>7,} {record.modality}{recorded}  {record.title}", id=record.id,
                 title=record.title, run=record.run, family=record.family, count=record.count, modality=record.modality,
@@ -117,11 +131,15 @@ def _none(reporter: Reporter, records: Sequence[object], words: str) -> None:
 
 
 async def datasets(options: argparse.Namespace, reporter: Reporter) -> int:
-    """All data sets, newest first."""
+    """All data sets, newest first; of one that is named its items as they are now, each with the number that ``edit`` takes."""
     async with session(options, reporter) as now:
+        if options.data:
+            record = known_data(now, options.data)
+            _tell_items(reporter, record, now.library.dataset(record.id))
+            return 0
         records = now.library.datasets()
         for record in records:
-            classes = f", {len(record.classes)} classes" if record.classes else ""
+            classes = f", {counted(len(record.classes), 'class', 'classes')}" if record.classes else ""
             classes += ", captions" if record.captioned else ""
             classes += f", {record.left_out:,} left out" if record.left_out else ""
             text = f"{record.id}  {record.kept:>9,} {record.modality}{classes}  {record.title}"
@@ -131,6 +149,20 @@ async def datasets(options: argparse.Namespace, reporter: Reporter) -> int:
             )  # fmt: skip
     _none(reporter, records, "no data sets yet: `nexus-studio import PATH` makes one")
     return 0
+
+
+SPLITS = {"train": "to train", "validation": "held out"}
+
+
+def _tell_items(reporter: Reporter, record: DatasetRecord, stored: DatasetFolder) -> None:
+    wide = max(map(len, record.classes), default=0)
+    for number, (item, as_imported) in enumerate(zip(stored.items(), stored.imported(), strict=True)):
+        out = item.split == LEFT_OUT
+        name = record.classes[item.label] if item.label >= 0 else ""
+        split = "left out" if out else SPLITS[item.split]
+        text = f"#{number:<6} {split:8}  {name:{wide}}  {item.source}  {' '.join(item.caption.split())}".rstrip()
+        known = {"number": number, "file": item.source, "class": name, "caption": item.caption}
+        reporter.result(text, **known, split=as_imported.split, left_out=out)
 
 
 async def jobs(options: argparse.Namespace, reporter: Reporter) -> int:
@@ -143,25 +175,4 @@ async def jobs(options: argparse.Namespace, reporter: Reporter) -> int:
                 text, id=job.id, run=job.run, state=job.state, device=job.device, title=job.title, reason=job.reason
             )
     _none(reporter, queue, "the queue is empty")
-    return 0
-
-
-async def show(options: argparse.Namespace, reporter: Reporter) -> int:
-    """All that is kept of one run: its settings, its state and its last figures."""
-    async with session(options, reporter) as now:
-        record = found("run", now.library.runs(), options.run)
-        folder = now.library.run(record.id)
-        state = await now.engine.run_state(record.id)
-        made = time.strftime("%d %B %Y, %H:%M", time.localtime(record.created))
-        saved = [c.name for c in folder.checkpoints()]
-        reporter.result(f"{record.title} ({record.id}), {state.state} at step {state.step:,}, made {made}", id=record.id,
-                        title=record.title, state=state.state, step=state.step)  # fmt: skip
-        if state.reason:
-            reporter.result(f"  reason: {state.reason}", reason=state.reason)
-        kept = msgspec.to_builtins(record)
-        for name in ("family", "dataset", "preset", "config", "training", "data", "sampling", "parts", "versions", "extended"):
-            reporter.result(f"  {name}: {kept[name]}", **{name: kept[name]})
-        reporter.result(f"  checkpoints: {', '.join(saved) or 'none'}", checkpoints=saved)
-        if damage := checkpoints.damage(*folder.newest_good()):
-            reporter.note(f"{record.title}: {damage}", kind="trouble")
     return 0

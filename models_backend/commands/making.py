@@ -4,46 +4,59 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from models_backend.contract import measures
+import msgspec
+
+from models_backend.contract.exports import FORMATS, MOVING, WEIGHTS, plain
 from models_backend.contract.fields import FieldError, Problem
-from models_backend.contract.messages import Evaluate, Event, Export, Media, Progress, Sample, Trouble, TroubleError
-from models_backend.contract.run_layout import RunRecord
+from models_backend.contract.messages import Evaluate, Event, Export, Media, Sample, Trouble, TroubleError
+from models_backend.contract.run_layout import RunRecord, step_of
+from models_backend.contract.words import counted
 from models_backend.engine.terminal import Reporter
 from models_backend.library import storage
+from models_backend.library.standings import evaluation
 from models_backend.media import timing
 
 from . import settings
+from .asking import said_of
 from .session import Session, fitting, found, session
+from .showing import tell_evaluation
+from .telling import teller
 
-#: what a sample, a run or a trace can be written as
-STILL = ("png", "webp", "jpg", "npz")
-FILMS = ("mp4", "webm", "gif", "apng")
-WEIGHTS = ("safetensors",)
 RECORDED = 16  # items whose steps ``--trace`` records
 
 
 async def sample(options: argparse.Namespace, reporter: Reporter) -> int:
     """Makes items of a run, keeps them in the library, and writes a sheet, the items and the film of the trace to a folder."""
     async with session(options, reporter) as now:
-        record = found("run", now.library.runs(), options.run)
+        record = found(now.library, "run", options.run)
         out = Path(options.out).absolute() if options.out else None
         older = list(out.glob("items/*")) if out else []
         if out:
+            if out.suffix and not out.is_dir() and plain(out.suffix) in FORMATS:
+                raise TroubleError("this names a file; several are written", str(out), advice="Name a folder with --out")
             refuse_existing([out / "samples.png", out / "trace.mp4", *older], options.overwrite)
         sampling = await sampling_of(now, record, options.set)
+        given = conditions(options.condition)
+        family = next((family for family in now.engine.descriptions() if family.key == record.family), None)
+        for sentence in said_of(now.library, record, family, given, sampling, options.n):
+            reporter.note(sentence, "beyond")
         request = Sample(
             run=record.id, count=options.n, seed=options.seed, sampling=sampling, checkpoint=options.checkpoint,
-            conditions=conditions(options.condition), trace=min(options.n, RECORDED) if options.trace else 0,
-            title=options.title or f"{record.title}, seed {options.seed}",
+            conditions=given, trace=min(options.n, RECORDED) if options.trace else 0,
+            title=options.title,
         )  # fmt: skip
+        if out:
+            storage.make_folder(out, storage.FOR_OTHERS)  # where that cannot be, nothing is made for it
         media = await called(now, request, f"sampling {options.n} of {record.title}")
         if older:
-            reporter.note(f"{len(older)} items of earlier samples stay in {out / 'items'}", "older", count=len(older))
+            reporter.note(
+                f"{counted(len(older), 'item of an earlier sample stays', 'items of earlier samples stay')} in {out / 'items'}",
+                "older",
+                count=len(older),
+            )
         files = await _written(now, media, out) if out else []
     where = f" in {out}" if out else ""
     reporter.done(
@@ -62,7 +75,6 @@ def refuse_existing(paths: list[Path], overwrite: bool) -> None:
 
 
 async def _written(now: Session, media: Media, out: Path) -> list[str]:
-    storage.make_folder(out, storage.FOR_OTHERS)
     wanted = [Export(media.sample, str(out / "samples.png"), "png", "sheet")]
     if media.modality == "image":
         wanted.append(Export(media.sample, str(out / "items"), "png", "items"))
@@ -80,7 +92,8 @@ async def sampling_of(now: Session, record: RunRecord, pairs: list[str]) -> dict
     values: dict[str, Any] = {}
     for pair in pairs:
         key, text = settings.split(pair)
-        values = settings.put(values, family.sampling, key.removeprefix("sampling."), text, now.engine.descriptions())
+        values = settings.put(values, family.sampling, key.removeprefix("sampling."), text, now.engine.descriptions(),
+                              "sampling")  # fmt: skip
     return values
 
 
@@ -115,29 +128,9 @@ async def called(now: Session, request: Any, what: str) -> Any:
         unsubscribe()
 
 
-def teller(reporter: Reporter, what: str) -> Callable[[Progress], None]:
-    """Progress of one call as the reporter shows it; words without a count become a note."""
-    first: list[tuple[int, float]] = []
-    said: set[str] = set()
-
-    def tell(progress: Progress) -> None:
-        if progress.total:
-            now = time.monotonic()
-            if not first:
-                first.append((progress.done, now))
-            done, since = first[0]  # what came before, loading above all, says nothing of the rate
-            begun = now - (now - since) * progress.done / max(progress.done - done, 1)
-            reporter.progress(progress.done, progress.total, progress.what or what, begun)
-        elif progress.what not in said:
-            said.add(progress.what)
-            reporter.note(progress.what)
-
-    return tell
-
-
 async def export(options: argparse.Namespace, reporter: Reporter) -> int:
     """Writes a sample as pictures or film, or a run's weights as safetensors."""
-    form = options.to.lower().lstrip(".")
+    form = plain(options.to)
     async with session(options, reporter) as now:
         source, what = _source(now, options.source, form, options.what)
         out = Path(options.out or f"{source}.{form}").absolute()
@@ -156,33 +149,35 @@ async def export(options: argparse.Namespace, reporter: Reporter) -> int:
 
 def _source(now: Session, text: str, form: str, what: str) -> tuple[str, str]:
     """The id of what is exported, and what of it. Raises TroubleError, FieldError."""
-    if form not in (*STILL, *FILMS, *WEIGHTS):
-        raise FieldError([Problem("to", form, "one of " + ", ".join((*STILL, *FILMS, *WEIGHTS)))])
+    if form not in FORMATS:
+        raise FieldError([Problem("to", form, "one of " + ", ".join(FORMATS))])
     if form in WEIGHTS:
         sample = next((record for record in now.library.samples(limit=1_000_000) if record.id == text), None)
         if sample is not None:
             raise TroubleError("a sample has no weights", text, advice=f"Export its run instead: {sample.run}")
-        return found("run", now.library.runs(), text).id, "weights"
+        return found(now.library, "run", text).id, "weights"
     made = now.library.samples(limit=1_000_000)
     if not fitting(made, text) and fitting(now.library.runs(), text):
         raise TroubleError(
             f"a run is exported as {WEIGHTS[0]}; {form} is for a sample", text, advice="Make one with `nexus-studio sample`"
         )
-    record = found("sample", made, text)
+    record = found(now.library, "sample", text)
     moving = "trace" if record.trace is not None else "path"
-    return record.id, what or (moving if form in FILMS else "sheet")
+    return record.id, what or (moving if form in MOVING else "sheet")
 
 
 async def evaluate(options: argparse.Namespace, reporter: Reporter) -> int:
     """Measures a run on data that it has not seen."""
     async with session(options, reporter) as now:
-        record = found("run", now.library.runs(), options.run)
+        record = found(now.library, "run", options.run)
         sampling = await sampling_of(now, record, options.set)
         features = str(Path(options.features).expanduser().absolute()) if options.features else ""
         request = Evaluate(record.id, options.n, options.seed, sampling, options.checkpoint, features)
         figures = await called(now, request, f"measuring {record.title}")
-    for name, value in sorted(figures.items()):
-        reporter.result(f"{name:28} {value:<12.5g} {measures.title(name)}", measure=name, value=value, run=record.id)
-    for sentence in measures.warnings(figures):
-        reporter.note(sentence, "warning")
+        folder = now.library.run(record.id)
+        kept = evaluation(folder)
+        if kept.get("figures") != figures:  # a library that can only be read keeps none
+            step = step_of(options.checkpoint.partition("@")[0]) or folder.newest_step()
+            kept = {"figures": figures, "step": step, **msgspec.to_builtins(request)}
+    tell_evaluation(reporter, record, kept)
     return 0

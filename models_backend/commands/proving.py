@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from models_backend.contract.family import FamilyDescription, Proof
 from models_backend.contract.messages import Evaluate, ProveResume, TroubleError
 from models_backend.contract.run_layout import RunRecord
+from models_backend.contract.words import counted
 from models_backend.engine import creation
 from models_backend.engine.terminal import Reporter, duration
+from models_backend.library.standings import parameters
 
 from .bringing import data_of
 from .making import called
@@ -97,7 +98,7 @@ async def _trained(now: Session, family: FamilyDescription, wanted: Proof, parts
                            advice="leave out --again, and one is")  # fmt: skip
     folder = now.library.run(record.id)
     times = [event.time for event in folder.events()]
-    return Trained(record.id, folder.layout, _parameters(now, record), folder.state()[1], times[-1] - times[0])
+    return Trained(record.id, folder.layout, parameters(folder), folder.state()[1], times[-1] - times[0])
 
 
 async def _wish(now: Session, family: FamilyDescription, wanted: Proof, parts: dict[str, str]) -> creation.Wish:
@@ -119,24 +120,8 @@ async def _train(now: Session, family: FamilyDescription, wanted: Proof, parts: 
         raise KeyboardInterrupt
     if state.state != "finished":
         raise TroubleError(f"the proof's training ended as {state.state}", record.id, state.reason)
-    return Trained(record.id, now.library.run(record.id).layout, _parameters(now, record), state.step)
-
-
-def _parameters(now: Session, record: RunRecord) -> int:
-    """Trained parameters: the elements in the newest checkpoint's network files (headers only are read)."""
-    newest = now.library.run(record.id).checkpoints()[:1]
-    files = [p for c in newest for p in sorted(c.root.glob("*.safetensors"))]
-    return sum(elements(p) for p in files if p.name != "optimiser.safetensors" and not p.name.startswith("ema-"))
-
-
-def elements(path: Path) -> int:
-    """The number of tensor elements in a safetensors file, from its header."""
-    import json
-    import math
-
-    with path.open("rb") as file:
-        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-    return sum(math.prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__")
+    folder = now.library.run(record.id)
+    return Trained(record.id, folder.layout, parameters(folder), state.step)
 
 
 async def _measure(now: Session, run: str, wanted: Proof) -> dict[str, float]:
@@ -146,7 +131,7 @@ async def _measure(now: Session, run: str, wanted: Proof) -> dict[str, float]:
 async def prove_resume(options: argparse.Namespace, reporter: Reporter) -> int:
     """Replays steps of a run from a checkpoint and compares the weights bit by bit."""
     async with session(options, reporter) as now:
-        record = found("run", now.library.runs(), options.run)
+        record = found(now.library, "run", options.run)
         answer = await called(now, ProveResume(record.id, options.steps), f"replaying {record.title}")
     same = bool(answer.get("identical"))
     reporter.done(f"{record.title}: {replayed(answer)}", **answer)
@@ -156,8 +141,8 @@ async def prove_resume(options: argparse.Namespace, reporter: Reporter) -> int:
 def replayed(answer: dict[str, Any]) -> str:
     """What a replay found, in words."""
     steps, different = answer["steps"], answer["differences"]
-    span = f"{steps:,} {'step' if steps == 1 else 'steps'} replayed from {answer['first']} to {answer['last']}"
+    span = f"{counted(steps, 'step')} replayed from {answer['first']} to {answer['last']}"
     if answer["identical"]:
-        return f"bit-identical: {span}, all {answer['tensors']:,} tensors are the same"
+        return f"bit-identical: {span}, all {counted(answer['tensors'], 'tensor is', 'tensors are')} the same"
     names = ", ".join(different[:NAMED]) + (", and more" if len(different) > NAMED else "")
-    return f"NOT identical: {span}, of {answer['tensors']:,} tensors these differ: {names}"
+    return f"NOT identical: {span}, of {counted(answer['tensors'], 'tensor')} these differ: {names}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,16 +13,27 @@ from typing import Any
 from models_backend.contract import names
 from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import LibraryLayout
+from models_backend.contract.words import counted
 from models_backend.engine.engine import Engine
 from models_backend.engine.terminal import Reporter
+from models_backend.library import trash
 from models_backend.library.library import Library
 from models_backend.library.lock import HeldError
-from models_backend.library.opening import READ_ONLY, default_root, only_readable
+from models_backend.library.opening import READ_ONLY, default_root, named_root, only_readable, usual_root
 
-#: The commands that make a library where none stands; the others look into one.
-MAKERS = ("listing:families", "bringing:import_", "training:train", "proving:proof")
+#: The commands that make a library where none stands; the others look into one, also these with an option that looks.
+MAKERS = ("bringing:import_", "training:train", "proving:proof")
+LOOKING = ("look_for",)
+#: The commands that list what there is, unless they name something.
+LISTS = ("listing:runs", "listing:datasets", "listing:samples", "listing:jobs", "trash:trash_")
+NAMING = ("run", "data", "restore")
+#: The commands that leave something in the library: none of them is begun where it can only be read.
+KEEPERS = ("bringing:import_", "training:train", "training:resume", "making:sample", "proving:proof")
 #: The commands that last: they own the library for a moment only, so that a window can open it meanwhile.
 LONG = ("training:train", "training:resume", "proving:proof", "proving:prove_resume")
+
+#: Letters of an id that are shown at least.
+SHORT = 6
 
 
 @dataclass
@@ -51,12 +63,15 @@ async def session(options: argparse.Namespace, reporter: Reporter) -> AsyncItera
 
 def open_library(options: argparse.Namespace, reporter: Reporter) -> Library:
     """The library as its owner, or as a guest where a window owns it or may want to. Raises TroubleError, also for a library
-    that was named and is not there, unless the command puts something into it."""
+    that is not there, unless the command puts something into it."""
     root, act = getattr(options, "library", None), getattr(options, "act", "")
-    if root is not None and act not in MAKERS:
+    if act not in MAKERS or _asked(options, LOOKING):
         must_stand(root)
-    layout = LibraryLayout(Path(root).expanduser().absolute() if root else default_root())
+    layout = _layout(root)
     if only_readable(layout):
+        if act in KEEPERS:
+            advice = "Name another one with --library, or copy this one to a folder that can be written"
+            raise TroubleError(READ_ONLY, str(layout.root), "Nothing was begun", advice)
         reporter.note(READ_ONLY, "read-only")
         return Library.open(layout.root, own=False)
     try:
@@ -70,29 +85,90 @@ def open_library(options: argparse.Namespace, reporter: Reporter) -> Library:
     return Library.open(root, own=False)
 
 
-def must_stand(root: Path) -> None:
-    """Raises TroubleError where there is no library at ``root``: a mistyped path is not made into an empty one."""
-    if not LibraryLayout(root).record.exists():
-        advice = "Check --library; `nexus-studio import` or `train` makes a new one"
-        raise TroubleError("there is no library here", str(root), advice=advice)
+def _asked(options: argparse.Namespace, names: tuple[str, ...]) -> bool:
+    return any(getattr(options, name, None) for name in names)
 
 
-def found(kind: str, records: list[Any], text: str) -> Any:
+def _layout(root: Path | None) -> LibraryLayout:
+    return LibraryLayout(Path(root).expanduser().absolute() if root else default_root())
+
+
+def stands(options: argparse.Namespace) -> bool:
+    """Whether there is a library where the command looks for it."""
+    return _layout(getattr(options, "library", None)).record.exists()
+
+
+def nothing_yet(options: argparse.Namespace) -> str:
+    """What a command that lists says where nobody named a library and the usual place has none; else ""."""
+    named = getattr(options, "library", None) or named_root()
+    if options.act not in LISTS or named or _asked(options, NAMING) or stands(options):
+        return ""
+    return f"There is no library at {usual_root()} yet; {HOW_TO_MAKE_ONE}"
+
+
+HOW_TO_MAKE_ONE = "`nexus-studio import` or `train` makes one"
+
+
+def must_stand(root: Path | None) -> None:
+    """Raises TroubleError where there is no library at ``root`` (None: where it lies by default): it is not made."""
+    layout = _layout(root)
+    if not layout.record.exists():
+        named = "Check --library; " if root else "Check NEXUS_LIBRARY; " if named_root() else ""
+        raise TroubleError("there is no library here", str(layout.root), advice=named + HOW_TO_MAKE_ONE)
+
+
+#: What commands call things, and what the library does.
+KINDS = {"run": "run", "sample": "sample", "data set": "dataset"}
+
+
+def found(library: Library, kind: str, text: str) -> Any:
+    """The run, sample or data set that a text means. Raises TroubleError, also where it lies in the trash."""
+    read = {"run": library.runs, "sample": lambda: library.samples(limit=1_000_000), "data set": library.datasets}
+    records = read[kind]()
+    if not fitting(records, text):
+        refuse_deleted(library, text, KINDS[kind])
+    return one_of(kind, records, text)
+
+
+def refuse_deleted(library: Library, text: str, kind: str = "", kept: str = "") -> None:
+    """Raises TroubleError where what a text means lies in the trash."""
+    entry = trash.named(library.layout, text, kind)
+    if entry is not None:
+        word = next((word for word, known in KINDS.items() if known == entry.kind), entry.kind)
+        advice = f"`nexus-studio trash --restore {Path(entry.path).name}` brings it back"
+        raise TroubleError(f"the {word} “{entry.title}” is in the trash", text, kept, advice)
+
+
+def one_of(kind: str, records: list[Any], text: str) -> Any:
     """The record whose id, title, or unique start of an id ``text`` is, in this order: a title is a title, also one that is a
     number or begins as an id does. Raises TroubleError where none or several are, naming those."""
     fits = fitting(records, text)
     if not fits:
-        raise TroubleError(
-            f"there is no such {kind}", text, advice=f"`nexus-studio {kind.replace(' ', '')}s` lists what there is"
-        )
+        meant = names.meant(text, [name for record in records for name in (record.title, record.id)])
+        advice = f"{meant}`nexus-studio {kind.replace(' ', '')}s` lists what there is"
+        raise TroubleError(f"there is no such {kind}", text, advice=advice)
     if len(fits) > 1:
-        listed = "; ".join(f"{r.id} ({r.title})" for r in fits[:5]) + ("; ..." if len(fits) > 5 else "")
+        listed = "; ".join(_told_apart(r, records) for r in fits[:5]) + ("; ..." if len(fits) > 5 else "")
         raise TroubleError(f"{len(fits)} {kind}s fit", text, advice=f"Name one by its id: {listed}")
     return fits[0]
 
 
+def _told_apart(record: Any, records: list[Any]) -> str:
+    """A record as an id short enough to type, its title, how many items it has, and when it was made."""
+    lengths = range(SHORT, len(record.id) + 1)
+    short = next((n for n in lengths if fitting(records, record.id[:n]) == [record]), len(record.id))
+    count, created = getattr(record, "kept", getattr(record, "count", None)), getattr(record, "created", None)
+    told = [record.title, counted(count, "item") if count is not None else "",
+            time.strftime("%d %B %Y, %H:%M", time.localtime(created)) if created else ""]  # fmt: skip
+    return f"{record.id[:short]} ({', '.join(filter(None, told))})"
+
+
 def fitting(records: list[Any], text: str) -> list[Any]:
     """The records that a text may mean."""
+    return named_so(records, text) or [r for r in records if text and r.id.startswith(text)]
+
+
+def named_so(records: list[Any], text: str) -> list[Any]:
+    """The record of that whole id, else the records of that title."""
     whole = [r for r in records if text in (r.id, getattr(r, "builtin", None))][:1]
-    titled = names.places([r.title for r in records], text)
-    return whole or [records[place] for place in titled] or [r for r in records if text and r.id.startswith(text)]
+    return whole or [records[place] for place in names.places([r.title for r in records], text)]

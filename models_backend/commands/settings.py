@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from typing import Any
 
+from models_backend.contract import names
 from models_backend.contract.family import FamilyDescription
-from models_backend.contract.fields import FieldError, FieldSpec, Problem, allowed, assign, merged
+from models_backend.contract.fields import FieldSpec, allowed, assign, merged
 from models_backend.contract.messages import TroubleError
 from models_backend.engine import creation
 
@@ -27,13 +27,13 @@ def changes(family: FamilyDescription, pairs: list[str], known: Families = ()) -
 
     A key may begin with its group; without one it is looked for in training, config, data and sampling, in this order.
     ``known``: the families of which one that has an unknown key is told.
-    Raises TroubleError for a pair without "=", FieldError for a key that no group has."""
+    Raises TroubleError for a pair without "=" and for a key that no group has."""
     found: dict[str, dict[str, Any]] = {name: {} for name in GROUPS}
     specs = groups_of(family)
     for pair in pairs:
         key, text = split(pair)
-        group, path = _placed(specs, key, text, known)
-        found[group] = put(found[group], specs[group], path, text, known)
+        group, path = _placed(specs, key, known)
+        found[group] = put(found[group], specs[group], path, text, known, group)
     return found
 
 
@@ -45,30 +45,32 @@ def split(pair: str, example: str = "--set learning_rate=3e-4") -> tuple[str, st
     return key.strip(), text.strip()
 
 
-def _placed(specs: dict[str, FieldSpec], key: str, text: str, known: Families) -> tuple[str, str]:
+def _placed(specs: dict[str, FieldSpec], key: str, known: Families) -> tuple[str, str]:
     first, _, rest = key.partition(".")
     if first in specs and rest:
         return first, rest
     for group in GROUPS:
         if any(field.name == first for field in specs[group].fields):
             return group, key
-    raise _unknown(key, text, [f.name for group in GROUPS[:3] for f in specs[group].fields], known)
+    raise _unknown(key, [f.name for group in GROUPS[:3] for f in specs[group].fields], known)
 
 
-def _unknown(path: str, text: str, there: list[str], known: Families) -> FieldError:
-    """What is set, and what does not exist here: the settings that do, and the families that have this one."""
-    near = difflib.get_close_matches(path, there, 1)
-    said = f", did you mean {near[0]}?" if near else f" (there are {', '.join(there)})" if "." not in path else ""
-    having = [f.key for f in known if any(spec_at(spec, path) for spec in groups_of(f).values())]
-    having = f"; these families have one: {', '.join(having)}" if having else ""
-    return FieldError([Problem(path, text, f"left out: there is no such setting{said}{having}")])
+def _unknown(path: str, there: list[str], known: Families, group: str = "") -> TroubleError:
+    """What is set, and what does not exist here: the settings that do, and the families that have this one (in the group that
+    is meant, where one is)."""
+    near = names.nearest(path, there)
+    said = f"; did you mean {near}?" if near else f" (there are {', '.join(there)})" if "." not in path else ""
+    having = [f.key for f in known if any(spec_at(spec, path) for name, spec in groups_of(f).items() if group in ("", name))]
+    advice = f"These families have one: {', '.join(having)}" if having else ""
+    return TroubleError(f"There is no setting “{path}”{said}", advice=advice)
 
 
-def put(values: dict[str, Any], spec: FieldSpec, path: str, text: str, known: Families = ()) -> dict[str, Any]:
-    """``values`` with the text at a dotted path set, read as the field there means it. Raises FieldError."""
+def put(values: dict[str, Any], spec: FieldSpec, path: str, text: str, known: Families = (), group: str = "") -> dict[str, Any]:
+    """``values`` with the text at a dotted path set, read as the field there means it. ``group``: whose ``spec`` is. Raises
+    TroubleError."""
     field = spec_at(spec, path)
     if field is None:
-        raise _unknown(path, text, [f.name for f in spec.fields], known)
+        raise _unknown(path, [f.name for f in spec.fields], known, group)
     if field.kind == "choice" and not text.startswith("{"):
         return assign(values, f"{path}.type", text)
     if field.kind in ("text", "enum", "path", "run"):

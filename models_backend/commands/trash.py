@@ -1,18 +1,93 @@
-"""``trash``: what was deleted, brought back or freed."""
+"""``delete`` and ``trash``: what is deleted, brought back or freed."""
 
 from __future__ import annotations
 
 import argparse
 import time
+from typing import Any
 
-from models_backend.contract.messages import TroubleError
+from models_backend.contract import names
+from models_backend.contract.messages import Trouble, TroubleError
+from models_backend.contract.run_layout import TrashEntry
+from models_backend.contract.words import counted
 from models_backend.engine.terminal import Reporter
 from models_backend.library import trash
+from models_backend.library.library import Library
+from models_backend.library.remarks import needing
+from models_backend.library.runs import LIVE_STATES
 
-from .session import open_library
+from .session import fitting, one_of, open_library, refuse_deleted
 
-KINDS = {"dataset": "data set"}
+#: What can be deleted, in words.
+KINDS = {"run": "run", "sample": "sample", "dataset": "data set"}
 DAY_S = 86400
+
+
+async def delete(options: argparse.Namespace, reporter: Reporter) -> int:
+    """Moves runs, samples and data sets to the trash: all that are named, or none where one is refused."""
+    library = open_library(options, reporter)
+    try:
+        chosen = _chosen(library, options.names, options.kind)
+        for kind, record in chosen:
+            trash.deletable(library.layout, kind, record.id)
+        going = {record.id for _, record in chosen}
+        for kind, record in chosen:
+            learning, trained = _users(library, record.id, going) if kind == "dataset" else ([], [])
+            trash.delete(library, kind, record.id)
+            text = f"The {KINDS[kind]} “{record.title}” is in the trash"
+            reporter.result(text, deleted=record.id, of=kind, title=record.title)
+            if trained:
+                reporter.note(f"{record.title}: {needing(trained)}", "needed", runs=trained)
+            if learning:
+                what = f"{' and '.join(f'“{name}”' for name in learning)} was learning from it"
+                advice = "Bring it back before the training is resumed: then it needs the data again"
+                told = Trouble(what, record.title, "The training goes on with what it has read", advice)
+                reporter.note(str(told), "trouble")
+        back = " ".join(f"--restore {record.id}" for _, record in chosen)
+        them = "it" if len(chosen) == 1 else "them"
+        reporter.done(f"`nexus-studio trash {back}` brings {them} back", count=len(chosen))
+    finally:
+        library.close()
+    return 0
+
+
+def _users(library: Library, dataset: str, going: set[str]) -> tuple[list[str], list[str]]:
+    """The titles of the runs that learn from a data set now, and of those that did, but for runs that are ``going`` too."""
+    learning, trained = [], []
+    for run in library.runs():
+        if run.dataset == dataset and run.id not in going:
+            (learning if library.run(run.id).state()[0] in LIVE_STATES else trained).append(run.title)
+    return learning, trained
+
+
+def _chosen(library: Library, wanted: list[str], only: str) -> list[tuple[str, Any]]:
+    """(kind, record) of what is named, each once. TroubleError for a name that means nothing, or several things."""
+    known = {"run": library.runs, "sample": lambda: library.samples(limit=1_000_000), "dataset": library.datasets}
+    records = {kind: read() for kind, read in known.items() if only in ("", kind)}
+    chosen = {}
+    for text in wanted:
+        kind = only or _kind(library, records, text)
+        if not fitting(records[kind], text):
+            refuse_deleted(library, text, kind, "Nothing was deleted")
+        record = one_of(KINDS[kind], records[kind], text)
+        chosen[kind, record.id] = (kind, record)
+    return list(chosen.values())
+
+
+def _kind(library: Library, records: dict[str, list[Any]], text: str) -> str:
+    """The one kind of thing that has such a title or id, or else an id that begins so."""
+    whole = [k for k, some in records.items() if names.places([name for r in some for name in (r.title, r.id)], text)]
+    kinds = whole or [kind for kind, some in records.items() if fitting(some, text)]
+    if len(kinds) == 1:
+        return kinds[0]
+    if kinds:
+        what = f"{' and '.join(f'a {KINDS[kind]}' for kind in kinds)} are named so"
+        advice = f"Say which with {' or '.join(f'--kind {kind}' for kind in kinds)}"
+        raise TroubleError(what, text, "Nothing was deleted", advice)
+    refuse_deleted(library, text, kept="Nothing was deleted")
+    meant = names.meant(text, [name for some in records.values() for r in some for name in (r.title, r.id)])
+    advice = f"{meant}`nexus-studio runs`, `samples` and `datasets` list what there is"
+    raise TroubleError("there is no such run, sample or data set", text, "Nothing was deleted", advice)
 
 
 async def trash_(options: argparse.Namespace, reporter: Reporter) -> int:
@@ -25,7 +100,7 @@ async def trash_(options: argparse.Namespace, reporter: Reporter) -> int:
             reporter.result(f"restored the {word} “{entry.title}”", restored=entry.title, of=entry.kind)
         if options.empty:
             gone = trash.empty(library, options.older_than * DAY_S)
-            reporter.result(f"{len(gone)} things were freed for good", emptied=len(gone))
+            reporter.result(f"{counted(len(gone), 'thing was', 'things were')} freed for good", emptied=len(gone))
         left = trash.entries(library.layout)
         for entry in left:
             told = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.deleted))
@@ -38,11 +113,8 @@ async def trash_(options: argparse.Namespace, reporter: Reporter) -> int:
     return 0
 
 
-def _found(library, wanted: str):
-    """The entry of that id or title, the last deleted of several."""
-    entries = trash.entries(library.layout)
-    found = next((e for e in entries if wanted in (e.id, e.path.rsplit("/", 1)[-1])), None)
-    found = found or next((e for e in entries if e.title.casefold() == wanted.casefold()), None)
+def _found(library: Library, wanted: str) -> TrashEntry:
+    found = trash.named(library.layout, wanted)
     if found is None:
         raise TroubleError("it is not in the trash", wanted, advice="`nexus-studio trash` lists what is")
     return found

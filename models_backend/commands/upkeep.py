@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 import subprocess
-from pathlib import Path
 
+from models_backend.contract.words import counted
 from models_backend.engine import processes
 from models_backend.engine.terminal import Reporter
 
@@ -18,15 +18,17 @@ async def fsck(options: argparse.Namespace, reporter: Reporter) -> int:
     from models_backend.library.fsck import fsck as look_through
     from models_backend.library.opening import default_root
 
+    must_stand(getattr(options, "library", None))
     root = getattr(options, "library", None) or default_root()
-    must_stand(Path(root))
     findings = look_through(root, repair=options.repair, deep=not options.fast)
     for finding in findings:
         reporter.result(str(finding), level=finding.level, item=finding.item, what=finding.text, repaired=finding.repaired)
     good = clean(findings)
     advice = "" if good or options.repair else ". `nexus-studio fsck --repair` puts right what can be"
     reporter.done(
-        f"{root}: {'clean' if good else 'not clean'}, {len(findings)} findings{advice}", clean=good, findings=len(findings)
+        f"{root}: {'clean' if good else 'not clean'}, {counted(len(findings), 'finding')}{advice}",
+        clean=good,
+        findings=len(findings),
     )
     return 0 if good else 1
 

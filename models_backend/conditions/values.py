@@ -42,14 +42,16 @@ def _refusal(kind: str, family: Family) -> str:
     if not any(condition.kind == kind for condition in family.conditions):
         return f"{family.title} has no condition of that kind"
     if kind == "class" and family.spec.classes:
-        return "this run follows captions, in which the classes are said"
+        return "this run follows captions and has no condition for classes"
     return f"the data of this run have no {TOLD.get(kind, 'pictures')}, so it was trained without them"
 
 
 def read_classes(value: Any, spec: DataSpec) -> torch.Tensor:
     """Classes by name or position ("#3", or a whole number), one, several, or every one in turn (see ``contract.names``), as
     (N,) int64; None is the null class, the row after the last."""
-    return torch.tensor([_class(one, spec) for one in _several(names.in_turn("class", value, spec.classes))], dtype=torch.long)
+    return torch.tensor(
+        [_class(one, spec) for one in _several(names.in_turn("class", value, spec.classes, spec.unseen))], dtype=torch.long
+    )
 
 
 def _several(value: Any) -> list[Any]:
@@ -62,10 +64,19 @@ def _class(value: Any, spec: DataSpec) -> int:
     if value is None or value == "":
         return count
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= count:
-        return value
+        return _seen(value, spec)
     if not spec.classes:
         raise TroubleError("the data of this run have no classes", str(value), advice="leave the class out")
-    return names.place(spec.classes, str(value), "class")
+    return _seen(names.place(spec.classes, str(value), "class", spec.unseen), spec)
+
+
+def _seen(position: int, spec: DataSpec) -> int:
+    """The position of a class that the run was shown. TroubleError for one that no item was of."""
+    if spec.classes[position : position + 1] and spec.classes[position] in spec.unseen:
+        what = "no item was of this class when the run was made, so it cannot be asked for"
+        advice = f"choose one of {names.offered(spec.classes, spec.unseen)}"
+        raise TroubleError(what, spec.classes[position], advice=advice)
+    return position
 
 
 def read_texts(value: Any, spec: DataSpec) -> torch.Tensor:

@@ -12,6 +12,7 @@ import msgspec
 from .fields import build
 from .run_layout import Extension, RunRecord
 from .settings import Constant, Cosine, Linear, TrainingSettings
+from .words import counted
 
 #: A learning rate below this share of its peak hardly changes a model.
 LOW = 0.02
@@ -55,6 +56,16 @@ class Course:
 
     def _stage(self, step: int) -> Stage:
         return next(stage for stage in reversed(self._stages) if stage.at <= step or not stage.at)
+
+
+def resumes(step: int, saved: int) -> str:
+    """From where a run goes on that had come to ``step``, in words: from its newest checkpoint (0: it has none)."""
+    if not saved:
+        return "it has no checkpoint and begins at step 0" if step else "it begins"
+    if saved == step:
+        return "it goes on"
+    again = f"; {counted(step - saved, 'step is', 'steps are')} done again" if saved < step else ""
+    return f"it goes on from the checkpoint at step {saved:,}{again}"
 
 
 def further(record: RunRecord, at: int, steps: int, restart: bool = False, time: float = 0.0) -> RunRecord:

@@ -42,7 +42,8 @@ class Attribute(msgspec.Struct, frozen=True):
 
 class DataSpec(msgspec.Struct, frozen=True):
     """The data as a model sees them. ``shape`` is one item: (C, H, W) for images, (D,) for points. ``levels``: the values
-    from 0 to 255 that pictures hold, where they are few; made pictures hold no others."""
+    from 0 to 255 that pictures hold, where they are few; made pictures hold no others. ``unseen``: the classes that no item
+    is of, so that no run can be asked for them."""
 
     modality: Modality
     shape: tuple[int, ...]
@@ -52,6 +53,7 @@ class DataSpec(msgspec.Struct, frozen=True):
     fingerprint: str = ""
     attributes: tuple[Attribute, ...] = ()
     levels: tuple[int, ...] = ()
+    unseen: tuple[str, ...] = ()
 
 
 class Condition(msgspec.Struct, frozen=True):
@@ -94,17 +96,22 @@ def follows(conditions: Iterable[Condition], data: Known) -> str:
     said = [f"It learns to follow {' and '.join(TOLD[kind] for kind in kinds)}"] if kinds else []
     said += [f"{' and '.join(left)} of the data are not used"] if left else []
     if "text" not in kinds and any(condition.kind == "text" for condition in conditions):
-        said.append("the data have no captions, so words mean nothing to it")
+        said.append("it is given no captions, so words mean nothing to it")
     text = "; ".join(said)
     return text[:1].upper() + text[1:]
 
 
-def unmet(conditions: Iterable[Condition], data: Known) -> dict[str, str]:
-    """What settings may need (see ``Field.needs``) and the data of a run do not have, each with the reason."""
+def unmet(conditions: Iterable[Condition], data: Known, learned: str = "auto") -> dict[str, str]:
+    """What settings may need (see ``Field.needs``) and the data of a run do not have, each with the reason. ``learned``: which
+    conditions of the data the run was asked to learn ("auto", "classes" or "none")."""
     kinds = told(conditions, data)
     lacking = {} if "text" in kinds else {"text": "The data have no captions"}
     if not kinds:
         lacking["condition"] = "The data have no classes, captions or attributes to follow"
+    if learned == "classes":
+        lacking["text"] = "Captions are not used" + (": the run learns classes" if "class" in kinds else "")
+    elif learned == "none":
+        lacking |= dict.fromkeys(("text", "condition"), "The run learns without classes, captions and attributes")
     return lacking if data.modality == "image" else lacking | {"image": "Only pictures have it"}
 
 

@@ -9,9 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-REAL, RATIO, FLOOR = "_real", "_ratio", "_floor"
+from models_backend.contract.words import counted
+
+REAL, RATIO, FLOOR, HEALTH = "_real", "_ratio", "_floor", "health_"
 #: Held-out items below which nothing is compared with them, and below which what is compared is rough.
 LEAST, ROUGH = 10, 100
+#: Items, held out and made, below which neighbourhoods of items say nothing: each would reach over half of them.
+NEIGHBOURS = 50
 #: Labelled held-out items from which on the reader is calibrated.
 CALIBRATED = 20
 #: Accuracy on held-out items below which the reader is a poor judge.
@@ -20,6 +24,7 @@ POOR = 0.85
 #: Measure -> what it is called, and what it says.
 WORDS = {
     "held_out": ("Held-out items", "Items that the run never saw, against which it is measured"),
+    "made": ("Made items", "Items that the run made to be measured"),
     "sure": ("Sure of a class", "Share of items to which the reader gives one class more than .9"),
     "least_class": ("Rarest class", "Share of items in the class that is read least often"),
     "class_entropy": ("Evenness of classes", "Entropy of the classes that are read; 1 where all come alike"),
@@ -32,7 +37,9 @@ WORDS = {
     "recall": ("Recall", "Share of held-out items that lie among made ones"),
     "density": ("Density", "How many held-out neighbourhoods a made item lies in, over what is expected"),
     "coverage": ("Coverage", "Share of held-out items with a made item in their neighbourhood"),
-    "inception_score": ("Inception score", "Sure and varied classes, by the reader; at most their number"),
+    "inception_score": (
+        "Reader score", "The inception score by the data's own reader: sure and varied classes, at most their number"
+    ),
     "ms_ssim_within": ("Likeness within a class", "Structural similarity of pairs of one class; high where all look alike"),
     "w1": ("W1", "Earth mover's distance to held-out items"),
     "w1_model": ("W1, in the model's units", "Earth mover's distance to held-out items, in which a critic estimates it"),
@@ -109,12 +116,11 @@ def _title(name: str) -> str:
     if name in WORDS:
         return WORDS[name][0]
     if found := _FEW.fullmatch(name):
-        steps = "1 step" if found["n"] == "1" else f"{found['n']} steps"
-        return f"{WORDS[found['of']][0]} in {steps}"
+        return f"{WORDS[found['of']][0]} in {counted(int(found['n']), 'step')}"
     if found := _SCALE.fullmatch(name):
         return f"Guidance {found['n']}: {_SCALED[found['of']]}"
-    if name.startswith("health_"):
-        return f"Health: {name.removeprefix('health_').replace('_', ' ')} (0 good, 1 warns, 2 bad)"
+    if name.startswith(HEALTH):
+        return f"Health: {name.removeprefix(HEALTH).replace('_', ' ')} (0 good, 1 warns, 2 bad)"
     words = name.replace("_", " ")
     return words[:1].upper() + words[1:]
 
@@ -133,7 +139,7 @@ def with_ratios(found: Mapping[str, float]) -> dict[str, float]:
 def warnings(found: Mapping[str, float]) -> list[str]:
     """What to know before believing the figures, a sentence each: few held-out items, a poor reader. Figures that were kept
     before their held-out items were counted warn of nothing."""
-    return [*_of_few(found), *_of_reader(found)]
+    return [*_of_few(found), *_of_few_made(found), *_of_neighbours(found), *_of_reader(found)]
 
 
 def _of_few(found: Mapping[str, float]) -> list[str]:
@@ -142,10 +148,27 @@ def _of_few(found: Mapping[str, float]) -> list[str]:
         return []
     if not count:
         return [f"No item is held out, so nothing is compared with real ones. That takes {LEAST}, {ROUGH} for firm figures."]
-    held = "Only 1 item is held out" if count == 1 else f"Only {count} items are held out"
+    held = f"Only {counted(count, 'item is', 'items are')} held out"
     if count < LEAST:
-        return [f"{held}: too few to compare with. That takes {LEAST}, {ROUGH} for firm figures; what needs fewer is told."]
+        left = "distances to them and measures of neighbours are left out"
+        return [f"{held}: too few to compare with, so {left}. That takes {LEAST}, {ROUGH} for firm figures."]
     return [f"{held}: figures that compare with them are rough. Firm ones take about {ROUGH}."]
+
+
+def _of_few_made(found: Mapping[str, float]) -> list[str]:
+    count = int(found.get("made", ROUGH))
+    if count >= LEAST or found.get("held_out", ROUGH) < LEAST:
+        return []
+    made = f"Only {counted(count, 'item was', 'items were')} made"
+    return [f"{made}: too few to compare with held-out ones, so every distance to them is left out. That takes {LEAST}."]
+
+
+def _of_neighbours(found: Mapping[str, float]) -> list[str]:
+    fewest = min(found.get("held_out", ROUGH), found.get("made", ROUGH))
+    if fewest >= NEIGHBOURS or fewest < LEAST or "precision" in found:  # kept figures may hold them
+        return []
+    left = "Precision, recall, density and coverage are left out"
+    return [f"{left}: they look at nearest neighbours, which takes {NEIGHBOURS} items held out and {NEIGHBOURS} made."]
 
 
 def _of_reader(found: Mapping[str, float]) -> list[str]:

@@ -205,6 +205,7 @@ class Sample(msgspec.Struct, tag="sample"):
 
     ``checkpoint``: a name in the run's folder, "" for the newest. ``trace``: how many of the items are recorded.
     ``save``: write a sample folder into the library. ``stamp``: live mode; a newer stamp makes an older one stale.
+    ``preview``: asked for while the run is watched; kept, it stands among the run's previews.
     """
 
     run: str
@@ -218,6 +219,7 @@ class Sample(msgspec.Struct, tag="sample"):
     save: bool = True
     title: str = ""
     stamp: int = 0
+    preview: bool = False
 
 
 class VectorField(msgspec.Struct, tag="vector_field"):
@@ -299,7 +301,8 @@ class Export(msgspec.Struct, tag="export"):
     """Write a sample (or a run's weights) to ``path`` in ``format`` -> list of written paths.
 
     ``what``: "items" (one file each), "sheet" (contact sheet), "trace" (film of the trace), "path" (items as frames),
-    "weights" (safetensors of a run). ``strip``: leave the metadata out."""
+    "weights" (safetensors of a run). ``strip``: leave the metadata out. ``name``: what files of single items are named after
+    in place of the source."""
 
     source: str
     path: str
@@ -309,6 +312,7 @@ class Export(msgspec.Struct, tag="export"):
     fps: int = 12
     scale: int = 0
     items: list[int] = []
+    name: str = ""
 
 
 class Cancel(msgspec.Struct, tag="cancel"):

@@ -7,10 +7,13 @@ is not there.
 
 from __future__ import annotations
 
+import difflib
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
+
+from models_backend.contract.words import counted
 
 from .messages import TroubleError
 
@@ -31,8 +34,9 @@ def places(names: Sequence[str], text: str) -> list[int]:
     return exact or [place for place, name in enumerate(names) if folded(name) == folded(text)]
 
 
-def place(names: Sequence[str], text: str, kind: str) -> int:
-    """The position of the one name that a text means ("#0": of the first). Raises TroubleError, naming what there is."""
+def place(names: Sequence[str], text: str, kind: str, unseen: Collection[str] = ()) -> int:
+    """The position of the one name that a text means ("#0": of the first). Raises TroubleError, naming what there is but for
+    the ``unseen``."""
     found = places(names, text)
     if not found and (number := _POSITION.fullmatch(text.strip())) and int(number[1]) < len(names):
         return int(number[1])
@@ -40,10 +44,33 @@ def place(names: Sequence[str], text: str, kind: str) -> int:
         return found[0]
     if found:
         choices = ", ".join(f"“{names[one]}” (#{one})" for one in found)
-        raise TroubleError(f"{len(found)} names are alike", text, advice=f"write one of {choices} exactly")
-    known = ", ".join(names[:_LISTED]) + (", ..." if len(names) > _LISTED else "")
-    advice = f"choose one of {known}; a position is written #0" + (f" to #{len(names) - 1}" if len(names) > 1 else "")
+        raise TroubleError(f"{counted(len(found), 'name')} are alike", text, advice=f"write one of {choices} exactly")
+    advice = f"choose one of {offered(names, unseen)}; a position is written #0" + (
+        f" to #{len(names) - 1}" if len(names) > 1 else ""
+    )
     raise TroubleError(f"there is no such {kind}", text, advice=advice)
+
+
+def nearest(text: str, names: Iterable[str]) -> str:
+    """The name that a mistyped text comes nearest to; "" where none is near."""
+    alike = {_spelt(name): name for name in names}
+    return next((alike[one] for one in difflib.get_close_matches(_spelt(text), alike, 1)), "")
+
+
+def meant(text: str, names: Iterable[str]) -> str:
+    """The question after the nearest name, for the advice of an error; "" where none is near."""
+    near = nearest(text, names)
+    return f"Did you mean “{near}”? " if near else ""
+
+
+def _spelt(name: str) -> str:
+    return re.sub(r"[\s_-]+", " ", folded(name))
+
+
+def offered(names: Iterable[str], unseen: Collection[str] = ()) -> str:
+    """The first few of the names that can be asked for, in words."""
+    known = [name for name in names if name not in unseen]
+    return ", ".join(known[:_LISTED]) + (", ..." if len(known) > _LISTED else "")
 
 
 def is_every(value: Any, classes: Sequence[str]) -> bool:
@@ -51,9 +78,11 @@ def is_every(value: Any, classes: Sequence[str]) -> bool:
     return (value == "all" and "all" not in classes) or (value == EVERY and EVERY not in classes)
 
 
-def in_turn(kind: str, value: Any, classes: Sequence[str]) -> Any:
-    """The value of a condition with every class in turn written out as positions."""
-    return list(range(len(classes))) if kind == "class" and classes and is_every(value, classes) else value
+def in_turn(kind: str, value: Any, classes: Sequence[str], unseen: Collection[str] = ()) -> Any:
+    """The value of a condition with every class in turn written out as positions, but for the ``unseen``."""
+    if kind != "class" or not classes or not is_every(value, classes):
+        return value
+    return [position for position, name in enumerate(classes) if name not in unseen]
 
 
 def class_name(value: Any, classes: Sequence[str]) -> Any:

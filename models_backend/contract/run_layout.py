@@ -167,6 +167,12 @@ class RunRecord(msgspec.Struct):
         return self.extended[-1].steps if self.extended else int(self.training.get("steps", 0))
 
 
+def step_of(checkpoint: str) -> int | None:
+    """The step that the name of a checkpoint says; None where it says none, or more than that."""
+    step = checkpoint.removeprefix("step-")
+    return int(step) if step.isdigit() else None
+
+
 class CheckpointState(msgspec.Struct):
     """``state.json`` of a checkpoint. ``counters``: skipped steps, items seen, and the like."""
 
@@ -281,7 +287,8 @@ class DatasetRecord(msgspec.Struct):
 
 
 class SampleRecord(msgspec.Struct):
-    """``sample.json``, and the JSON metadata in every exported media file: enough to make it again."""
+    """``sample.json``, and the JSON metadata in every exported media file: enough to make it again. ``preview``: it was asked
+    for while its run was watched, and stands among the run's previews."""
 
     id: str
     title: str
@@ -304,7 +311,13 @@ class SampleRecord(msgspec.Struct):
     weights_sha256: str = ""
     starred: bool = False
     tags: tuple[str, ...] = ()
+    preview: bool = False
     format: int = FORMAT
+
+    @property
+    def step(self) -> int | None:
+        """The step of the run that it was made at; None where its checkpoint's name says none."""
+        return step_of(self.checkpoint)
 
 
 class JobRecord(msgspec.Struct):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Collection
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 
@@ -125,5 +126,18 @@ class TrainingSettings(msgspec.Struct, frozen=True):
     validate_every: Annotated[int, Field("Training steps between validation losses; 0 never", low=0, high=1_000_000)] = 200
     preview_every: Annotated[int, Field("Training steps between sample grids; 0 never", low=0, high=1_000_000, live=True)] = 200
     preview_count: Annotated[int, Field("Samples in a grid", low=1, high=256, live=True)] = 12
-    checkpoint_every: Annotated[int, Field("Training steps between checkpoints", low=1, high=1_000_000)] = 500
+    checkpoint_every: Annotated[
+        int, Field("Training steps between checkpoints; one is also saved each minute that none was", low=1, high=1_000_000)
+    ] = 500
     keep: Annotated[int, Field("Checkpoints kept on disk", title="Checkpoints kept", low=2, high=1000)] = 2
+
+
+#: Of plain TrainingSettings what is done every so many steps.
+EVERY = ("preview_every", "validate_every", "checkpoint_every")
+
+
+def fitted(training: dict[str, Any], given: Collection[str] = ()) -> dict[str, Any]:
+    """Plain TrainingSettings in which all that is done every so many steps is done three times or more, but for what was
+    ``given`` so; 0 stays."""
+    most = max(1, training["steps"] // 3)
+    return training | {name: min(training[name], most) for name in EVERY if name not in given}

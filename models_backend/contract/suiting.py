@@ -8,8 +8,11 @@ from typing import Protocol
 
 import msgspec
 
+from models_backend.contract.words import counted
+
 from .family import GROUPS, TOLD, Attribute, FamilyDescription, Known, Part, told
 
+CLASS = ("class", "classes")
 NOUNS = {"image": "pictures", "points": "points", "audio": "sound", "video": "video"}
 #: Of so many captions of a hundred items a model of captions is worth its while; a class needs so many items.
 CAPTIONED, OF_A_CLASS = 0.95, 5
@@ -41,10 +44,13 @@ class Facts(msgspec.Struct, frozen=True):
         return self.captions > 0
 
 
-def facts(record: Record, captions: float | None = None) -> Facts:
-    """The facts of a data set's record; ``captions`` where the share is known, else all or none have one."""
+def facts(record: Record, captions: float | None = None, learned: str = "auto") -> Facts:
+    """The facts of a data set's record; ``captions`` where the share is known, else all or none have one. ``learned``: which
+    conditions of the data runs are to learn ("auto", "classes" or "none")."""
+    if learned == "none":
+        return Facts(record.modality, record.kept)
     share = float(record.captioned) if captions is None else captions
-    return Facts(record.modality, record.kept, record.classes, record.attributes, share)
+    return Facts(record.modality, record.kept, record.classes, record.attributes, share if learned == "auto" else 0.0)
 
 
 class Suit(msgspec.Struct, frozen=True):
@@ -93,9 +99,9 @@ def lacking(family: FamilyDescription, data: Facts) -> str:
     count, kinds = len(data.classes), told(family.conditions, data)
     if count < least and not {"text", "attributes"} & set(kinds):
         also = "captions, or " if any(one.kind == "text" for one in family.conditions) else ""
-        return f"Needs {also}{_number(least)} classes" + (" or more" if most != least else "")
+        return f"Needs {also}{_number(least)} {CLASS[least != 1]}" + (" or more" if most != least else "")
     if most and count > most:
-        return f"Needs {'exactly ' if least == most else 'at most '}{_number(most)} classes; there are {count:,}"
+        return f"Needs {'exactly ' if least == most else 'at most '}{_number(most)} {CLASS[most != 1]}; there are {count:,}"
     return ""
 
 
@@ -111,7 +117,9 @@ def _followed(family: FamilyDescription, data: Facts) -> tuple[float, str]:
         return _by_captions(data, "class" in {one.kind for one in family.conditions}, other)
     if "class" in kinds:
         few = data.count < OF_A_CLASS * len(data.classes)
-        return (SCARCE if few else CLASSES) - other, f"Makes each of the {_number(len(data.classes))} classes when asked"
+        return (
+            SCARCE if few else CLASSES
+        ) - other, f"Makes each of the {_number(len(data.classes))} {CLASS[len(data.classes) != 1]} when asked"
     if "attributes" in kinds:
         return ATTRIBUTES - other, "Follows " + " and ".join(one.name for one in data.attributes[:3])
     unused = [TOLD[kind] for kind, there in (("text", data.captions >= CAPTIONED), ("class", len(data.classes) > 1)) if there]
@@ -122,9 +130,10 @@ def _followed(family: FamilyDescription, data: Facts) -> tuple[float, str]:
 def _by_captions(data: Facts, by_class: bool, other: float) -> tuple[float, str]:
     if data.captions >= CAPTIONED:
         return CAPTIONS, "Follows the captions"
-    without = f"{round((1 - data.captions) * data.count):,} of {data.count:,} items have no caption"
+    lack = round((1 - data.captions) * data.count)
+    without = f"{lack:,} of {counted(data.count, 'item')} {'has' if lack == 1 else 'have'} no caption"
     if by_class and len(data.classes) > 1:
-        return CLASSES - other, f"Follows the captions or the {_number(len(data.classes))} classes; {without}"
+        return CLASSES - other, f"Follows the captions or the {_number(len(data.classes))} {CLASS[True]}; {without}"
     return SCARCE, f"Follows the captions; {without}"
 
 

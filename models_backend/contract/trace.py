@@ -30,6 +30,10 @@ class Stopped(Exception):
     """Raised by ``on_step`` to leave a sampler early: the caller asked for it."""
 
 
+class Left(BaseException):
+    """Raised from outside (a signal's handler) into work that nobody waits for; no handler of ``Exception`` may swallow it."""
+
+
 @dataclass
 class Step:
     """One step of a sampler, told through ``on_step`` (tensors; (B, *shape)).

@@ -11,6 +11,7 @@ import numpy as np
 
 from models_backend.contract.family import DataSpec
 from models_backend.contract.messages import TroubleError
+from models_backend.contract.words import counted
 
 from . import geometry
 from .decoded import Decoded, Target
@@ -64,7 +65,9 @@ def opened(value: Any, spec: DataSpec, mask: bool = False, sizes: list[tuple[int
     if spec.modality != "image":
         raise TroubleError("this model makes no pictures, so it takes none", str(paths[0]))
     if len(paths) > MOST:
-        raise TroubleError(f"{len(paths):,} pictures are too many at once", str(paths[0]), advice=f"give {MOST:,} at most")
+        raise TroubleError(
+            f"{counted(len(paths), 'picture')} are too many at once", str(paths[0]), advice=f"give {MOST:,} at most"
+        )
     target = Target(spec.shape[2], height=spec.shape[1])
     with Pool(1) as pool:
         answers = [pool.decode([_bytes(path)], [target], False, mask)[0] for path in paths]

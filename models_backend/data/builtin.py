@@ -145,9 +145,12 @@ def parse(name: str) -> tuple[str, msgspec.Struct]:
     settings = BUILTIN[kind][0]
     numbers = {f.name for f in msgspec.structs.fields(settings) if f.name not in ("density", "style")}
     try:
-        return kind, build(settings, {k: _whole(v) if k in numbers else v for k, v in values.items()})
+        options = build(settings, {k: _whole(v) if k in numbers else v for k, v in values.items()})
     except FieldError as error:
         raise TroubleError(str(error), name) from None
+    if isinstance(options, Points):
+        reference_sampler(options.density)  # raises for a name that is no density
+    return kind, options
 
 
 def _whole(text: str) -> int | str:

@@ -29,7 +29,7 @@ import msgspec
 import numpy as np
 
 from models_backend.contract.run_layout import DatasetRecord, DoctorReport, Item, LibraryLayout
-from models_backend.library import storage
+from models_backend.library import storage, titles
 from models_backend.library.datasets import draft, finish
 
 THUMB = 64
@@ -113,12 +113,15 @@ def pieces_of(array: np.ndarray) -> Iterable[memoryview]:
 def write_dataset(root: Path, record: DatasetRecord, items: Sequence[Item], report: DoctorReport,
                   write_caches: Callable[[Path], None]) -> DatasetRecord:  # fmt: skip
     """Writes a data set folder in one rename; ``write_caches`` fills its cache folder. If that id is there already (the same
-    content), it stands and is returned."""
+    content), it stands and is returned. Where another data set has its title, a number tells it apart."""
     layout = LibraryLayout(root)
     standing = layout.dataset(record.id).record
     if standing.exists():
         return storage.read_json(standing, DatasetRecord)
     record.created = record.created or time.time()
+    title, record.title = record.title, titles.free(layout, "dataset", record.title)
+    if record.title != title:
+        report.notes = (titles.taken(title, record.title), *report.notes)
     with draft(layout, record.id) as inside:
         write_caches(inside.cache)
         finish(inside, record, items, report)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from models_backend.conditions.text import LONGEST
 from models_backend.contract.family import Attribute
+from models_backend.contract.words import counted
 
 from . import own_splits, texts
 from .notes import Notes
@@ -230,7 +231,7 @@ def attributes_of(words: Words, places: Sequence[Place]) -> tuple[tuple[Attribut
     _note_columns(words.notes, texts_only, "hold text and are passed over")
     _note_columns(words.notes, constant, "say the same of every picture, which tells nothing: no attributes")
     if len(found) > MOST_ATTRIBUTES:
-        words.notes.say(f"{len(found):,} columns of numbers; the first {MOST_ATTRIBUTES} are attributes")
+        words.notes.say(f"{counted(len(found), 'column')} of numbers; the first {MOST_ATTRIBUTES} are attributes")
     return tuple(found[:MOST_ATTRIBUTES]), list(zip(*rows[:MOST_ATTRIBUTES], strict=True)) if found else [()] * len(places)
 
 

@@ -14,6 +14,7 @@ import msgspec
 
 from models_backend.contract.messages import Progress, TroubleError
 from models_backend.contract.run_layout import DatasetLayout, DatasetRecord, Item, LibraryLayout
+from models_backend.contract.words import counted
 from models_backend.library import storage
 from models_backend.library.datasets import read_items, write_items
 from models_backend.library.source_paths import INSIDE, as_text, missing
@@ -125,7 +126,8 @@ def look_for(
             if len(places) == len(wanted) and sum(map(len, places.values())) >= len(lost):
                 break
     if not places:
-        raise TroubleError(f"none of the {len(lost):,} missing pictures is there", ", ".join(map(str, paths[:3])),
+        lacking = counted(len(lost), "missing picture is", "missing pictures are")
+        raise TroubleError(f"{lacking} not there", ", ".join(map(str, paths[:3])),
                            "The data set is as it was", "Look in another folder")  # fmt: skip
     return renew(layout, places, tuple(as_text(Path(path).absolute()) for path in paths), lambda item: item.source in lost)
 

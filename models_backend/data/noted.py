@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 
+from models_backend.contract.words import counted
+
 #: kind of a note -> what is said of one picture and of several; {0} their number, {1} the details, {2} the first one's name
 WORDS = {
     "profile": ("{2} carries a colour profile ({1}) and was converted to sRGB",
@@ -31,5 +33,5 @@ def _line(kind: str, details: Counter, name: str) -> str:
     if count == 1:
         return WORDS[kind][0].format(count, next(iter(details)), name)
     several = [detail if len(details) == 1 else f"{detail}: {n:,}" for detail, n in details.most_common(5)]
-    more = f" and {len(details) - 5} more kinds" if len(details) > 5 else ""
-    return WORDS[kind][1].format(f"{count:,} pictures", ", ".join(several) + more, name)
+    more = f" and {counted(len(details) - 5, 'more kind')}" if len(details) > 5 else ""
+    return WORDS[kind][1].format(counted(count, "picture"), ", ".join(several) + more, name)

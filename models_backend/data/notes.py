@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from models_backend.contract.words import counted
+
 FIRST_LINES = 3
 MOST = 2000
 
@@ -36,12 +38,12 @@ class Notes:
     def texts(self) -> list[str]:
         """All notes as sentences."""
         made = [_text(kind, what, firsts, count) for (kind, what), (firsts, count) in self._kinds.items()]
-        return made + ([f"and {self._left_out:,} more notes"] if self._left_out else [])
+        return made + ([f"and {counted(self._left_out, 'more note')}"] if self._left_out else [])
 
 
 def _text(kind: str, what: str, firsts: list[str], count: int) -> str:
     if kind == "files":
-        return f"{firsts[0]}" + (f" and {count - 1:,} more files" if count > 1 else "") + f": {what}"
+        return f"{firsts[0]}" + (f" and {counted(count - 1, 'more file')}" if count > 1 else "") + f": {what}"
     if not kind or not firsts:
         return f"{kind}: {what}" if kind else what
     more = f" and {count - len(firsts):,} more" if count > len(firsts) else ""

@@ -11,10 +11,11 @@ import numpy as np
 
 from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import DatasetRecord, DoctorReport, Item
+from models_backend.contract.words import counted
 from models_backend.library import table_kinds
 from models_backend.library.datasets import fingerprint
 
-from . import doctor, folder, texts
+from . import doctor, folder, splits, texts
 from .sources import as_text
 
 NOTED = 5
@@ -33,8 +34,9 @@ def bring(root: Path, path: Path, title: str = "") -> tuple[DatasetRecord, Docto
         for at, (point, name) in enumerate(zip(points, names, strict=True))
     ]
     folder.mark_exact_duplicates(items)
-    folder.assign_splits(items)
+    split_note = splits.assign(items, classes)
     report = doctor.summary(items, classes)
+    report.split_note = split_note
     report.found, report.notes = len(points) + len(notes), tuple(notes[:NOTED] + _more(notes))
     report.took_s = round(time.perf_counter() - started, 3)
     record = _record(path, title or path.stem, items, classes, points)
@@ -43,7 +45,7 @@ def bring(root: Path, path: Path, title: str = "") -> tuple[DatasetRecord, Docto
 
 
 def _more(notes: Sequence[str]) -> list[str]:
-    return [f"and {len(notes) - NOTED:,} more lines like these"] if len(notes) > NOTED else []
+    return [f"and {counted(len(notes) - NOTED, 'more line')} like these"] if len(notes) > NOTED else []
 
 
 def _record(path: Path, title: str, items: list[Item], classes: tuple[str, ...], points: np.ndarray) -> DatasetRecord:

@@ -25,7 +25,8 @@ from models_backend.contract.messages import TroubleError
 
 from .decoded import Decoded, Target
 
-SECONDS = 20.0
+#: A picture may take so many seconds of computing, and of the clock as many times that, for others compute too.
+SECONDS, PATIENCE = 20.0, 6
 ANSWER_LIMIT = 64 << 20
 _GRACE = 5.0
 
@@ -55,7 +56,7 @@ class Channel(Protocol):
 class _Socket:
     def __init__(self, end: socket.socket):
         self._socket = end
-        end.settimeout(SECONDS + _GRACE)
+        end.settimeout(PATIENCE * SECONDS + _GRACE)
 
     def send(self, data: bytes) -> None:
         self._socket.sendall(data)
@@ -85,7 +86,7 @@ class _Pipes:
         self._process.stdin.flush()
 
     def receive(self, size: int) -> bytes:
-        watchdog = threading.Timer(SECONDS + _GRACE, self._process.kill)
+        watchdog = threading.Timer(PATIENCE * SECONDS + _GRACE, self._process.kill)
         watchdog.start()
         try:
             data = self._process.stdout.read(size)

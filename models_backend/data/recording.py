@@ -10,7 +10,9 @@ from pathlib import Path
 from models_backend.contract.family import Attribute
 from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import DatasetRecord, DoctorReport, Item, Unreadable
+from models_backend.contract.words import counted
 from models_backend.library.datasets import fingerprint
+from models_backend.library.remarks import nothing_in
 from models_backend.library.source_paths import as_text
 
 from . import doctor, labels, noted, own_splits
@@ -21,6 +23,9 @@ from .places import place_of
 from .sources import Found
 
 NOTES = 50
+
+#: Files that are named where nothing could be imported.
+NAMED = 3
 
 
 def items_of(
@@ -98,7 +103,7 @@ def report_of(intake: Intake, items: Sequence[Item], classes: Sequence[str], unr
     values = noted.lines((intake.found.pictures[p].name, intake.answers[p].notes) for p in intake.good())
     notes = values + _mislabelled(intake) + words.notes.texts()
     if len(notes) > NOTES:
-        notes = notes[:NOTES] + [f"and {len(notes) - NOTES} more notes of this kind"]
+        notes = notes[:NOTES] + [f"and {counted(len(notes) - NOTES, 'more note')} of this kind"]
     report.notes = tuple(notes)
     return report
 
@@ -114,12 +119,14 @@ def _mislabelled(intake: Intake) -> list[str]:
 
 
 def nothing_imported(paths: Sequence[str | Path], unreadable: Sequence[Unreadable], found: Found) -> TroubleError:
-    """Why nothing was imported."""
-    item = ", ".join(_root_text(path) for path in paths[:3])
-    lines = [f"{line.source}: {line.reason}" for line in (*unreadable, *found.ignored)]
-    if not unreadable:
-        return TroubleError("there are no pictures in it", item, "nothing was added", "drop a folder or archive of pictures")
-    first = (
-        f"none of its {len(unreadable)} pictures can be read; the first: {lines[0]}" if len(lines) > 1 else unreadable[0].reason
-    )
-    return TroubleError(first, item, "nothing was added; the sources are untouched", detail="\n".join(lines[:1000]))
+    """Why nothing was imported: the first few files with their reasons, and what can be read."""
+    lines = [*unreadable, *sorted(found.ignored, key=lambda line: line.code == "hidden")]
+    if not lines:
+        return nothing_in(paths)
+    if len(lines) == 1 and len(paths) == 1 and lines[0].source == _root_text(paths[0]):
+        what = lines[0].reason
+    else:
+        more = f"; and {counted(len(lines) - NAMED, 'more file')}" if len(lines) > NAMED else ""
+        named = "; ".join(f"{os.path.basename(line.source)}: {line.reason}" for line in lines[:NAMED])  # noqa: PTH119
+        what = f"nothing in it can be read: {named}{more}"
+    return nothing_in(paths, what, "\n".join(f"{line.source}: {line.reason}" for line in lines[:1000]))

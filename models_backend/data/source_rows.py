@@ -9,6 +9,7 @@ import numpy as np
 
 from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import Item
+from models_backend.contract.words import counted
 from models_backend.library.source_paths import missing
 
 from . import geometry
@@ -61,8 +62,8 @@ class SourceRows:
             lost = missing(one.source for one in self._all) if refused.code == "gone" else ()
             if lost:
                 raise TroubleError(
-                    f"{len(lost):,} of {len(self._all):,} pictures are not where they were, and are needed to show them at "
-                    f"{self._cut.target}", lost[0], _KEPT,
+                    f"{len(lost):,} of {counted(len(self._all), 'picture')} are not where they were, and are needed to show "
+                    f"them at {self._cut.target}", lost[0], _KEPT,
                     "look for them in Data (`import FOLDER --look-for DATA`), or import the folder where it is now",
                 ) from refused  # fmt: skip
             raise TroubleError(

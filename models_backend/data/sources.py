@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 
 from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import Unreadable
+from models_backend.library.accounting import SAME_FILE
 from models_backend.library.source_paths import as_text
 
 from . import signatures
@@ -98,7 +99,7 @@ def _once(pictures: list[Source], found: Found) -> list[Source]:
             kept.append(source)
         else:
             found.ignore(
-                source.name, "link", f"it is a link to the file of {as_text(os.path.basename(own))}, which is imported"
+                source.name, SAME_FILE, f"it is a link to the file of {as_text(os.path.basename(own))}, which is imported"
             )
     return kept
 

@@ -1,4 +1,4 @@
-"""What is held out: as the user's own splits say, else about a tenth of the items, groups of look-alikes whole.
+"""What is held out: as the user's own splits say, else about a tenth of the items of every class, groups of look-alikes whole.
 
 The order in which groups are taken is that of their smallest content hash, so it depends on nothing but the pictures, and
 adding some moves few. No more than a quarter of the items and a third of the groups is held out.
@@ -12,10 +12,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from models_backend.contract.run_layout import Item
+from models_backend.contract.words import counted
 
 from .own_splits import HELD_OUT, TEST, TRAIN, VALIDATION
 
 SHARE = 0.1
+ENOUGH = 8  # items of a class of which at least one is held out
 
 
 @dataclass
@@ -62,18 +64,45 @@ def _classes_of(items: Sequence[Item], members: Sequence[int]) -> dict[int, int]
 
 
 def _held_out(groups: Sequence[Group], count: int) -> list[Group]:
-    """The groups to hold out. Bounds give way one after the other, and only while there is less than half of what is wanted."""
+    """The groups to hold out: of every class, then a tenth of all. Bounds give way one after the other, and only while there is
+    less than half of what is wanted."""
     if len(groups) < 2:
         return []
     sizes: Counter[int] = Counter()
     for group in groups:
         sizes.update(group.classes)
-    chosen: list[Group] = []
-    for bounds, most, order in _bounds(groups, sizes, count):
-        if _total(chosen) >= _wanted(count) / 2:
+    chosen = _of_each_class(groups, sizes, count)
+    for place, (bounds, most, order) in enumerate(_bounds(groups, sizes, count)):
+        if place and _total(chosen) >= _wanted(count) / 2:
             break
         _choose(order, chosen, bounds, most, max(1, len(groups) // 3))
     return chosen
+
+
+def _of_each_class(groups: Sequence[Group], sizes: Counter[int], count: int) -> list[Group]:
+    """About a tenth of every class of ENOUGH items or more; where its groups are too large for that one of the small ones.
+    Less than half of a class's items and no more than a third of its groups go."""
+    wanted = {label: _wanted(size) for label, size in sizes.items() if size >= ENOUGH}
+    half = {label: (size - 1) // 2 for label, size in sizes.items()}
+    kinds = Counter(label for group in groups for label in group.classes)
+    chosen: dict[str, Group] = {}
+    used, taken, total = Counter[int](), Counter[int](), 0
+    for order, bounds, share in ((groups, wanted, 1.0), (_small_first(groups), half, 0.5)):
+        for group in order:
+            lacking = any(used[c] < share * wanted.get(c, 0) for c in group.classes) and group.key not in chosen
+            fits = total + len(group.members) <= max(1, count // 4) and all(
+                used[c] + n <= bounds.get(c, 0) and taken[c] < max(1, kinds[c] // 3) for c, n in group.classes.items()
+            )
+            if lacking and fits:
+                chosen[group.key] = group
+                total += len(group.members)
+                used.update(group.classes)
+                taken.update(group.classes.keys())
+    return list(chosen.values())
+
+
+def _small_first(groups: Sequence[Group]) -> list[Group]:
+    return sorted(groups, key=lambda group: len(group.members))
 
 
 def _wanted(count: int) -> int:
@@ -87,7 +116,7 @@ def _total(groups: Sequence[Group]) -> int:
 def _bounds(groups: Sequence[Group], sizes: Counter[int], count: int) -> Iterator[tuple[dict[int, int], int, Sequence[Group]]]:
     """(most of each class, most of all, groups in order), the strictest first: a tenth of every class, less than half of it,
     all but one, and last a class whole; of all items a tenth, else a quarter, small groups first."""
-    small_first = sorted(groups, key=lambda group: len(group.members))
+    small_first = _small_first(groups)
     for most_of in (lambda n: min(math.ceil(SHARE * n), (n - 1) // 2), lambda n: (n - 1) // 2, lambda n: n - 1, lambda n: n):
         bounds = {label: most_of(size) for label, size in sizes.items()}
         yield bounds, _wanted(count), groups
@@ -144,7 +173,7 @@ def _why(items: Sequence[Item], groups: Sequence[Group], classes: Sequence[str])
         alike = (
             "they all look alike"
             if len(groups) == 1 and count > 1
-            else f"they are {len(groups):,} groups of look-alikes, each too large"
+            else f"they are {counted(len(groups), 'group')} of look-alikes, each too large"
         )
         return f"None of {count:,} is held out: " + ("there is no other to train on" if count == 1 else alike)
     lost = _classes_that_lost(items)

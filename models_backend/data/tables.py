@@ -7,6 +7,8 @@ import os
 import posixpath
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
+from models_backend.contract.words import counted
+
 from . import csv_tables, json_tables, labels, own_splits, texts
 from .archives import Refused
 from .csv_tables import Row
@@ -97,7 +99,7 @@ class _Taken:
         for line, what in wrong:
             self.words.notes.add(self.name, what, line)
         if self._missing:
-            many = f"names {self._missing:,} files that are not there, such as {self._example}"
+            many = f"names {counted(self._missing, 'file that is', 'files that are')} not there, such as {self._example}"
             self.words.notes.say(f"{self.name} {many}")
         return ""
 

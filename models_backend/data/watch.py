@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 from models_backend.contract.messages import Progress
+from models_backend.contract.pace import Pace
 
 
 class Cancelled(Exception):
@@ -22,7 +23,7 @@ class Watch:
     def begin(self, what: str, total: int) -> None:
         """A new stage of ``total`` items (0: not known)."""
         self.what, self.total, self.done = what, total, 0
-        self._started = self._told = time.perf_counter()
+        self._told, self._pace = time.perf_counter(), Pace()
 
     def count(self, items: int = 1) -> None:
         """``items`` more are done. Raises Cancelled if the caller asked to stop."""
@@ -32,9 +33,6 @@ class Watch:
         now = time.perf_counter()
         if self._tell and self.what and (now - self._told > 0.1 or self.done == self.total):
             self._told = now
-            self._tell(self._progress(now - self._started))
-
-    def _progress(self, took_s: float) -> Progress:
-        rate = self.done / took_s if took_s > 0 else 0.0
-        left_s = (self.total - self.done) / rate if rate > 0 and self.total > self.done else 0.0
-        return Progress(self.done, self.total, self.what, round(rate, 1), round(left_s, 1))
+            self._pace.mark(now, self.done)
+            left_s = self._pace.left_s(self.done, self.total)
+            self._tell(Progress(self.done, self.total, self.what, round(self._pace.rate, 1), round(left_s, 1)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import pkgutil
 import subprocess
 from collections.abc import Awaitable, Callable
 from importlib import metadata
@@ -18,6 +19,7 @@ from models_backend.library import storage
 
 from . import postmortem, processes
 
+PACKAGE = Path(__file__).parent.parent
 #: packages whose files shape a description
 SOURCES = ("contract", "families", "objectives", "samplers", "networks", "codecs", "conditions")
 DESCRIBE_TIMEOUT_S = 300.0
@@ -50,9 +52,17 @@ def _version() -> str:
 
 
 def _folders() -> list[Path]:
-    package = Path(__file__).parent.parent
-    added = [Path(p) for p in os.environ.get("NEXUS_FAMILIES", "").split(os.pathsep) if p]
-    return [folder for folder in [*(package / name for name in SOURCES), *added] if folder.is_dir()]
+    return [folder for folder in [*(PACKAGE / name for name in SOURCES), *_added()] if folder.is_dir()]
+
+
+def _added() -> list[Path]:
+    return [Path(p) for p in os.environ.get("NEXUS_FAMILIES", "").split(os.pathsep) if p]
+
+
+def keys() -> list[str]:
+    """The names of the families' files: no other key can be a family's."""
+    packaged = [module.name for module in pkgutil.iter_modules([str(PACKAGE / "families")])]
+    return sorted({*packaged, *(path.stem for folder in _added() for path in folder.glob("*.py"))})
 
 
 def load(cache: Path) -> Cached | None:

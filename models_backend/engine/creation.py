@@ -13,7 +13,9 @@ from models_backend.contract.family import FamilyDescription, Part, Preset, star
 from models_backend.contract.fields import FieldError, FieldSpec, Problem, check, defaults, describe, merged
 from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import DatasetRecord, RunRecord
-from models_backend.contract.settings import TrainingSettings
+from models_backend.contract.settings import TrainingSettings, fitted
+from models_backend.contract.suiting import facts, lacking
+from models_backend.contract.words import counted
 from models_backend.library.showing import DATA, data_settings, shape_of, spec_of
 
 RECORDED = ("nexus-studio", "torch", "diffusers", "numpy")
@@ -59,6 +61,13 @@ def check_modality(family: FamilyDescription, dataset: DatasetRecord) -> None:
         )
 
 
+def check_data(family: FamilyDescription, dataset: DatasetRecord) -> None:
+    """Raises TroubleError where the family cannot learn these data: they have too few or too many classes."""
+    if missing := lacking(family, facts(dataset)):
+        what = f"{family.title} cannot learn these data: it {missing[:1].lower()}{missing[1:]}"
+        raise TroubleError(what, dataset.title, "No run was made", "Choose another data set or another family")
+
+
 def check_parts(
     family: FamilyDescription, parts: dict[str, str], families: dict[str, FamilyDescription], runs: dict[str, RunRecord]
 ) -> None:
@@ -101,7 +110,7 @@ def settings_of(family: FamilyDescription, preset: Preset, config: dict, trainin
     """The changes over a preset, checked, by group: what can be told before the data are known. Raises FieldError."""
     return {
         "config": settled(family.config, preset.config, config),
-        "training": settled(TRAINING, preset.training, training),
+        "training": fitted(settled(TRAINING, preset.training, training), training),
         "sampling": settled(family.sampling, preset.sampling, sampling),
     }
 
@@ -111,9 +120,18 @@ def check_steps(steps: int) -> None:
     settled(TRAINING, {"steps": steps})
 
 
+def check_batch(batch: int, preset: Preset, items: int) -> None:
+    """Raises FieldError for a batch that was asked for and is larger than the data: its items would stand in it several times,
+    for memory and time that teach nothing more. The preset's own may be, so that few items need no setting."""
+    most = max(items, int(settled(TRAINING, preset.training)["batch_size"]))
+    if batch > most:
+        wanted = f"at most {most:,} (the data have {counted(items, 'item')})"
+        raise FieldError([Problem("training.batch_size", batch, wanted)])
+
+
 class Wish(msgspec.Struct):
     """What the user asked for: changes over a preset. ``fingerprint``: of the data as they are now (the import's where it is
-    not said)."""
+    not said); ``unseen``: its classes without items."""
 
     family: FamilyDescription
     dataset: DatasetRecord
@@ -125,6 +143,7 @@ class Wish(msgspec.Struct):
     sampling: dict[str, Any] = {}
     title: str = ""
     fingerprint: str = ""
+    unseen: tuple[str, ...] = ()
 
 
 def same_training(record: RunRecord, wish: Wish) -> bool:
@@ -140,8 +159,12 @@ def same_training(record: RunRecord, wish: Wish) -> bool:
 def record_of(wish: Wish, run_id: str) -> RunRecord:
     """The run's record. Raises FieldError or TroubleError, naming the field or the item."""
     check_modality(wish.family, wish.dataset)
+    check_data(wish.family, wish.dataset)
     preset = preset_of(wish.family, wish.preset)
     data = data_values(wish.dataset, wish.data)
+    if "batch_size" in wish.training:
+        check_batch(settled(TRAINING, preset.training, wish.training)["batch_size"], preset, wish.dataset.kept)
+    spec = spec_of(wish.dataset, data, shape_of(wish.dataset, data), wish.fingerprint or wish.dataset.fingerprint)
     return RunRecord(
         id=run_id,
         title=wish.title or f"{wish.family.title} on {wish.dataset.title}",
@@ -150,7 +173,7 @@ def record_of(wish: Wish, run_id: str) -> RunRecord:
         preset=preset.name,
         **settings_of(wish.family, preset, wish.config, wish.training, wish.sampling),
         data=data,
-        spec=spec_of(wish.dataset, data, shape_of(wish.dataset, data), wish.fingerprint or wish.dataset.fingerprint),
+        spec=msgspec.structs.replace(spec, unseen=wish.unseen if spec.classes else ()),
         created=time.time(),
         parts=wish.parts,
         versions=versions(),

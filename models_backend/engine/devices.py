@@ -12,6 +12,11 @@ from importlib import metadata
 import msgspec
 import psutil
 
+from models_backend.contract.messages import TroubleError
+from models_backend.contract.words import counted
+
+from . import processes
+
 MIB = 1 << 20
 SMI_FIELDS = "index,name,memory.total,memory.used,utilization.gpu"
 SMI_TIMEOUT_S = 5.0
@@ -31,7 +36,7 @@ class Device(msgspec.Struct, frozen=True):
 def processor() -> Device:
     """The CPU and the machine's memory."""
     memory = psutil.virtual_memory()
-    name = f"{platform.machine()}, {psutil.cpu_count() or 1} cores"
+    name = f"{platform.machine()}, {counted(psutil.cpu_count() or 1, 'core')}"
     used_mb = (memory.total - memory.available) / MIB
     return Device("cpu", name, "cpu", memory.total / MIB, used_mb, psutil.cpu_percent() / 100)
 
@@ -66,6 +71,31 @@ async def accelerators() -> list[Device]:
         return [Device("mps", "Apple GPU", "mps", memory.total / MIB, used_mb)]
     smi = shutil.which("nvidia-smi")
     return parse_smi(await _output(smi)) if smi and not _cpu_build() else []
+
+
+async def check(key: str) -> None:
+    """Raises TroubleError that lists what there is where torch has no device of that name; "" is the best there is. Torch is
+    asked (seconds) about what the machine's own tools do not list."""
+    if not key:
+        return
+    there = [device.key for device in await devices()]
+    if key in there:
+        return
+    if (key.startswith("cuda") and _cpu_build()) or not await _known_to_torch(key):
+        advice = f"Choose one of {', '.join(there)}, or leave it out for the best there is"
+        raise TroubleError("this device is not there", key, "Nothing was begun", advice)
+
+
+async def _known_to_torch(key: str) -> bool:
+    process = await asyncio.create_subprocess_exec(
+        *processes.command("device", "--", key),
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=processes.environment(),
+    )  # fmt: skip
+    try:
+        return await process.wait() == 0
+    except asyncio.CancelledError:
+        process.kill()
+        raise
 
 
 async def _output(smi: str) -> str:

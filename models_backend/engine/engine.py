@@ -9,46 +9,45 @@ subscription is read with :meth:`Engine.history`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import time
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from models_backend.contract.family import FamilyDescription
+from models_backend.contract.fields import merged
 from models_backend.contract.messages import (
-    Body,
     Describe,
     Event,
-    Export,
     Pause,
     Progress,
     Resume,
-    Sample,
     SetLive,
     State,
-    Trouble,
     TroubleError,
-    VectorField,
 )
 from models_backend.contract.run_layout import DatasetRecord, JobRecord, RunRecord
+from models_backend.contract.views import Seen, View
 from models_backend.library import backup
 from models_backend.library.edits import Edits
 from models_backend.library.library import Library
 
-from . import catalogue, creation, devices, importing, processes
-from .connection import Overtaken
+from . import creation, devices, importing, processes
+from .beside import Subscribers, Tasks
 from .devices import Device
-from .interactive_worker import InteractiveWorker
+from .known_families import KnownFamilies
 from .limits import Limits
+from .live_runs import LiveRuns
+from .requests import Requests
 from .scheduler import Scheduler
-from .training_worker import TrainingWorker
+from .viewer import Viewer
 
 log = logging.getLogger(__name__)
 BACKUP_LOOK_S = 60.0
-
-__all__ = ["Device", "Engine", "Limits", "Overtaken"]
+SETTLE_S = 0.05
 
 
 class Engine:
@@ -56,16 +55,15 @@ class Engine:
 
     def __init__(self, library: Library, schedule: bool = True, limits: Limits | None = None, module: str = processes.WORKERS):
         self.library = library
-        self._schedule, self._limits, self._module = schedule, limits or Limits(), module
-        self._subscribers: list[Callable[[Event], None]] = []
-        self._families: list[FamilyDescription] = []
-        self._describing: asyncio.Task[list[FamilyDescription]] | None = None
-        self._live: dict[str, TrainingWorker] = {}
-        self._interactive: dict[str, InteractiveWorker] = {}
+        self._schedule, self._limits = schedule, limits or Limits()
+        self._subscribers, self._tasks = Subscribers(), Tasks()
+        self._tell = self._subscribers.tell
+        self._families = KnownFamilies(self.root, library.layout.cache, self._tell, self._tasks.spawn)
+        self._live = LiveRuns(library, self._tell, self._tasks.spawn, self._limits, module, self._run_ended)
+        self._requests = Requests(library, self._live, self._device, self._tell, self._limits, module)
+        self._viewer = Viewer()
         self._best: asyncio.Task[str] | None = None
-        self._scheduler = Scheduler(library, self._start_job, self._tell)
-        self._tasks: set[asyncio.Task[Any]] = set()
-        self._ended = asyncio.Condition()
+        self._scheduler = Scheduler(library, self._live.start, self._tell)
 
     @property
     def root(self) -> Path:
@@ -74,16 +72,15 @@ class Engine:
 
     async def start(self) -> None:
         """Loads the cached catalogue, attaches to every live run, takes up the queue."""
-        cached = await asyncio.to_thread(catalogue.load, self.library.layout.cache)
-        self._families = cached.families if cached else []
-        self._best = self._spawn(devices.best())
-        await self._attach_living()
+        await self._families.load()
+        self._best = self._tasks.spawn(devices.best())
+        await self._live.attach_living()
         if self._schedule:
             await self._scheduler.load(lambda run: run in self._live)
             await self._scheduler.pump()
-        self._spawn(self._keep_looking())
+        self._tasks.spawn(self._keep_looking())
         if getattr(self.library, "owned", False):
-            self._spawn(self._back_up())
+            self._tasks.spawn(self._back_up())
 
     async def _back_up(self) -> None:
         """Copies the index and the small records now and then, so that a damaged one can be brought back."""
@@ -97,46 +94,28 @@ class Engine:
 
     async def close(self) -> None:
         """Ends the warm workers and lets go of the runs in training, which go on."""
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        for worker in self._live.values():
-            worker.detach()
-        await asyncio.gather(*(worker.close() for worker in self._interactive.values()))
-        self._interactive.clear()
+        await self._tasks.cancel()
+        self._live.detach()
+        await self._viewer.close()
+        await self._requests.close()
 
     def subscribe(self, callback: Callable[[Event], None]) -> Callable[[], None]:
         """Calls back with every event from now on; the answer ends that."""
-        self._subscribers.append(callback)
-        return lambda: self._subscribers.remove(callback) if callback in self._subscribers else None
+        return self._subscribers.add(callback)
 
     # ------------------------------------------------------------------------------------------ families, devices
 
     def descriptions(self) -> list[FamilyDescription]:
         """What is known of the families now: the cache of the last start, at first nothing."""
-        return self._families
+        return self._families.known
 
     async def described(self) -> list[FamilyDescription]:
         """The families as their files are now; described anew (seconds) where a file changed."""
-        return await self._refreshed(lambda: catalogue.ask(self.root))
-
-    async def _refreshed(self, ask: catalogue.Ask) -> list[FamilyDescription]:
-        if self._describing is None or self._describing.done():
-            self._describing = self._spawn(catalogue.refreshed(self.library.layout.cache, ask))
-        families = await asyncio.shield(self._describing)
-        if families != self._families:
-            self._families = families
-            self._tell(Event(0, time.time(), "catalogue", Progress(len(families), len(families), "families described")))
-        return families
+        return await self._families.described()
 
     async def family(self, key: str) -> FamilyDescription:
         """The description of one family. Raises TroubleError that lists what there is."""
-        families = await self.described()
-        found = next((f for f in families if f.key == key), None)
-        if found is None:
-            there = ", ".join(f.key for f in families)
-            raise TroubleError("there is no such family", key, advice=f"Use one of {there}")
-        return found
+        return await self._families.family(key)
 
     async def devices(self) -> list[Device]:
         """The processor and the accelerators, with memory and load."""
@@ -145,9 +124,9 @@ class Engine:
     async def warm_up(self) -> None:
         """Starts the interactive worker, whose torch loads in the background, and has it describe the families if a file
         of theirs has changed since the cached description."""
-        worker = self._interactive_on(await self._device())
+        worker = await self._requests.warm()
         await worker.ready()
-        await self._refreshed(lambda: worker.call(Describe()))
+        await self._families.refreshed(lambda: worker.call(Describe()))
 
     # ------------------------------------------------------------------------------------------ data
 
@@ -170,6 +149,10 @@ class Engine:
         """The built-in data set of that name ("digits", "shapes:size=32", "points:density=moons"), made if need be."""
         return await self._imported(importing.ImportJob(str(self.root), builtin=name), tell)
 
+    async def see(self, view: View) -> Seen:
+        """An item's picture from its source at the size of a view, or why it cannot be had."""
+        return await self._viewer.see(view)
+
     async def _imported(self, job: importing.ImportJob, tell: Callable[[Progress], None] | None) -> DatasetRecord:
         record = await importing.carry_out(job, tell)
         await asyncio.to_thread(self.library.notice, "dataset", record.id)
@@ -187,14 +170,16 @@ class Engine:
         stored = self.library.dataset(dataset)
         edits = await asyncio.to_thread(stored.edits)
         record, mark = await asyncio.to_thread(lambda: (stored.record(edits), stored.fingerprint(edits)))
+        empty = await asyncio.to_thread(stored.unseen, record)
         wish = creation.Wish(
-            description, record, preset, config or {}, training or {}, data or {}, parts or {}, sampling or {}, title, mark
-        )
+            description, record, preset, config or {}, training or {}, data or {}, parts or {}, sampling or {}, title, mark,
+            empty,
+        )  # fmt: skip
         return await asyncio.to_thread(self._create, wish, edits)
 
     def _create(self, wish: creation.Wish, edits: Edits) -> RunRecord:
         runs = {run: self.library.run(run).record() for run in wish.parts.values() if run}
-        creation.check_parts(wish.family, wish.parts, {f.key: f for f in self._families}, runs)
+        creation.check_parts(wish.family, wish.parts, {f.key: f for f in self._families.known}, runs)
         record = creation.record_of(wish, self.library.new_id(wish.family.key))
         self.library.create_run(record, edits)
         return record
@@ -209,13 +194,12 @@ class Engine:
 
         return await asyncio.to_thread(changes)
 
-    async def begin_anew(self, run: str) -> RunRecord:
-        """A new run of the same settings on the data as they are now. The old one stays as it is."""
+    async def begin_anew(self, run: str, **changes: dict[str, Any]) -> RunRecord:
+        """A new run of the same settings (but for ``changes`` by group: config, training, data, sampling) on the data as they
+        are now. The old one stays as it is."""
         old = await asyncio.to_thread(self.library.run(run).record)
-        return await self.create_run(
-            old.family, old.dataset, old.preset, old.config, old.training, old.data, old.parts, old.sampling,
-            f"{old.title} · anew",
-        )  # fmt: skip
+        kept = {name: merged(getattr(old, name), changes.get(name, {})) for name in ("config", "training", "data", "sampling")}
+        return await self.create_run(old.family, old.dataset, old.preset, parts=old.parts, title=f"{old.title} · anew", **kept)
 
     async def history(self, run: str, since: int = 0) -> list[Event]:
         """The kept events of a run after number ``since``, read in a thread."""
@@ -232,12 +216,13 @@ class Engine:
 
     async def pause(self, run: str) -> None:
         """Holds a run after its step; it keeps its worker and its device."""
-        await self._worker(run).call(Pause())
+        await self._live.of(run).call(Pause())
 
     async def resume(self, run: str) -> None:
         """Goes on with a paused run, or queues one that has ended early, before all others."""
+        await self._settled(run)
         if run in self._live:
-            await self._worker(run).call(Resume())
+            await self._live.of(run).call(Resume())
             return
         state = await self.run_state(run)
         if state.state == "finished":
@@ -246,9 +231,11 @@ class Engine:
 
     async def extend(self, run: str, steps: int, restart: bool = False) -> RunRecord:
         """Lets a run that is not in training take ``steps`` in all (:meth:`submit` trains it); its record then. ``restart``:
-        the learning rate begins anew. Raises FieldError and TroubleError."""
+        the learning rate begins anew. Raises FieldError and TroubleError, also where its data or a part of it are gone."""
         creation.check_steps(steps)
         folder = self.library.run(run)
+        await asyncio.to_thread(self._require_what_it_needs, folder.record())
+        await self._settled(run)
         if run in self._live:
             raise TroubleError("the run is in training", folder.record().title, "Nothing was changed", "Stop it first")
         for event in await asyncio.to_thread(folder.extend, steps, restart):
@@ -256,22 +243,22 @@ class Engine:
         folder.close()
         return await asyncio.to_thread(folder.record)
 
+    def _require_what_it_needs(self, record: RunRecord) -> None:
+        self.library.dataset(record.dataset)
+        for part in filter(None, record.parts.values()):
+            self.library.run(part)
+
     async def stop(self, run: str, after_step: bool = True) -> None:
         """Saves and ends a run, after its step or at once; takes a waiting one out of the queue."""
         job = self._scheduler.of_run(run)
         if run in self._live:
-            await self._worker(run).stop(after_step)
+            await self._live.of(run).stop(after_step)
         elif job:
-            await self._scheduler.remove(job.id)
+            await self._take_out(job)
 
     async def set_live(self, run: str, values: dict[str, Any]) -> None:
         """Changes live settings of a run between two of its steps; recorded as a mark on its curve."""
-        await self._worker(run).call(SetLive(values))
-
-    def _worker(self, run: str) -> TrainingWorker:
-        if run not in self._live:
-            raise TroubleError("the run is not in training", run, advice="Resume it first")
-        return self._live[run]
+        await self._live.of(run).call(SetLive(values))
 
     # ------------------------------------------------------------------------------------------ queue
 
@@ -282,7 +269,7 @@ class Engine:
         job = JobRecord(job_id, "train", title, run, created, 0.0, tuple(after), device, "queued")
         if self._schedule:
             return await self._scheduler.submit(job, front)
-        await self._start_job(job)
+        await self._live.start(job)
         return job
 
     def queue(self) -> list[JobRecord]:
@@ -302,14 +289,33 @@ class Engine:
         found = next((j for j in self.queue() if j.id == job), None)
         if found and found.run in self._live:
             await self.stop(found.run)
+        elif found:
+            await self._take_out(found)
         else:
             await self._scheduler.remove(job)
 
+    async def _take_out(self, job: JobRecord) -> None:
+        """Out of the queue; a run that never began says so itself, since it waits for nothing any more."""
+        with contextlib.suppress(TroubleError):  # it is deleted, or another process trains it
+            folder = self.library.run(job.run)
+            if told := await asyncio.to_thread(folder.give_up):
+                self._tell(told)
+            folder.close()
+        await self._scheduler.remove(job.id)
+
     async def wait(self, run: str) -> State:
         """The state in which a run's worker ended; at once where it has none and does not wait for one."""
-        async with self._ended:
-            await self._ended.wait_for(lambda: run not in self._live and not self._waits(run))
+        await self._live.until(lambda: run not in self._live and not self._waits(run))
         return await self.run_state(run)
+
+    async def _settled(self, run: str) -> None:
+        """Waits while the worker of a run closes that has told its end, or while one is being started."""
+        while self._between(run):
+            await asyncio.sleep(SETTLE_S)
+
+    def _between(self, run: str) -> bool:
+        worker, job = self._live.get(run), self._scheduler.of_run(run)
+        return worker.over if worker is not None else job is not None and job.state == "running"
 
     async def up(self, run: str) -> None:
         """Waits until the worker of a run that was just started listens (or has ended); from then on it needs nobody."""
@@ -326,126 +332,24 @@ class Engine:
         """The answer to a request. A run in training answers for itself, all else goes to the warm worker.
 
         Raises TroubleError, or :class:`Overtaken` (a cancellation) where a request with a newer stamp took its place."""
-        run = getattr(request, "run", "")
-        tell = self._with_troubles(run or getattr(request, "source", ""), tell)
-        worker = self._live.get(run)
-        if worker is not None and isinstance(request, (Sample, VectorField)) and not request.checkpoint:
-            answer = await self._of_run(worker, request, tell)
-        else:
-            answer = await self._of_warm(request, tell)
-        await asyncio.to_thread(self._note, request, answer)
-        return answer
-
-    def _with_troubles(self, source: str, tell: Callable[[Progress], None] | None) -> Callable[[Body], None]:
-        """What a worker tells during a call: troubles that it got over go to all subscribers, the rest to the caller."""
-
-        def hear(body: Body) -> None:
-            if isinstance(body, Trouble):
-                self._tell(Event(0, time.time(), source, body))
-            elif tell:
-                tell(body)
-
-        return hear
-
-    async def _of_run(self, worker: TrainingWorker, request: Any, tell: Callable[[Progress], None] | None) -> Any:
-        """The training worker's answer; the warm worker's where the run ended before it could answer."""
-        try:
-            return await worker.call(request, tell)
-        except TroubleError:
-            if not worker.gone:
-                raise
-        return await self._of_warm(request, tell)
-
-    async def _of_warm(self, request: Any, tell: Callable[[Progress], None] | None) -> Any:
-        return await self._interactive_on(await self._device()).call(request, tell)
-
-    def _note(self, request: Any, answer: Any) -> None:
-        """Brings the index up to what a worker has written."""
-        if getattr(answer, "sample", ""):
-            self.library.notice("sample", answer.sample)
-        if isinstance(request, Export):
-            for path in answer:
-                self.library.note_export(path, request.source, request.format)
+        return await self._requests.call(request, tell)
 
     async def _device(self) -> str:
         """The device on which runs and requests go by themselves."""
         return await asyncio.shield(self._best) if self._best else "cpu"
 
-    def _interactive_on(self, device: str) -> InteractiveWorker:
-        if device not in self._interactive:
-            self._interactive[device] = InteractiveWorker(self.root, device, self._tell, self._limits, self._module)
-        return self._interactive[device]
-
     # ------------------------------------------------------------------------------------------ inside
 
-    async def _start_job(self, job: JobRecord) -> None:
-        worker = self._new_worker(job.run)
-        if job.run in self._live:
-            raise TroubleError("the run is in training already", job.title)
-        await worker.start(job.device)
-        if job.run not in self._live:  # found by _keep_looking meanwhile, where another process trains it
-            self._follow(worker)
-
-    def _new_worker(self, run: str) -> TrainingWorker:
-        return TrainingWorker(self.library.run(run), self._tell, self._limits, self._module)
-
-    def _follow(self, worker: TrainingWorker) -> None:
-        self._live[worker.id] = worker
-        self._spawn(self._until_end(worker))
-
-    async def _until_end(self, worker: TrainingWorker) -> None:
-        try:
-            state = await worker.follow()
-        except TroubleError as error:  # its last word could not be read or written (a full disk, say)
-            state = State("failed", reason=str(error))
-            self._tell(Event(0, time.time(), worker.id, error.trouble))
-        self._live.pop(worker.id, None)
-        try:
-            await self._scheduler.ended(worker.id, state)
-        except TroubleError as error:
-            self._tell(Event(0, time.time(), worker.id, error.trouble))
-        finally:
-            async with self._ended:
-                self._ended.notify_all()
-
-    async def _attach_living(self) -> None:
-        for run in await asyncio.to_thread(self._living):
-            if run not in self._live:
-                worker = self._new_worker(run)
-                await worker.attach()
-                if run not in self._live:
-                    self._follow(worker)
-
-    def _living(self) -> list[str]:
-        folder = self.library.layout.runs
-        locks = sorted(folder.glob("*/worker.lock")) if folder.is_dir() else []
-        return [lock.parent.name for lock in locks if self.library.run(lock.parent.name).alive()]
+    async def _run_ended(self, run: str, state: State) -> None:
+        await self._scheduler.ended(run, state)
 
     async def _keep_looking(self) -> None:
         """Finds runs that other processes started, and jobs whose obstacles went away unseen."""
         while True:
             await asyncio.sleep(self._limits.scan_s)
             try:
-                await self._attach_living()
+                await self._live.attach_living()
                 if self._schedule:
                     await self._scheduler.pump()
             except (TroubleError, OSError):
                 log.exception("the library could not be looked through; it is tried again")
-
-    def _tell(self, event: Event) -> None:
-        for callback in list(self._subscribers):
-            try:
-                callback(event)
-            except Exception:  # a subscriber's fault must not cut off the worker or the other subscribers
-                log.exception("a subscriber failed on %s", type(event.body).__name__)
-
-    def _spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._finished)
-        return task
-
-    def _finished(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and task.exception():
-            log.error("a task of the engine failed", exc_info=task.exception())

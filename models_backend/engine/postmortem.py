@@ -15,7 +15,8 @@ LINES = 30
 #: exit status of a worker that found its run already held by another worker
 BUSY = 75
 
-SMALLER = "Try a smaller batch or resolution, or gradient checkpointing, then resume"
+#: A run keeps its settings, so that going on with it would end the same way.
+SMALLER = "Make a new run with a smaller batch or resolution, or with gradient checkpointing"
 _SIGNALS = {
     "SIGSEGV": (
         "it crashed inside native code (SIGSEGV)",
@@ -30,6 +31,11 @@ _SIGNALS = {
     "SIGHUP": ("its terminal or session was closed (SIGHUP)", "Resume to go on"),
     "SIGXCPU": ("it used up the processor time that it is allowed (SIGXCPU)", "Raise the limit, then resume"),
 }
+
+
+#: What to do about a run that has nothing to go on from.
+_ANEW = {"Resume to go on from the last checkpoint": "Start it again", "Resume to go on": "Start it again",
+         "Resume": "Start it again", "resume": "start it again"}  # fmt: skip
 
 
 def oom_kills() -> int:
@@ -52,10 +58,16 @@ def tail(log: Path) -> str:
     return "\n".join(text.splitlines()[-LINES:])
 
 
-def cause_of_death(status: int | None, log: Path, ooms_before: int, item: str = "", kept: str = "") -> Trouble:
-    """What to tell about a worker that ended without saying so. ``status`` as in Popen, None where it is not known."""
+def cause_of_death(
+    status: int | None, log: Path, ooms_before: int, item: str = "", kept: str = "", saved: bool = True
+) -> Trouble:
+    """What to tell about a worker that ended without saying so. ``status`` as in Popen, None where it is not known. ``saved``:
+    whether there is a checkpoint to resume from."""
     last = tail(log)
     why, advice = _cause(status, last, oom_kills() > ooms_before)
+    if not saved:
+        for word, anew in _ANEW.items():
+            advice = advice.replace(word, anew)
     return Trouble(f"the worker died: {why}", item, kept, advice, last)
 
 
@@ -69,7 +81,7 @@ def _cause(status: int | None, last: str, oom: bool) -> tuple[str, str]:
     if status == -9:
         return (
             "it was killed (SIGKILL), by hand or by the system when memory ran out",
-            f"Resume; if memory was short: {SMALLER}",
+            f"Resume; if memory was short: {SMALLER[0].lower()}{SMALLER[1:]}",
         )
     if status < 0:
         name = _signal_name(-status)

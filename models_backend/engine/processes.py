@@ -34,11 +34,11 @@ def command(*arguments: str, module: str = WORKERS) -> list[str]:
 
 
 def spawn_training(
-    run: Path, log: Path, module: str = WORKERS, device: str = "auto", lock: int | None = None
+    run: Path, log: Path, module: str = WORKERS, device: str = "auto", lock: int | None = None, begins: int = 0
 ) -> subprocess.Popen[bytes]:
     """A training worker in its own session: it outlives this process. Its output is appended to ``log``. ``lock``: the
-    descriptor of the run's lock, for it to inherit."""
-    arguments = command("train", str(run), "--device", device, module=module)
+    descriptor of the run's lock, for it to inherit. ``begins``: the step of the checkpoint that it goes on from."""
+    arguments = command("train", str(run), "--device", device, "--from", str(begins), module=module)
     arguments += [] if lock is None else ["--lock", str(lock)]
     passed = () if lock is None else (lock,)
     return _spawn(arguments, log, stdin=subprocess.DEVNULL, start_new_session=True, pass_fds=passed)

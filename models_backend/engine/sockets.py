@@ -35,7 +35,6 @@ async def listen(path: Path, serve: Serve) -> Any:
     """Starts to serve ``path``; a socket file left by a dead process is replaced. Returns the server (``.close()``)."""
     if sys.platform == "win32":
         return await _listen_on_pipe(path, serve)
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
     server = await asyncio.start_unix_server(serve, path=str(path), limit=STREAM_LIMIT)
     path.chmod(0o600)

@@ -10,6 +10,7 @@ import time
 from typing import Any, TextIO
 
 from models_backend.contract.messages import Trouble
+from models_backend.contract.pace import Pace
 
 _BLOCKS = " ▏▎▍▌▋▊▉█"
 
@@ -33,6 +34,10 @@ def _escaped(letter: str) -> str:
     return letter.encode("unicode_escape", "surrogatepass").decode("ascii")
 
 
+#: exit status of a command that was stopped before its end
+INTERRUPTED = 130
+
+
 class Reporter:
     """Notes and progress on stderr, results on stdout; with ``as_json`` one JSON object a line on stdout.
 
@@ -52,17 +57,18 @@ class Reporter:
         else:
             print(visible(text), file=self.err, flush=True)
 
-    def progress(self, done: int, total: int, text: str, begun: float) -> None:
-        """How far a long thing is; ``begun`` is its ``time.monotonic()`` start."""
-        now, spent = time.monotonic(), time.monotonic() - begun
-        if now - self._last < (0.1 if self.on_terminal else self.every_s) and done < total:
+    def progress(self, done: int, total: int, text: str, pace: Pace, begins: bool = False) -> None:
+        """How far a long thing is, and how long it still takes once its pace is known. ``begins``: said at once."""
+        now = time.monotonic()
+        if not begins and done < total and now - self._last < (0.1 if self.on_terminal else self.every_s):
             return
         self._last, text = now, visible(text)
-        left_s = spent / done * (total - done) if done else 0.0
+        left_s = pace.left_s(done, total)
         if self.as_json:
             self._json("progress", done=done, total=total, text=text, left_s=round(left_s, 1))
         elif self.on_terminal:
-            self._bar(done, total, f"{done:,}/{total:,} · {done / max(spent, 1e-9):.1f}/s · {duration(left_s)} left · {text}")
+            known = f" · {pace.rate:.3g}/s · {duration(left_s)} left" if left_s else ""
+            self._bar(done, total, f"{done:,}/{total:,}{known} · {text}")
         else:
             left = f" · {duration(left_s)} left" if left_s >= 1 else ""
             print(f"  {done:,} of {total:,}{left} · {text}" if total else f"  {text}", file=self.err, flush=True)

@@ -39,11 +39,11 @@ class TrainingWorker:
 
     async def start(self, device: str) -> None:
         """Starts the process, or takes over one that has the run already. Raises TroubleError where that is impossible."""
-        self.seq = await asyncio.to_thread(self.run.last_seq)
+        self.seq, begins = await asyncio.to_thread(lambda: (self.run.last_seq(), self.run.newest_step()))
         layout = self.run.layout
         try:
             with self.run.lock_for_worker() as lock:  # from its first moment on: nobody may think that the run has no worker
-                self._process = processes.spawn_training(layout.root, layout.log, self._module, device, lock)
+                self._process = processes.spawn_training(layout.root, layout.log, self._module, device, lock, begins)
         except HeldError:
             await self.attach()
 
@@ -61,7 +61,7 @@ class TrainingWorker:
             await self._catch_up()
             if await self._held_by_another():
                 return await self.follow()
-            if self.state is None or self.state.state not in ENDED:
+            if not self.over:
                 await self._tell_death()
             return self.state
         finally:
@@ -79,6 +79,11 @@ class TrainingWorker:
     def gone(self) -> bool:
         """Whether nobody answers any more: the worker ended, or is about to."""
         return self.connection is None or self.connection.closed.is_set() or self.ended.is_set()
+
+    @property
+    def over(self) -> bool:
+        """Whether the run has told its end; the worker that told it may still be there for a moment."""
+        return self.state is not None and self.state.state in ENDED
 
     async def up(self) -> None:
         """Waits until the worker is connected, or has ended."""
@@ -122,7 +127,10 @@ class TrainingWorker:
             try:
                 self.connection = await Connection.open(self.run.socket_path(), self._hear)
             except OSError:
-                self._complain(time.monotonic() - began > self.limits.connect_s, "its worker does not open its socket")
+                late = time.monotonic() - began > self.limits.connect_s
+                if late and not self._mute:
+                    await self._catch_up()  # one that has ended in order is only slow to leave
+                self._complain(late, "its worker does not open its socket")
                 await asyncio.sleep(RETRY_S)
             else:
                 self._connected.set()
@@ -149,14 +157,15 @@ class TrainingWorker:
         paused = self.state is not None and self.state.state == "paused"
         if connection.beat.step != step or paused:
             self._stepped, self._stuck = (connection.beat.step, now), False
-        elif now - since > self.limits.stuck_s and not self._stuck:
+        elif now - since > self.limits.stuck_s and not self._stuck and not self.over:
             self._stuck = True
             self._pass_on(
                 Trouble(f"no step has ended for {(now - since) / 60:.0f} minutes", self.id, advice="Wait, or stop it now")
             )
 
     def _complain(self, bad: bool, what: str) -> None:
-        """Tells a hang once, and that it is over once."""
+        """Tells a hang once, and that it is over once; a run that has told its end has none."""
+        bad = bad and not self.over
         if bad and not self._mute:
             kept = "The run's checkpoints are kept"
             self._pass_on(Trouble(what, self.id, kept, "Wait if the machine is busy, or stop the run now and resume it"))
@@ -191,7 +200,7 @@ class TrainingWorker:
         kept = f"Kept: {saved[0].name}" if saved else "It had saved nothing yet"
         if self._forced:
             return [self.run.append(State("stopped", step, f"ended by force because it did not answer. {kept}"))]
-        trouble = postmortem.cause_of_death(status, self.run.layout.log, self._ooms, self.id, kept)
+        trouble = postmortem.cause_of_death(status, self.run.layout.log, self._ooms, self.id, kept, bool(saved))
         return [self.run.append(trouble), self.run.append(State("failed", step, f"{trouble.what}. {trouble.advice}"))]
 
     def _hear(self, event: Event) -> None:

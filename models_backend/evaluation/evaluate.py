@@ -25,16 +25,19 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
+from models_backend.contract.words import counted
+
 from ..contract.family import Family, LoadedRun
 from ..contract.fields import build, describe, merged, plain
-from ..contract.measures import CALIBRATED, LEAST, REAL, with_ratios
-from ..contract.messages import Event, Metrics, Progress, TroubleError
+from ..contract.measures import CALIBRATED, LEAST, NEIGHBOURS, REAL, with_ratios
+from ..contract.messages import Health, Levels, Metrics, Progress, TroubleError
+from ..contract.run_layout import RunRecord
 from ..contract.trace import TraceInfo
 from ..data.densities import MIXTURES
 from ..data.reading import Dataset, Split, pictures_to_float
 from . import disentanglement, following, likeness, measures, pretrained
 from .features import Features, labelled, reader
-from .health import History, judge
+from .health import judge
 
 #: Items for the measures that cost the square of their number, and for the family's diagnostics.
 SQUARE, DIAGNOSED, TRACED = 2000, 1000, 64
@@ -51,6 +54,10 @@ COMPARING = ("coverage", "recall")
 LEVELS = {"ok": 0.0, "warn": 1.0, "bad": 2.0}
 
 
+#: The family's diagnostics -> what a run's monitors say.
+Judged = Callable[[Mapping[str, Any]], Health]
+
+
 class Draw(Protocol):
     """Makes ``count`` items of the run: float32 (N, *shape), or uint8 (N, H, W, C) as they travel; with the trace of the
     first ``trace`` of them. ``conditions``: plain values, as a Sample request has them."""
@@ -61,32 +68,33 @@ class Draw(Protocol):
 
 
 def evaluate(library: object, loaded: LoadedRun, data: Dataset, count: int, seed: int, sampling: dict[str, Any], draw: Draw,
-             history: History | None = None, tell: Callable[[Progress], None] | None = None,
+             judged: Judged | None = None, tell: Callable[[Progress], None] | None = None,
              features: str = "") -> dict[str, float]:  # fmt: skip
-    """All measures that apply, finite ones only. ``sampling``: plain changes to the family's defaults; ``history``: the
-    run's figures (see ``history_of``), for its health; ``features``: the folder of a pretrained model, for its measures too.
+    """All measures that apply, finite ones only. ``sampling``: plain changes to the family's defaults; ``judged``: what
+    the run's monitors say, given the family's diagnostics; ``features``: a pretrained model's folder, for its measures too.
     Raises Stopped if ``draw`` does, and TroubleError for features that cannot be used, before anything is made."""
     say = _teller(tell)
     seen_by = _opened(features, data, loaded.device, tell) if features else None
-    say(0, f"making {count} items")
+    own = reader(data, tell) if data.spec.modality == "image" else None  # what it costs is told first
+    say(0, f"making {counted(count, 'item')}")
     steps = "steps" in {f.name for f in describe(type(loaded.family).Sampling).fields}
     given, found = following.asked(loaded, data), {"held_out": data.validation.count}
     made, trace = draw(count, seed, sampling, TRACED if steps else 0, given)
     found |= {"straightness": trace.straightness} if trace is not None and steps else {}
     say(1, "measuring them")
-    measure = _of_points if data.spec.modality == "points" else _of_pictures
     made, few = _array(made), {}
+    found["made"] = len(made)
     if steps and comparable(data, made):
         few = {n: _array(draw(count, seed, {**sampling, "steps": n}, 0, given)[0]) for n in FEW}
-    found |= measure(data, made, few, seed, tell)
+    found |= _of_points(data, made, few, seed) if own is None else _of_pictures(own, data, made, few, seed)
     if seen_by is not None:
         found |= _of_features(seen_by, loaded, data, made, seed)
     if given and data.spec.modality == "image":
-        found |= following.measured(loaded, data, lambda: reader(data), made, _maker(draw, seed, sampling), seed)
+        found |= following.measured(loaded, data, own, made, _maker(draw, seed, sampling), seed)
     say(2, "asking the model itself")
-    found = _of_model(loaded, data, sampling, seed, history, seen_by) | found  # what was measured on the items stands
+    found = _of_model(loaded, data, sampling, seed, judged, seen_by) | found  # what was measured on the items stands
     say(3, "done")
-    return with_ratios({name: float(value) for name, value in found.items() if math.isfinite(value)})
+    return with_ratios({name: float(value) + 0.0 for name, value in found.items() if math.isfinite(value)})
 
 
 def comparable(data: Dataset, made: np.ndarray) -> bool:
@@ -104,15 +112,26 @@ def _maker(draw: Draw, seed: int, sampling: dict[str, Any]) -> following.Make:
     return make
 
 
-def history_of(events: Any) -> dict[str, list[tuple[int, float]]]:
-    """The figures of a run from its events: name -> (step, value) in order."""
+def judged_by(record: RunRecord, family: type[Family], events: Any, step: int, looks: Mapping[str, float]) -> Judged:
+    """A run's monitors with the evidence that they have in training: the figures and noise levels told up to ``step``, and
+    what a look at its previews finds."""
+    series, levels = told_by(events, step)
+    training = record.training | {"steps": record.steps}
+    return lambda told: judge(family.health, series, {**looks, **told}, levels, step, record.config, training)
+
+
+def told_by(events: Any, step: int) -> tuple[dict[str, list[tuple[int, float]]], list[float]]:
+    """What a run told up to a step: its figures as name -> (step, value) in order, and its newest losses by noise level."""
     series: dict[str, list[tuple[int, float]]] = {}
+    levels: list[float] = []
     for event in events:
-        body = event.body if isinstance(event, Event) else event
-        if isinstance(body, Metrics):
+        body = event.body
+        if isinstance(body, Metrics) and body.step <= step:
             for name, value in body.values.items():
                 series.setdefault(name, []).append((body.step, value))
-    return series
+        elif isinstance(body, Levels) and body.step <= step:
+            levels = body.losses
+    return series, levels
 
 
 def _teller(tell: Callable[[Progress], None] | None) -> Callable[[int, str], None]:
@@ -138,7 +157,7 @@ def chosen(split: Split, count: int, seed: int) -> np.ndarray:
 # ------------------------------------------------------------------------------------------------ points
 
 
-def _of_points(data: Dataset, made: np.ndarray, few: dict[int, np.ndarray], seed: int, tell: Any) -> dict[str, float]:
+def _of_points(data: Dataset, made: np.ndarray, few: dict[int, np.ndarray], seed: int) -> dict[str, float]:
     """Measures in data units."""
     found = _compared(data, made, few, seed) if comparable(data, made) else {}
     mixture = MIXTURES.get(data.record.options.get("density", ""))
@@ -176,7 +195,9 @@ def mean_w2(real: np.ndarray, made: np.ndarray) -> float:
 
 
 def _manifold(real: np.ndarray, made: np.ndarray, other: np.ndarray) -> dict[str, float]:
-    """How made items lie among held-out ones, and how as many training items (``other``) do."""
+    """How made items lie among held-out ones, and how as many training items (``other``) do; nothing where they are few."""
+    if min(len(real), len(made)) < NEIGHBOURS:
+        return {}
     found, truly = asdict(measures.manifold(real, made)), asdict(measures.manifold(real, other[: len(made)]))
     return found | {name + REAL: value for name, value in truly.items()}
 
@@ -184,8 +205,8 @@ def _manifold(real: np.ndarray, made: np.ndarray, other: np.ndarray) -> dict[str
 # ------------------------------------------------------------------------------------------------ pictures
 
 
-def _of_pictures(data: Dataset, made: np.ndarray, few: dict[int, np.ndarray], seed: int, tell: Any) -> dict[str, float]:
-    features = reader(data, tell)
+def _of_pictures(features: Features, data: Dataset, made: np.ndarray, few: dict[int, np.ndarray],
+                 seed: int) -> dict[str, float]:  # fmt: skip
     places = chosen(data.validation, SQUARE, seed)
     held_out = data.validation.take(places)
     train = some(data.train, max(8 * SQUARE, len(held_out)), seed)
@@ -277,7 +298,7 @@ def _of_words(features: pretrained.Pretrained, data: Dataset, seen: np.ndarray) 
 # ------------------------------------------------------------------------------------------------ the model itself
 
 
-def _of_model(loaded: LoadedRun, data: Dataset, sampling: dict[str, Any], seed: int, history: History | None,
+def _of_model(loaded: LoadedRun, data: Dataset, sampling: dict[str, Any], seed: int, judged: Judged | None,
               seen_by: pretrained.Pretrained | None) -> dict[str, float]:  # fmt: skip
     """The family's diagnostics on held-out items, its reconstructions, and its health."""
     held_out, told, found = some(data.validation, DIAGNOSED, seed), {}, {}
@@ -285,21 +306,15 @@ def _of_model(loaded: LoadedRun, data: Dataset, sampling: dict[str, Any], seed: 
         generator = torch.Generator(device=loaded.device).manual_seed(seed)
         with torch.no_grad():
             told = loaded.family.diagnostics(loaded.nets, torch.from_numpy(held_out).to(loaded.device), generator)
-        few = COMPARING if len(held_out) < LEAST else ()
+        few = COMPARING if len(held_out) < NEIGHBOURS else ()
         found = {k: v for k, v in told.items() if isinstance(v, (int, float)) and k not in few}
         found |= _reconstructions(loaded, data, sampling, seed, seen_by)
         found |= _likelihood(loaded, data, held_out, seed)
     if min(data.train.count, data.validation.count) >= CALIBRATED:
         found |= _disentanglement(loaded, data, seed)
-    if history is not None:
-        found |= health_levels(type(loaded.family), history, told, plain(loaded.config))
+    if judged is not None:
+        found |= {f"health_{line.monitor}": LEVELS[line.level] for line in judged(told).lines}
     return found
-
-
-def health_levels(family: type[Family], history: History, told: Mapping[str, Any], config: dict[str, Any]) -> dict[str, float]:
-    """What the family's monitors say, as figures: 0 ok, 1 warn, 2 bad."""
-    health = judge(family.health, history, told, config=config)
-    return {f"health_{line.monitor}": LEVELS[line.level] for line in health.lines}
 
 
 def _likelihood(loaded: LoadedRun, data: Dataset, held_out: np.ndarray, seed: int) -> dict[str, float]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ from scipy.special import log_softmax, softmax
 
 from ..contract.measures import CALIBRATED
 from ..contract.messages import Progress
+from ..contract.pace import Pace
 from ..data.reading import Dataset, Split
 from ..library import storage
 from ..networks.reader import Reader
@@ -35,6 +37,7 @@ from ..objectives.adversarial import shifted
 VERSION = 1
 STEPS, BATCH, RATE = 800, 64, 3e-3
 CHUNK = 512
+TRAINING = "training the reader that judges the items, once for these pictures and labels"
 #: Temperature at most; there a reader is hardly surer of one class than of another.
 HOTTEST = 20.0
 
@@ -88,9 +91,13 @@ def labelled(data: Dataset) -> bool:
 
 
 def _name(data: Dataset) -> str:
+    """After what a reader learns from and is judged by: pictures as they are shown, label indices and splits, and no words."""
     shown = "x".join(str(n) for n in data.spec.shape)
-    known = (data.train.labels, data.train.positions, data.validation.labels)
-    return f"reader-{VERSION}-{shown}-{hashlib.sha256(b'|'.join(part.tobytes() for part in known)).hexdigest()[:8]}"
+    learned = hashlib.sha256(f"{len(data.record.classes)}|{data.settings.crop}".encode())
+    for split in (data.train, data.validation):
+        learned.update(b"|".join((split.positions.tobytes(), split.labels.tobytes())))
+        learned.update("|".join(data.items[i].sha256 for i in split.positions).encode())
+    return f"reader-{VERSION}-{shown}-{learned.hexdigest()[:16]}"
 
 
 def _kept(path: Path, data: Dataset) -> Features | None:
@@ -101,11 +108,10 @@ def _kept(path: Path, data: Dataset) -> Features | None:
             told = json.loads(file.metadata()["reader"])
         net = _net(data)
         net.load_state_dict(safetensors.torch.load_file(path))
+        figures = told["accuracy"], told["scale"], _hash(net), tuple(told["temperatures"])
     except (safetensors.SafetensorError, KeyError, ValueError, RuntimeError, OSError):
         return None  # a damaged cache is made again
-    if told["fingerprint"] != data.spec.fingerprint or "temperatures" not in told:
-        return None
-    return Features(net.eval(), data.record.classes, told["accuracy"], told["scale"], _hash(net), tuple(told["temperatures"]))
+    return Features(net.eval(), data.record.classes, *figures)
 
 
 def _made(path: Path, data: Dataset, tell: Callable[[Progress], None]) -> Features:
@@ -117,8 +123,7 @@ def _made(path: Path, data: Dataset, tell: Callable[[Progress], None]) -> Featur
         found.accuracy, found.temperatures = _judged(found, data.validation)
     else:
         found.scale = 1.0 / max(float(found(data.train.take(range(min(1000, data.train.count)))).std()), 1e-12)
-    told = {"fingerprint": data.spec.fingerprint, "accuracy": found.accuracy, "scale": found.scale,
-            "temperatures": found.temperatures}  # fmt: skip
+    told = {"accuracy": found.accuracy, "scale": found.scale, "temperatures": found.temperatures}
     state = {k: v.contiguous() for k, v in net.state_dict().items()}
     storage.make_folder(path.parent)
     storage.write_bytes(path, safetensors.torch.save(state, {"reader": json.dumps(told)}))
@@ -137,19 +142,21 @@ def _train(net: Reader, split: Split, tell: Callable[[Progress], None]) -> None:
     known = np.flatnonzero(split.labels >= 0)
     optimiser = torch.optim.AdamW(net.parameters(), lr=RATE, weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=STEPS)
+    pace = Pace()
     net.train()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(VERSION)
         for step in range(STEPS):
             index = picks.choice(known, min(BATCH, len(known)), replace=False)
             x, y = torch.from_numpy(split.take(index)), torch.from_numpy(split.labels[index])
+            if step % 10 == 0:
+                pace.mark(time.monotonic(), step)
+                tell(Progress(step, STEPS, TRAINING, pace.rate, pace.left_s(step, STEPS)))
             loss = F.cross_entropy(net(shifted(x, moves)), y)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             optimiser.step()
             schedule.step()
-            if step % 50 == 0:
-                tell(Progress(step, STEPS, "training the reader that judges the items"))
 
 
 def _judged(found: Features, split: Split) -> tuple[float, tuple[float, ...]]:

@@ -75,7 +75,7 @@ def _captioned(split: Split) -> list[int]:
     return [i for i, caption in enumerate(split.captions) if caption]
 
 
-def measured(loaded: LoadedRun, data: Dataset, features: Callable[[], Features], made: np.ndarray, make: Make,
+def measured(loaded: LoadedRun, data: Dataset, features: Features, made: np.ndarray, make: Make,
              seed: int) -> dict[str, float]:  # fmt: skip
     """Everything that applies. ``made``: items of ``asked``, in turn; ``make`` makes more."""
     kind, guided = hears(loaded, data), "guidance" in {f.name for f in describe(type(loaded.family).Sampling).fields}
@@ -83,11 +83,11 @@ def measured(loaded: LoadedRun, data: Dataset, features: Callable[[], Features],
         return _of_pictures(data, made, make)
     if kind == "text":
         found = _of_text(data, made, make) if readable(data) else {}
-        return found | (_along_text(data, features(), make, seed) if guided else {})
+        return found | (_along_text(data, features, make, seed) if guided else {})
     if kind == "class" and labelled(data):
-        found = of_classes(loaded, data, features(), made, seed) | across_classes(loaded, make)
-        found["class_accuracy_real"] = features().accuracy
-        return found | (along_guidance(loaded, data, features(), make, seed) if guided else {})
+        found = of_classes(loaded, data, features, made, seed) | across_classes(loaded, make)
+        found["class_accuracy_real"] = features.accuracy
+        return found | (along_guidance(loaded, data, features, make, seed) if guided else {})
     return {}
 
 
@@ -145,8 +145,8 @@ def across_classes(loaded: LoadedRun, make: Make) -> dict[str, float]:
     """How far the same latents have the same style in every class; nothing where there is no latent "z"."""
     if "z" not in loaded.family.latents:
         return {}
-    shown = range(min(CLASSES, len(loaded.spec.classes)))
-    made = [make(STYLED, {"class": loaded.spec.classes[k]}, None) for k in shown]
+    seen = [name for name in loaded.spec.classes if name not in loaded.spec.unseen]
+    made = [make(STYLED, {"class": name}, None) for name in seen[:CLASSES]]
     return {"style_kept": style.kept(np.stack([style.style(items) for items in made]))}
 
 

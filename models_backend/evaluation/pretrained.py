@@ -25,6 +25,8 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
+from models_backend.contract.words import counted
+
 from ..contract.messages import Progress, TroubleError
 from ..networks import weights
 
@@ -94,7 +96,7 @@ def _script(where: Path) -> Path | None:
         return None
     scripts = sorted(where.glob("*.pt"))
     if len(scripts) != 1:
-        found = f"{len(scripts)} TorchScript files" if scripts else "no TorchScript file"
+        found = counted(len(scripts), "TorchScript file") if scripts else "no TorchScript file"
         raise TroubleError(f"the folder has no config.json and {found}", str(where), advice=WANTED)
     return scripts[0]
 

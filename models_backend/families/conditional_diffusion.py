@@ -72,7 +72,8 @@ class ConditionalDiffusion(InLatents, GuidedDiffusion):
                "residual_sampling": True}, "prediction": "eps"},
                {"steps": 400_000, "batch_size": 2048, "learning_rate": 3e-4, "warmup": 0, "clip": 0.0,
                 "decay": {"type": "constant"}, "ema": 0.9999},
-               {"sampler": {"type": "ddpm"}, "steps": 256, "guidance": 1.3}, "ImageNet at 64 px: many graphics cards"),
+               {"sampler": {"type": "ddpm"}, "steps": 256, "guidance": 1.3},
+               "Ho & Salimans 2022 on ImageNet at 64 px, with the network of Dhariwal & Nichol 2021: many graphics cards"),
     )  # fmt: skip
     proofs = (
         Proof("digits", "digits", "small", 8.0,

@@ -90,7 +90,7 @@ class Consistency(Keeping, Family):
     paper = "Song, Dhariwal, Chen & Sutskever 2023, Consistency Models, arXiv:2303.01469"
     names = ("CM", "consistency models", "distillation")
     modalities = ("points", "image")
-    uses = (Part("teacher", "diffusion", True, "Distillation: the finished diffusion run whose paths are learned"),)
+    uses = (Part("teacher", "diffusion", True, "The finished diffusion run whose paths are distilled"),)
     provides = ("consistency",)
     trace = "denoise"
     health = ("noise_levels", "self_consistency", "teacher_gap")
@@ -114,11 +114,12 @@ class Consistency(Keeping, Family):
         Proof("digits", "digits", "small", 15.0,
               (Claim("fd_2step", "<=", 1.5, "2 jumps, against 1.5 x the teacher's Frechet distance", times="teacher/fd"),
                Claim("fd_2step", "<=", 1.0, "2 jumps are no worse than 1", times="fd_1step"),
-               Claim("sure_ratio", ">=", 0.85, "items of which the reader is sure, over real ones")),
+               Claim("sure_ratio", ">=", 0.85, "items of 20 jumps of which the reader is sure, over real ones"),
+               Claim("near_copies", "<=", 0.02, "samples that nearly copy a training item")),
               config={"way": {"type": "cd", "levels": 14}, "highest": 20.0},
               training={"steps": 3000, "batch_size": 32, "learning_rate": 5e-4, "validate_every": 500, "preview_every": 1000,
                         "ema": 0.998},
-              parts={"teacher": "ddpm:digits"}),
+              sampling={"steps": 20}, parts={"teacher": "ddpm:digits"}),
     )  # fmt: skip
     Config, Sampling = Config, Sampling
 

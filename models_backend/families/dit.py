@@ -10,6 +10,7 @@ import torch
 
 from models_backend.contract.family import Claim, Condition, Preset, Proof
 from models_backend.contract.fields import Field
+from models_backend.contract.words import counted
 from models_backend.kinds import diffusion, kept
 from models_backend.kinds.guided import PLAIN, Ask, How, Negative, Scale
 from models_backend.kinds.guided_diffusion import GuidedDiffusion
@@ -87,7 +88,8 @@ class DiT(InLatents, GuidedDiffusion):
     def problems(self) -> list[str]:
         found = dit.problems(self.config.network, min(self.inner.shape[-2:]))
         if len(self.spec.classes) > dit.ROWS:
-            found.append(f"the data have {len(self.spec.classes)} classes, DiT's table has {dit.ROWS} rows; merge some")
+            classes = counted(len(self.spec.classes), "class", "classes")
+            found.append(f"the data have {classes}, DiT's table has {dit.ROWS} rows; merge some")
         if self.config.variance == "learned" and isinstance(self.config.schedule, schedules.Learned):
             found.append("variance: a learned schedule has no fixed steps whose variance could be learned; take fixed, or "
                          "another schedule")  # fmt: skip

@@ -21,7 +21,7 @@ from ..networks.perceptual import Perceptual, fitting
 from ..networks.weights import read_tensors
 from ..objectives import adversarial
 from ..objectives import variational as elbo
-from ..samplers.latent_path import latent_path, origin
+from ..samplers.latent_path import InterpolationPoints, InterpolationSeed, latent_path, origin
 
 
 class Kl(msgspec.Struct, frozen=True, tag="kl"):
@@ -91,26 +91,8 @@ class Sampling(msgspec.Struct, frozen=True):
     """Decoding latents drawn from N(0, 1)."""
 
     temperature: Annotated[float, Field("Width of the latents that are drawn", low=0.0, high=3.0)] = 1.0
-    interpolation_points: Annotated[
-        int,
-        Field(
-            "Points on the path between two latents, in the trajectory",
-            title="Interpolation points",
-            was="path_places",
-            low=2,
-            high=256,
-        ),
-    ] = 24
-    interpolation_seed: Annotated[
-        int,
-        Field(
-            "Seed of the latent at which every interpolation starts",
-            title="Interpolation seed",
-            was="path_origin",
-            low=0,
-            high=2**31 - 1,
-        ),
-    ] = 0
+    interpolation_points: InterpolationPoints = 24
+    interpolation_seed: InterpolationSeed = 0
 
 
 TINY = {"width": 8, "multipliers": [1, 2], "groups": 4, "attention": False}
@@ -145,10 +127,11 @@ class ImageCodecFamily(Family):
                note="A quarter of the side, 4 channels; minutes on a laptop"),
         Preset("paper", "As published",
                {"network": {"width": 128, "multipliers": [1, 2, 4, 4], "channels": 4, "blocks": 2, "groups": 32},
+                "latent": {"type": "kl", "weight": 1e-6 / (256 * 256 * 3)},  # 1e-6 beside errors that are summed, not averaged
                 "perceptual": {"type": "seeded", "weight": 1.0},
-                "adversary": {"type": "patches", "width": 64, "levels": 3}},
-               {"steps": 400_000, "batch_size": 12, "learning_rate": 5.4e-5, "warmup": 0, "ema": 0.0, "clip": 0.0,
-                "decay": {"type": "constant"}},
+                "adversary": {"type": "patches", "width": 64, "levels": 3, "start": 0.2}},
+               {"steps": 246_803, "batch_size": 12, "accumulate": 2, "learning_rate": 1.08e-4, "warmup": 0, "ema": 0.0,
+                "clip": 0.0, "decay": {"type": "constant"}, "optimiser": {"type": "adamw", "beta1": 0.5, "beta2": 0.9}},
                note="The f = 8 autoencoder of Stable Diffusion (its code, kl-f8), with seeded features for VGG's"),
     )  # fmt: skip
     proofs = (

@@ -73,7 +73,8 @@ class IWAE(variational.Variational):
         Preset("paper", "As published",
                {"latent": 50, "draws": 50, "encoder": {"type": "mlp", "width": 200, "depth": 2},
                 "decoder": {"type": "mlp", "width": 200, "depth": 2}, "gradient": {"type": "reparameterised"}},
-               {"steps": 1_000_000, "batch_size": 20, "learning_rate": 1e-3, "warmup": 0, "clip": 0.0, "ema": 0.0},
+               {"steps": 9_840_000, "batch_size": 20, "learning_rate": 1e-3, "warmup": 0, "clip": 0.0, "ema": 0.0,
+                "optimiser": {"type": "adamw", "eps": 1e-4}},
                note="Burda 2016, one stochastic layer, k = 50; its rate falls in steps of its own"),
     )  # fmt: skip
     proofs = (

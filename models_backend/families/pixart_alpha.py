@@ -67,10 +67,10 @@ class PixArtAlpha(InLatents, GuidedDiffusion):
                "Minutes on a laptop for pictures of 16 px, or on latents"),
         Preset("paper", "As published (XL/2)", {"network": {"width": 1152, "depth": 28, "heads": 16, "patch": 2},
                "text": {"width": 1024, "depth": 24, "heads": 16}, "schedule": {"type": "linear"}, "prediction": "eps"},
-               {"steps": 1_000_000, "batch_size": 1024, "learning_rate": 2e-5, "warmup": 1000, "decay": {"type": "constant"},
-                "ema": 0.9999, "optimiser": {"type": "adamw", "weight_decay": 0.03}},
+               {"steps": 150_000, "batch_size": 11_392, "learning_rate": 2e-5, "warmup": 1000, "decay": {"type": "constant"},
+                "clip": 0.01, "ema": 0.9999, "optimiser": {"type": "adamw", "weight_decay": 0.03, "eps": 1e-10}},
                {"sampler": {"type": "dpmpp_2m"}, "steps": 20, "guidance": 4.5},
-               "On latents, with a text encoder of its own for T5's: many graphics cards"),
+               "The stage of words, on latents of 256 px: a text encoder for T5's, no learned variance; many graphics cards"),
     )  # fmt: skip
     proofs = (
         Proof("words", "scenes:size=16,objects=2,count=12000", "small", 20.0,

@@ -57,7 +57,7 @@ class RectifiedFlow(flow.Flow):
     paper = "Liu, Gong & Liu 2022, Flow Straight and Fast, arXiv:2209.03003"
     names = ("RF", "reflow")
     modalities = ("points", "image")
-    uses = (Part("teacher", "rectified flow", True, "A finished run whose pairs of noise and item are learned"),)
+    uses = (Part("teacher", "rectified flow", True, "The finished run whose pairs of noise and item are learned (reflow)"),)
     provides = ("rectified flow",)
     latents = ("noise",)
     trace = "denoise"

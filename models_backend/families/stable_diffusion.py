@@ -71,7 +71,7 @@ class StableDiffusion(InLatents, GuidedDiffusion):
         Preset("paper", "As published (1.5)", {"network": {"width": 320, "multipliers": [1, 2, 4, 4], "blocks": 2,
                "attention": [64, 32, 16], "heads": 8, "groups": 32}, "text": {"width": 768, "depth": 12, "heads": 12},
                "schedule": {"type": "linear", "first": 0.00085, "last": 0.012, "root": True}, "prediction": "eps"},
-               {"steps": 500_000, "batch_size": 2048, "learning_rate": 1e-4, "warmup": 10_000, "decay": {"type": "constant"},
+               {"steps": 595_000, "batch_size": 2048, "learning_rate": 1e-4, "warmup": 10_000, "decay": {"type": "constant"},
                 "ema": 0.9999}, {"sampler": {"type": "dpmpp_2m"}, "steps": 30, "guidance": 7.5},
                "On latents of 512 px, with a text encoder of its own for CLIP's: many graphics cards"),
     )  # fmt: skip

@@ -68,7 +68,7 @@ class VAEGAN(variational.Variational):
     )  # fmt: skip
     proofs = (
         Proof("digits", "digits", "small", 8.0, (
-            Claim("sure_ratio", ">=", 0.85, "items of which the reader is sure, over real ones"),
+            Claim("sure_ratio", ">=", 0.7, "items of which the reader is sure, over real ones"),
             Claim("least_class", ">=", 0.03, "rarest class among prior samples"),
             Claim("reconstruction_accuracy_ratio", ">=", 0.9, "held-out digits still read as themselves through the latent"),
             Claim("active_units", ">=", 6, "latent dimensions in use"),

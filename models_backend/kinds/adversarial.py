@@ -14,14 +14,14 @@ import torch
 from torch import Tensor
 
 from models_backend.contract.family import Batch, Family, Loss, Sharing
-from models_backend.contract.fields import Field
+from models_backend.contract.fields import Field, When
 from models_backend.contract.messages import TroubleError
 from models_backend.contract.trace import Step
 from models_backend.networks.bodies import Auto, Body, Conv, Mlp, attention_problems, body_problems
 from models_backend.networks.critic import Generator
 from models_backend.objectives import adversarial
 from models_backend.objectives.coverage import coverage, recall, spread
-from models_backend.samplers.latent_path import latent_path, origin
+from models_backend.samplers.latent_path import InterpolationPoints, InterpolationSeed, latent_path, origin
 
 #: Fields of a family's Config.
 Latent = Annotated[int, Field("Dimensions of the latent", low=1, high=2048)]
@@ -34,6 +34,14 @@ GeneratorNorm = Annotated[Literal["none", "group", "batch"], Field("Normalisatio
 Shifts = Annotated[
     bool, Field("Random translation of real and generated pictures (DiffAugment, Zhao et al. 2020): helps small data sets")
 ]
+ShiftedShare = Annotated[
+    float, Field("Share of the pictures that are shifted: below .8 the generator does not take shifts for the data's own "
+                 "(Karras et al. 2020)", low=0.0, high=1.0, when=When("shifts", (True,), "shifts are off"))
+]  # fmt: skip
+AtLevels = Annotated[
+    bool, Field("Show made pictures at the grey levels that the data hold, where these are few, as they will be kept; "
+                "gradients pass straight through", title="At the data's levels", needs="image")
+]  # fmt: skip
 Beta1 = Annotated[float, Field("Adam's decay of the first moment, for both networks", low=0.0, high=0.999)]
 Beta2 = Annotated[float, Field("Adam's decay of the second moment", low=0.0, high=0.99999)]
 #: Those of a discriminator that tells real from made.
@@ -72,32 +80,14 @@ class Sampling(msgspec.Struct, frozen=True):
     truncation: Annotated[
         float, Field("Scale of the latents (truncation trick); below 1 safer and less varied", low=0.0, high=2.0)
     ] = 1.0
-    interpolation_points: Annotated[
-        int,
-        Field(
-            "Points on the path between two latents, in the trajectory",
-            title="Interpolation points",
-            was="path_places",
-            low=2,
-            high=256,
-        ),
-    ] = 24
-    interpolation_seed: Annotated[
-        int,
-        Field(
-            "Seed of the latent at which every interpolation starts",
-            title="Interpolation seed",
-            was="path_origin",
-            low=0,
-            high=2**31 - 1,
-        ),
-    ] = 0
+    interpolation_points: InterpolationPoints = 24
+    interpolation_seed: InterpolationSeed = 0
 
 
 class Adversarial(Family):
     """Networks: "generator" and the one named by ``judge``, after which two fields of ``Config`` are named: its body
     (``<judge>``) and its share of the learning rate (``<judge>_rate``). The others: latent, generator, generator_norm,
-    attention, shifts, beta1, beta2."""
+    attention, shifts, shifted_share, at_levels, beta1, beta2."""
 
     judge: ClassVar[str] = "discriminator"
 
@@ -147,8 +137,17 @@ class Adversarial(Family):
         return nets["generator"](z)
 
     def shown(self, x: Tensor, batch: Batch) -> Tensor:
-        """What the judge sees: items, shifted if that is on (real and made alike)."""
-        return adversarial.shifted(x, batch.generator) if self.config.shifts else x
+        """What the judge sees: items as they are kept, shifted if that is on (real and made alike)."""
+        x = self.kept(x)
+        if not self.config.shifts:
+            return x
+        return adversarial.shifted(x, batch.generator, often=self.config.shifted_share)
+
+    def kept(self, x: Tensor) -> Tensor:
+        """Items at the levels that the data hold, if that is on and these are few."""
+        if not self.config.at_levels or not self.spec.levels:
+            return x
+        return adversarial.at_levels(x, torch.tensor(sorted(self.spec.levels), device=x.device) / 127.5 - 1)
 
     # sampling -----------------------------------------------------------------------------------------
     def sample(self, nets: dict[str, Any], noise: Tensor, conditions: dict[str, Any], sampling: Sampling,
@@ -167,7 +166,7 @@ class Adversarial(Family):
     def diagnostics(self, nets: dict[str, Any], x: Tensor, generator: Any) -> dict[str, Any]:
         """How the judge sees held-out items, and how much of the data the generator's items cover."""
         z = torch.randn((len(x), self.config.latent), generator=generator, device=x.device)
-        made = self.made(nets, z, {}).float()
+        made = self.kept(self.made(nets, z, {}).float())
         return self.judged(nets, x, made, generator) | {
             "coverage": coverage(x, made), "recall": recall(x, made), "spread": spread(made) / max(spread(x), 1e-12),
         }  # fmt: skip

@@ -19,7 +19,7 @@ from models_backend.contract.trace import Step
 
 from . import kept
 
-CODEC = Part("codec", "image codec", True, "Work on the latents of this codec: faster, and large pictures become possible")
+CODEC = Part("codec", "image codec", True, "Makes latents of pictures for the model: faster, and for large pictures")
 
 
 class InLatents:

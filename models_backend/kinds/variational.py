@@ -20,7 +20,7 @@ from models_backend.contract.trace import Step
 from models_backend.networks.autoencoder import Autoencoder, Draw
 from models_backend.networks.bodies import Auto, Body, Conv, Mlp, body_problems
 from models_backend.objectives import variational as elbo
-from models_backend.samplers.latent_path import latent_path, origin
+from models_backend.samplers.latent_path import InterpolationPoints, InterpolationSeed, latent_path, origin
 
 #: Importance samples of one estimate of log p(x).
 DRAWS = 64
@@ -84,26 +84,8 @@ class Sampling(msgspec.Struct, frozen=True):
 
     temperature: Annotated[float, Field("Width of the prior that is drawn from; less is safer and less varied",
                                         low=0.0, high=3.0)] = 1.0  # fmt: skip
-    interpolation_points: Annotated[
-        int,
-        Field(
-            "Points on the path between two latents, in the trajectory",
-            title="Interpolation points",
-            was="path_places",
-            low=2,
-            high=256,
-        ),
-    ] = 24
-    interpolation_seed: Annotated[
-        int,
-        Field(
-            "Seed of the latent at which every interpolation starts",
-            title="Interpolation seed",
-            was="path_origin",
-            low=0,
-            high=2**31 - 1,
-        ),
-    ] = 0
+    interpolation_points: InterpolationPoints = 24
+    interpolation_seed: InterpolationSeed = 0
 
 
 def at_mean(mean: Tensor, logvar: Tensor) -> Tensor:

@@ -19,6 +19,7 @@ from models_backend.contract.family import Family, LoadedRun
 from models_backend.contract.fields import build, merged, plain
 from models_backend.contract.messages import Arrays, Decode, LatentMap, Progress, TroubleError, VectorField
 from models_backend.contract.run_layout import SampleRecord
+from models_backend.contract.words import counted
 from models_backend.library import storage
 from models_backend.library.samples import SampleFolder, pack, read_arrays
 from models_backend.media.wire import as_array, on_the_wire
@@ -28,6 +29,7 @@ from models_backend.samplers import seeding
 from .projection import Plane, principal_plane
 
 CHUNK = 128
+ENCODED = 32  # items of a map at once: so few that what is left is soon known
 NEIGHBOURS = 6
 MADE = 1000  # items of a map of a family without an encoder
 TOLD = ("xy", "index", "label", "explained", "kl", "items")
@@ -117,9 +119,9 @@ def _laid_out(z: np.ndarray, seen: np.ndarray) -> dict[str, np.ndarray]:
 def _encoded(loaded: LoadedRun, data: Any, rows: np.ndarray, tell: Tell) -> np.ndarray | None:
     """Latents (N, L) of training items; None where the family has no encoder."""
     parts = []
-    for start in range(0, len(rows), CHUNK):
+    for start in range(0, len(rows), ENCODED):
         tell(Progress(start, len(rows), "encoding the data"))
-        x = torch.from_numpy(data.train.take(rows[start : start + CHUNK])).to(loaded.device)
+        x = torch.from_numpy(data.train.take(rows[start : start + ENCODED])).to(loaded.device)
         try:
             with torch.no_grad(), precision.autocast(loaded.precision, loaded.device):
                 parts.append(loaded.family.encode(loaded.nets, x).float().cpu().numpy())
@@ -153,7 +155,7 @@ def _latents(stored: dict[str, np.ndarray], request: Decode) -> np.ndarray:
     if request.z:
         z = np.asarray(request.z, np.float32)
         if z.ndim != 2 or z.shape[1] != stored["z"].shape[1]:
-            raise TroubleError(f"a latent of this run has {stored['z'].shape[1]} numbers", "z")
+            raise TroubleError(f"a latent of this run has {counted(stored['z'].shape[1], 'number')}", "z")
         return z
     xy = np.asarray(request.xy, np.float32)
     if xy.ndim != 2 or xy.shape[1] != 2:

@@ -18,6 +18,7 @@ from models_backend.contract.run_layout import (
     StudyRecord,
     TrashEntry,
 )
+from models_backend.contract.words import counted
 
 from . import checkpoints, folders, guarding, storage
 from .datasets import DatasetFolder, read_items
@@ -144,6 +145,9 @@ def _check_checkpoints(layout: LibraryLayout, run: RunLayout, saved: Saved | Non
     for one in every:
         if reason := checkpoints.flaw(one, deep):
             yield Finding("error", shown(layout, one.root), reason, "trash")
+    for path in sorted(run.checkpoints.glob("step-*")):
+        if guarding.is_file(path):
+            yield Finding("error", shown(layout, path), "a file stands in place of a checkpoint's folder", "trash")
     newest = every[0].name if every else ""
     if saved and newest < Path(saved.path).name:  # a newer one may stand: a worker may die before it tells what it saved
         others = f"; {len(every)} others are" if every else ""
@@ -164,7 +168,8 @@ def check_dataset(layout: LibraryLayout, name: str, references: References, deep
     edits = _tried(layout, dataset.edits, lambda _: folder.edits(), found, "file")
     if record is not None and items is not None:
         found += _check_items(layout, dataset, record, len(items))
-        beyond = [i for i in {*edits.captions, *edits.labels, *edits.left_out} if not 0 <= i < record.count] if edits else []
+        edited = {*edits.captions, *edits.labels, *edits.left_out, *edits.attributes} if edits else set()
+        beyond = [index for index in edited if not 0 <= index < record.count]
         found += [Finding("error", shown(layout, dataset.edits), f"it changes item {i}, which is not there") for i in beyond]
     yield from found
     yield from _check_cache(layout, dataset, deep)
@@ -172,7 +177,7 @@ def check_dataset(layout: LibraryLayout, name: str, references: References, deep
 
 def _check_items(layout: LibraryLayout, dataset: DatasetLayout, record: DatasetRecord, count: int) -> Iterator[Finding]:
     if count != record.count:
-        yield Finding("error", shown(layout, dataset.items), f"it has {count} items instead of {record.count}")
+        yield Finding("error", shown(layout, dataset.items), f"it has {counted(count, 'item')} instead of {record.count}")
     if record.fingerprint[:16] != record.id:
         yield Finding("error", shown(layout, dataset.record), "its id is not the beginning of its fingerprint")
 
@@ -232,7 +237,9 @@ def _check_arrays(layout: LibraryLayout, sample: SampleLayout, record: SampleRec
         if items is None or (record.items_sha256 and array_sha256(items) != record.items_sha256):
             found.append(Finding("error", shown(layout, sample.items), "its content does not match its checksum", "trash"))
         elif len(items) != record.count:
-            found.append(Finding("error", shown(layout, sample.items), f"it has {len(items)} items instead of {record.count}"))
+            found.append(
+                Finding("error", shown(layout, sample.items), f"it has {counted(len(items), 'item')} instead of {record.count}")
+            )
     if sample.trace.exists():
         _tried(layout, sample.trace, read_arrays, found, "trash")
     elif record is not None and record.trace is not None:

@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Collection
+import os
+import re
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from models_backend.contract import names
 from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import CheckpointLayout, CheckpointState, Manifest, ManifestEntry, RunLayout
 
 from . import guarding, storage
+from .events import last_saved
 
 log = logging.getLogger(__name__)
 WEIGHTS = ".safetensors"
+#: What only training on needs: all that is made with a checkpoint does without.
+FOR_TRAINING = frozenset({"optimiser.safetensors"})
+#: So many checkpoints are named from the beginning and from the end of a run.
+ENDS = 3
+_NAME = re.compile(r"step-\d+")
 
 
 def save(run: RunLayout, files: dict[str, Any], state: CheckpointState) -> CheckpointLayout:
@@ -31,22 +40,48 @@ def save(run: RunLayout, files: dict[str, Any], state: CheckpointState) -> Check
     return target
 
 
-def complete(run: RunLayout) -> list[CheckpointLayout]:
+def complete(run: RunLayout, weights_only: bool = False) -> list[CheckpointLayout]:
     """Checkpoints whose manifest stands and whose files have the right sizes, newest first. Contents are not read."""
-    return [layout for layout in every(run) if not flaw(layout, deep=False)]
+    return [layout for layout in every(run) if not flaw(layout, False, weights_only)]
+
+
+def others(name: str, there: Sequence[CheckpointLayout]) -> str:
+    """What to take in place of a checkpoint that is not there, as the advice of an error; ``there``: newest first."""
+    if not there:
+        return "It has none that can be used; train it first"
+    known = [layout.name for layout in reversed(there)]
+    first, last = known[:ENDS], known[ENDS:][-ENDS:]
+    gap = ["..."] if len(known) > 2 * ENDS else []
+    digits = re.search(r"\d+", name)
+    near = min(there, key=lambda layout: abs(layout.step - int(digits[0]))).name if digits else names.nearest(name, known)
+    listed = f"{'There is' if len(known) == 1 else 'There are'} {', '.join((*first, *gap, *last))}"
+    return f"{listed}. The nearest is {near}" if near and len(known) > 1 else listed
 
 
 def every(run: RunLayout) -> list[CheckpointLayout]:
     """All checkpoint folders, newest first, damaged ones too."""
     if not guarding.is_folder(run.checkpoints):
         return []
-    found = (path for path in run.checkpoints.iterdir() if path.name.startswith("step-") and guarding.is_folder(path))
+    found = (path for path in run.checkpoints.iterdir() if _NAME.fullmatch(path.name) and guarding.is_folder(path))
     folders = sorted(found, reverse=True)
     return [CheckpointLayout(folder) for folder in folders]
 
 
-def flaw(layout: CheckpointLayout, deep: bool = True) -> str:
-    """What is wrong with a checkpoint, in words; "" where it is whole. ``deep`` reads and hashes every file."""
+def and_told(run: RunLayout) -> list[CheckpointLayout]:
+    """All checkpoint folders, newest first, and among them the one that was told last, even where it is gone."""
+    step = last_saved(run.events)  # before the folders: what is saved meanwhile is told later than it stands
+    there = {layout.root: layout for layout in every(run)}
+    if step is not None:
+        told = run.checkpoint(step)
+        there.setdefault(told.root, told)
+    return [there[root] for root in sorted(there, reverse=True)]
+
+
+def flaw(layout: CheckpointLayout, deep: bool = True, weights_only: bool = False) -> str:
+    """What is wrong with a checkpoint, in words; "" where it is whole. ``deep`` reads and hashes every file;
+    ``weights_only`` looks at what sampling needs, which is all but the optimisers' state."""
+    if not guarding.is_folder(layout.root):
+        return "something else stands in place of its folder" if os.path.lexists(layout.root) else "its folder is missing"
     for path in (layout.manifest, layout.state):
         if not guarding.is_file(path):
             return f"{path.name} is missing"
@@ -59,7 +94,9 @@ def flaw(layout: CheckpointLayout, deep: bool = True) -> str:
     manifest = read[0]
     if reason := _unlisted(layout, {entry.name for entry in manifest.files}):
         return reason
-    found = (_file_flaw(layout.root / entry.name, entry, deep) for entry in manifest.files)
+    passed_over = FOR_TRAINING if weights_only else frozenset()
+    needed = [entry for entry in manifest.files if entry.name not in passed_over]
+    found = (_file_flaw(layout.root / entry.name, entry, deep) for entry in needed)
     return next((text for text in found if text), "")
 
 
@@ -87,30 +124,33 @@ def _file_flaw(path: Path, entry: ManifestEntry, deep: bool) -> str:
     return ""
 
 
-def newest_good(run: RunLayout) -> tuple[CheckpointLayout | None, list[str]]:
-    """The newest checkpoint whose every byte is right, and why each newer one was passed over."""
+def newest_good(run: RunLayout, weights_only: bool = False) -> tuple[CheckpointLayout | None, list[str]]:
+    """The newest checkpoint whose every byte (that is needed) is right, and why each newer one was passed over."""
     reasons = []
-    for layout in every(run):
-        reason = flaw(layout)
+    for layout in and_told(run):
+        reason = flaw(layout, weights_only=weights_only)
         if not reason:
             return layout, reasons
         reasons.append(f"step {layout.step:,} ({reason})")
     return None, reasons
 
 
-def damage(layout: CheckpointLayout | None, reasons: list[str]) -> str:
+def damage(layout: CheckpointLayout | None, reasons: list[str], use: str = "is used") -> str:
     """In a sentence: which checkpoints are damaged and which one is used instead; "" where none is."""
     if not reasons:
         return ""
     one = len(reasons) == 1
-    where = f"that of step {layout.step:,} is used" if layout else "none is left that could be used"
+    where = f"that of step {layout.step:,} {use}" if layout else "none is left that could be used"
     return f"the checkpoint{'' if one else 's'} of {', '.join(reasons)} {'is' if one else 'are'} damaged; {where}"
 
 
-def prune(run: RunLayout, keep: int, spared: Collection[int] = ()) -> list[str]:
+def prune(run: RunLayout, keep: int, spared: Collection[int] = (), passing: Collection[int] = ()) -> list[str]:
     """Remove the oldest complete checkpoints beyond ``keep`` (never fewer than 2), but none of a step that is ``spared``; the
-    names that went."""
-    surplus = [layout for layout in complete(run)[max(2, keep) :] if layout.step not in spared]
+    names that went. Those of steps that are ``passing`` stay while they are among the newest two, and count for nothing."""
+    there = complete(run)
+    newest, counted = {layout.step for layout in there[:2]}, [layout for layout in there if layout.step not in passing]
+    old = {layout.step for layout in counted[max(2, keep) :]} | set(passing)
+    surplus = [layout for layout in there if layout.step in old - newest - set(spared)]
     return [layout.name for layout in surplus if _removed(layout)]
 
 

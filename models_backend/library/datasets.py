@@ -22,8 +22,10 @@ from models_backend.contract.run_layout import (
     RunLayout,
     RunRecord,
 )
+from models_backend.contract.words import counted
 
 from . import guarding, source_paths, storage
+from .attributes import UNCHANGED, ranges, refuse
 from .edits import (
     Edits,
     Undo,
@@ -37,7 +39,7 @@ from .edits import (
     of_items,
     reverting,
 )
-from .recounting import recounted
+from .recounting import empty, recounted
 from .showing import check_settings
 from .trouble import explained, noticed
 
@@ -80,6 +82,7 @@ class DatasetFolder:
             classes=classes,
             captioned=captioned,
             left_out=len(edits.left_out),
+            attributes=ranges(record.attributes, edits.attributes.values()),
             settings=edits.settings or {},
         )
 
@@ -104,6 +107,12 @@ class DatasetFolder:
         if known and of_items(edits) == Edits():
             return report
         return recounted(report, self.items(edits), edits.classes or record.classes)
+
+    def unseen(self, record: DatasetRecord) -> tuple[str, ...]:
+        """The classes of the record that no item is of; none where the report cannot be read."""
+        with contextlib.suppress(TroubleError):
+            return empty(record.classes, self.report())
+        return ()
 
     def missing(self) -> list[str]:
         """The sources that are not where they were, those that are read again for other sizes."""
@@ -136,16 +145,25 @@ class DatasetFolder:
     def edit_many(
         self, captions: dict[int, str] | None = None, labels: dict[int, int] | None = None,
         classes: Iterable[str] | None = None, left_out: dict[int, bool] | None = None, title: str | None = None,
-        settings: dict[str, Any] | None = None,
+        settings: dict[str, Any] | None = None, attributes: dict[int, tuple[float | None, ...]] | None = None,
     ) -> Undo:  # fmt: skip
         """Change captions, labels, which items are left out (False brings one back), the classes' names (more of them add
-        classes), the title and the data settings ({} for those to begin with), all in one write; what undoes all of it."""
+        classes), the title, the data settings ({} for those to begin with) and attributes (all of an item's, None where one is
+        unknown), all in one write; what undoes all of it. A title that another one has gets a number.
+        TroubleError for a title of nothing."""
+        if title is not None and not title.strip():
+            raise TroubleError("a data set needs a title", self.record().title, UNCHANGED)
+        if title is not None:
+            from . import titles  # which reads data sets
+
+            title = titles.free(LibraryLayout(self.layout.root.parent.parent), "dataset", title, but=self.id)
         return self._apply(Undo(
             self.id, dict(captions or {}), dict(labels or {}),
             None if title is None else (title,),
             None if classes is None else (tuple(classes),),
             dict(left_out or {}),
             None if settings is None else (settings or None,),
+            dict(attributes or {}),
         ))  # fmt: skip
 
     def rename(self, title: str) -> Undo:
@@ -172,6 +190,8 @@ class DatasetFolder:
         """Lay a change over the edits (None: back to the import) and give the change that reverts it."""
         record, before = self.imported_record(), self.edits()
         self._refuse_unknown(change, record.count)
+        for values in filter(None, change.attributes.values()):
+            refuse(record.attributes, values)
         after = needed(changed(before, change), self.imported(), record.classes)
         self._refuse_classes(after, record)
         if after.settings is not None:
@@ -181,7 +201,7 @@ class DatasetFolder:
         return reverting(before, change)
 
     def _refuse_unknown(self, change: Undo, count: int) -> None:
-        for index in (*change.captions, *change.labels, *change.left_out):
+        for index in (*change.captions, *change.labels, *change.left_out, *change.attributes):
             if not 0 <= index < count:
                 raise TroubleError(f"there is no item {index}; it has {count}", self.id)
 
@@ -190,18 +210,19 @@ class DatasetFolder:
         classes = record.classes if edits.classes is None else edits.classes
         if edits.classes is not None:
             if any(not name.strip() for name in classes):
-                raise TroubleError("a class needs a name", record.title, "Earlier edits are kept")
+                raise TroubleError("a class needs a name", record.title, UNCHANGED)
             twice = next((name for position, name in enumerate(classes) if name in classes[:position]), None)
             if twice is not None:
-                raise TroubleError(f"there is a class “{twice}” already", record.title, "Earlier edits are kept",
+                raise TroubleError(f"there is a class “{twice}” already", record.title, UNCHANGED,
                                    "Move the items to that class, or choose another name")  # fmt: skip
         if edits.labels or len(classes) < len(record.classes):
             used = 1 + max((item.label for item in self.items(edits)), default=-1)
             if used > len(classes) and edits.labels and used - 1 in edits.labels.values():
-                raise TroubleError(f"there is no class {used - 1}; it has {len(classes)}", self.id, "Earlier edits are kept")
+                raise TroubleError(f"there is no class {used - 1}; it has {len(classes)}", self.id, UNCHANGED)
             if used > len(classes):
-                raise TroubleError(f"at least {used} class names are needed, not {len(classes)}", self.id,
-                                   "Earlier edits are kept", "Move the items of a class elsewhere before it goes")  # fmt: skip
+                names = counted(used, "class name is", "class names are")
+                raise TroubleError(f"at least {names} needed, not {len(classes)}", self.id,
+                                   UNCHANGED, "Move the items of a class elsewhere before it goes")  # fmt: skip
 
     # cache --------------------------------------------------------------------------------------------
     def cache_path(self, name: str) -> Path:

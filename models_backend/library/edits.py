@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from models_backend.contract.run_layout import LEFT_OUT, Item, RunLayout, RunRecord
+from models_backend.contract.words import counted
 
 from . import storage
 
@@ -24,6 +25,7 @@ class Edits(msgspec.Struct, omit_defaults=True):
     classes: tuple[str, ...] | None = None
     left_out: tuple[int, ...] = ()
     settings: dict[str, Any] | None = None
+    attributes: dict[int, tuple[float | None, ...]] = {}
 
 
 class Undo(msgspec.Struct, frozen=True):
@@ -37,6 +39,7 @@ class Undo(msgspec.Struct, frozen=True):
     classes: tuple[tuple[str, ...] | None] | None = None
     left_out: dict[int, bool] = {}
     settings: tuple[dict[str, Any] | None] | None = None
+    attributes: dict[int, tuple[float | None, ...] | None] = {}
 
 
 def changed(edits: Edits, change: Undo) -> Edits:
@@ -49,6 +52,7 @@ def changed(edits: Edits, change: Undo) -> Edits:
         change.classes[0] if change.classes else edits.classes,
         tuple(sorted(index for index, on in out.items() if on)),
         change.settings[0] if change.settings else edits.settings,
+        _overlaid(edits.attributes, change.attributes),
     )
 
 
@@ -63,6 +67,7 @@ def reverting(edits: Edits, change: Undo) -> Undo:
         (edits.classes,) if change.classes else None,
         {index: index in out for index in change.left_out},
         (edits.settings,) if change.settings else None,
+        {index: edits.attributes.get(index) for index in change.attributes},
     )
 
 
@@ -70,7 +75,7 @@ def emptied(dataset: str, edits: Edits) -> Undo:
     """The change that takes all edits of items and classes back; title and settings stay."""
     return Undo(
         dataset, dict.fromkeys(edits.captions), dict.fromkeys(edits.labels), None, (None,) if edits.classes else None,
-        dict.fromkeys(edits.left_out, False),
+        dict.fromkeys(edits.left_out, False), attributes=dict.fromkeys(edits.attributes),
     )  # fmt: skip
 
 
@@ -86,6 +91,7 @@ def needed(edits: Edits, imported: Sequence[Item], classes: tuple[str, ...]) -> 
         captions={i: caption for i, caption in edits.captions.items() if caption != imported[i].caption},
         labels={i: label for i, label in edits.labels.items() if label != imported[i].label},
         classes=None if edits.classes == classes else edits.classes,
+        attributes={i: values for i, values in edits.attributes.items() if values != imported[i].attributes},
     )
 
 
@@ -96,6 +102,7 @@ def applied(imported: Sequence[Item], edits: Edits) -> list[Item]:
     changes = (
         *((index, {"caption": caption}) for index, caption in edits.captions.items()),
         *((index, {"label": label}) for index, label in edits.labels.items()),
+        *((index, {"attributes": values}) for index, values in edits.attributes.items()),
         *((index, {"split": LEFT_OUT}) for index in edits.left_out),
     )
     for index, change in changes:
@@ -106,7 +113,8 @@ def applied(imported: Sequence[Item], edits: Edits) -> list[Item]:
 
 def fingerprint_of(imported: str, edits: Edits) -> str:
     """The data as a model sees them: the import's fingerprint, and the edits of items where there are any."""
-    seen = Edits(dict(sorted(edits.captions.items())), dict(sorted(edits.labels.items())), left_out=edits.left_out)
+    captions, labels, attributes = (dict(sorted(of.items())) for of in (edits.captions, edits.labels, edits.attributes))
+    seen = Edits(captions, labels, left_out=edits.left_out, attributes=attributes)
     if seen == Edits():
         return imported
     return hashlib.sha256(imported.encode() + _encoder.encode(seen)).hexdigest()
@@ -117,7 +125,7 @@ def fingerprint_of(imported: str, edits: Edits) -> str:
 
 def of_items(edits: Edits) -> Edits:
     """The part of the edits that decides what a model learns."""
-    return Edits(edits.captions, edits.labels, classes=edits.classes, left_out=edits.left_out)
+    return Edits(edits.captions, edits.labels, classes=edits.classes, left_out=edits.left_out, attributes=edits.attributes)
 
 
 def keep_known(run: RunLayout, edits: Edits) -> None:
@@ -142,10 +150,11 @@ def differences(before: Edits, after: Edits, imported: Sequence[Item], classes: 
     counts = (
         (sum(a.caption != b.caption for a, b in pairs), "caption changed", "captions changed"),
         (sum(a.label != b.label for a, b in pairs), "item moved to another class", "items moved to other classes"),
+        (sum(a.attributes != b.attributes for a, b in pairs), "item with other attributes", "items with other attributes"),
         (len(set(after.left_out) - set(before.left_out)), "item left out", "items left out"),
         (len(set(before.left_out) - set(after.left_out)), "item brought back", "items brought back"),
         (sum(a != b for a, b in zip(old, new, strict=False)), "class renamed", "classes renamed"),
         (max(0, len(new) - len(old)), "class added", "classes added"),
         (max(0, len(old) - len(new)), "class removed", "classes removed"),
     )
-    return [f"{n:,} {one if n == 1 else many}" for n, one, many in counts if n]
+    return [counted(n, one, many) for n, one, many in counts if n]

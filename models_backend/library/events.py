@@ -213,3 +213,14 @@ def last_state(path: str | Path) -> tuple[State | None, int]:
             if isinstance(body, State):
                 return body, step
     return None, max(step, 0)
+
+
+def last_saved(path: str | Path) -> int | None:
+    """The step of the checkpoint that was told last; None where none was, or the log cannot be read."""
+    with contextlib.suppress(TroubleError):
+        for line in backwards(path):
+            if b'"type":"saved"' in line:
+                body = decode_line(line, path).body
+                if isinstance(body, Saved):
+                    return body.step
+    return None

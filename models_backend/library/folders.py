@@ -68,6 +68,12 @@ def stamp(layout: LibraryLayout, kind: str, name: str) -> str:
     return " ".join(filter(None, map(_stamp_of, paths)))
 
 
+def stamps(layout: LibraryLayout, kind: str) -> dict[str, str]:
+    """Id -> stamp of everything of a kind that stands in the library."""
+    found = {name: stamp(layout, kind, name) for name in names(layout, kind)}
+    return {name: known for name, known in found.items() if known}
+
+
 def _record_file(layout: LibraryLayout, kind: str, name: str) -> str:
     """As :func:`record_path`, for a name that a folder has listed: a hundred thousand Path objects would take seconds."""
     at = f"{home(layout, kind)}/{name}"

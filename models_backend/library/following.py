@@ -17,7 +17,7 @@ import apsw
 from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import LibraryLayout
 
-from . import exports, folders, guarding
+from . import exports, folders, guarding, standing
 from .index import TABLES, Index
 
 log = logging.getLogger(__name__)
@@ -42,6 +42,8 @@ class FollowedIndex:
     def notice(self, kind: str, name: str) -> None:
         """Bring the index up to one thing that was made, changed or removed. Never fails: the folder is already right,
         and where the index cannot follow now, it does before the next listing."""
+        if self._is_away():
+            return
         try:
             pair = read(self.layout, kind, name)
             if pair:
@@ -64,6 +66,8 @@ class FollowedIndex:
     def follow(self, kind: str) -> None:
         """Compare the names again where the folder has changed since the last look."""
         with self._mutex:
+            if self._is_away():
+                return
             if self._behind:
                 self.refresh()
             elif self._seen.get(kind) != _touched(self.layout, kind):
@@ -73,10 +77,18 @@ class FollowedIndex:
     def refresh(self) -> int:
         """Compare every name and stamp with the folders; how many records changed."""
         with self._mutex:
+            if self._is_away():
+                return 0
             changed = self._or_in_memory(lambda: reconcile(self.index, self.layout, deep=True))
             self._behind = False
             self._note_seen()
             return changed
+
+    def _is_away(self) -> bool:
+        """Whether the library's folder is gone: what is known stays, nothing was deleted; all is compared once it is back."""
+        away = standing.is_gone(self.layout.root)
+        self._behind = self._behind or away
+        return away
 
     def _or_in_memory(self, work: Callable[[], int]) -> int:
         try:

@@ -20,7 +20,7 @@ from models_backend.contract.run_layout import (
     SampleRecord,
 )
 
-from . import datasets, exports, folders, runs, storage, trash
+from . import datasets, exports, folders, runs, standing, storage, trash
 from .datasets import DatasetFolder
 from .edits import Edits
 from .following import FollowedIndex
@@ -49,9 +49,11 @@ class Library:
         layout = LibraryLayout(Path(root).expanduser().absolute() if root else default_root())
         if not own:
             require_library(layout)
+            standing.opened(layout.root)
             return Library(layout, None)
         with named_by_variable(layout.root):
             refuse_foreign(layout)
+            standing.forget(layout.root)
             with explained("the library cannot be opened", layout.root, "Nothing was changed"):
                 storage.make_folder(layout.root)
         lock = Lock(layout.owner_lock)
@@ -62,6 +64,7 @@ class Library:
         except BaseException:
             library.abandon()
             raise
+        standing.opened(layout.root)
         return library
 
     def __repr__(self) -> str:
@@ -168,6 +171,8 @@ class Library:
     def _require(self, kind: str, name: str) -> None:
         if folders.exists(self.layout, kind, name):
             return
+        if standing.is_gone(self.layout.root):
+            raise standing.Gone(str(self.layout.root))
         word = "data set" if kind == "dataset" else kind
         gone = trash.deleted(self.layout).get((kind, name))
         if gone is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from itertools import combinations, islice
 from typing import Any, Literal, NamedTuple
 
@@ -26,22 +26,25 @@ class Offer(NamedTuple):
     caption: str
 
 
-def offers(record: SampleRecord, together: bool = False, classes: Sequence[str] = ()) -> list[Offer]:
-    """The items of a sample; ``together``: all of it is one. ``classes``: the names of the run's class labels."""
+def offers(record: SampleRecord, together: bool = False, classes: Sequence[str] = (),
+           unseen: Collection[str] = ()) -> list[Offer]:  # fmt: skip
+    """The items of a sample; ``together``: all of it is one. ``classes``: the names of the run's class labels, ``unseen`` those
+    of them that it cannot be asked for."""
     found = []
     for item in [-1] if together else range(record.count):
-        asked = _asked(record.conditions, max(item, 0), classes)
-        words = [str(asked[kind]) for kind in ("text", "class") if kind in asked]
+        asked = _asked(record.conditions, max(item, 0), classes, unseen)
+        words = [asked["text"]] if "text" in asked else []
+        words += [f"class {asked['class']}"] if "class" in asked else []  # its name alone would read as a caption
         condition = msgspec.json.encode(asked, order="sorted").decode() if asked else ""
-        found.append(Offer(record.id, item, (record.seed, item), condition, ", ".join(words)))
+        found.append(Offer(record.id, item, (record.seed, item), condition, ", ".join(map(str, words))))
     return found
 
 
-def _asked(conditions: dict[str, Any], item: int, classes: Sequence[str]) -> dict[str, Any]:
+def _asked(conditions: dict[str, Any], item: int, classes: Sequence[str], unseen: Collection[str]) -> dict[str, Any]:
     """Condition kind -> value of one item: one value goes to all items, a list goes round (as in sampling)."""
     found = {}
     for kind, values in conditions.items():
-        values = names.in_turn(kind, values, classes)
+        values = names.in_turn(kind, values, classes, unseen)
         value = values[item % len(values)] if isinstance(values, (list, tuple)) and values else values
         if kind == "class":
             value = names.class_name(value, classes)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from models_backend.contract.run_layout import StudyRecord
+from models_backend.contract.words import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -187,7 +188,7 @@ def sentence(result: Result) -> str:
     if not result.answers:
         return "No answers were given, so nothing can be said."
     first, second = result.standings[:2]
-    known = f"{result.answers} answer{'s' if result.answers != 1 else ''}"
+    known = counted(result.answers, "answer")
     chance = "p < 0.001" if result.p < 0.001 else f"p = {result.p:.2g}"
     if result.rate is not None:
         said = f"{100 * result.rate:.0f} % of {known}, {chance}"
@@ -199,9 +200,10 @@ def sentence(result: Result) -> str:
         return f"“{first.title}” is preferred: {said}."
     if result.more < 0:
         return f"No difference can be told: “{first.title}” and “{second.title}” stand level after {known}."
-    about = "more than 10,000" if result.more > 10_000 else f"about {_rounded(result.more):,}"
-    ending = "answer" if result.more == 1 else "answers"
-    return f"No difference can be told yet: {lead}. If this goes on, {about} more {ending} would be needed."
+    about = (
+        "more than 10,000 more answers" if result.more > 10_000 else f"about {counted(_rounded(result.more), 'more answer')}"
+    )
+    return f"No difference can be told yet: {lead}. If this goes on, {about} would be needed."
 
 
 def _rounded(count: int) -> int:

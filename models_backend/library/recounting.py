@@ -32,6 +32,11 @@ def recounted(report: DoctorReport, items: Sequence[Item], classes: Sequence[str
     )
 
 
+def empty(classes: Sequence[str], report: DoctorReport) -> tuple[str, ...]:
+    """The classes that no item is of; none where nothing is of any class."""
+    return tuple(name for name in classes if not report.labels.get(name)) if any(report.labels.values()) else ()
+
+
 def _commonest(sizes: Counter) -> list[tuple[tuple[int, int], int]]:
     """The commonest sizes; with more than MOST_SIZES different ones the rare rest is left out."""
     return sorted(sizes.items(), key=lambda pair: (-pair[1], pair[0]))[:MOST_SIZES]

@@ -17,6 +17,7 @@ import msgspec
 from models_backend.contract.course import further, goes_on
 from models_backend.contract.messages import Body, Event, Mark, RunState, State, TroubleError
 from models_backend.contract.run_layout import CheckpointLayout, CheckpointState, RunLayout, RunRecord
+from models_backend.contract.words import counted
 
 from . import checkpoints, storage
 from .edits import Edits, keep_known
@@ -64,18 +65,27 @@ class RunFolder:
         with self.lock_for_worker():
             record, at = self.record(), self.reached()
             if steps <= at:
-                raise TroubleError(f"{at:,} steps are done, so {steps:,} in all are not more", record.title or self.id,
-                                   "Nothing was changed", f"Ask for more than {at:,} steps in all")  # fmt: skip
+                done = counted(at, "step is", "steps are")
+                raise TroubleError(f"{done} done, so {steps:,} in all are not more", record.title or self.id,
+                                   "Nothing was changed", f"Ask for more than {counted(at, 'step')} in all")  # fmt: skip
             told = [self.append(State("stopped", at))]
             record = further(record, at, steps, restart, time.time())
             with noticed(self._changed), explained("the run's record cannot be written", self.id, "The old one stays"):
                 storage.write_json(self.layout.record, record)
-            return [*told, self.append(Mark(at, f"trained on to {steps:,} steps; {goes_on(record)}"))]
+            return [*told, self.append(Mark(at, f"trained on to {counted(steps, 'step')}; {goes_on(record)}"))]
+
+    def give_up(self) -> Event | None:
+        """Lets a run that never began say that it is stopped; None where it has said anything. HeldError where it begins."""
+        with self.lock_for_worker():
+            return None if self.last_seq() else self.append(State("stopped", 0, "taken out of the queue before it began"))
 
     def reached(self) -> int:
         """The step that the run has come to, saved or only told."""
+        return max(last_state(self.layout.events)[1], self._saved_step())
+
+    def _saved_step(self) -> int:
         newest = next(iter(checkpoints.every(self.layout)), None)
-        return max(last_state(self.layout.events)[1], newest.step if newest else 0)
+        return newest.step if newest else 0
 
     # events -------------------------------------------------------------------------------------------
     def append(self, body: Body) -> Event:
@@ -100,6 +110,7 @@ class RunFolder:
         """The state of the run, its last step, and the reason that it gave. "interrupted": its last word was that it runs, but
         its worker is gone. A worker that has not spoken yet is "starting"."""
         told, step = last_state(self.layout.events)
+        step = step or self._saved_step()  # a last word may name none: an older version told a failed resume so
         if told is None:
             return State("starting" if self.alive() else "queued")
         if told.state in LIVE_STATES:
@@ -140,26 +151,27 @@ class RunFolder:
         return socket_path(self.layout.root)
 
     # checkpoints --------------------------------------------------------------------------------------
-    def checkpoints(self) -> list[CheckpointLayout]:
-        """Complete checkpoints, newest first (sizes checked, contents not)."""
-        return checkpoints.complete(self.layout)
+    def checkpoints(self, weights_only: bool = False) -> list[CheckpointLayout]:
+        """Complete checkpoints, newest first (sizes checked, contents not); ``weights_only``: all that can be sampled from."""
+        return checkpoints.complete(self.layout, weights_only)
 
     def checkpoint(self, name: str = "") -> CheckpointLayout:
-        """A checkpoint with every byte verified: the one named, or the newest good one. TroubleError else."""
+        """A checkpoint with every byte that sampling needs verified: the one named, or the newest good. TroubleError else."""
         if not name:
             return self.usable()[0]
         layout = CheckpointLayout(self.layout.checkpoints / Path(name).name)
         if not layout.root.is_dir():
-            raise TroubleError(f"there is no checkpoint {name}", self.id, advice="Choose another checkpoint")
-        if reason := checkpoints.flaw(layout):
+            raise TroubleError(f"there is no checkpoint {name}", self.record().title or self.id,
+                               advice=checkpoints.others(name, self.checkpoints(weights_only=True)))  # fmt: skip
+        if reason := checkpoints.flaw(layout, weights_only=True):
             kept = "The run's other checkpoints are untouched"
             raise TroubleError(f"checkpoint {name} is damaged: {reason}", self.id, kept, "Choose another checkpoint")
         return layout
 
     def usable(self) -> tuple[CheckpointLayout, str]:
-        """The newest good checkpoint, and what to tell where a newer one is damaged ("" where none is). TroubleError where the
-        run has none."""
-        layout, reasons = self.newest_good()
+        """The newest checkpoint whose weights are good, and what to tell where a newer one is damaged ("" where none is).
+        TroubleError where the run has none."""
+        layout, reasons = self.newest_good(weights_only=True)
         if layout is None:
             raise self.unusable(reasons)
         return layout, checkpoints.damage(layout, reasons)
@@ -168,21 +180,39 @@ class RunFolder:
         """What there is to say where no checkpoint is good."""
         advice = "Train it anew, or put the files back from a copy" if reasons else "Train it"
         what = checkpoints.damage(None, reasons) or "the run has no checkpoint that can be used"
-        return TroubleError(what, self.record().title or self.id, advice=advice)
+        weights, _ = self.newest_good(weights_only=True)
+        kept = f"The weights of step {weights.step:,} are whole: it can be sampled from and exported" if weights else ""
+        return TroubleError(what, self.record().title or self.id, kept, advice)
 
-    def newest_good(self) -> tuple[CheckpointLayout | None, list[str]]:
+    def newest_step(self) -> int:
+        """The step of the newest complete checkpoint, from which the run goes on; 0 where there is none."""
+        newest = next(iter(self.checkpoints()), None)
+        return newest.step if newest else 0
+
+    def newest_good(self, weights_only: bool = False) -> tuple[CheckpointLayout | None, list[str]]:
         """The newest checkpoint whose every byte is right, and why each newer one was passed over."""
-        return checkpoints.newest_good(self.layout)
+        return checkpoints.newest_good(self.layout, weights_only)
+
+    def damage(self) -> str:
+        """What is damaged of the newest checkpoints, in a sentence that says what is used instead; "" where nothing is."""
+        (complete, reasons), (weights, flawed) = self.newest_good(), self.newest_good(weights_only=True)
+        if flawed == reasons or weights is None:
+            return checkpoints.damage(weights, flawed)
+        sampled = f"samples are made with that of step {weights.step:,}"
+        if complete is None:
+            return f"{checkpoints.damage(None, reasons).partition(';')[0]}; {sampled}, but it cannot be trained on"
+        return f"{checkpoints.damage(complete, reasons, 'is trained on')}, {sampled}"
 
     def save_checkpoint(self, step: int, files: dict[str, Any], state: CheckpointState, keep: int = 2,
-                        spared: Collection[int] = ()) -> CheckpointLayout:  # fmt: skip
+                        spared: Collection[int] = (), passing: Collection[int] = ()) -> CheckpointLayout:  # fmt: skip
         """Write a checkpoint (names -> bytes), whole or not at all; then remove the oldest beyond ``keep`` but those of steps
-        that are ``spared``."""
+        that are ``spared``, and those that are ``passing`` once two newer ones stand."""
         if state.step != step:
             raise ValueError(f"checkpoint of step {step} with the state of step {state.step}")
         with explained(f"the checkpoint of step {step} cannot be written", self.id, "Earlier checkpoints are kept"):
+            storage.require_folder(self.layout.root)
             layout = checkpoints.save(self.layout, files, state)
-            checkpoints.prune(self.layout, keep, spared)
+            checkpoints.prune(self.layout, keep, spared, passing)
         return layout
 
 

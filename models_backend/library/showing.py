@@ -54,6 +54,21 @@ def check_settings(values: dict[str, Any]) -> None:
         raise fields.FieldError(problems)
 
 
+def kept_showing(record: DatasetRecord, data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """In which settings a run of ``data`` shows pictures otherwise than the data set now says, in words, and what that says;
+    "" and nothing where none differs."""
+    said = {name: value for name, value in data_settings(record).items() if data.get(name, value) != value}
+    if record.modality != "image" or not said:
+        return "", {}
+    kept = ", ".join(f"{name} {written(data[name])} (of the data set: {written(said[name])})" for name in said)
+    return f"pictures are shown as the run showed them: {kept}", said
+
+
+def written(value: object) -> str:
+    """A plain value as ``--set`` takes it."""
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+
+
 def spec_of(record: DatasetRecord, data: dict[str, Any], shape: tuple[int, ...], fingerprint: str) -> DataSpec:
     """The data as the model sees them: items of that shape, told as the settings want it."""
     told = data.get("conditions", "auto")

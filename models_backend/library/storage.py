@@ -26,7 +26,7 @@ import msgspec
 from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import FORMAT
 
-from . import faults, guarding
+from . import faults, guarding, standing
 from .appending import Appender
 from .exchanging import exchange
 from .primitives import CountedFile, fsync, rename, sync_folder, write_all
@@ -34,8 +34,8 @@ from .trouble import explain
 
 __all__ = [
     "UNFIT", "Appender", "faults", "leftovers", "make_folder", "new_file", "new_folder", "open_new", "operations", "read_json",
-    "remove", "remove_folder", "replace", "replace_folder", "share", "sweep", "sweep_among_others", "sync_file", "sync_folder",
-    "temporary", "write_bytes", "write_json",
+    "remove", "remove_folder", "replace", "replace_folder", "require_folder", "share", "sweep", "sweep_among_others",
+    "sync_file", "sync_folder", "temporary", "write_bytes", "write_json",
 ]  # fmt: skip
 
 TEMPORARY = ".tmp-"
@@ -60,6 +60,7 @@ def temporary(folder: str | Path) -> Path:
 def _unfinished_at(folder: Path) -> Iterator[Path]:
     """A temporary path, removed again (as far as the disk allows) when the block fails."""
     path = temporary(folder)
+    standing.require(path)
     guarding.stay_inside(path)
     _unfinished.add(str(path))
     try:
@@ -217,12 +218,20 @@ def make_folder(path: str | Path, mode: int = PRIVATE) -> Path:
     path = Path(path)
     if path.is_dir():
         return path
+    standing.require(path)
     if path.parent != path:
         make_folder(path.parent, mode)
     faults.strike("mkdir", path)
     path.mkdir(mode=mode, exist_ok=True)
     sync_folder(path.parent)
     return path
+
+
+def require_folder(path: str | Path) -> None:
+    """Before a part of something is made in its folder, which is never made anew: OSError where it is gone, whatever happens
+    to a write where the whole library is."""
+    standing.require(Path(path) / TEMPORARY)
+    os.stat(path)  # noqa: PTH116
 
 
 @contextlib.contextmanager
@@ -241,8 +250,8 @@ def new_folder(path: str | Path) -> Iterator[Path]:
 
 
 def replace_folder(source: Path, target: Path) -> None:
-    """Rename a folder to ``target``; one that stands there is swapped out in the same step and then removed."""
-    if not target.exists():
+    """Rename a folder to ``target``; what stands there is swapped out in the same step and then removed."""
+    if not os.path.lexists(target):
         replace(source, target)
         return
     faults.strike("rename", target)

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from models_backend.contract import names
 from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import LibraryLayout, RunLayout, TrashEntry
 
@@ -25,14 +26,27 @@ DELETED = "emptied.jsonl"
 def delete(library: Any, kind: str, name: str) -> TrashEntry:
     """Move a run, data set or sample to the trash; :func:`restore` brings it back. A run in training is refused."""
     layout: LibraryLayout = library.layout
+    source = deletable(layout, kind, name)
+    with noticed(lambda: library.notice(kind, name)):
+        return put_away(layout, kind, _title(layout, kind, name), source)
+
+
+def deletable(layout: LibraryLayout, kind: str, name: str) -> Path:
+    """Where a run, data set or sample lies. TroubleError where it is not there or is a run in training."""
     source = folders.place(layout, kind, name)
     if kind == "job" or not source.is_dir():
         raise TroubleError(f"there is no such {_WORDS.get(kind, kind)}", name, advice="It may have been deleted already")
     if kind == "run" and (pid := holder(RunLayout(source).worker_lock)) is not None:
         by = f" by process {pid}" if pid else ""
         raise TroubleError(f"the run is being trained{by}", name, "Nothing was deleted", "Stop it first")
-    with noticed(lambda: library.notice(kind, name)):
-        return put_away(layout, kind, _title(layout, kind, name), source)
+    return source
+
+
+def discard(library: Any, kind: str, name: str) -> None:
+    """Remove for good what was just made and holds nothing yet. It goes by way of the trash, where a cut leaves it."""
+    entry = delete(library, kind, name)
+    with explained("it cannot be removed", entry.title, "It stays in the trash"):
+        storage.remove_folder(library.layout.trash / entry.id)
 
 
 _WORDS = {"dataset": "data set"}
@@ -66,6 +80,16 @@ def entries(layout: LibraryLayout) -> list[TrashEntry]:
     """What lies in the trash, last deleted first."""
     found = [entry for entry in _readable(layout) if content(layout, entry).exists()]
     return sorted(found, key=lambda entry: entry.deleted, reverse=True)
+
+
+def named(layout: LibraryLayout, text: str, kind: str = "") -> TrashEntry | None:
+    """What lies in the trash under that id or title, or alone under an id that begins so; the last deleted of several."""
+    lying = [entry for entry in entries(layout) if kind in ("", entry.kind)]
+    ids = [Path(entry.path).name for entry in lying]
+    whole = [entry for entry, name in zip(lying, ids, strict=True) if text in (entry.id, name)]
+    titled = [lying[place] for place in names.places([entry.title for entry in lying], text)]
+    begun = [entry for entry, name in zip(lying, ids, strict=True) if text and name.startswith(text)]
+    return next(iter(whole or titled or (begun if len(begun) == 1 else ())), None)
 
 
 def _readable(layout: LibraryLayout) -> list[TrashEntry]:

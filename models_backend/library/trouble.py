@@ -10,6 +10,8 @@ from pathlib import Path
 
 from models_backend.contract.messages import TroubleError
 
+from . import standing
+
 _WORDS = {
     errno.ENOSPC: ("the disk is full", "Free some space and try again"),
     errno.EDQUOT: ("the disk quota is used up", "Free some space and try again"),
@@ -27,6 +29,8 @@ _WORDS = {
 
 def explain(error: OSError, what: str, item: object = "", kept: str = "") -> TroubleError:
     """``what`` could not be done because of ``error``: as trouble in plain words."""
+    if error.errno == errno.ENOENT and (root := standing.root_of(error.filename or "")):
+        return standing.Gone(root)
     reason, advice = _WORDS.get(error.errno or 0, (error.strerror or str(error), ""))
     detail = "".join(traceback.format_exception(error))
     return TroubleError(f"{what}: {reason}", str(item), kept, advice, detail)

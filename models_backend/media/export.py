@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from models_backend.contract.exports import FILMS, FORMATS, STILLS, WEIGHTS, file_name, plain
 from models_backend.contract.messages import Export, Progress, Trouble, TroubleError
 from models_backend.contract.run_layout import SampleRecord
 from models_backend.library import provenance, storage
@@ -20,10 +21,6 @@ from models_backend.library.trouble import explained
 from . import films, stills, timing, weights
 from .pictures import bounds_of, contact_sheet, enlarged, fitting_scale, points_picture, rgb, to_uint8
 
-STILLS = ("png", "webp", "gif")
-ANIMATIONS = ("gif", "apng", "webp")
-FILMS = ("mp4", "webm")
-FORMATS = ("png", "webp", "gif", "apng", "mp4", "webm", "safetensors")
 POINTS_SIDE = 640
 HOLD_S = 1.5
 STRIP_STEPS = 10
@@ -36,12 +33,12 @@ def export(library: Any, request: Export, tell: Tell = lambda told: None) -> lis
     """Writes what ``request`` asks for; returns the files. ``library``: an open Library. What ``tell`` raises ends it.
 
     Raises TroubleError for a format that does not fit, a sample without a trace, a full disk, a folder without access."""
-    format = request.format.lower().lstrip(".")
+    format = plain(request.format)
     if format not in FORMATS:
         raise TroubleError("there is no such format", request.format, advice="use one of " + ", ".join(FORMATS))
     target = Path(request.path).expanduser().absolute()
     with explained("the file cannot be written", str(target), "the sample is untouched; a half-written file was removed"):
-        if format == "safetensors":
+        if format in WEIGHTS:
             written = _export_weights(library, request, target, tell)
         else:
             written = _export_media(library, request, format, target, tell)
@@ -103,9 +100,10 @@ def _items(sample: Any, record: SampleRecord, request: Export, format: str, targ
         paths = [_file(target, f"{request.source}.{format}", format)]
     else:
         storage.make_folder(target, storage.FOR_OTHERS)
-        paths = [target / f"{request.source}-{number:04d}.{format}" for number in chosen]
+        name = file_name(request.name) or request.source
+        paths = [target / f"{name}-{number:04d}.{format}" for number in chosen]
     for path, number in _told(list(zip(paths, chosen)), tell, "writing items"):
-        storage.write_bytes(path, stills.encode(_scaled(pictures[number], request.scale, format), format, marker))
+        storage.write_bytes(path, stills.encode(enlarged(pictures[number], request.scale or 1), format, marker))
     return paths
 
 

@@ -1,7 +1,8 @@
 """Which of several ways is the quickest on the machine at hand: measured once for a shape, and kept for this machine.
 
 What is quicker on one processor is slower on another, so nothing here is a constant. The first way is the plain one: another
-is taken only where it was clearly quicker. Measuring draws no random number and leaves nothing behind.
+is taken only where it was clearly quicker. Measuring draws no random number and leaves nothing behind. What a run has taken
+it keeps (``choices``, ``hold``), so that it computes the same wherever it goes on.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from models_backend.contract.messages import TroubleError
 from models_backend.library import storage
@@ -28,8 +30,9 @@ ROUNDS = 3
 #: Items of a batch that is measured, at most: what is quicker for so many is quicker for more.
 MOST_ITEMS = 8
 
+#: What this machine found, and what this process goes by: a run's own choices first, then what was found here.
 _known: dict[str, int] = {}
-_used: set[str] = set()
+_taken: dict[str, int] = {}
 _file: Path | None = None
 
 
@@ -46,15 +49,15 @@ def keep_in(folder: Path) -> None:
         log.warning("measured anew: %s", error)
 
 
-def quickest(key: str, ways: Sequence[Callable[[], Any]], rounds: int = ROUNDS) -> int:
-    """The position of the way to take; each way does the work once. The first one where measuring fails."""
-    return known(key, lambda: clearly_less([_seconds(way, rounds) for way in ways]))
-
-
-def known(key: str, measure: Callable[[], int]) -> int:
+def taken(key: str, measure: Callable[[], int]) -> int:
     """What ``measure`` found when it was first asked on this machine, on so many threads; 0 where it fails."""
     key = f"{key}, {torch.get_num_threads()} threads"
-    _used.add(key)
+    if key not in _taken:
+        _taken[key] = _found(key, measure)
+    return _taken[key]
+
+
+def _found(key: str, measure: Callable[[], int]) -> int:
     if key not in _known:
         try:
             _known[key] = measure()
@@ -65,6 +68,34 @@ def known(key: str, measure: Callable[[], int]) -> int:
     return _known[key]
 
 
+def quickest(ways: Sequence[Callable[[], Any]], rounds: int = ROUNDS) -> int:
+    """The position of the way to take, measured; each way does the work once."""
+    return clearly_less([_seconds(way, rounds) for way in ways])
+
+
+def pays(key: str, plain: Callable[..., Tensor], other: Callable[..., Tensor], *asked: Tensor) -> bool:
+    """Whether another way to compute with those tensors is taken, backward too where they want gradients."""
+    with torch.autocast("cpu", enabled=False):
+        return taken(key, lambda: quickest([lambda: _tried(plain, asked), lambda: _tried(other, asked)])) == 1
+
+
+def _tried(way: Callable[..., Tensor], asked: tuple[Tensor, ...]) -> None:
+    found = way(*asked)
+    if found.requires_grad:
+        torch.autograd.grad(found, asked, found.detach())
+
+
+def note(key: str, value: int) -> None:
+    """Keeps a figure of this machine, the newest."""
+    _known[key] = value
+    _keep()
+
+
+def noted(key: str) -> int | None:
+    """The figure that was kept last; None where there is none."""
+    return _known.get(key)
+
+
 def clearly_less(seconds: Sequence[float]) -> int:
     """The position of the least, where it is clearly below the first; else 0."""
     best = min(range(len(seconds)), key=seconds.__getitem__)
@@ -72,13 +103,14 @@ def clearly_less(seconds: Sequence[float]) -> int:
 
 
 def choices() -> dict[str, int]:
-    """What was asked for so far in this process, for a run to keep."""
-    return {key: _known[key] for key in _used if key in _known}
+    """What was taken since :func:`hold`, and what was held, for a run to keep."""
+    return dict(_taken)
 
 
 def hold(kept: dict[str, int]) -> None:
-    """From here on what a run has kept: resumed, it computes as before."""
-    _known.update(kept)
+    """From here on what a run has kept, and nothing of another one: resumed, it computes as before."""
+    _taken.clear()
+    _taken.update(kept)
 
 
 def _seconds(way: Callable[[], Any], rounds: int) -> float:

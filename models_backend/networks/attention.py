@@ -24,24 +24,18 @@ def _plainly(batch: int, heads: int, queries: int, keys: int, width: int, kind: 
     asked = (torch.linspace(-1, 1, batch * heads * n * width).view(batch, heads, n, width) for n in (queries, keys, keys))
     q, k, v = (x.to(dtype).requires_grad_(learning) for x in asked)
     name = f"attention {batch}x{heads} {queries}-{keys} {width} {kind} {'learning' if learning else 'asking'}"
-    with torch.autocast("cpu", enabled=False):
-        ways = [lambda: _tried(F.scaled_dot_product_attention, q, k, v), lambda: _tried(_products, q, k, v)]
-        return at_hand.quickest(name, ways) == 1
+    return at_hand.pays(name, F.scaled_dot_product_attention, _products, q, k, v)
 
 
-def _tried(attend, q: Tensor, k: Tensor, v: Tensor) -> None:
-    found = attend(q, k, v)
-    if q.requires_grad:
-        torch.autograd.grad(found, (q, k, v), found.detach())
+def _attended(plain: bool, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
+    return _products(q, k, v, mask) if plain else F.scaled_dot_product_attention(q, k, v, mask)
 
 
-def _attended(plain: bool, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    return _products(q, k, v) if plain else F.scaled_dot_product_attention(q, k, v)
-
-
-def _products(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """softmax(q k^T / sqrt(D)) v of (B, heads, N, D)."""
-    return (q * q.shape[3] ** -0.5 @ k.transpose(2, 3)).softmax(3).to(v.dtype) @ v
+def _products(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
+    """softmax(q k^T / sqrt(D)) v of (B, heads, N, D); ``mask`` (B, 1, 1, N): which keys are there."""
+    scores = q * q.shape[3] ** -0.5 @ k.transpose(2, 3)
+    scores = scores if mask is None else scores.masked_fill(~mask, -torch.inf)
+    return scores.softmax(3).to(v.dtype) @ v
 
 
 class ByTokens:
@@ -73,7 +67,7 @@ class ByTokens:
 
 
 class JointByTokens:
-    """The same for one attention over two streams (Esser 2024, figure 2)."""
+    """The same for one attention over two streams (Esser 2024, figure 2), of which one may be filled up."""
 
     def __init__(self) -> None:
         from diffusers.models.attention_processor import JointAttnProcessor2_0
@@ -87,7 +81,8 @@ class JointByTokens:
         encoder_hidden_states: Tensor | None = None,
         attention_mask: Tensor | None = None,
     ) -> Tensor | tuple[Tensor, Tensor]:
-        """As ``JointAttnProcessor2_0``: (B, N, C), and (B, M, C) of the other stream where there is one."""
+        """As ``JointAttnProcessor2_0``: (B, N, C), and (B, M, C) of the other stream where there is one. ``attention_mask``
+        (B, M): which tokens of the other stream are there; theirs would take it for one over both."""
         patches, words = hidden_states, encoder_hidden_states
         if words is None:
             return self._fused(attn, patches, words, attention_mask)
@@ -95,10 +90,10 @@ class JointByTokens:
         layers = attn.add_q_proj, attn.add_k_proj, attn.add_v_proj
         theirs = _asked(words, attn.heads, layers, attn.norm_added_q, attn.norm_added_k)
         q, k, v = (torch.cat(pair, 2) for pair in zip(ours, theirs, strict=True))
-        attend = (
-            _products if plainly(len(q), attn.heads, q.shape[2], q.shape[2], q.shape[3]) else F.scaled_dot_product_attention
-        )
-        patches, words = attend(q, k, v).transpose(1, 2).flatten(2).split([patches.shape[1], words.shape[1]], 1)
+        plain = q.device.type == "cpu" and plainly(len(q), attn.heads, q.shape[2], q.shape[2], q.shape[3])
+        there = None if attention_mask is None else F.pad(attention_mask, (patches.shape[1], 0), value=True)[:, None, None]
+        found = _attended(plain, q, k, v, there).transpose(1, 2).flatten(2)
+        patches, words = found.split([patches.shape[1], words.shape[1]], 1)
         return attn.to_out[1](attn.to_out[0](patches)), words if attn.context_pre_only else attn.to_add_out(words)
 
 

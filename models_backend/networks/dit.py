@@ -10,7 +10,9 @@ from torch import Tensor, nn
 from models_backend.contract.family import DataSpec
 from models_backend.contract.fields import Field
 
+from . import places
 from .padding import to_multiple
+from .places import Places
 
 #: Rows of the class table, as ImageNet has them: DiTPipeline takes row 1000 for the null class.
 ROWS = 1000
@@ -24,6 +26,7 @@ class DiT(msgspec.Struct, frozen=True, tag="dit"):
     depth: Annotated[int, Field("Transformer blocks", low=1, high=64)] = 6
     heads: Annotated[int, Field("Attention heads", low=1, high=64)] = 4
     patch: Annotated[int, Field("Side of a patch; each becomes one token", low=1, high=16, unit="px")] = 2
+    places: Places = "published"
 
 
 def problems(config: DiT, side: int) -> list[str]:
@@ -57,6 +60,8 @@ class DiTNetwork(nn.Module):
         told.class_embedder.dropout_prob = 0.0  # items are dropped by who trains
         for block in self.transformer.transformer_blocks:
             block.norm1.emb = told  # one embedding of time and class, as published; diffusers gives each block its own
+        if config.places == "fitted":
+            places.fit(self.transformer.pos_embed, (side + -side % config.patch) // config.patch)
         start_at_zero(self.transformer)
 
     def forward(self, x: Tensor, time: Tensor, classes: Tensor) -> Tensor:

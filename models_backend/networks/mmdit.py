@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from models_backend.contract.family import DataSpec
 from models_backend.contract.fields import Field
 
+from . import places
+from .attention import JointByTokens
 from .conditional import Embedding
 from .dit import DiT, problems
 from .padding import to_multiple
@@ -27,7 +29,15 @@ class MMDiT(DiT, frozen=True):
         bool,
         Field("The words' mean moves every block, too, as in Stable Diffusion 3; on small data unseen combinations do without"),
     ] = True
-    context: Annotated[int, Field("Bytes of a caption that an encoder trained along reads", low=8, high=255)] = 80
+    context: Annotated[
+        int,
+        Field(
+            "Bytes to which every caption is cut or filled up, as published; 0 takes captions as long as they are",
+            low=0,
+            high=255,
+            unit="bytes",
+        ),
+    ] = 0
 
 
 class MMDiTNetwork(nn.Module):
@@ -40,7 +50,8 @@ class MMDiTNetwork(nn.Module):
         channels, side = spec.shape[0], spec.shape[-1]
         side += -side % config.patch
         self.patch, self.kinds, self.pooled = config.patch, kinds, config.pooled
-        self.embedding = Embedding(spec, kinds, reader, "clip", config.context + 1)
+        self.filled = config.context > 0
+        self.embedding = Embedding(spec, kinds, reader, "clip", config.context + 1 if self.filled else 0)
         self.transformer = SD3Transformer2DModel(
             num_attention_heads=config.heads, attention_head_dim=config.width // config.heads, in_channels=channels,
             out_channels=channels, num_layers=config.depth, sample_size=side, patch_size=config.patch,
@@ -48,15 +59,24 @@ class MMDiTNetwork(nn.Module):
             pooled_projection_dim=self.embedding.width,
             pos_embed_max_size=side // config.patch, qk_norm="rms_norm",
         )  # fmt: skip
+        if not self.filled:
+            self.transformer.set_attn_processor(JointByTokens())  # theirs attends to what fills up
+        if config.places == "fitted":
+            places.fit(self.transformer.pos_embed, side // config.patch)
         start_at_zero(self.transformer)
         last = self.transformer.transformer_blocks[-1].attn
         for layer in (last.add_q_proj, last.norm_added_q):
             layer.requires_grad_(False)  # what the words would make of the last block is thrown away (figure 2)
 
     def forward(self, x: Tensor, time: Tensor, given: dict[str, Tensor]) -> Tensor:
-        tokens, _, mean = self.embedding({kind: given[kind] for kind in self.kinds})
+        tokens, real, mean = self.embedding({kind: given[kind] for kind in self.kinds})
         mean = mean if self.pooled else torch.zeros_like(mean)
-        return to_multiple(x, self.patch, lambda x: self.transformer(x, tokens, mean, time, return_dict=False)[0])
+        heard = None if self.filled else {"attention_mask": real}
+
+        def ask(x: Tensor) -> Tensor:
+            return self.transformer(x, tokens, mean, time, joint_attention_kwargs=heard, return_dict=False)[0]
+
+        return to_multiple(x, self.patch, ask)
 
     def enable_gradient_checkpointing(self) -> None:
         """Recompute activations in the backward pass."""

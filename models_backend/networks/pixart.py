@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from models_backend.contract.family import DataSpec
 from models_backend.contract.fields import Field
 
+from . import places
 from .conditional import Embedding
 from .dit import DiT, problems
 from .padding import to_multiple
@@ -44,6 +45,8 @@ class PixArtNetwork(nn.Module):
             patch_size=config.patch, cross_attention_dim=config.width, caption_channels=self.embedding.width,
             use_additional_conditions=False,
         )  # fmt: skip
+        if config.places == "fitted":
+            places.fit(self.transformer.pos_embed, (side + -side % config.patch) // config.patch)
         start(self.transformer)
 
     def forward(self, x: Tensor, time: Tensor, given: dict[str, Tensor]) -> Tensor:

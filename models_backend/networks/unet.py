@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from models_backend.contract.fields import Field
+from models_backend.contract.words import counted
 
 from .padding import to_multiple
 
@@ -43,7 +44,7 @@ def problems(config: UNet, side: int) -> list[str]:
     if not config.multipliers or min(config.multipliers) < 1:
         found.append("network.multipliers: give at least one level, each 1 or more")
     elif side < 2 ** (len(config.multipliers) - 1):
-        found.append(f"network.multipliers: {len(config.multipliers)} levels are too many for {side} px; take fewer")
+        found.append(f"network.multipliers: {counted(len(config.multipliers), 'level')} are too many for {side} px; take fewer")
     return found
 
 

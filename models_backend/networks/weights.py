@@ -20,7 +20,7 @@ from models_backend.contract.family import Family, LoadedRun
 from models_backend.contract.fields import build
 from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import CheckpointLayout, CheckpointState, RunRecord
-from models_backend.library import storage
+from models_backend.library import checkpoints, storage
 
 from . import averaging, layout, precision
 
@@ -142,19 +142,33 @@ def load_parts(library: Any, record: RunRecord, families: Mapping[str, type[Fami
     if record.id in above:
         raise TroubleError("this run is a part of itself", record.title or record.id)
     above = (*above, record.id)
-    used = {name: run for name, run in record.parts.items() if run}
-    return {
-        name: load_run(library, run, families, as_it_was(library.run(run), record.created), device, above)
-        for name, run in used.items()
-    }
+    return {name: _part(library, run, record, families, device, above) for name, run in record.parts.items() if run}
 
 
-def as_it_was(run: Any, when: float) -> str:
+def _part(library: Any, run: str, user: RunRecord, families: Mapping[str, type[Family]], device: Any,
+          above: tuple[str, ...]) -> LoadedRun:  # fmt: skip
+    """A run as the one that uses it knew it."""
+    wanted, lost = as_it_was(library.run(run), user.created)
+    part = load_run(library, run, families, wanted, device, above)
+    if lost:
+        part.note = "; ".join(filter(None, (f"{lost}; that of step {part.step:,} is used", part.note)))
+    return part
+
+
+def as_it_was(run: Any, when: float) -> tuple[str, str]:
     """The checkpoint at which a part had ended when a run was made with it; "" (the newest) where it was not trained further
-    since. A part that changes would make nonsense of what was learned with it."""
-    later = [one.at for one in run.record().extended if one.time > when]
+    since, or where that one is lost, which is then said. A part that changes makes nonsense of what was learned with it."""
+    record = run.record()
+    later = [one.at for one in record.extended if one.time > when]
     kept = run.layout.checkpoint(later[0]) if later else None
-    return kept.name if kept is not None and kept.root.is_dir() else ""
+    if kept is None:
+        return "", ""
+    reason = checkpoints.flaw(kept, weights_only=True)
+    return (
+        ("", f"what used {record.title or record.id} was made with its step {kept.step:,} ({reason})")
+        if reason
+        else (kept.name, "")
+    )
 
 
 def load_run(library: Any, run: str, families: Mapping[str, type[Family]], checkpoint: str = "", device: Any = "auto",

@@ -14,6 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from . import twice
+
 # ------------------------------------------------------------------------------------------------ games
 
 
@@ -130,7 +132,9 @@ Judge = Callable[[Tensor], Tensor]
 def slopes(judge: Judge, x: Tensor) -> Tensor:
     """|grad_x judge(x)| of each item, (B,), through which gradients flow on to the judge's weights."""
     x = x.detach().requires_grad_(True)
-    (slope,) = torch.autograd.grad(judge(x).sum(), x, create_graph=True)
+    with twice.differentiable():
+        said = judge(x).sum()
+    (slope,) = torch.autograd.grad(said, x, create_graph=True)
     return slope.flatten(1).square().sum(1).clamp_min(1e-24).sqrt()
 
 
@@ -138,7 +142,9 @@ def r1_penalty(discriminator: Judge, x: Tensor) -> Tensor:
     """E |grad_x D(x)|^2 on real items, of the logit; multiply by gamma / 2."""
     # Mescheder et al. 2018 (arXiv:1801.04406), eq. 9
     x = x.detach().requires_grad_(True)
-    (slope,) = torch.autograd.grad(discriminator(x).sum(), x, create_graph=True)
+    with twice.differentiable():
+        said = discriminator(x).sum()
+    (slope,) = torch.autograd.grad(said, x, create_graph=True)
     return slope.flatten(1).square().sum(1).mean()
 
 
@@ -174,23 +180,39 @@ def unrolled(
 
 
 def _with(judge: nn.Module, names: tuple[str, ...], weights: tuple[Tensor, ...]) -> Callable[..., Tensor]:
-    return lambda *given: functional_call(judge, dict(zip(names, weights, strict=True)), given)
+    def ask(*given: Tensor) -> Tensor:
+        with twice.differentiable():
+            return functional_call(judge, dict(zip(names, weights, strict=True)), given)
+
+    return ask
 
 
 # ------------------------------------------------------------------------------------------------ what the judge is shown
 
 
-def shifted(x: Tensor, generator: torch.Generator | None, share: float = 0.125) -> Tensor:
-    """Each picture (B, C, H, W) moved by up to ``share`` of its side, edges repeated; gradients flow through."""
+def at_levels(x: Tensor, levels: Tensor) -> Tensor:
+    """Values of any shape moved to the nearest of ``levels`` (rising), with the gradient of x."""
+    # Bengio et al. 2013 (arXiv:1308.3432), the straight-through estimator
+    x = x.float()
+    nearest = levels[torch.bucketize(x.detach(), 0.5 * (levels[1:] + levels[:-1]))]
+    return x + (nearest - x).detach()
+
+
+def shifted(x: Tensor, generator: torch.Generator | None, share: float = 0.125, often: float = 1.0) -> Tensor:
+    """Each picture (B, C, H, W) moved by up to ``share`` of its side, edges repeated; gradients flow through. ``often``: the
+    share of pictures that are moved, the others stay."""
     # Zhao et al. 2020 (arXiv:2006.10738), "translation"; edges repeat so that no false border appears
     b, _, h, w = x.shape
-    rows = _moved(b, h, share, generator, x.device)
-    columns = _moved(b, w, share, generator, x.device)
+    chosen = None if often >= 1 else torch.rand((b, 1), generator=generator, device=x.device) < often
+    rows = _moved(b, h, share, generator, x.device, chosen)
+    columns = _moved(b, w, share, generator, x.device, chosen)
     item = torch.arange(b, device=x.device)[:, None, None]
     return x.permute(0, 2, 3, 1)[item, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
 
 
-def _moved(batch: int, side: int, share: float, generator: torch.Generator | None, device: torch.device) -> Tensor:
+def _moved(batch: int, side: int, share: float, generator: torch.Generator | None, device: torch.device,
+           chosen: Tensor | None) -> Tensor:  # fmt: skip
     most = max(1, round(side * share))
     move = torch.randint(-most, most + 1, (batch, 1), generator=generator, device=device)
+    move = move if chosen is None else move * chosen
     return (torch.arange(side, device=device)[None] + move).clamp(0, side - 1)

@@ -8,12 +8,19 @@ A place is decoded only when somebody looks at it: sampling without a recorder c
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
 
+from ..contract.fields import Field
 from ..contract.trace import Step
+
+#: Fields of a family's Sampling.
+InterpolationPoints = Annotated[int, Field("Points on the path between two latents, in the trajectory",
+                                           was="path_places", low=2, high=256)]  # fmt: skip
+InterpolationSeed = Annotated[int, Field("Seed of the latent at which every interpolation starts",
+                                         was="path_origin", low=0, high=2**31 - 1)]  # fmt: skip
 
 
 class Shown(Mapping):

@@ -15,9 +15,11 @@ from models_backend.conditions.values import Conditions
 from models_backend.contract.family import LoadedRun
 from models_backend.contract.fields import build, merged, plain
 from models_backend.contract.messages import Body, Media, Progress, Sample, TroubleError
+from models_backend.contract.pace import Pace
 from models_backend.contract.run_layout import RunRecord, SampleRecord
 from models_backend.contract.trace import Step, Stopped, TraceInfo
 from models_backend.data import asked_pictures
+from models_backend.library import titles
 from models_backend.library.samples import SampleFolder
 from models_backend.media.wire import as_array, on_the_wire
 from models_backend.networks import at_hand, averaging, precision, weights
@@ -47,6 +49,7 @@ class Drawing:
     recorders: list[recording.Recorder] = field(default_factory=list)
     told_at: float = 0.0
     began: float = 0.0
+    pace: Pace = field(default_factory=Pace)
 
 
 def draw(loaded: LoadedRun, request: Sample, library: Any, tell: Callable[[Body], None] = lambda body: None,
@@ -174,9 +177,9 @@ def _tell_progress(drawing: Drawing, done: float) -> None:
     if now - drawing.told_at < TELL_S:
         return
     drawing.told_at = now
-    rate = done / max(1e-9, now - drawing.began)
-    left = (drawing.count - done) / rate if rate else 0.0
-    drawing.tell(Progress(int(done), drawing.count, "sampling", rate, left))
+    drawing.pace.mark(now, done)
+    left = drawing.pace.left_s(done, drawing.count)
+    drawing.tell(Progress(int(done), drawing.count, "sampling", drawing.pace.rate, left))
 
 
 # ------------------------------------------------------------------------------------------------- results
@@ -191,11 +194,11 @@ def _trace(drawing: Drawing) -> tuple[TraceInfo | None, dict[str, np.ndarray] | 
 def _save(drawing: Drawing, items: np.ndarray, info: TraceInfo | None, trace: dict[str, np.ndarray] | None,
           library: Any) -> SampleFolder:  # fmt: skip
     loaded, request, run = drawing.loaded, drawing.request, drawing.record
-    title = request.title or f"{run.title or run.family}, seed {request.seed}"
+    title = request.title or titles.of_sample(run.title or run.family, request.seed, request.conditions, loaded.spec.classes)
     record = SampleRecord(
         library.new_id(run.family), title, run.id, run.family, averaging.named(request.checkpoint, loaded.step),
         loaded.spec.modality, len(items), request.seed, plain(drawing.sampling), request.conditions, time.time(),
         dataset=run.dataset, trace=info, start=msgspec.to_builtins(request.start) if request.start else None,
-        threads=torch.get_num_threads(), weights_sha256=weights.digest(loaded.nets),
+        threads=torch.get_num_threads(), weights_sha256=weights.digest(loaded.nets), preview=request.preview,
     )  # fmt: skip
     return SampleFolder.create(library, record, items, trace)

@@ -62,7 +62,7 @@ def quickest(key: str, first: int, count: int, make: Make) -> int:
     if most == 1:
         return 1
     ways = [lambda parts=parts: _begun(first, count, parts, make) for parts in (1, most)]
-    return most if at_hand.quickest(f"parts {key} {count}", ways, rounds=1) else 1
+    return most if at_hand.taken(f"parts {key} {count}", lambda: at_hand.quickest(ways, rounds=1)) else 1
 
 
 def _begun(first: int, count: int, parts: int, make: Make) -> None:

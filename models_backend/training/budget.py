@@ -19,8 +19,9 @@ from models_backend.contract.fields import build, plain
 from models_backend.contract.messages import Budget, BudgetReport
 from models_backend.contract.run_layout import RunRecord
 from models_backend.contract.settings import DataSettings, TrainingSettings
+from models_backend.contract.words import counted, sentence
 from models_backend.data.reading import open_data
-from models_backend.networks import frozen_text, weights
+from models_backend.networks import at_hand, frozen_text, weights
 
 from . import activations, checkpoints, choices, compiling, derived, memory, randomness
 from .assembly import Assembly, assemble
@@ -46,6 +47,7 @@ def measure(library: Any, request: Budget, families: Mapping[str, type[Family]],
     """The answer to a Budget request. Running out of memory is an answer (``fits`` False); settings that do not go
     together raise TroubleError or FieldError."""
     chosen_device = weights.chosen_device(device)
+    at_hand.keep_in(library.layout.cache)
     record = _record(library, request, families)
     threads = torch.get_num_threads()
     total_mb, free_mb = _memory_of(chosen_device)
@@ -180,14 +182,15 @@ def _report(assembled: Assembly, parameters: dict[str, int], cost: Cost, total_m
             library: Any) -> BudgetReport:  # fmt: skip
     settings = assembled.settings
     disk_free = _disk_free(library)
-    notes = [f"{cost.chosen.precision} arithmetic on {cost.chosen.threads} threads", *_compile_note(assembled, cost)]
+    chosen = cost.chosen
+    notes = [f"Arithmetic in {chosen.precision} on {counted(chosen.threads, 'thread')}", *_compile_note(assembled, cost)]
     if cost.memory_mb > free_mb:
         notes.append(memory.advice(settings))
     if cost.disk_mb > disk_free:
         notes.append("The disk has too little room: keep fewer checkpoints, or free some space")
     return BudgetReport(
         str(assembled.device), 1000 * cost.step_s, cost.step_s * settings.steps, cost.memory_mb, total_mb, cost.disk_mb,
-        disk_free, parameters, cost.memory_mb <= free_mb and cost.disk_mb <= disk_free, ". ".join(notes),
+        disk_free, parameters, cost.memory_mb <= free_mb and cost.disk_mb <= disk_free, ". ".join(map(sentence, notes)),
     )  # fmt: skip
 
 
@@ -195,13 +198,16 @@ def _compile_note(assembled: Assembly, cost: Cost) -> list[str]:
     settings = assembled.settings
     if settings.compile == "off" or not compiling.possible(assembled.device):
         return []
-    wait = compiling.cost_s(assembled.nets)
+    measured = compiling.measured_s(assembled.nets)
     if cost.chosen.compile:
         at = cost.chosen.compile_at
-        return [f"compiling will take about {wait:.0f} s " + (f"after {at:,} steps" if at else "before the first step")]
+        when = f"after {counted(at, 'step')}" if at else "before the first step"
+        known = f"about {measured:.0f} s" if measured else "a while, how long is not yet known on this machine"
+        return [f"compiling {when} will take {known}"]
     if not compiling.gain(assembled.nets, assembled.device):
         return ["not compiled: on this device only where that is asked for"]
-    return [f"not compiled: about {wait:.0f} s of compiling would not be won back"]
+    lost = f"about {measured:.0f} s of compiling" if measured else "what compiling takes"
+    return [f"not compiled: {lost} would not be won back"]
 
 
 def _too_large(assembled: Assembly, parameters: dict[str, int], total_mb: float, library: Any) -> BudgetReport:

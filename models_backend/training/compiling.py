@@ -19,15 +19,18 @@ import torch
 from torch import nn
 from torch.utils._pytree import tree_map_only
 
+from models_backend.networks import at_hand
 from models_backend.networks.frozen_text import frozen_in
+from models_backend.objectives import twice
 
 log = logging.getLogger(__name__)
 
 #: What compiling saves of a step's time on a CPU, of networks of linear layers and of others, and what it costs: used before it
-#: is tried; what comes out is measured then, and eager networks are kept where they are no slower. Measured on 2 cores: DiT
-#: 22 %, PixArt 39 %, U-Nets 16 and 31 %, in 50 to 95 s. Graphics cards are not compiled for unless that is asked for (a DiT on
-#: an H100: 50 ms eager, 10 ms recorded; the recording has changed since and was not tried).
-GAIN_LINEAR, GAIN = 0.30, 0.20
+#: is tried; what comes out is measured then and kept for this machine, and eager networks are kept where they are no slower.
+#: Measured on 2 cores: DiT 22 %, PixArt 39 %, a U-Net 1 % (bf16) and -4 % (fp32), in 50 to 95 s. Graphics cards are not
+#: compiled for unless that is asked for (a DiT on an H100: 50 ms eager, 10 ms recorded; the recording has changed since and was
+#: not tried).
+GAIN_LINEAR, GAIN = 0.30, 0.03
 SECONDS_A_LAYER = 0.4
 LEAST_S = 20.0
 #: torch.compile's mode for training.
@@ -43,9 +46,33 @@ def possible(device: torch.device) -> bool:
 
 
 def cost_s(nets: dict[str, nn.Module]) -> float:
-    """Roughly how long the first compiled step takes, seconds."""
-    layers = sum(1 for net in nets.values() for m in net.modules() if next(m.parameters(recurse=False), None) is not None)
-    return LEAST_S + SECONDS_A_LAYER * layers
+    """How long the first compiled step takes, seconds: as measured on this machine, else roughly."""
+    return measured_s(nets) or LEAST_S + SECONDS_A_LAYER * _layers(nets)
+
+
+def measured_s(nets: dict[str, nn.Module]) -> float:
+    """How long compiling these networks took on this machine, or by their layers what others took; 0: nobody knows."""
+    own, each_ms = at_hand.noted(_own(nets)), at_hand.noted(_A_LAYER)
+    return own / 1000 if own else (each_ms or 0) * _layers(nets) / 1000
+
+
+def took(nets: dict[str, nn.Module], seconds: float) -> None:
+    """Keeps for this machine how long compiling lasted."""
+    at_hand.note(_own(nets), max(1, round(1000 * seconds)))
+    at_hand.note(_A_LAYER, max(1, round(1000 * seconds / max(1, _layers(nets)))))
+
+
+_A_LAYER = "milliseconds of compiling a layer"
+
+
+def _own(nets: dict[str, nn.Module]) -> str:
+    told = [(name, type(m).__name__, [tuple(p.shape) for p in m.parameters(recurse=False)])
+            for net in nets.values() for name, m in net.named_modules()]  # fmt: skip
+    return f"milliseconds of compiling {at_hand.signature(told)}"
+
+
+def _layers(nets: dict[str, nn.Module]) -> int:
+    return sum(1 for net in nets.values() for m in net.modules() if next(m.parameters(recurse=False), None) is not None)
 
 
 def repays(nets: dict[str, nn.Module], device: torch.device, steps: int, step_s: float) -> bool:
@@ -79,7 +106,7 @@ def _while_training(net: nn.Module, mode: str | None) -> Callable[..., Any]:
     compiled = torch.compile(net._call_impl, dynamic=False, mode=mode)
 
     def call(*arguments: Any, **named: Any) -> Any:
-        if not (net.training and torch.is_grad_enabled()):
+        if not (net.training and torch.is_grad_enabled()) or twice.wanted():
             return net._call_impl(*arguments, **named)
         said = compiled(*arguments, **named)
         return said if mode is None else tree_map_only(torch.Tensor, torch.clone, said)

@@ -48,7 +48,8 @@ class Average:
         self.rule, self.updates = rule, 0
         self.nets = {name: copy.deepcopy(net).eval().requires_grad_(False) for name, net in nets.items()}
         pairs = [(a, b) for name in nets for a, b in zip(self.nets[name].parameters(), nets[name].parameters(), strict=True)]
-        self._averaged, self._weights = [a.data for a, _ in pairs], [b.data for _, b in pairs]
+        # not their data: a change of that is not counted, and what networks remember by the count would stay
+        self._averaged, self._weights = [a for a, _ in pairs], [b.data for _, b in pairs]
         self._buffers = [(a, b) for name in nets for a, b in zip(self.nets[name].buffers(), nets[name].buffers(), strict=True)]
 
     @torch.no_grad()

@@ -12,6 +12,7 @@ from models_backend.conditions import prompts as writing
 from models_backend.conditions import text, values
 from models_backend.contract.family import Condition, Family, heard, translates
 from models_backend.contract.names import EVERY
+from models_backend.contract.words import counted
 from models_backend.data import asked_pictures
 from models_backend.networks import frozen_text
 
@@ -98,4 +99,4 @@ def shortened(family: Family, data: Any, nets: Mapping[str, Any]) -> list[str]:
 
 
 def _shortened(count: int, limit: str) -> str:
-    return f"{count:,} {'caption is' if count == 1 else 'captions are'} cut to the {limit} that are read"
+    return f"{counted(count, 'caption is', 'captions are')} cut to the {limit} that are read"

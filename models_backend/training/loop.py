@@ -16,8 +16,9 @@ from models_backend.contract.family import Family, LoadedRun
 from models_backend.contract.fields import build, merged
 from models_backend.contract.messages import Body, Mark, Progress, Saved, State, Trouble, TroubleError
 from models_backend.contract.run_layout import CheckpointLayout, CheckpointState
-from models_backend.contract.trace import Stopped
-from models_backend.library import storage
+from models_backend.contract.trace import Left, Stopped
+from models_backend.contract.words import counted
+from models_backend.library import standing, storage
 from models_backend.library.checkpoints import damage
 from models_backend.networks import at_hand, precision, weights
 
@@ -26,8 +27,8 @@ from .assembly import Assembly, assemble
 from .batches import Batches
 from .guard import Guard, NonFinite
 from .live import LiveSettings
-from .looks import POINTS, looks
-from .stepping import Interrupted, LeftCompiling, Overflow, Stepper
+from .looks import looks
+from .stepping import Interrupted, Overflow, Stepper
 from .telling import Teller
 from .validation import Validation
 
@@ -35,28 +36,34 @@ log = logging.getLogger(__name__)
 Judge = Callable[..., Body]
 Tell = Callable[[Body], None]
 REST_S = 0.005
+#: After so long without a checkpoint one is saved all the same, and no sooner than makes saving this share of the time.
+UNSAVED_S, SAVING = 60.0, 0.02
 #: What is done beside the steps -> how it is told while it lasts.
 _STAGES = {"validation": "measuring the held-out loss", "preview": "drawing a preview"}
 
 
 class Trainer:
     """Trains one run. ``step`` counts finished steps of ``total``. ``judge`` (see evaluation.health) turns figures into
-    health; without one none is told. Between two steps the caller's callback may pause, answer requests or ask to stop."""
+    health; without one none is told. ``begins``: the step of a checkpoint that there was when it was started. Between two steps
+    the caller's callback may pause, answer requests or ask to stop."""
 
     def __init__(self, library: Any, run: Any, family_class: type[Family], families: Mapping[str, type[Family]],
-                 device: str = "auto", tell: Tell = lambda body: None, judge: Judge | None = None):  # fmt: skip
+                 device: str = "auto", tell: Tell = lambda body: None, judge: Judge | None = None,
+                 begins: int = 0):  # fmt: skip
         self.library, self.run_folder, self._tell, self._judge = library, run, tell, judge
         self.record = run.record()
         self._families = {**families, self.record.family: family_class}
         self.device = weights.chosen_device(device)
         self.step, self.total, self.paused = 0, 0, False
-        self._compiled = self._compiling = False
+        self._compiled = self._compiling = self._beside = False
         self.guard = Guard()
         self.averages: dict[str, ema.Average] = {}
         self._stop_asked: bool | None = None  # True: after this step, False: at once
         self._failed_extras: set[str] = set()
-        self._overflows = 0
+        self._overflows, self._begins = 0, begins
         self._looks: dict[str, float] = {}
+        self._saved_at, self._saving_s = time.monotonic(), 0.0
+        self._passing: set[int] = set()  # steps saved only because time had passed
 
     # before the first step ------------------------------------------------------------------------------
     def prepare(self, checkpoint: CheckpointLayout | None = None) -> None:
@@ -116,10 +123,19 @@ class Trainer:
             if reasons and checkpoint is None:
                 raise self.run_folder.unusable(reasons)
             self._tell_damage(damage(checkpoint, reasons))
+            if not reasons and self._begins > (checkpoint.step if checkpoint else 0):
+                raise self._lost()
         if checkpoint is not None:
             state = checkpoints.restore(checkpoint, self.nets, self.averages, self.stepper.optimisers)
             checkpoints.refuse_foreign(state, self.record)
             self._resume(state)
+
+    def _lost(self) -> TroubleError:
+        """Why there is no sign of the checkpoint that the run was to go on from: it never begins from step 0 instead."""
+        if not self.run_folder.layout.record.exists():
+            return standing.moved_while_starting(str(self.library.layout.root))
+        what = f"the checkpoint of step {self._begins:,} was there when the training started, and is gone; nothing was trained"
+        return TroubleError(what, self.record.title or self.record.id, advice="Put it back where it was, then resume")
 
     def _tell_damage(self, note: str) -> None:
         if note:
@@ -138,8 +154,10 @@ class Trainer:
     def run(self, between_steps: Callable[[Trainer], None] = lambda trainer: None) -> None:
         """To the end, or until a stop is asked for. Raises TroubleError where it cannot go on; what is saved stays."""
         self._tell(State("running", self.step))
+        self._saved_at = time.monotonic()
         for cut in given.shortened(self.family, self.data, self.nets) if self.step == 0 else ():
             self._tell(Mark(0, cut))
+        self._tell(Progress(0, 0, f"training {counted(sum(checkpoints.parameters_of(self.nets).values()), 'parameter')}"))
         self._tell(Progress(0, 0, "preparing the first batch"))
         self._extra("validation", self._validate_untrained)
         try:
@@ -188,28 +206,41 @@ class Trainer:
         if not self._compiled:
             self._compiled = self._compiling = True
             self._tell(Mark(self.step, "compiling the networks"))
-            self._tell(Progress(self.step, self.total, "compiling", left_s=compiling.cost_s(self.nets)))
+            self._tell(Progress(0, 0, "compiling", left_s=compiling.measured_s(self.nets)))
             compiling.compile_all(self.nets, self.device)
             self._prove_compiling()
         compiling.next_step(self.device)
 
     def _prove_compiling(self) -> None:
-        """Eager networks are kept, for good, where compiled ones turn out to be no quicker on this machine."""
-        if self.choices.compile_proved:
-            return
+        """Eager networks are kept, for good, where compiled ones have other gradients, or turn out to be no quicker on this
+        machine."""
         trial = choices.Trial(self.family, self.nets, self.settings, self.device, self.batches)
-        arithmetic = self.choices.precision
-        gains = at_hand.known(f"compiled {trial.name} {arithmetic}", lambda: int(trial.compiling_gains(arithmetic)))
-        self.choices.compile, self.choices.compile_proved = bool(gains), True
+        arithmetic, reason = self.choices.precision, ""
+        if not self._compiled_rightly(trial, arithmetic):
+            reason = "torch.compile computes no or other gradients here"
+        elif self.choices.compile_proved:
+            return
+        elif not at_hand.taken(f"compiled {trial.name} {arithmetic}", lambda: int(trial.compiling_gains(arithmetic))):
+            reason = "no quicker on this machine"
+        self.choices.compile, self.choices.compile_proved = not reason, True
         storage.write_json(self.run_folder.layout.derived / "choices.json", self.choices)
-        if not self.choices.compile:
+        if reason:
             compiling.undo(self.nets)
-            self._tell(Mark(self.step, "not compiled: no quicker on this machine"))
+            self._tell(Mark(self.step, f"not compiled: {reason}"))
+
+    @staticmethod
+    def _compiled_rightly(trial: choices.Trial, arithmetic: str) -> bool:
+        try:
+            return trial.compiled_rightly(arithmetic)
+        except RuntimeError as error:
+            log.warning("compiled networks fail: %s", error)
+            return False
 
     @property
-    def compiling(self) -> bool:
-        """Whether the step under way is the one that compiles: it lasts minutes and is left by :class:`LeftCompiling`."""
-        return self._compiling
+    def leavable(self) -> bool:
+        """Whether what is under way can be left at any moment by :class:`Left`: the step that compiles, which lasts minutes
+        and before which the state was saved, and what is done beside the steps."""
+        return self._compiling or self._beside
 
     def _keep_before_compiling(self) -> None:
         """A checkpoint before the step that lasts minutes, so that leaving it loses nothing."""
@@ -227,13 +258,16 @@ class Trainer:
         except Interrupted as left:
             self._undone = not left.clean
             return False
-        except LeftCompiling:
+        except Left:
             self._undone = True
             return False
         finally:
             self._compiling = False
         if first and self._compiled:
-            self.teller.rested(time.monotonic() - begun)
+            lasted = time.monotonic() - begun
+            if self.choices.compile:
+                compiling.took(self.nets, lasted)
+            self.teller.rested(lasted)
         if self.guard.exhausted:
             self._give_up()
         return True
@@ -286,6 +320,9 @@ class Trainer:
             self._extra("validation", self._validate)
         if self._due(now.checkpoint_every, last):
             self.save()
+        elif time.monotonic() - self._saved_at > max(UNSAVED_S, self._saving_s / SAVING):
+            self._passing.add(self.step)
+            self.save()
         self.teller.go_on()
 
     def _due(self, every: int, last: bool) -> bool:
@@ -295,8 +332,9 @@ class Trainer:
         """Something that a run can do without: its failure is told once and training goes on."""
         self._tell(Progress(0, 0, _STAGES[what]))
         try:
+            self._beside = True
             act()
-        except Stopped:
+        except (Stopped, Left):
             log.info("the %s was left because a stop was asked for", what)
         except Exception as error:
             if weights.out_of_memory(error) or what in self._failed_extras:
@@ -305,6 +343,10 @@ class Trainer:
             self._failed_extras.add(what)
             log.error("the %s failed", what, exc_info=error)
             self._tell(Trouble(f"the {what} failed: {error}", self.record.id, "Training goes on"))
+        finally:
+            self._beside = False
+            if self.step:  # it is over: what lasts from now on is something else
+                self._tell(Progress(self.step, self.total, "training"))
 
     def _validate_untrained(self) -> None:
         """What a network gets that knows nothing: learning is measured against it."""
@@ -324,7 +366,7 @@ class Trainer:
 
     def _preview(self) -> None:
         count, seed = self.live.settings.preview_count, self.settings.seed
-        drawn = max(count, POINTS) if self._judge and self.data.spec.modality == "points" else count
+        drawn = previews.looked_at(self.data.spec, count) if self._judge else count
         items = previews.draw(self.loaded(), self.sampling, drawn, seed, self._check, given.prompts(self.family, self.data))
         self._tell(previews.save(self.run_folder.layout, self.step, items[:count]))
         self._looks = looks(items, self.validation.shown())
@@ -365,11 +407,16 @@ class Trainer:
 
     def save(self) -> CheckpointLayout:
         """A checkpoint of the state after ``step`` steps. TroubleError where a weight is not a number or the disk refuses."""
+        begun = time.monotonic()
         if not checkpoints.finite(self.nets):
             raise TroubleError(f"a weight is not a number after step {self.step}", self.record.id,
                                "Earlier checkpoints are kept", "Lower the learning rate, then resume")  # fmt: skip
         files = checkpoints.files_of(self.nets, self.averages, self.stepper.optimisers)
-        layout = self.run_folder.save_checkpoint(self.step, files, self._state(), self.settings.keep, self._landmarks)
+        choices.keep_met(self.choices, self.run_folder.layout.derived / "choices.json")
+        layout = self.run_folder.save_checkpoint(self.step, files, self._state(), self.settings.keep, self._landmarks,
+                                                 self._passing)  # fmt: skip
+        self._saved_at = time.monotonic()
+        self._saving_s = self._saved_at - begun
         self._tell(Saved(self.step, str(layout.root.relative_to(self.run_folder.layout.root))))
         return layout
 

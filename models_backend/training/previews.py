@@ -8,9 +8,11 @@ import numpy as np
 import torch
 
 from models_backend.conditions.values import Conditions
-from models_backend.contract.family import LoadedRun
+from models_backend.contract.family import DataSpec, LoadedRun
+from models_backend.contract.fields import build
 from models_backend.contract.messages import Preview
-from models_backend.contract.run_layout import RunLayout
+from models_backend.contract.run_layout import RunLayout, RunRecord
+from models_backend.contract.settings import TrainingSettings
 from models_backend.contract.trace import Step
 from models_backend.library import storage
 from models_backend.library.samples import pack
@@ -18,8 +20,23 @@ from models_backend.media.wire import on_the_wire
 from models_backend.networks import precision
 from models_backend.samplers import seeding
 
+from . import given, validation
+from .looks import POINTS, looks
+
 #: Items that are drawn at once.
 LARGEST_BATCH = {"points": 1024, "image": 64}
+
+
+def looked_at(spec: DataSpec, count: int) -> int:
+    """So many items are drawn to be judged where ``count`` are shown."""
+    return max(count, POINTS) if spec.modality == "points" else count
+
+
+def look(loaded: LoadedRun, record: RunRecord, data: Any, check: Any = None) -> dict[str, float]:
+    """What training's own look at a preview of the run finds (see ``looks``): the same items beside the same real ones."""
+    settings, sampling = build(TrainingSettings, record.training), build(loaded.family.Sampling, record.sampling)
+    count, asked = looked_at(data.spec, settings.preview_count), given.prompts(loaded.family, data)
+    return looks(draw(loaded, sampling, count, settings.seed, check, asked), validation.shown(data))
 
 
 def draw(loaded: LoadedRun, sampling: Any, count: int, seed: int, check: Any = None,

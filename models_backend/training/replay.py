@@ -55,7 +55,7 @@ def prove_resume(library: Any, run: str, families: Mapping[str, type[Family]], s
 def _pair(folder: Any, steps: int, tell: Callable[[Body], None]) -> tuple[CheckpointLayout, CheckpointLayout]:
     """The newest good checkpoint and the one to begin from; a damaged one between them is told."""
     good, reasons = [], []
-    for layout in kept.every(folder.layout):
+    for layout in kept.and_told(folder.layout):
         if reason := kept.flaw(layout):
             reasons.append(f"step {layout.step:,} ({reason})")
             continue

@@ -26,10 +26,6 @@ class Interrupted(Exception):
         self.clean = clean
 
 
-class LeftCompiling(BaseException):
-    """Raised from outside (a signal's handler) into the step that compiles; no handler of ``Exception`` may swallow it."""
-
-
 class Overflow(Exception):
     """A gradient left the range of fp16; the step is left out and the loss scaled less."""
 

@@ -62,8 +62,7 @@ class Teller:
         if self._due("metrics", METRICS_S, now) or step >= self._total:
             self.flush(step, now)
         if self._due("progress", PROGRESS_S, now):
-            left = (self._total - step) / self._pace if self._pace else 0.0
-            self._tell(Progress(step, self._total, "training", self._pace, left))
+            self._tell(Progress(step, self._total, "training"))
         if (self._levels or self._waiting) and self._due("levels", LEVELS_S, now):
             self._tell(Levels(step, self.levels()))
 

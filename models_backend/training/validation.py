@@ -30,7 +30,7 @@ def _spread(count: int, most: int) -> np.ndarray:
     return np.linspace(0, count - 1, min(most, count)).astype(np.int64) if count else np.zeros(0, np.int64)
 
 
-def _shown(data: Any) -> np.ndarray:
+def shown(data: Any) -> np.ndarray:
     """Real items as previews are, to compare them with: held-out ones where there are enough."""
     points = data.spec.modality == "points"
     least, most = (2 * FEWEST_POINTS, 2 * POINTS) if points else (1, PICTURES)
@@ -47,7 +47,7 @@ class Validation:
         self._x = torch.from_numpy(data.validation.take(self._index)) if len(self._index) else None
         self._given = Given(family, data.validation)
         self._size = max(1, min(size, ITEMS))
-        self._shown = _shown(data)
+        self._shown = shown(data)
 
     @property
     def possible(self) -> bool:

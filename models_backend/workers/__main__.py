@@ -26,12 +26,16 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("run", type=Path)
     train.add_argument("--device", default="auto")
     train.add_argument("--lock", type=int, help="descriptor of the run's lock, where this process inherited it")
+    train.add_argument("--from", dest="begins", type=int, default=0, help="step of the checkpoint that it goes on from")
     train.set_defaults(act=_train)
     interactive = commands.add_parser("interactive", help="answer requests until standard input closes")
     interactive.add_argument("--library", type=Path, required=True)
     interactive.add_argument("--device", default="cpu")
     interactive.add_argument("--socket", type=Path, required=True)
     interactive.set_defaults(act=_interactive)
+    device = commands.add_parser("device", help="tell by the exit status whether torch has a device of that name")
+    device.add_argument("name")
+    device.set_defaults(act=_device)
     describe = commands.add_parser("describe", help="print all families as JSON")
     describe.add_argument("--library", type=Path)
     describe.set_defaults(act=_describe)
@@ -41,13 +45,24 @@ def _parser() -> argparse.ArgumentParser:
 def _train(options: argparse.Namespace) -> int:
     from .training import main
 
-    return main(options.run, options.device, options.lock)
+    return main(options.run, options.device, options.lock, begins=options.begins)
 
 
 def _interactive(options: argparse.Namespace) -> int:
     from .interactive import main
 
     return main(options.library, options.device, options.socket)
+
+
+def _device(options: argparse.Namespace) -> int:
+    from models_backend.contract.messages import TroubleError
+    from models_backend.networks.weights import chosen_device
+
+    try:
+        chosen_device(options.name)
+    except TroubleError:
+        return 1
+    return 0
 
 
 def _describe(options: argparse.Namespace) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -25,9 +26,11 @@ from models_backend.contract.messages import (
     TroubleError,
     VectorField,
 )
+from models_backend.contract.pace import Pace
 from models_backend.contract.trace import Stopped
 from models_backend.library import storage
 from models_backend.library.library import Library
+from models_backend.library.trouble import explained
 
 from .inbox import Pending
 from .troubles import out_of_memory, trouble_of
@@ -41,13 +44,15 @@ class LoadedRuns:
 
     def __init__(self, library: Library, families: Callable[[], dict[str, Any]], device: str, keep: int = KEEP):
         self._library, self._families, self._device, self._keep = library, families, device, keep
-        self._loaded: OrderedDict[tuple[str, str], LoadedRun] = OrderedDict()
+        self._loaded: OrderedDict[tuple[str, str, str], LoadedRun] = OrderedDict()
 
     def get(self, run: str, checkpoint: str = "") -> LoadedRun:
         """The run with EMA weights, in eval mode. Raises TroubleError for a missing run or a damaged checkpoint."""
+        from models_backend.networks.averaging import split
         from models_backend.sampling.loading import load_run
 
-        key = (run, checkpoint or self._newest(run))
+        named, _ = split(checkpoint)
+        key = (run, checkpoint, "" if named else self._newest(run))
         if key not in self._loaded:
             self._loaded[key] = load_run(self._library, run, self._families(), checkpoint=checkpoint, device=self._device)
         self._loaded.move_to_end(key)
@@ -57,7 +62,7 @@ class LoadedRuns:
 
     def _newest(self, run: str) -> str:
         """The name of the newest checkpoint, unverified: loading reads every byte, looking must not."""
-        return next((layout.name for layout in self._library.run(run).checkpoints()), "")
+        return next((layout.name for layout in self._library.run(run).checkpoints(weights_only=True)), "")
 
 
 class Answers:
@@ -141,13 +146,13 @@ class Answers:
     def _latent_map(self, request: LatentMap, pending: Pending) -> Any:
         from models_backend.latentspace.maps import make_map
 
-        loaded, data = self._opened(request, pending), self._data(request.run)
+        loaded, data = self._opened(request, pending), self._data(request.run, pending)
         return make_map(self._library, loaded, data, request, telling(pending))
 
     def _decode(self, request: Decode, pending: Pending) -> Any:
         from models_backend.latentspace.maps import decode_places
 
-        loaded, data = self._opened(request, pending), self._data(request.run)
+        loaded, data = self._opened(request, pending), self._data(request.run, pending)
         return decode_places(self._library, loaded, data, request, telling(pending))
 
     def _budget(self, request: Budget, pending: Pending) -> Any:
@@ -156,10 +161,12 @@ class Answers:
         return measure(self._library, request, self._families(), self._device)
 
     def _evaluate(self, request: Evaluate, pending: Pending) -> Any:
-        from models_backend.evaluation.evaluate import evaluate, history_of
+        from models_backend.evaluation.evaluate import evaluate, judged_by
         from models_backend.sampling.draw import draw
+        from models_backend.training import previews
 
-        run, loaded = self._library.run(request.run), self._opened(request, pending)
+        run, loaded, data = self._library.run(request.run), self._opened(request, pending), self._data(request.run, pending)
+        record = run.record()
 
         def made(
             count: int, seed: int, sampling: dict[str, Any], trace: int = 0, conditions: dict[str, Any] | None = None
@@ -168,12 +175,24 @@ class Answers:
             media, items = draw(loaded, wanted, self._library, telling(pending), pending.cancelled)
             return items, media.trace
 
-        history = history_of(run.events())
+        said: dict[str, str] = {}
+
+        def judged(told: Any) -> Any:
+            seen = previews.look(loaded, record, data, _stopping(pending))
+            health = judged_by(record, type(loaded.family), run.events(), loaded.step, seen)(told)
+            said.update({line.monitor: line.text for line in health.lines})
+            return health
+
         figures = evaluate(
-            self._library, loaded, self._data(request.run), request.count, request.seed, request.sampling, made, history,
-            telling(pending), request.features,
+            self._library, loaded, data, request.count, request.seed, request.sampling, made, judged, telling(pending),
+            request.features,
         )  # fmt: skip
-        storage.write_json(run.layout.evaluation, {"figures": figures, "step": loaded.step, **msgspec.to_builtins(request)})
+        kept = {"figures": figures, "health": said, "step": loaded.step, **msgspec.to_builtins(request)}
+        try:
+            with explained("the figures cannot be kept with the run", record.title, "They are told all the same"):
+                storage.write_json(run.layout.evaluation, kept)
+        except TroubleError as error:
+            pending.tell(error.trouble)
         return figures
 
     def _prove_resume(self, request: ProveResume, pending: Pending) -> Any:
@@ -194,24 +213,47 @@ class Answers:
         telling(pending)(Progress(0, 0, "loading the run"))
         return self._loaded(request, pending)
 
-    def _data(self, run: str) -> Any:
+    def _data(self, run: str, pending: Pending) -> Any:
         """The data as the run knows them, kept open between requests for the same run."""
         from models_backend.data.reading import open_known
 
         if self._open_data[0] != run:
+            telling(pending)(Progress(0, 0, "opening the data"))
             self._open_data = (run, open_known(self._library, self._library.run(run).record()))
         return self._open_data[1]
 
 
-def telling(pending: Pending) -> Callable[[Any], None]:
-    """Tells how far an answer is, and leaves it (Stopped) where nobody waits any longer: work that tells can be stopped."""
+def _stopping(pending: Pending) -> Callable[[], None]:
+    """Leaves an answer (Stopped) where nobody waits any longer."""
 
-    def tell(body: Any) -> None:
+    def check() -> None:
         if pending.cancelled():
             raise Stopped
-        pending.tell(body)
+
+    return check
+
+
+def telling(pending: Pending) -> Callable[[Any], None]:
+    """Tells how far an answer is and what is left, and leaves it (Stopped) where nobody waits any longer: work that tells can
+    be stopped."""
+
+    check = _stopping(pending)
+    paces: dict[tuple[str, int], Pace] = {}
+
+    def tell(body: Any) -> None:
+        check()
+        pending.tell(_estimated(body, paces) if isinstance(body, Progress) and body.total and not body.rate else body)
 
     return tell
+
+
+def _estimated(told: Progress, paces: dict[tuple[str, int], Pace]) -> Progress:
+    """A report with the rate of its stage so far and what is left, where the work itself tells none."""
+    pace = paces.setdefault((told.what, told.total), Pace())
+    pace.mark(time.monotonic(), told.done)
+    return msgspec.structs.replace(
+        told, rate=round(pace.rate, 2), left_s=told.left_s or round(pace.left_s(told.done, told.total), 1)
+    )
 
 
 def free_memory() -> None:

@@ -23,6 +23,7 @@ from typing import Any
 
 from models_backend import isolation
 from models_backend.contract.messages import TroubleError
+from models_backend.contract.words import counted
 from models_backend.engine.terminal import Reporter
 
 #: The small U-Net of the comparisons: (width, multipliers) at 32 px, attention at 8 px.
@@ -197,7 +198,7 @@ def _train(options: argparse.Namespace, scratch: Path, reporter: Reporter) -> No
     elif options.compile:
         sides["studio, compiled"] = _trainer(scratch, options.network, batch_size=options.batch, compile="on").advance
     how = ", compiled: the first step takes a minute or two" if trainer.choices.compile else ""
-    reporter.note(f"arithmetic chosen: {trainer.choices.precision}, {trainer.choices.threads} threads{how}")
+    reporter.note(f"arithmetic chosen: {trainer.choices.precision}, {counted(trainer.choices.threads, 'thread')}{how}")
     many = STEPS_A_ROUND.get(trainer.device.type, STEPS_A_ROUND["cpu"])
     took = _compare("train", sides, options.rounds, many, reporter, trainer.device, precision=trainer.choices.precision)
     if trainer.device.type == "cuda":

@@ -28,7 +28,7 @@ import numpy as np
 from PIL import Image
 
 from models_backend.data.decoding import Decoded, Target, decode
-from models_backend.data.pool import Work
+from models_backend.data.pool import PATIENCE, Work
 from models_backend.data.whole_pictures import managed
 
 MEMORY = 3 << 30
@@ -104,7 +104,10 @@ def _answer(data: bytes, work: Work, complaints: Callable[[], str]) -> Decoded:
 
 
 def _alarm(seconds: float) -> None:
-    signal.setitimer(signal.ITIMER_REAL, seconds)  # its default action ends the process, in C code too
+    """Ends the process, in C code too, once it has computed for so long, or waited for a multiple of it: on a busy machine a
+    sound picture takes long by the clock."""
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    signal.setitimer(signal.ITIMER_REAL, PATIENCE * seconds)
 
 
 def _complaints() -> Callable[[], str]:
@@ -131,7 +134,8 @@ def confine() -> dict[str, bool]:
     """Gives up what decoding does not need; returns what the system granted (the limits always hold)."""
     import resource
 
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    for ending in (signal.SIGALRM, signal.SIGPROF):
+        signal.signal(ending, signal.SIG_DFL)
     granted = {"landlock": False, "capabilities": False}
     if sys.platform == "linux":
         system = ctypes.CDLL(None, use_errno=True)

@@ -16,8 +16,10 @@ from pathlib import Path
 
 from models_backend.contract import measures
 from models_backend.contract.family import FamilyDescription
-from models_backend.contract.messages import Evaluate, Event, Export, Metrics, Sample, State, TroubleError
+from models_backend.contract.messages import Evaluate, Event, Export, Mark, Metrics, Sample, State, TroubleError
+from models_backend.contract.pace import Pace
 from models_backend.contract.run_layout import DatasetRecord, RunRecord
+from models_backend.contract.words import counted
 from models_backend.engine.engine import Engine
 from models_backend.engine.terminal import Reporter
 from models_backend.library import storage
@@ -66,7 +68,7 @@ async def _demo(options: argparse.Namespace, reporter: Reporter) -> None:
         record = await engine.create_run(
             family.key, dataset.id, PRESET, training={"seed": options.seed}, title=f"{family.title} on digits"
         )
-        reporter.note(f"training {family.title} from scratch on {dataset.count:,} pictures")
+        reporter.note(f"training {family.title} from scratch on {counted(dataset.count, 'picture')}")
         await _train(engine, library, record, reporter)
         reporter.note(f"sampling {COUNT} digits and recording the trace")
         await _sample(engine, record, out, options.seed)
@@ -96,13 +98,16 @@ def _dataset_name(family: FamilyDescription) -> str:
 async def _train(engine: Engine, library: Library, record: RunRecord, reporter: Reporter) -> None:
     """Submit the run and wait for its end, telling how far it is. Raises TroubleError if it fails."""
     ended: asyncio.Future[State] = asyncio.get_running_loop().create_future()
-    total, begun = record.training["steps"], time.monotonic()
+    total, pace = record.training["steps"], Pace()
 
     def hear(event: Event) -> None:
         if event.source != record.id:
             return
         if isinstance(event.body, Metrics) and "loss" in event.body.values:
-            reporter.progress(event.body.step, total, f"loss {event.body.values['loss']:.4f}", begun)
+            pace.mark(event.time, event.body.step)
+            reporter.progress(event.body.step, total, f"loss {event.body.values['loss']:.4f}", pace)
+        elif isinstance(event.body, Mark):
+            pace.forget()
         if isinstance(event.body, State) and event.body.state in ("finished", "failed", "stopped") and not ended.done():
             ended.set_result(event.body)
 
@@ -155,8 +160,8 @@ def _write_report(out: Path, family: FamilyDescription, dataset: DatasetRecord, 
     film = next(p for p in (out / "denoising.mp4", out / "denoising.webm") if p.exists())
     rows = [
         ("Model", f"{family.title} ({family.paper})"),
-        ("Data", f"{dataset.title}, {dataset.count:,} pictures, {'x'.join(map(str, record.spec.shape[1:]))}"),
-        ("Steps", f"{record.training['steps']:,} of {record.training['batch_size']} pictures"),
+        ("Data", f"{dataset.title}, {counted(dataset.count, 'picture')}, {'x'.join(map(str, record.spec.shape[1:]))}"),
+        ("Steps", f"{record.training['steps']:,} of {counted(record.training['batch_size'], 'picture')}"),
         ("Learning rate", f"{record.training['learning_rate']:g}"),
         ("Seed", str(record.training["seed"])),
         ("Whole demo", f"{took:.0f} s"),

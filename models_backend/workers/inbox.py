@@ -54,7 +54,9 @@ class Pending:
 class Inbox:
     """Filled by the server's thread, emptied by the main thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, given_up: Callable[[], None] = lambda: None) -> None:
+        """``given_up`` is called where nobody waits any longer for the call that the main thread is at."""
+        self._given_up = given_up
         self._waiting: deque[Pending] = deque()
         self._current: Pending | None = None
         self._changed = threading.Condition()
@@ -75,6 +77,14 @@ class Inbox:
         with self._changed:
             mine = [p for p in self._known() if p.client is client and number in (None, p.number)]
             self._drop(mine, "given_up")
+            current = self._current is not None and self._current.given_up
+        if current:
+            self._given_up()
+
+    def in_vain(self) -> bool:
+        """Whether nobody waits any longer for the call that the main thread is at."""
+        current = self._current
+        return current is not None and current.given_up
 
     def take(self, timeout_s: float | None = None, enough: Callable[[], bool] | None = None) -> Pending | None:
         """The next call, waited for up to ``timeout_s`` (None: without end) or until ``enough()`` after a :meth:`wake`;

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from models_backend.contract.messages import Progress
+from models_backend.contract.trace import Left
 
 from . import process
-from .inbox import Inbox
+from .inbox import Inbox, Pending
+from .leaving import Leaver
 from .server import Server
 
 log = logging.getLogger(__name__)
@@ -25,7 +27,8 @@ def main(library: Path, device: str, socket: Path, equip: Equip | None = None) -
     process.die_with_parent()
     process.lower_priority(process.INTERACTIVE_NICE)
     process.offer_to_die_first()
-    inbox = Inbox()
+    inbox = Inbox(given_up=lambda: leaver.ask())
+    leaver = Leaver(inbox.in_vain, lambda: True, ends=False)
     server = Server(socket, inbox, source="interactive", beat=process.heartbeat)
     server.start()
     loading = _Loading(inbox)
@@ -38,8 +41,17 @@ def main(library: Path, device: str, socket: Path, equip: Equip | None = None) -
     while not inbox.closed:
         pending = inbox.take()
         if pending:
-            answers.answer(pending)
+            _answer(answers, pending)
     return 0
+
+
+def _answer(answers: Any, pending: Pending) -> None:
+    """One call to its end, or until nobody waits for it."""
+    try:
+        answers.answer(pending)
+    except Left:
+        log.info("%s was left: nobody waits for it", type(pending.request).__name__)
+        pending.abandon()
 
 
 def equipped(root: Path, device: str) -> Any:

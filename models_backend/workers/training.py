@@ -24,24 +24,26 @@ from models_backend.contract.messages import (
     Stop,
     TroubleError,
 )
+from models_backend.contract.trace import Left
 from models_backend.engine.postmortem import BUSY
+from models_backend.library import standing
 
 from . import process
 from .inbox import Inbox, Pending
+from .leaving import Leaver
 from .server import Server
 from .troubles import trouble_of
 
 log = logging.getLogger(__name__)
 
-#: The signal that takes the main thread out of compiling; None where the system has none (Windows).
-LEAVE = getattr(signal, "SIGUSR1", None)
+LOOK_AGAIN_S = 0.3
 #: job -> (trainer, answers); the slow part: it imports torch and the families
 Equip = Callable[["TrainingJob"], tuple[Any, Any]]
 
 
-def main(folder: Path, device: str = "auto", lock: int | None = None, equip: Equip | None = None) -> int:
+def main(folder: Path, device: str = "auto", lock: int | None = None, equip: Equip | None = None, begins: int = 0) -> int:
     """Trains the run in ``folder`` to its end, or until it is stopped. ``lock``: the descriptor of the run's lock where this
-    process inherited it. Returns the exit status."""
+    process inherited it. ``begins``: the step of the checkpoint that who started it saw. Returns the exit status."""
     process.lower_priority(process.TRAINING_NICE)
     process.offer_to_die_first()
     from models_backend.library.library import Library
@@ -55,19 +57,25 @@ def main(folder: Path, device: str = "auto", lock: int | None = None, equip: Equ
         log.error("%s", error)
         return BUSY
     with held:
-        return TrainingJob(library, run, device, equip or equipped).carry_out()
+        job = TrainingJob(library, run, device, equip or equipped, begins)
+        standing.when_gone(job.wait_for_library)
+        return job.carry_out()
 
 
 class TrainingJob:
     """A run under way: the server's thread sets wishes (pause, stop), the main thread fulfils them between two steps."""
 
-    def __init__(self, library: Any, run: Any, device: str, equip: Equip):
+    def __init__(self, library: Any, run: Any, device: str, equip: Equip, begins: int = 0):
         self.library, self.run, self.device, self._equip = library, run, device, equip
+        self.begins = max(begins, run.newest_step())  #: the step of the checkpoint that it goes on from
         self._trainer: Any = None
+        self._ready = False
+        self._came_to = run.reached()
         self._answers: Any = None
         self._pause = False
         self._stop: Stop | None = None
         self._inbox = Inbox()
+        self._beside = self._over = False  # the main thread loads, prepares or answers; it is done
         self._writing = threading.Lock()
         self._stage: tuple[Progress, float] | None = None  # what is done in place of steps, and since when
         self._server = Server(
@@ -78,16 +86,17 @@ class TrainingJob:
         """The exit status: 0 for finished and stopped, 1 for failed."""
         self._server.start()
         signal.signal(signal.SIGTERM, lambda *_: self._at_once(Stop()))
-        if LEAVE is not None:
-            signal.signal(LEAVE, lambda *_: self._leave_compiling())
+        self._leaver = Leaver(lambda: self._stop is not None and not self._over, self._may_be_left, ends=True)
         try:
-            self.tell(State("starting"))
-            self._train()
+            self.tell(State("starting", self._step()))
+            if self._made_ready():
+                self._trainer.run(self._between_steps)
             return 0
         except Exception as error:
             self._fail(error)
             return 1
         finally:
+            self._over = True
             self._inbox.close()
             self._server.stop()
 
@@ -99,39 +108,67 @@ class TrainingJob:
             event = Event(0, time.time(), self.run.layout.id, body) if passing else self.run.append(body)
             self._server.tell(event)
 
+    def wait_for_library(self, root: str) -> None:
+        """Main thread: what it is about to write waits until the library's folder is back. Raises Gone where a stop is asked
+        for meanwhile, or where nothing was trained yet: what the run goes on from cannot be read."""
+        if not self._ready:
+            raise standing.Gone(root)
+        log.warning("%s: %s", root, standing.WHAT)
+        self.tell(Progress(self._step(), 0, f"waiting for the library's folder, which is gone: {root}"))
+        while standing.is_gone(root):
+            if self._stop is not None:
+                raise standing.Gone(root)
+            time.sleep(LOOK_AGAIN_S)
+
     # ------------------------------------------------------------------------------------------ main thread
 
-    def _train(self) -> None:
+    def _made_ready(self) -> bool:
+        """Everything in memory and at the newest checkpoint; False where the run was stopped before that."""
         self.tell(Progress(0, 0, "loading torch and the families"))
-        self._trainer, self._answers = self._equip(self)
-        self._trainer.prepare()
-        if self._stop:
-            self._trainer.request_stop(self._stop.after_step)
-        self._trainer.run(self._between_steps)
+        try:
+            self._beside = True
+            self._trainer, self._answers = self._equip(self)
+            if self._stop is None:
+                self._trainer.prepare()
+        except standing.Gone as gone:
+            raise standing.moved_while_starting(gone.trouble.item) from gone
+        except Left:
+            log.info("left before the first step because a stop was asked for")
+        finally:
+            self._beside = False
+        if self._stop is None:
+            self._ready = True
+            return True
+        self.tell(State("stopped", self._step()))
+        return False
 
     def _between_steps(self, trainer: Any) -> None:
-        """Answers what waits; holds here while the run is paused."""
-        held = not self._may_go_on()
-        if held:
-            self.tell(State("paused", trainer.step))
-        self._answer_waiting()
-        while not self._may_go_on():
-            pending = self._inbox.take(None, self._may_go_on)
+        """Answers what waits; holds here, and says so, while the run is paused: also where that is asked during an answer."""
+        held = False
+        while True:
+            if not held and not self._may_go_on():
+                held = True
+                self.tell(State("paused", trainer.step))
+            pending = self._inbox.take(None if held else 0.0, self._may_go_on)
             if pending:
                 self._settle(pending)
+            elif self._may_go_on():
+                break
         if held and not self._stop:
             self.tell(State("running", trainer.step))
-
-    def _answer_waiting(self) -> None:
-        while pending := self._inbox.take(0.0):
-            self._settle(pending)
 
     def _may_go_on(self) -> bool:
         return not self._pause or self._stop is not None
 
     def _settle(self, pending: Pending) -> None:
         if not isinstance(pending.request, SetLive):
-            self._answers.answer(pending)
+            try:
+                self._beside = True
+                self._answers.answer(pending)
+            except Left:
+                pending.abandon()
+            finally:
+                self._beside = False
             return
         try:
             self._trainer.set_live(pending.request.values)
@@ -160,8 +197,7 @@ class TrainingJob:
             self._stop = request
             if self._trainer is not None:
                 self._trainer.request_stop(request.after_step)
-                if LEAVE is not None and getattr(self._trainer, "compiling", False):
-                    signal.pthread_kill(threading.main_thread().ident, LEAVE)
+            self._leaver.ask()
         else:
             return False
         self._inbox.wake()
@@ -175,15 +211,13 @@ class TrainingJob:
         elif isinstance(body, (Progress, Metrics)) or (isinstance(body, State) and body.state != "running"):
             self._stage = None
 
-    def _leave_compiling(self) -> None:
-        """Main thread: a stop need not wait for the minutes that compiling lasts; the state before it is saved."""
-        if self._trainer.compiling:
-            from models_backend.training.stepping import LeftCompiling
-
-            raise LeftCompiling
+    def _may_be_left(self) -> bool:
+        """Whether a stop need not wait for what the main thread does now; an event that it writes is written whole."""
+        return not self._writing.locked() and (self._beside or getattr(self._trainer, "leavable", False))
 
     def _step(self) -> int:
-        return self._trainer.step if self._trainer is not None else 0
+        """The step that the run is at; before its checkpoint is loaded, the one that it had come to."""
+        return self._trainer.step if self._trainer is not None and self._trainer.step else self._came_to
 
     def _beat(self) -> Heartbeat:
         beat, stage = process.heartbeat(self._step()), self._stage
@@ -212,7 +246,8 @@ def equipped(job: TrainingJob) -> tuple[Any, Any]:
     known, record = families(), job.run.record()
     if record.family not in known:
         raise TroubleError("this family is not installed", item=record.family, advice="Put its file back, then resume")
-    trainer = Trainer(job.library, job.run, known[record.family], known, device=job.device, tell=job.tell, judge=judge)
+    trainer = Trainer(job.library, job.run, known[record.family], known, device=job.device, tell=job.tell, judge=judge,
+                      begins=job.begins)  # fmt: skip
 
     def load(run: str, checkpoint: str) -> Any:
         from models_backend.sampling.loading import load_run

@@ -8,6 +8,7 @@ import msgspec
 from PySide6.QtWidgets import QBoxLayout, QCheckBox, QGridLayout, QLineEdit, QWidget
 
 from models_backend.contract.fields import FieldSpec, defaults, relevant, variant_of
+from models_backend.contract.words import sentence
 
 from .. import theme
 from ..pieces import FIELDS, NAMES, allow, column, form_line, icon_button, label, row, section, set_role
@@ -46,7 +47,7 @@ class Line:
 
     def show_reason(self, reason: str) -> None:
         """Greys the field, with the reason below it; "" makes it count again."""
-        reason = reason[:1].upper() + reason[1:]
+        reason = sentence(reason)
         allow(self.editor, not reason, reason)
         self.label.setEnabled(not reason)
         self._say(reason, "hint")
@@ -58,7 +59,7 @@ class Line:
             self._say(text, "error")
 
     def _say(self, text: str, role: str) -> None:
-        self.below.setText(text)
+        self.below.setText(sentence(text))
         set_role(self.below, role)
         self.below.setVisible(bool(text))
 
@@ -231,7 +232,7 @@ class ListEditor(Editor):
         super().__init__(spec, runs)
         self._numbers = spec.item.kind in ("int", "float")
         self.field = QLineEdit()
-        self.field.setPlaceholderText(self.tr("values with commas between them"))
+        self.field.setPlaceholderText(self.tr("Values with commas between them"))
         if self._numbers:
             theme.scaled(self.field, lambda field: field.setFont(theme.font("mono", 11)))
         self.field.textEdited.connect(lambda _text: self.changed.emit())

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QFileDialog, QFormLayout, QLineEdit, QPlainTextEdit, QSizePolicy, QWidget
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QFileDialog, QLineEdit, QPlainTextEdit, QSizePolicy, QWidget
 
 from models_backend.contract import names
 from models_backend.contract.family import Condition, DataSpec, heard
 
 from .. import theme
+from ..dialogs import begin_in, opened
 from ..fitting import tip
 from ..number_boxes import DecimalBox, decimals_of
-from ..pieces import column, icon_button, label, row
+from ..pieces import column, form_line, icon_button, label, row
 from .editors import Pick
 
 
@@ -40,7 +41,7 @@ def of_item(values: dict[str, Any], item: int, spec: DataSpec) -> dict[str, Any]
     """What is asked of one item where values of a kind go round."""
     asked = {}
     for kind, value in values.items():
-        value = names.in_turn(kind, value, spec.classes)
+        value = names.in_turn(kind, value, spec.classes, spec.unseen)
         asked[kind] = value[item % len(value)] if isinstance(value, (list, tuple)) and value else value
     return {kind: value for kind, value in asked.items() if value is not None}
 
@@ -63,8 +64,11 @@ class ClassEditor(ConditionEditor):
         self.box.addItem(self.tr("Any class"), None)
         self.box.addItem(self.tr("Every class in turn"), names.EVERY)
         self.box.insertSeparator(2)
+        self._entries: dict[str, int] = {}  # the classes that can be asked for, by name
         for position, name in enumerate(spec.classes):
-            self.box.addItem(name, position)
+            if name not in spec.unseen:
+                self._entries[name] = self.box.count()
+                self.box.addItem(name, position)
         self.box.setAccessibleName(self.title)
         self.box.currentIndexChanged.connect(lambda _index: self.changed.emit())
         self.setLayout(row(self.box))
@@ -86,8 +90,7 @@ class ClassEditor(ConditionEditor):
             return known if known >= 0 else self.box.count() - 1
         if names.is_every(value, self.spec.classes):
             return 1
-        name = names.class_name(value, self.spec.classes)
-        return 3 + self.spec.classes.index(name) if name in self.spec.classes else 0
+        return self._entries.get(names.class_name(value, self.spec.classes), 0)
 
     def _name(self, value: Any) -> str:
         name = names.class_name(value, self.spec.classes)
@@ -102,12 +105,12 @@ class AttributesEditor(ConditionEditor):
     def __init__(self, condition: Condition, spec: DataSpec):
         super().__init__(condition, spec)
         self.boxes: dict[str, DecimalBox] = {}
-        lines = QFormLayout()
-        lines.setContentsMargins(0, 0, 0, 0)
+        lines = column(spacing=6)
         for attribute in spec.attributes:
             box, step = DecimalBox(), (attribute.high - attribute.low) / 20
             box.setDecimals(decimals_of(attribute.high - attribute.low))
             box.setRange(attribute.low - step, attribute.high)
+            box.least = round(attribute.low, box.decimals())
             box.setSingleStep(step)
             box.setSpecialValueText(self.tr("any"))
             box.lineEdit().setTextMargins(6, 0, 0, 0)  # as in pieces.spin_box
@@ -116,7 +119,7 @@ class AttributesEditor(ConditionEditor):
             box.setValue(box.minimum())
             box.valueChanged.connect(lambda _value: self.changed.emit())
             self.boxes[attribute.name] = box
-            lines.addRow(label(attribute.name, "label"), box)
+            lines.addLayout(form_line(attribute.name, box, below=attribute.span))
         self.setLayout(lines)
 
     def value(self) -> dict[str, float] | None:
@@ -179,18 +182,17 @@ class FileConditionEditor(ConditionEditor):
     def __init__(self, condition: Condition, spec: DataSpec):
         super().__init__(condition, spec)
         self.field = QLineEdit()
-        self.field.setPlaceholderText(condition.help or self.tr("drop a file here"))
+        self.field.setPlaceholderText(condition.help or self.tr("Drop a file here"))
         self.field.setAccessibleName(self.title)
         self.field.textEdited.connect(lambda _text: self.changed.emit())
         self.setLayout(row(self.field, icon_button("folder", self.tr("Choose…"), self._ask)))
         self.setAcceptDrops(True)
 
     def _ask(self) -> None:
-        dialog = QFileDialog(self.window(), self.title, "", self.suffixes)
+        dialog = QFileDialog(self.window(), self.title, begin_in(self.field.text()), self.suffixes)
         dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.fileSelected.connect(self._take)
-        dialog.open()
+        opened(dialog)
 
     def _take(self, path: str) -> None:
         self.set_value(path)

@@ -20,9 +20,10 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from models_backend.contract.fields import FieldSpec
+from models_backend.contract.fields import FieldSpec, check
 
 from .. import theme
+from ..dialogs import begin_in, opened
 from ..fitting import one_line, tip
 from ..pieces import icon_button, label, row, set_look
 from .numbers import TICKS, parsed, scale_of, shown
@@ -56,6 +57,10 @@ class Editor(QWidget):
     def set_value(self, value: Any) -> None:
         """Shows a plain value; tells nothing."""
         raise NotImplementedError
+
+    def before(self) -> Any:
+        """The plain value without what is being typed."""
+        return self.value()
 
     def set_bad(self, bad: bool) -> None:
         """Marks the field as wrong; the words stand below it."""
@@ -151,6 +156,7 @@ class NumberEditor(Editor):
     def __init__(self, spec: FieldSpec, runs: Runs = no_runs):
         super().__init__(spec, runs)
         self.scale = scale_of(spec)
+        self._before: Any = None
         self.field = QLineEdit()
         self.field.textEdited.connect(lambda _text: self._typed())
         self.field.editingFinished.connect(self._tidy)
@@ -174,6 +180,7 @@ class NumberEditor(Editor):
 
     def _slid(self, position: int) -> None:
         self.field.setText(shown(self.scale.value(position)))
+        self._before = self.value()
         self.changed.emit()
 
     def _typed(self) -> None:
@@ -184,6 +191,8 @@ class NumberEditor(Editor):
         value = self.value()
         if not isinstance(value, str):
             self.field.setText(shown(value))
+        if not check(self.spec, value):
+            self._before = value
 
     def _place(self) -> None:
         value = self.value()
@@ -195,8 +204,12 @@ class NumberEditor(Editor):
     def value(self) -> Any:
         return parsed(self.field.text(), self.spec.kind == "int")
 
+    def before(self) -> Any:
+        return self._before
+
     def set_value(self, value: Any) -> None:
         self.field.setText(value if isinstance(value, str) else shown(value))
+        self._before = value
         self._place()
 
 
@@ -227,12 +240,11 @@ class PathEditor(TextEditor):
         self.setAcceptDrops(True)
 
     def _ask(self) -> None:
-        dialog = QFileDialog(self.window(), self.spec.title, self.field.text())
+        dialog = QFileDialog(self.window(), self.spec.title, begin_in(self.field.text()))
         folder = self.spec.path == "folder"
         dialog.setFileMode(QFileDialog.FileMode.Directory if folder else QFileDialog.FileMode.ExistingFile)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.fileSelected.connect(self._take)
-        dialog.open()
+        opened(dialog)
 
     def _take(self, path: str) -> None:
         self.field.setText(path)

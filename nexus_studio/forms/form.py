@@ -52,12 +52,23 @@ class SettingsForm(QWidget):
         """The plain values of all fields, shown or not."""
         return {**self._kept, **self.group.value()}
 
+    def sound_values(self) -> dict[str, Any]:
+        """The plain values; a field whose typed text does not fit has the value from before the typing."""
+        bad = {problem.field.partition(".")[0] for problem in self.problems()}
+        return self.values() | {name: line.editor.before() for name, line in self.group.lines.items() if name in bad}
+
     def set_values(self, values: dict[str, Any]) -> None:
         """Shows values, laid over the defaults; tells nothing."""
         whole = merged(defaults(self.spec), renamed(self.spec, values))
         self._kept = {name: value for name, value in whole.items() if name not in self.group.lines}
         self.group.set_value(whole)
         self._said = []
+        self._show_problems()
+
+    def put(self, values: dict[str, Any]) -> None:
+        """Shows values of some of the shown fields; tells nothing."""
+        for name, value in values.items():
+            self.group.lines[name].editor.set_value(value)
         self._show_problems()
 
     def set_unmet(self, unmet: dict[str, str]) -> None:

@@ -96,6 +96,16 @@ class DataPanel(Workspace):
         return [
             Command("data.rename", "Rename the data set", self.list.rename, "Data", "", "edit", chosen, why=none),
             Command("data.caption", "Edit the caption", self.items.edit_current, "Data", "", "text", chosen, why=none),
+            Command(
+                "data.attributes",
+                "Edit the attributes",
+                self.items.edit_attributes,
+                "Data",
+                "",
+                "text",
+                lambda: bool(self.items.chosen()) and bool(self.items.record.attributes),
+                why=self.tr("Choose items of a data set that has attributes first"),
+            ),
             *self._leaving_out(),
             Command("data.find", "Find items", self.items.focus_search, "Data", "Ctrl+F", "search", chosen, why=none),
             Command("data.train", "Train on this data set", self._train, "Data", "", "train", chosen, why=none),

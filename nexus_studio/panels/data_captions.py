@@ -26,21 +26,31 @@ class CaptionField(QLineEdit):
         self.setText(text)
         self.setGeometry(place)
         self.show()
+        self._page.grid.setFocusProxy(self)  # a click into the grid does not take the focus by itself
         self.setFocus()
         self.end(False)
         self.home(True)  # all is chosen, and its beginning is seen
 
+    def move_to(self, position: int, place: QRect) -> None:
+        """Its item stands at another place now."""
+        self.position = position
+        self.setGeometry(place)
+
     def keep(self) -> None:
         """Closes the field and keeps what was written."""
         position, self.position = self.position, -1
-        self.hide()
+        self._close()
         if position >= 0:
             self._page.set_caption(position, self.text().strip())
+
+    def _close(self) -> None:
+        self._page.grid.setFocusProxy(None)
+        self.hide()
 
     def keyPressEvent(self, event) -> None:
         if event.key() == Qt.Key.Key_Escape:
             self.position = -1
-            self.hide()
+            self._close()
             self._page.grid.setFocus()
         elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
             self.keep()
@@ -56,6 +66,20 @@ class CaptionField(QLineEdit):
             return True
         return super().event(event)
 
+    def mousePressEvent(self, event) -> None:
+        super().mousePressEvent(event)
+        event.accept()  # a line of text hands a right click on, which would be one into the grid
+
     def focusOutEvent(self, event) -> None:
         super().focusOutEvent(event)
+        if event.reason() != Qt.FocusReason.PopupFocusReason:  # its own menu
+            self.keep()
+
+    def clicked_beside(self, position: int) -> bool:
+        """What a click into the grid does to the open field: one on its own tile (the third of a row of clicks) nothing, any
+        other one closes it. Returns whether it stays open."""
+        if self.isHidden() or position == self.position:
+            return not self.isHidden()
         self.keep()
+        self._page.grid.setFocus()
+        return False

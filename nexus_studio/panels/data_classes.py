@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
-from PySide6.QtCore import QCoreApplication, Qt
+from PySide6.QtCore import QCoreApplication
 from PySide6.QtWidgets import QInputDialog, QWidget
 
 from models_backend.contract.run_layout import DatasetRecord
+from models_backend.contract.words import counted
 
-from ..shell.words import count
+from ..dialogs import ask_text
 from ..state.session import Session
-
-
-def _ask(parent: QWidget, what: str, text: str, take: Callable[[str], None]) -> QInputDialog:
-    """Asks for a name without blocking the window."""
-    dialog = QInputDialog(parent)
-    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-    dialog.setLabelText(what)
-    dialog.setTextValue(text)
-    dialog.textValueSelected.connect(lambda said: take(said.strip()))
-    dialog.open()
-    return dialog
 
 
 def ask_new_class(
@@ -30,7 +20,7 @@ def ask_new_class(
     """Asks for the name of a class and makes it; ``items`` are put into it."""
     chosen = list(items)
     what = QCoreApplication.translate("DataClasses", "Name of the new class")
-    return _ask(parent, what, before, lambda name: add_class(session, record.id, name, chosen))
+    return ask_text(parent, what, before, lambda name: add_class(session, record.id, name.strip(), chosen))
 
 
 def add_class(session: Session, dataset: str, name: str, items: Iterable[int] = ()) -> None:
@@ -39,14 +29,14 @@ def add_class(session: Session, dataset: str, name: str, items: Iterable[int] = 
     if not name or record is None or (name in record.classes and not items):
         return
     classes = record.classes if name in record.classes else (*record.classes, name)
-    text = f"New class “{name}”" + (f" with {count(len(items), 'item', 'items')}" if items else "")
+    text = f"New class “{name}”" + (f" with {counted(len(items), 'item')}" if items else "")
     session.datasets.edit(session.undo, dataset, text, labels=dict.fromkeys(items, classes.index(name)), classes=classes)
 
 
 def ask_class_name(parent: QWidget, session: Session, record: DatasetRecord, name: str) -> QInputDialog:
     """Asks for another name of a class."""
     what = QCoreApplication.translate("DataClasses", "Name of the class")
-    return _ask(parent, what, name, lambda new: rename_class(session, record.id, name, new))
+    return ask_text(parent, what, name, lambda new: rename_class(session, record.id, name, new.strip()))
 
 
 def rename_class(session: Session, dataset: str, name: str, new: str) -> None:

@@ -11,7 +11,8 @@ from models_backend.contract.family import Condition
 from models_backend.contract.run_layout import DatasetRecord
 from models_backend.library.remarks import remarks, uncaptioned
 
-from ..pieces import Flow, button, column, label
+from ..layouts import Flow
+from ..pieces import button, column, label
 from ..state.session import Session
 
 ANY_TEXT = (Condition("text"),)
@@ -29,7 +30,7 @@ class CaptionGap(QWidget):
         self.said = label("", "warn", wrap=True)
         self.leave_out = button(self.tr("Leave them out"), "link", self._leave_out)
         self.leave_out.setToolTip(self.tr("Neither train on them nor hold them out; Undo brings them back"))
-        self.instead = button("", "link", self._tell_less)
+        self.instead = button(self.tr("Train without words"), "link", self._tell_less)
         self.look = button(self.tr("Show them"), "link", self.show_asked.emit)
         self.choices = Flow(spacing=10)
         for one in (self.look, self.leave_out, self.instead):

@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QPoint, QRect, Qt, Signal
+from PySide6.QtCore import QEvent, QPoint, QRect, Qt, Signal
 from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import QLineEdit, QMenu, QStackedWidget, QToolTip, QWidget
 
 from models_backend.contract.run_layout import LEFT_OUT, DatasetRecord, Item
+from models_backend.contract.words import counted
 
 from .. import theme
+from ..dialogs import opened
 from ..fitting import menu_text
 from ..forms.editors import Pick
-from ..pieces import Header, button, column, icon_button, label
-from ..shell.words import count
+from ..pieces import Header, button, column, icon_button, label, row
 from ..state.cached_rows import open_pictures, open_rows
 from ..state.session import Session
 from ..viewers.image_grid import ImageGrid
 from ..viewers.points_view import PointsView
+from .data_attributes import AttributesForm, attributes_changed
 from .data_captions import CaptionField
 from .data_classes import ask_new_class
+from .data_large import LargePictures
 from .data_thumbs import Thumbnails
-from .data_tips import tip
+from .data_tips import LARGE_PX, tip
 
 SHOWN = (("all", "All items"), ("train", "Training"), ("validation", "Validation"), ("duplicates", "Duplicates"),
          ("uncaptioned", "Without a caption"), ("unlabelled", "Without a class"), (LEFT_OUT, "Left out"))  # fmt: skip
 POINTS_SHOWN = 100_000
+CLICKS = (QEvent.Type.MouseButtonPress, QEvent.Type.MouseButtonDblClick)
 CAPTION_PX = 340  # the field for a caption is at least so wide
 
 
@@ -59,8 +63,10 @@ class ItemsPage(QWidget):
         self.shown: list[int] = []
         self._classes_shown: tuple[str, ...] = ()
         self.thumbs = Thumbnails(session)
+        self._pointed = (-1, QPoint())  # the item whose tooltip was shown last, and where
         self.grid = ImageGrid(tile_px=88, hint=self.tr("No item fits the filter."))
         self.grid.setAccessibleName(self.tr("Items"))
+        self.large = LargePictures(session, self)
         self.points = PointsView()
         self.views = QStackedWidget()
         self.views.addWidget(self.grid)
@@ -81,13 +87,15 @@ class ItemsPage(QWidget):
         self.search.setToolTip(self.tr("Find in names and captions"))
         self.search.setAccessibleName(self.tr("Find items"))
         self.search.setClearButtonEnabled(True)
-        theme.scaled(self.search, lambda search: (search.setMinimumWidth(theme.px(110)), search.setMaximumWidth(theme.px(220))))
+        theme.scaled(self.search, lambda search: search.setFixedWidth(theme.px(112)))
         self.filter.setMinimumContentsLength(11)
         self._smaller = icon_button("remove", self.tr("Smaller"), lambda: self.grid.zoom(1 / 1.25))
         self._larger = icon_button("add", self.tr("Larger"), lambda: self.grid.zoom(1.25))
         self.back = button(self.tr("Take all in again"), "link", lambda: self.leave_out(list(self.shown), False))
         self.back.hide()
-        for widget in (self.found, self.back, self.filter, self.search, self._smaller, self._larger):
+        zoom = QWidget()  # both beside each other in whichever line they come
+        zoom.setLayout(row(self._smaller, self._larger, spacing=6))
+        for widget in (self.found, self.back, self.large.said, self.large.ways, self.filter, self.search, zoom):
             self.header.corner.addWidget(widget)
 
     def _connect(self) -> None:
@@ -99,12 +107,15 @@ class ItemsPage(QWidget):
         self.grid.current_changed.connect(self._keep_place)
         self.grid.viewport().installEventFilter(self)
         self.thumbs.arrived.connect(self._arrived)
+        self.large.arrived.connect(self._source_arrived)
 
     # ------------------------------------------------------------------------------------------ loading
 
     def show_dataset(self, record: DatasetRecord | None) -> None:
         """Shows a data set's items."""
         same = record is not None and self.record is not None and record.id == self.record.id
+        if not same:
+            self.caption.keep()
         self.record = record
         if record is None:
             return
@@ -119,8 +130,12 @@ class ItemsPage(QWidget):
     def _clear(self, record: DatasetRecord) -> None:
         self.items, self.shown = [], []
         self.thumbs.open(None)
+        self.large.open()
         self.grid.set_source(0, self.thumbs.picture)
         self._fill_filter(record)
+        self.search.blockSignals(True)
+        self.search.setText(self._session.preferences.get(f"data/find/{record.id}", ""))
+        self.search.blockSignals(False)
         pictures = record.modality != "points"
         self.views.setCurrentWidget(self.grid if pictures else self.points)
         for widget in (self.filter, self.search, self._smaller, self._larger):
@@ -148,6 +163,7 @@ class ItemsPage(QWidget):
         if self.record is not None and self.record.id == record.id:
             self._take_items(items)
             self.thumbs.open(rows)
+            self.large.open()
             self._narrow()
             self._restore_place(record)
 
@@ -181,6 +197,7 @@ class ItemsPage(QWidget):
 
     def _take_items(self, items: list[Item]) -> None:
         self.items = items
+        self.large.open()
         self.left_out_known.emit(frozenset(n for n, item in enumerate(items) if item.split == LEFT_OUT))
 
     def _say_found(self, text: str) -> None:
@@ -191,6 +208,7 @@ class ItemsPage(QWidget):
         shown, words = self.filter.currentData() or "all", self.search.text().lower().split()
         if self.record is not None and self.items:
             self._session.preferences.set(f"data/shown/{self.record.id}", None if shown == "all" else shown)
+            self._session.preferences.set(f"data/find/{self.record.id}", self.search.text() or None)
         found = [n for n, item in enumerate(self.items) if fits(item, shown)]
         found = with_originals(self.items, found) if shown == "duplicates" else found
         if words:
@@ -201,17 +219,22 @@ class ItemsPage(QWidget):
         self.grid.viewport().update()
         kept = sum(item.split != LEFT_OUT for item in self.items)
         all_shown = shown == "all" and len(found) == kept
-        self._say_found("" if all_shown else f"{count(len(found), 'item', 'items')} of {len(self.items):,}")
+        self._say_found("" if all_shown else f"{len(found):,} of {counted(len(self.items), 'item')}")
         self.back.setVisible(shown == LEFT_OUT and bool(found))
 
     def _show_items(self, found: list[int]) -> None:
         """Shows these items. What was chosen stays chosen where it is still shown: never another item in its place."""
         before, current, kept = self.shown, self.grid.current(), set(found)
+        written = before[self.caption.position] if self.caption.position >= 0 else -1
+        if written not in kept:
+            self.caption.keep()
         chosen = {before[n] for n in self.grid.selection() if n < len(before)}
         self.shown = found
-        self.grid.set_source(len(found), lambda n: self.thumbs.picture(self.shown[n]), self._caption)
+        self.grid.set_source(len(found), lambda n: self.large.picture(self.shown[n]), self._caption)
         self.grid.set_badges(self._badge)
         self.grid.select(n for n, index in enumerate(found) if index in chosen)
+        if written in kept:
+            self.caption.move_to(found.index(written), self._caption_place(found.index(written)))
         if 0 <= current < len(before):
             same = before[current] in kept
             self.grid.set_current(found.index(before[current]) if same else sum(n in kept for n in before[:current]))
@@ -242,7 +265,8 @@ class ItemsPage(QWidget):
         if self.filter.currentData() == "duplicates" and item.duplicate_of >= 0:
             source = self.items[item.duplicate_of].source.replace("\\", "/").rpartition("/")[2]
             return self.tr("copy of {0}").format(source) if item.exact else self.tr("like {0}").format(source)
-        return item.caption or self.class_name(index)
+        name = self.class_name(index)
+        return item.caption or (self.tr("class {0}").format(name) if name and self.record.captioned else name)
 
     def _badge(self, position: int) -> str:
         if not 0 <= position < len(self.shown):
@@ -255,6 +279,20 @@ class ItemsPage(QWidget):
             if index in places:
                 self.grid.refresh(places[index])
 
+    # ----------------------------------------------------------------------------------- large pictures
+
+    def _source_arrived(self, indices: list[int]) -> None:
+        self._arrived(indices)
+        index, place = self._pointed
+        if index in indices and QToolTip.isVisible():
+            self._point_at(index, place)
+
+    def _point_at(self, index: int, place: QPoint) -> None:
+        """Shows what is known of an item beside the pointer."""
+        self._pointed = (index, place)
+        image, shown = self.large.picture(index, LARGE_PX), self.large.words(index)
+        QToolTip.showText(place, tip(self.record, self.items, index, image, shown), self.grid)
+
     # ------------------------------------------------------------------------------------------ editing
 
     def edit(self, position: int) -> None:
@@ -262,6 +300,10 @@ class ItemsPage(QWidget):
         if not 0 <= position < len(self.shown):
             return
         self.grid.set_current(position, select=True)
+        self.caption.open(position, self.items[self.shown[position]].caption, self._caption_place(position))
+
+    def _caption_place(self, position: int) -> QRect:
+        """Where the caption of a tile is written, over its lower end."""
         tile = self.grid.tile_rect(position)
         text, room = self.items[self.shown[position]].caption, self.grid.viewport().width() - 4
         wanted = max(theme.px(CAPTION_PX), self.caption.fontMetrics().horizontalAdvance(text) + theme.px(40))
@@ -269,7 +311,7 @@ class ItemsPage(QWidget):
         place.moveRight(min(place.right(), room))
         place.moveLeft(max(place.left(), 2))
         place.moveBottom(min(place.bottom(), self.grid.viewport().height() - 2))
-        self.caption.open(position, text, place)
+        return place
 
     def edit_current(self) -> None:
         """Opens the caption of the current item, the first where there is none."""
@@ -285,13 +327,24 @@ class ItemsPage(QWidget):
         """Puts items into a class as one edit that can be undone."""
         changed = {index: position for index in indices if self.items[index].label != position}
         if changed:
-            self._edit(f"Change the class of {count(len(changed), 'item', 'items')}", labels=changed)
+            self._edit(f"Change the class of {counted(len(changed), 'item')}", labels=changed)
+
+    def set_attributes(self, indices: list[int], values: dict[int, float | None]) -> None:
+        """Gives items other values of some attributes (by position) as one edit that can be undone."""
+        if changed := attributes_changed(self.record, self.items, indices, values):
+            self._edit(f"Change the attributes of {counted(len(changed), 'item')}", attributes=changed)
+
+    def edit_attributes(self) -> None:
+        """Opens the attributes of the selected items, of the current one where none is selected."""
+        if chosen := self.chosen():
+            items = [self.items[n] for n in chosen]
+            opened(AttributesForm(self, self.record, items, lambda values: self.set_attributes(chosen, values)))
 
     def leave_out(self, indices: list[int], out: bool = True) -> None:
         """Leaves items out of training and of what is held out, or takes them in again, as one edit that can be undone."""
         changed = {n: out for n in indices if (self.items[n].split == LEFT_OUT) != out}
         if changed and self.record is not None:
-            many = count(len(changed), "item", "items")
+            many = counted(len(changed), "item")
             self._edit(f"Leave out {many}" if out else f"Take {many} in again", left_out=changed)
 
     def chosen(self) -> list[int]:
@@ -318,11 +371,12 @@ class ItemsPage(QWidget):
             super().keyPressEvent(event)
 
     def eventFilter(self, watched, event) -> bool:
+        if event.type() in CLICKS and watched is self.grid.viewport():
+            return self.caption.clicked_beside(self.grid.index_at(event.position().toPoint()))
         if event.type() == event.Type.ToolTip and watched is self.grid.viewport() and self.record is not None:
             place = self.grid.index_at(event.pos())
             if 0 <= place < len(self.shown):
-                index = self.shown[place]
-                QToolTip.showText(event.globalPos(), tip(self.record, self.items, index, self.thumbs.picture(index)), self.grid)
+                self._point_at(self.shown[place], event.globalPos())
             else:
                 QToolTip.hideText()
             return True
@@ -338,7 +392,7 @@ class ItemsPage(QWidget):
         menu = QMenu(self)
         menu.addAction(self.tr("Edit the caption")).triggered.connect(lambda _on=False: self.edit(position))
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        classes = menu.addMenu(f"Class of {count(len(chosen), 'item', 'items')}")
+        classes = menu.addMenu(f"Class of {counted(len(chosen), 'item')}")
         for number, name in enumerate(self.record.classes[:60]):
             classes.addAction(menu_text(name)).triggered.connect(
                 lambda _on=False, number=number: self.set_class(chosen, number)
@@ -347,8 +401,10 @@ class ItemsPage(QWidget):
         classes.addAction(self.tr("New class…")).triggered.connect(
             lambda _on=False: ask_new_class(self, self._session, self.record, chosen)
         )
+        if self.record.attributes:
+            menu.addAction(self.tr("Attributes…")).triggered.connect(lambda _on=False: self.edit_attributes())
         out = all(self.items[n].split == LEFT_OUT for n in chosen)
-        many = count(len(chosen), "item", "items")
+        many = counted(len(chosen), "item")
         leave = menu.addAction(f"Take {many} in again" if out else f"Leave {many} out")
         leave.setShortcut(QKeySequence(Qt.Key.Key_Delete))
         leave.triggered.connect(lambda _on=False: self.leave_out(chosen, not out))

@@ -7,7 +7,9 @@ import asyncio
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from models_backend.contract.run_layout import DatasetRecord
+from models_backend.contract.words import counted
 
+from ..dialogs import begin_in, opened
 from ..pieces import button, column, label, row
 from ..state.session import Session
 from .data_paths import shown_name
@@ -46,19 +48,20 @@ class MissingSources(QWidget):
         if self._record is None or self._record.id != record.id:
             return
         self.missing = missing
-        many = self.tr("{lost:,} of {all:,} pictures are not where they were. They can be used at the sizes that are cached.")
-        self.said.setText(many.format(lost=len(missing), all=record.count))
+        many = self.tr("{lost:,} of {all} are not where they were. They can be used at the sizes that are cached.")
+        self.said.setText(many.format(lost=len(missing), all=counted(record.count, "picture")))
         rest = [self.tr("and {count:,} more").format(count=len(missing) - LISTED)] if len(missing) > LISTED else []
         self.said.setToolTip("\n".join([*map(shown_name, missing[:LISTED]), *rest]))
         self.setVisible(bool(missing))
 
     def _ask(self) -> None:
         session = self._session
-        dialog = QFileDialog(self.window(), self.tr("Look for the pictures"), session.preferences.get("import/folder", ""))
+        dialog = QFileDialog(
+            self.window(), self.tr("Look for the pictures"), begin_in(session.preferences.get("import/folder", ""))
+        )
         dialog.setFileMode(QFileDialog.FileMode.Directory)
         dialog.filesSelected.connect(self.look_in)
-        dialog.finished.connect(dialog.deleteLater)
-        dialog.open()
+        opened(dialog)
 
     def look_in(self, paths: list[str]) -> None:
         """Looks for them below the paths."""
@@ -74,5 +77,5 @@ class MissingSources(QWidget):
             session.jobs.end(activity)
         await session.datasets.load()
         await self._check(record)
-        found = self.tr("{found:,} of {lost:,} missing pictures found.")
-        session.bridge.notice(found.format(found=before - len(self.missing), lost=before))
+        found = self.tr("{found:,} of {lost} found.")
+        session.bridge.notice(found.format(found=before - len(self.missing), lost=counted(before, "missing picture")))

@@ -13,8 +13,8 @@ from models_backend.contract.run_layout import DatasetRecord
 from models_backend.contract.settings import DataSettings
 from models_backend.library.showing import first_settings
 
-from ..fitting import scrolled
 from ..forms.form import SettingsForm
+from ..layouts import scrolled
 from ..pictures import to_image
 from ..pieces import row
 from ..state.cached_rows import CachedRows, open_rows
@@ -69,20 +69,20 @@ class ModelView(QWidget):
                 self._load()
 
     def _changed(self) -> None:
-        if self._record is not None and self.form.valid:
-            self._session.datasets.set_settings(self._session.undo, self._record.id, self.form.values())
+        if self._record is not None:
+            self._session.datasets.set_settings(self._session.undo, self._record.id, self.form.sound_values())
             self._load()
 
     def _follow(self, dataset: str) -> None:
         """The settings were changed in Train, by undo, or by another process."""
         if self._record is not None and dataset == self._record.id and self._record.modality != "points":
             values = self._session.datasets.settings(dataset)
-            if values != self.form.values():
+            if values != self.form.sound_values():
                 self.form.set_values(values)
                 self._load()
 
     def _load(self) -> None:
-        self._session.bridge.spawn(self._read(self._record, self.form.values()))
+        self._session.bridge.spawn(self._read(self._record, self.form.sound_values()))
 
     async def _read(self, record: DatasetRecord, values: dict) -> None:
         cache = self._session.bridge.library.dataset(record.id).layout.cache

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QPoint, QRect, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QFontMetrics, QGuiApplication, QPainter
+from PySide6.QtGui import QFont, QFontMetrics, QGuiApplication, QPainter
 from PySide6.QtWidgets import QGridLayout, QListView, QMenu, QStyledItemDelegate, QWidget
 
 from models_backend.contract.run_layout import LEFT_OUT, DatasetRecord, DoctorReport, Unreadable
+from models_backend.contract.words import counted, sentence
+from models_backend.library import accounting
 
 from .. import theme
-from ..fitting import tip
-from ..naming import sentence
+from ..fitting import breakable, tip
 from ..pieces import Card, button, column, icon_button, label, row, section, set_role
-from ..shell.words import count, duration
+from ..shell.words import duration
 from ..state.session import Session
 from .data_classes import ask_class_name, ask_new_class
 from .data_gaps import CaptionGap
@@ -21,7 +24,9 @@ from .data_paths import below, dropped_folder, shown_name
 from .data_suits import SuitsList
 
 MOST_CLASSES, MOST_SIZES, MOST_NOTES, MOST_LINES = 24, 5, 3, 5
-UNREAD_ROW = 38
+#: A row of what was not imported with a reason of one line, one line of it, and what is left of its words and beside them.
+UNREAD_ROW, LINE, LEFT, SIDES = 38, 15, 22, 26
+WRAPPED = int(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft) | int(Qt.TextFlag.TextWordWrap)
 
 
 class Figure(Card):
@@ -48,7 +53,7 @@ class SplitBar(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._train = self._validation = 0
-        self.setFixedHeight(theme.px(34))
+        theme.scaled(self, lambda bar: bar.setFixedHeight(theme.px(34)))
 
     def show_split(self, train: int, validation: int) -> None:
         """Items in each part."""
@@ -168,23 +173,42 @@ class Unread(QAbstractListModel):
 
 
 class UnreadPainter(QStyledItemDelegate):
-    """File name above, reason below."""
+    """File name above, the whole reason below on as many lines as it needs."""
+
+    def __init__(self, view: QListView):
+        super().__init__(view)
+        self._known: dict[tuple[str, int, int], int] = {}
 
     def sizeHint(self, option, index) -> QSize:
-        return QSize(120, theme.px(UNREAD_ROW))
+        _, reason = index.data(Qt.ItemDataRole.UserRole)
+        width = self.parent().viewport().width() - SIDES
+        return QSize(120, theme.px(UNREAD_ROW - LINE) + self._height(sentence(reason), width))
+
+    def _height(self, text: str, width: int) -> int:
+        """How high a reason is that is wrapped; many files have the same."""
+        key = (text, width, theme.px(LINE))
+        if key not in self._known:
+            self._known[key] = _wrapped(theme.font("text", 11), text, width).height()
+        return self._known[key]
 
     def paint(self, painter: QPainter, option, index) -> None:
         name, reason = index.data(Qt.ItemDataRole.UserRole)
         painter.save()
         painter.drawPixmap(option.rect.left(), option.rect.top() + 4, theme.pixmap("warn", "warn", 14))
-        place = option.rect.adjusted(22, 2, -4, 0)
-        for text, tint, cut in ((name, "text", Qt.TextElideMode.ElideMiddle), (reason, "text2", Qt.TextElideMode.ElideRight)):
-            painter.setFont(theme.font("text", 11))
-            painter.setPen(theme.color(tint))
-            shown = painter.fontMetrics().elidedText(text, cut, place.width())
-            painter.drawText(place, Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft, shown)
-            place.setTop(place.top() + theme.px(15))
+        place = option.rect.adjusted(LEFT, 2, LEFT - SIDES, 0)
+        painter.setFont(theme.font("text", 11))
+        painter.setPen(theme.color("text"))
+        shown = painter.fontMetrics().elidedText(name, Qt.TextElideMode.ElideMiddle, place.width())
+        painter.drawText(place, Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft, shown)
+        place.setTop(place.top() + theme.px(LINE))
+        painter.setPen(theme.color("text2"))
+        painter.drawText(place, WRAPPED, breakable(sentence(reason)))
         painter.restore()
+
+
+def _wrapped(font: QFont, text: str, width: int) -> QRect:
+    """Where a text lies that is wrapped to a width."""
+    return QFontMetrics(font).boundingRect(QRect(0, 0, max(width, theme.px(60)), 1 << 16), WRAPPED, breakable(text))
 
 
 class ReportPage(QWidget):
@@ -202,6 +226,8 @@ class ReportPage(QWidget):
         self.figures = {key: Figure(name) for key, name in (
             ("imported", self.tr("imported")), ("unreadable", self.tr("unreadable")),
             ("duplicates", self.tr("duplicates")), ("captions", self.tr("captions")))}  # fmt: skip
+        self.came = label("", "label", wrap=True)
+        self.came.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.split, self.classes, self.unread = SplitBar(), ClassBars(), Unread()
         self.sizes, self.notes, self.suits = ClassBars(), label("", "label", wrap=True), SuitsList(session)
         self.add_class = button(self.tr("New class…"), "link", lambda: ask_new_class(self, session, self._record))
@@ -224,7 +250,10 @@ class ReportPage(QWidget):
         self._view.setModel(self.unread)
         self._view.setItemDelegate(UnreadPainter(self._view))
         self._view.setAccessibleName(self.tr("Files that were not imported"))
-        self._view.setUniformItemSizes(True)
+        self._view.setResizeMode(QListView.ResizeMode.Adjust)
+        self._view.setLayoutMode(QListView.LayoutMode.Batched)  # there may be very many
+        self._view.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)
+        theme.scaled(self._view, lambda _view: self._fit_unread())
         copy = icon_button("copy", self.tr("Copy the list"), self._copy_unread, 14)
         self._heads = {key: section(text) for key, text in (
             ("split", self.tr("Split")), ("classes", self.tr("Classes")), ("sizes", self.tr("Sizes")),
@@ -241,6 +270,7 @@ class ReportPage(QWidget):
         lines = [
             self.missing,
             cards,
+            self.came,
             self.gap,
             self._unread_head,
             self._view,
@@ -296,30 +326,44 @@ class ReportPage(QWidget):
         self.left_out.setText(self.tr("{0} left out").format(f"{report.left_out:,}"))
         self.left_out.setVisible(report.left_out > 0)
         self._class_head.setVisible(record.modality == "image" or bool(report.labels))
+        copied = self._session.datasets.copied.get(record.id) if report.exact_duplicates else None
+        copied = copied or accounting.Copies()
+        self.came.setText(shown_name(accounting.outcome(report, record.modality, copied.named)))
         self._show_figures(report)
         self._show_suitable()
         self.split.show_split(report.train, report.validation)
         self.classes.show_classes(report.labels)
         sizes = sorted(report.sizes.items(), key=lambda pair: -pair[1])
         self.sizes.show_classes(dict(sizes), MOST_SIZES)
-        self._show_notes(self._notes(report, record.roots))
+        self._show_notes(self._notes(report, record.roots, copied.odd))
         self.unread.show([*report.unreadable, *report.ignored], record.roots)
         lines = len(self.unread.lines)
         self._unread_title.setText(self.tr("Not imported").upper() + f"  {lines:,}")
-        self._view.setFixedHeight(min(lines, MOST_LINES) * theme.px(UNREAD_ROW) + 4)
+        self._fit_unread()
         for widget, seen in ((self.classes, bool(report.labels)), (self._heads["classes"], True),
                              (self.sizes, bool(sizes)), (self._heads["sizes"], bool(sizes)),
                              (self.notes, bool(self.notes.text())), (self._heads["notes"], bool(self.notes.text())),
                              (self._unread_head, lines > 0), (self._view, lines > 0)):  # fmt: skip
             widget.setVisible(seen)
 
+    def _fit_unread(self) -> None:
+        """Shows the first few of what was not imported with their whole reasons; the others are scrolled to."""
+        rows = [self._view.sizeHintForRow(n) for n in range(min(len(self.unread.lines), MOST_LINES))]
+        self._view.setFixedHeight(sum(rows) + 4)
+
+    def resizeEvent(self, event) -> None:
+        super().resizeEvent(event)
+        self._fit_unread()
+
     def _show_figures(self, report: DoctorReport) -> None:
         bad, twins = len(report.unreadable), report.exact_duplicates + report.near_duplicates
         took = f"in {duration(report.took_s)}" if report.took_s >= 1 else ""
         kept = report.imported - report.left_out
         out = f"{report.left_out:,} left out" if report.left_out else ""
-        self.figures["imported"].show_number(kept, out or took or f"of {report.found:,} found")
-        self.figures["unreadable"].show_number(bad, "listed below" if bad else "all could be read", "warn" if bad else "ok")
+        pictures = accounting.counts(report)["pictures"]
+        of = f"of {pictures:,} found"
+        self.figures["imported"].show_number(kept, out or (of if pictures > report.imported else took or of))
+        self.figures["unreadable"].show_number(bad, "Listed below" if bad else "All could be read", "warn" if bad else "ok")
         exact = f"{report.exact_duplicates:,} exact, {report.near_duplicates:,} near" if twins else "none"
         self.figures["duplicates"].show_number(twins, exact, "warn" if twins else "")
         share = f"{100 * report.captioned / max(1, kept):.0f} % of items" if report.captioned else "none"
@@ -330,20 +374,21 @@ class ReportPage(QWidget):
         self._all_notes = notes
         more = len(notes) - most
         self.notes.setText("\n".join(f"• {sentence(note)}" for note in (notes[:most] if more > 1 else notes)))
-        self._more.setText(f"Show {more:,} more notes")
+        self._more.setText(f"Show {counted(more, 'more note')}")
         self._more.setVisible(more > 1)
 
     def _show_all_notes(self) -> None:
         self._show_notes(self._all_notes, len(self._all_notes))
 
-    def _notes(self, report: DoctorReport, roots: tuple[str, ...] = ()) -> list[str]:
+    def _notes(self, report: DoctorReport, roots: tuple[str, ...] = (), odd: Iterable[str] = ()) -> list[str]:
         notes = [report.split_note] if report.split_note else []
+        notes += map(shown_name, odd)
         if report.exact_duplicates + report.near_duplicates and not report.split_note:
             notes.append("Duplicates stay on one side of the split, so validation is not made of copies.")
         if report.grey and report.grey == report.imported:
             notes.append("All pictures are grey; models see one channel.")
         if report.alpha:
-            notes.append(f"{count(report.alpha, 'picture has', 'pictures have')} transparency; it was laid on white.")
+            notes.append(f"{counted(report.alpha, 'picture has', 'pictures have')} transparency; it was laid on white.")
         folder = dropped_folder(roots)
         return notes + [shown_name(below(note, folder)) for note in report.notes]
 
@@ -356,4 +401,4 @@ class ReportPage(QWidget):
     def _copy_unread(self) -> None:
         lines = [f"{shown_name(line.source)}\t{line.code}\t{line.reason}" for line in self.unread.lines]
         QGuiApplication.clipboard().setText("\n".join(lines) + "\n")
-        self._session.bridge.notice(f"{count(len(lines), 'line', 'lines')} copied.")
+        self._session.bridge.notice(f"{counted(len(lines), 'line')} copied.")

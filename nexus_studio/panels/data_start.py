@@ -7,8 +7,9 @@ from PySide6.QtGui import QPainter, QPen
 from PySide6.QtWidgets import QFileDialog, QGridLayout, QLabel, QMenu, QPushButton, QWidget
 
 from .. import theme
-from ..fitting import scrolled
-from ..pieces import Flow, button, column, label, row, section
+from ..dialogs import begin_in, opened
+from ..layouts import Flow, scrolled
+from ..pieces import button, column, label, row, section
 from ..state.opening import FILTERS
 from ..state.session import Session
 
@@ -41,13 +42,12 @@ def densities_menu(session: Session, parent: QWidget) -> QMenu:
 
 def ask_paths(session: Session, parent: QWidget, folder: bool) -> None:
     """Asks for files or a folder to import; the dialog does not block."""
-    dialog = QFileDialog(parent.window(), parent.tr("Import"), session.preferences.get("import/folder", ""))
+    dialog = QFileDialog(parent.window(), parent.tr("Import"), begin_in(session.preferences.get("import/folder", "")))
     dialog.setFileMode(QFileDialog.FileMode.Directory if folder else QFileDialog.FileMode.ExistingFiles)
     if not folder:
         dialog.setNameFilters(FILTERS)
-    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
     dialog.filesSelected.connect(lambda paths: _take(session, paths, dialog))
-    dialog.open()
+    opened(dialog)
 
 
 def _take(session: Session, paths: list[str], dialog: QFileDialog) -> None:

@@ -33,6 +33,7 @@ class SuitsList(QWidget):
         self.setLayout(column(self._lines, row(self.more, None), spacing=4))
         session.catalogue.changed.connect(self._refresh)
         session.runs.changed.connect(self._refresh)
+        session.datasets.settings_changed.connect(lambda _: self._refresh())
 
     def show_dataset(self, record: DatasetRecord | None, captions: float | None = None) -> None:
         """Ranks the models for a data set; ``captions`` is the share of its items that have one, where it is known."""
@@ -50,7 +51,10 @@ class SuitsList(QWidget):
 
     def _refresh(self) -> None:
         runs = self._session.runs.records
-        self.suits = self._session.catalogue.suits(self._record, runs, self._captions) if self._record is not None else []
+        self.suits = []
+        if self._record is not None:
+            learned = self._session.datasets.settings(self._record.id).get("conditions", "auto")
+            self.suits = self._session.catalogue.suits(self._record, runs, self._captions, learned)
         shown = tuple((suit.family.key, suit.family.title, suit.suits, suit.reason) for suit in self._visible())
         if shown != self._shown:
             self._shown = shown

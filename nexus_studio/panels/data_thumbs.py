@@ -35,6 +35,10 @@ class Thumbnails(QObject):
         self._images.clear()
         self._wanted.clear()
 
+    def side(self) -> int:
+        """The longer side of a thumbnail; 0 until it is known."""
+        return max(self._rows.row_shape[:2]) if self._rows is not None else 0
+
     def picture(self, index: int) -> QImage | None:
         """The thumbnail of an item, or None until it has arrived."""
         image = self._images.get(index)

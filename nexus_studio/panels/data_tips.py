@@ -16,8 +16,9 @@ LARGE_PX = 224
 SPLITS = {"train": "for training", "validation": "held out", LEFT_OUT: "left out"}
 
 
-def tip(record: DatasetRecord, items: list[Item], index: int, image: QImage | None) -> str:
-    """Rich text for a tooltip. Names and captions are the user's: they are shown as they are, never read as markup."""
+def tip(record: DatasetRecord, items: list[Item], index: int, image: QImage | None, shown: str = "") -> str:
+    """Rich text for a tooltip; ``shown``: how the picture is shown. Names and captions are the user's: they are shown as they
+    are, never read as markup."""
     item, folder = items[index], dropped_folder(record.roots)
     lines = [f"<b>{_plain(below(item.source, folder))}</b>"]
     size = f"{item.width:,} × {item.height:,} px" if item.width else ""
@@ -29,6 +30,7 @@ def tip(record: DatasetRecord, items: list[Item], index: int, image: QImage | No
     known = [f"{a.name} {value:g}" for a, value in zip(record.attributes, item.attributes) if value is not None]
     lines += [_plain(", ".join(known))] if known else []
     lines += [_plain(item.caption)] if item.caption else []
+    lines += [f"<i>{_plain(shown)}</i>"] if shown else []
     picture = f'<img src="data:image/png;base64,{_png(image)}"><br>' if image is not None else ""
     return f"<div style='max-width: 320px'>{picture}{'<br>'.join(lines)}</div>"
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
-from PySide6.QtCore import QCoreApplication, QStandardPaths
+from PySide6.QtCore import QCoreApplication
 from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
 
+from models_backend.contract.exports import file_name
 from models_backend.contract.messages import Export
 from models_backend.contract.run_layout import SampleRecord
+from models_backend.contract.words import sentence
 
+from ..dialogs import begin_in, opened
 from ..state.session import Session
 
 
@@ -53,7 +57,7 @@ def fill_menu(menu: QMenu, session: Session, owner: QWidget, record: SampleRecor
         action = menu.addAction(_tr(choice.text))
         missing = _lacking(record, choice)
         action.setEnabled(not missing)
-        action.setToolTip(missing)
+        action.setToolTip(sentence(missing))
         action.triggered.connect(lambda _=False, c=choice: ask(session, owner, record, c, items or [], strip.isChecked()))
     return menu
 
@@ -69,24 +73,31 @@ def _lacking(record: SampleRecord, choice: Choice) -> str:
 
 def ask(session: Session, owner: QWidget, record: SampleRecord, choice: Choice, items: list[int], strip: bool) -> QFileDialog:
     """Opens the file dialog; the export starts when a place was chosen."""
-    folder = session.preferences.get("export/folder", "") or QStandardPaths.writableLocation(
-        QStandardPaths.StandardLocation.PicturesLocation
-    )
+    folder = begin_in(session.preferences.get("export/folder", ""))
     suffix = "png" if choice.format == "apng" else choice.format
-    name = f"{record.title or record.id}.{suffix}".replace("/", "-")
+    name = file_name(record.title) or record.id
+    name = _new_folder(Path(folder), name) if choice.folder else f"{name}.{suffix}"
     dialog = QFileDialog(owner, _tr("Export"), str(Path(folder) / name))
-    dialog.setFileMode(QFileDialog.FileMode.Directory if choice.folder else QFileDialog.FileMode.AnyFile)
-    dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptOpen if choice.folder else QFileDialog.AcceptMode.AcceptSave)
-    dialog.setDefaultSuffix("" if choice.folder else suffix)
+    dialog.setFileMode(QFileDialog.FileMode.AnyFile)
+    dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+    if choice.folder:  # it need not be there: it is made with what goes into it
+        dialog.setLabelText(QFileDialog.DialogLabel.FileName, _tr("Name of the folder:"))
+    else:
+        dialog.setDefaultSuffix(suffix)
     dialog.fileSelected.connect(lambda path: start(session, record, choice, path, items, strip))
-    dialog.open()
-    return dialog
+    return opened(dialog)
+
+
+def _new_folder(folder: Path, name: str) -> str:
+    """The first of "name", "name 2", ... that is not there yet."""
+    numbered = (name if number == 1 else f"{name} {number}" for number in itertools.count(1))
+    return next(one for one in numbered if not (folder / one).exists())
 
 
 def start(session: Session, record: SampleRecord, choice: Choice, path: str, items: list[int], strip: bool) -> None:
     """Writes the export in the worker and says where it went."""
-    session.preferences.set("export/folder", str(Path(path) if choice.folder else Path(path).parent))
-    request = Export(record.id, path, choice.format, choice.what, strip=strip, items=items)
+    session.preferences.set("export/folder", str(Path(path).parent))
+    request = Export(record.id, path, choice.format, choice.what, strip=strip, items=items, name=record.title)
     session.bridge.spawn(_export(session, record, request))
 
 

@@ -9,20 +9,27 @@ from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QStackedWidget, QVBoxLayou
 
 from models_backend.contract.messages import Sample, TroubleError
 from models_backend.contract.run_layout import SampleRecord
+from models_backend.contract.words import counted
 
 from .. import theme
 from ..commands import Command
-from ..pieces import EmptyState, Flow, Header, allow, button, chip_button, label, rule
+from ..pieces import EmptyState, Header, allow, button, chip_button, rule
 from ..state.edits import Deleting, Rewriting
 from ..state.session import Session
 from ..viewers.image_grid import ImageGrid
-from ..viewers.image_view import ImageView
+from .exporting import CHOICES, Choice, ask
+from .gallery_compare import Comparison, Side, paired
 from .gallery_detail import SampleDetail
-from .gallery_tiles import SIDE_PX, Tiles
+from .gallery_tiles import Tiles
+from .sample_facts import differences
 from .workspace import Footed, Workspace
 
 if TYPE_CHECKING:
+    from models_backend.library.index import Filter
+
     from .gallery_study import StudyView
+
+FILTER, CHOSEN = "gallery/filter", "gallery/sample"
 
 
 class GalleryPanel(Workspace):
@@ -33,14 +40,17 @@ class GalleryPanel(Workspace):
     def __init__(self, session: Session):
         super().__init__(session)
         self.tiles = Tiles(session)
-        self.grid = ImageGrid(tile_px=150, hint=self.tr("Nothing fits this filter"))
+        self.grid = ImageGrid(tile_px=150, titled=True, hint=self.tr("Nothing fits this filter"))
         self.detail = SampleDetail(session)
         self._compare = Comparison()
         self.study: StudyView | None = None
+        self._wanted = str(session.preferences.get(CHOSEN, ""))  # the sample that was chosen, listed or not
+        self._listed: object = None  # the filter that what is listed passed
         self._timer = QTimer(self, singleShot=True, interval=200)
         self.set_central(self._build())
         side = Footed(self.detail, rule(), self.detail.actions)
         self.add_dock("detail", self.tr("Chosen"), side, Qt.DockWidgetArea.RightDockWidgetArea, width=340)
+        self._take_filter()
         self._connect()
         self.detail.show_record(None)
 
@@ -50,7 +60,7 @@ class GalleryPanel(Workspace):
         self.search.setAccessibleName(self.tr("Filter"))
         self.search.setClearButtonEnabled(True)
         self.search.setToolTip(self.search.placeholderText())
-        theme.scaled(self.search, lambda search: search.setFixedWidth(theme.px(210)))
+        theme.scaled(self.search, lambda search: search.setFixedWidth(theme.px(240)))
         self.starred = chip_button(self.tr("★ starred"))
         self.films = chip_button(self.tr("paths"))
         self.header = Header(self.tr("Everything made"), self.starred, self.films)
@@ -84,7 +94,9 @@ class GalleryPanel(Workspace):
     def _connect(self) -> None:
         self._timer.timeout.connect(self.reload)
         self.search.textChanged.connect(lambda _: self._timer.start())
+        self.search.textChanged.connect(lambda _: self._keep_filter())
         for one in (self.starred, self.films):
+            one.toggled.connect(lambda _: self._keep_filter())
             one.toggled.connect(lambda _: self.reload())
         self.session.samples.changed.connect(self._timer.start)
         self.session.ready.connect(self._timer.start)
@@ -102,16 +114,29 @@ class GalleryPanel(Workspace):
         self.detail.delete.connect(self.delete)
 
     def _allow_comparison(self, chosen: list[int]) -> None:
-        allow(self.compare_button, len(chosen) == 2, self.tr("Choose two samples: Ctrl and a click adds one"))
+        why = self._why_not(chosen)
+        allow(self.compare_button, not why, why)
+
+    def _why_not(self, chosen: list[int]) -> str:
+        """Why what is chosen cannot be compared, or ""."""
+        records = [self.tiles.record(index) for index in chosen]
+        if len(records) != 2 or not all(records):
+            return self.tr("Choose two samples: Ctrl and a click adds one")
+        if records[0].modality != records[1].modality:
+            return self.tr("Pictures cannot be compared with points: choose two of one kind")
+        return ""
 
     def on_shown(self) -> None:
         self.reload()
 
     def show_what(self, what: dict) -> None:
         """{"sample": id} chooses that sample."""
-        index = self.tiles.index_of(what.get("sample", ""))
-        if index >= 0:
-            self.grid.set_current(index, select=True)
+        if what.get("sample"):
+            self._want(what["sample"])
+            if self.tiles.index_of(self._wanted) >= 0:
+                self._follow_wanted()
+            else:
+                self._widen()  # the filter may hide it
 
     def commands(self) -> list[Command]:
         chosen = lambda: self._chosen() is not None and not self._judging()  # noqa: E731
@@ -119,40 +144,78 @@ class GalleryPanel(Workspace):
             Command("gallery.star", self.tr("Star or unstar"), self._star, "Gallery", "Ctrl+B", enabled=chosen,
                     why=self.tr("Choose a sample first")),
             Command("gallery.compare", self.tr("Compare two samples"), self.compare, "Gallery",
-                    enabled=lambda: len(self.grid.selection()) == 2 and not self._judging(),
-                    why=self.tr("Choose two samples first")),
+                    enabled=lambda: not self._why_not(self.grid.selection()) and not self._judging(),
+                    why=self.tr("Choose two samples of one kind first")),
             Command("gallery.study", self.tr("Blind study…"), self.blind_study, "Gallery", icon="compare",
                     enabled=lambda: self.session.bridge.library is not None and not self._judging(),
                     keywords="preference elo judge runs blind test"),
             Command("gallery.reproduce", self.tr("Reproduce the chosen sample"), self.detail.reproduce.emit, "Gallery",
                     enabled=lambda: chosen() and self.detail.again.isEnabled(),
                     why=self.tr("Choose a sample that was not branched off another")),
+            *(Command(f"gallery.export.{one.what}", self.tr(words), lambda one=one: self._export(one), "Gallery", icon="export",
+                      enabled=chosen, keywords="save png file", why=self.tr("Choose a sample first"))
+              for one, words in self._exports()),
             Command("gallery.delete", self.tr("Delete the chosen samples"), self.delete, "Gallery", "Del", enabled=chosen,
                     why=self.tr("Choose a sample first")),
         ]  # fmt: skip
 
     # -------------------------------------------------------------------------------------------- listing
 
+    def _keep_filter(self) -> None:
+        kept = {"text": self.search.text(), "starred": self.starred.isChecked(), "films": self.films.isChecked()}
+        self.session.preferences.set(FILTER, kept)
+
+    def _take_filter(self) -> None:
+        """The filter that a window before had set."""
+        kept = self.session.preferences.get(FILTER, {})
+        if isinstance(kept, dict):
+            self.search.setText(str(kept.get("text", "")))
+            self.starred.setChecked(bool(kept.get("starred")))
+            self.films.setChecked(bool(kept.get("films")))
+
     def reload(self) -> None:
         """Lists anew under the filter that is set."""
+        self.tiles.reload(self._filter())
+
+    def _filter(self) -> Filter:
         from models_backend.library.index import Filter
 
         kind = "path" if self.films.isChecked() else ""
-        self.tiles.reload(Filter(text=self.search.text().strip(), starred=self.starred.isChecked(), kind=kind))
+        return Filter(text=self.search.text().strip(), starred=self.starred.isChecked(), kind=kind)
+
+    def _widen(self) -> None:
+        """Takes the filter away."""
+        self.search.clear()
+        for one in (self.starred, self.films):
+            one.setChecked(False)
 
     def _narrowed(self) -> bool:
         return bool(self.search.text().strip()) or self.starred.isChecked() or self.films.isChecked()
 
     def _show_count(self, total: int) -> None:
-        words = self.tr("1 sample") if total == 1 else self.tr("{0} samples").format(f"{total:,}")
-        self.header.set_hint(words if total else "")
+        self.header.set_hint(counted(total, "sample") if total else "")
         self.grid.set_source(*self.tiles.source())
         if self.stack.currentWidget() is not self._compare:
             self.stack.setCurrentIndex(1 if total or self._narrowed() else 0)
-        if self.grid.current() < 0 and total:
-            self.grid.set_current(0, select=True)
-        else:
-            self._choose(self.grid.current())
+        self._follow_wanted()
+
+    def _follow_wanted(self) -> None:
+        """Chooses the sample that was chosen before. Where it is not listed, under another filter the first that is, under
+        the same one (it was deleted) what stands in its place."""
+        now, listed = self._filter(), self._listed
+        self._listed = now
+        index = self.tiles.index_of(self._wanted)
+        if index < 0:
+            index = max(0, self.grid.current()) if now == listed else 0
+        wanted, self._wanted = self._wanted, ""
+        if index != self.grid.current() or now != listed:
+            self.grid.set_current(index, select=True)
+        self._choose(self.grid.current())
+        self._want(wanted or self._wanted)
+
+    def _want(self, sample: str) -> None:
+        self._wanted = sample
+        self.session.preferences.set(CHOSEN, sample or None)
 
     def _chosen(self) -> SampleRecord | None:
         return self.tiles.record(self.grid.current()) if self.grid.current() >= 0 else None
@@ -167,6 +230,7 @@ class GalleryPanel(Workspace):
             self.detail.show_record(None)
             return
         self.session.samples.set_current(record.id)
+        self._want(record.id)
         self.session.bridge.spawn(self._show(record))
 
     async def _show(self, record: SampleRecord) -> None:
@@ -183,6 +247,16 @@ class GalleryPanel(Workspace):
             what = {"sample": record.id, "run": record.run, "state": record, "item": self.detail.item()}
             self.session.navigate.emit(where, what)
 
+    def _exports(self) -> list[tuple[Choice, str]]:
+        """What can be exported by name, in the format that is chosen most."""
+        words = {"sheet": "Export the chosen sample as a contact sheet…", "items": "Export each item of the chosen sample…"}
+        return [(one, words[one.what]) for one in CHOICES if one.what in words and one.format == "png"]
+
+    def _export(self, choice: Choice) -> None:
+        record = self._chosen()
+        if record is not None:
+            ask(self.session, self, record, choice, [], self.session.preferences.get("export/strip", False))
+
     def _star(self) -> None:
         record = self._chosen()
         if record is not None:
@@ -195,18 +269,19 @@ class GalleryPanel(Workspace):
             return
         before = {name: getattr(record, name) for name in changes}
         edit = Rewriting(self.session, "sample", sample, before, changes)
-        self.session.undo.push_kept(self.tr("edit of “{0}”").format(record.title), edit)
+        text = self.tr("Rename “{0}”") if "title" in changes else self.tr("edit of “{0}”")
+        self.session.undo.push_kept(text.format(record.title), edit)
 
     def delete(self) -> None:
         """Moves the selected samples to the trash; undo brings them back."""
         records = [r for r in (self.tiles.record(i) for i in self.grid.selection()) if r is not None]
         if not records:
             return
-        names = records[0].title if len(records) == 1 else self.tr("{0} samples").format(len(records))
+        names = records[0].title if len(records) == 1 else counted(len(records), "sample")
         self.grid.select([])
         deleting = Deleting(self.session, [("sample", record.id) for record in records])
         self.session.undo.push_kept(self.tr("delete of {0}").format(names), deleting)
-        self.session.bridge.notice(self.tr("{0} moved to the trash. Ctrl+Z brings it back.").format(names))
+        self.session.tell_edit(self.tr("{0} moved to the trash. Undo brings it back.").format(names))
 
     async def reproduce(self, record: SampleRecord) -> None:
         """Makes a sample again from its record and says whether it is identical, or what differs."""
@@ -228,7 +303,7 @@ class GalleryPanel(Workspace):
             self.detail.say("")
         items = to_array(made.items)
         if array_sha256(items) == record.items_sha256:
-            text = self.tr("Identical: all {0} items are equal bit by bit").format(record.count)
+            text = self.tr("Identical, bit by bit: {0}").format(counted(record.count, "item"))
         else:
             text = difference(await self.session.samples.items(record.id), items)
         self.session.verdicts.answer("reproduce", record.title, text, record.id)
@@ -237,15 +312,13 @@ class GalleryPanel(Workspace):
 
     def compare(self) -> None:
         """Shows the two selected samples side by side or under a sliding edge."""
-        records = [self.tiles.record(i) for i in self.grid.selection()]
-        if len(records) == 2 and all(records):
-            self.session.bridge.spawn(self._show_comparison(*records))
+        if not self._why_not(self.grid.selection()):
+            self.session.bridge.spawn(self._show_comparison(*map(self.tiles.record, self.grid.selection())))
 
     async def _show_comparison(self, left: SampleRecord, right: SampleRecord) -> None:
-        from .gallery_tiles import collage
-
-        pictures = [collage(await self.session.samples.items(r.id), r.modality, 3 * SIDE_PX) for r in (left, right)]
-        self._compare.show_pair(pictures[0], left.title, pictures[1], right.title)
+        sides = [Side(r, await self.session.samples.items(r.id), self.session.runs.get(r.run)) for r in (left, right)]
+        pairing = await self.session.bridge.threaded(paired, *sides)
+        self._compare.show_pair(*sides, pairing, differences(self.session, left, right))
         self.stack.setCurrentWidget(self._compare)
 
     def end_comparison(self) -> None:
@@ -276,40 +349,3 @@ def difference(old: Any, new: Any) -> str:
     share = 100 * float((apart > 0).mean())
     words = f"Not identical: {share:.2g} % of the values differ, by {apart.max():g} at most."
     return f"{words} Another device or thread count rounds differently."
-
-
-class Comparison(QWidget):
-    """Two pictures side by side, or one over the other with an edge that follows the mouse."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.left, self.right = ImageView(), ImageView()
-        self.left_name, self.right_name = label("", "mono"), label("", "mono")
-        self.slider = chip_button(self.tr("A | B slider"))
-        self.slider.toggled.connect(lambda _: self._arrange())
-        self.closed = button(self.tr("Back to the grid"))
-        bar = Flow(self.closed, self.slider, spacing=8)
-        pictures = QHBoxLayout()
-        pictures.addWidget(self.left, 1)
-        pictures.addWidget(self.right, 1)
-        names = QHBoxLayout()
-        names.addWidget(self.left_name, 1)
-        names.addWidget(self.right_name, 1)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addLayout(bar)
-        layout.addLayout(names)
-        layout.addLayout(pictures, 1)
-
-    def show_pair(self, left: Any, left_name: str, right: Any, right_name: str) -> None:
-        """Shows two pictures and their names."""
-        self.left.set_picture(left)
-        self.right.set_picture(right)
-        self.left_name.setText(f"A  {left_name}")
-        self.right_name.setText(f"B  {right_name}")
-        self._arrange()
-
-    def _arrange(self) -> None:
-        over = self.slider.isChecked()
-        self.right.setVisible(not over)
-        self.left.set_comparison(self.right.image() if over else None)

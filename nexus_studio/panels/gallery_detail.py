@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFormLayout, QLineEdit, QMenu, QVBoxLayout, QWidget
 
-from models_backend.contract import names
 from models_backend.contract.run_layout import SampleRecord
 
-from .. import figures
-from ..pieces import Flow, allow, button, label, row, section
+from ..layouts import Flow
+from ..pieces import allow, button, label, row, section
 from ..state.session import Session
 from ..viewers.modality import ItemsView, shown
 from .exporting import fill_menu
-from .sample_info import checkpoint_name
+from .sample_facts import SHOWN, facts, made_at, words
 from .verdict_rows import VerdictRows
-
-#: Values of one condition that are listed; a sample may have been asked for many.
-SHOWN = 4
 
 
 class SampleDetail(QWidget):
@@ -44,6 +39,8 @@ class SampleDetail(QWidget):
         self.tags.setAccessibleName(self.tr("Tags"))
         self.tags.editingFinished.connect(lambda: self._edit("tags", _tags(self.tags.text())))
         self.star = button(self.tr("☆ Star"), on_click=self._toggle_star)
+        self.why = label("", "label", wrap=True)
+        self.why.hide()
         self.verdict = label("", "label", wrap=True)
         self.verdicts = VerdictRows(session, "reproduce", "export", item=lambda: self.record.id if self.record else "")
         self._place = QVBoxLayout()
@@ -68,6 +65,7 @@ class SampleDetail(QWidget):
         layout.addLayout(row(self.star, self.tags))
         layout.addWidget(section(self.tr("How it was made")))
         layout.addLayout(self._facts)
+        layout.addWidget(self.why)
         layout.addWidget(self.verdict)
         layout.addWidget(self.verdicts)
         layout.addStretch(1)
@@ -94,19 +92,41 @@ class SampleDetail(QWidget):
         if record is None:
             for widget in (self.trajectory, self.again):
                 allow(widget, False, self.tr("Choose a sample first"))
+            self._show_none()
             return
         self.name.setText(record.title)
         self.name.setCursorPosition(0)
         self.tags.setText(", ".join(record.tags))
         self.star.setText(self.tr("★ Starred") if record.starred else self.tr("☆ Star"))
         allow(self.trajectory, record.trace is not None, self.tr("Its steps were not recorded"))
-        again = record.kind == "sample" and record.start is None
-        allow(self.again, again, self.tr("Branches and paths are made from another sample"))
+        why = self._why_not_again(record)
+        allow(self.again, not why, why)
+        self.why.setText(why)
+        self.why.setVisible(bool(why))
         self.menu.clear()
         fill_menu(self.menu, self._session, self, record)
         self._show_facts(record)
         if items is not None:
             self._show_items(record, items)
+
+    def _why_not_again(self, record: SampleRecord) -> str:
+        """Why a sample cannot be reproduced here, or ""."""
+        if record.kind == "path":
+            return self.tr("Reproduce makes samples again from their seed; this path was drawn on a map in Latent.")
+        if record.kind != "sample" or record.start is not None:
+            return self.tr("Reproduce makes samples again from their seed; this one was branched off another sample.")
+        return ""
+
+    def _show_none(self) -> None:
+        self.why.hide()
+        for field in (self.name, self.tags):
+            field.clear()
+        self.star.setText(self.tr("☆ Star"))
+        self._show_facts(None)
+        if self._view is not None:
+            self._view.hide()
+            self._view.deleteLater()
+            self._view = None
 
     def _show_items(self, record: SampleRecord, items: Any) -> None:
         wanted = shown(record.modality).set_of
@@ -118,25 +138,13 @@ class SampleDetail(QWidget):
             self._place.addWidget(self._view)
         self._view.set_items(items)
 
-    def _show_facts(self, record: SampleRecord) -> None:
+    def _show_facts(self, record: SampleRecord | None) -> None:
         while self._facts.rowCount():
             self._facts.removeRow(0)
-        run = self._session.runs.get(record.run)
-        family = self._session.catalogue.get(record.family)
-        facts = {
-            self.tr("Model"): family.title if family else record.family,
-            self.tr("Run"): run.title if run else record.run,
-            self.tr("Checkpoint"): checkpoint_name(record.checkpoint),
-            self.tr("Items"): str(record.count),
-            self.tr("Seed"): str(record.seed),
-            self.tr("Made"): time.strftime("%d %b %Y %H:%M", time.localtime(record.created)),
-        }
-        told = record.conditions | record.sampling
-        if run and "class" in told:
-            told["class"] = names.class_name(told["class"], run.spec.classes)
-        facts |= {key.replace("_", " ").capitalize(): _short(value) for key, value in told.items() if value not in ("", None)}
-        for name, value in facts.items():
-            text = label(value, "mono", wrap=True)
+        if record is None:
+            return
+        for name, value in [*facts(self._session, record), (self.tr("Made"), made_at(record.created))]:
+            text = label(words(value, SHOWN), "mono", lines=1)
             text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
             self._facts.addRow(label(name, "label"), text)
 
@@ -155,12 +163,3 @@ class SampleDetail(QWidget):
 
 def _tags(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(tag.strip() for tag in text.split(",") if tag.strip()))
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, dict):
-        rest = ", ".join(f"{k} {_short(v)}" for k, v in value.items() if k != "type")
-        return f"{value.get('type', '')} {rest}".strip()
-    if isinstance(value, list | tuple):
-        return " · ".join(map(_short, value[:SHOWN])) + (f" · and {len(value) - SHOWN} more" if len(value) > SHOWN else "")
-    return figures.setting(value)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QPointF, QRectF, QSize, QStandardPaths, Qt, Signal
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QPainter, QPen
 from PySide6.QtWidgets import QFileDialog, QGridLayout, QSizePolicy, QWidget
 
 from models_backend.contract.run_layout import StudyRecord
 
 from .. import paint, theme
-from ..fitting import scrolled
+from ..dialogs import begin_in, opened
+from ..layouts import scrolled
 from ..pieces import Card, Header, button, column, label, row
 from ..state.session import Session
 
@@ -133,16 +134,14 @@ class StudyResult(QWidget):
 
     def ask(self, form: str) -> QFileDialog:
         """Opens the file dialog; the export starts when a place was chosen."""
-        pictures = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
-        folder = self._session.preferences.get("export/folder", "") or pictures
+        folder = begin_in(self._session.preferences.get("export/folder", ""), text=True)
         name = f"{self.record.title}.{form}".replace("/", "-")
         dialog = QFileDialog(self, self.tr("Export"), str(Path(folder) / name))
         dialog.setFileMode(QFileDialog.FileMode.AnyFile)
         dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
         dialog.setDefaultSuffix(form)
         dialog.fileSelected.connect(lambda path: self.export(path, form))
-        dialog.open()
-        return dialog
+        return opened(dialog)
 
     def export(self, path: str, form: str) -> None:
         """Writes answers and result and says where they went."""

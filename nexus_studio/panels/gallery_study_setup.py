@@ -14,6 +14,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QCheckBox, QWidget
 
 from models_backend.contract.run_layout import SampleRecord, StudyRecord, StudySide
+from models_backend.contract.words import counted
 
 from .. import theme
 from ..fitting import ElidedCheck
@@ -36,11 +37,13 @@ WORDS = {
 
 @dataclass
 class Candidate:
-    """A run (or one sample of a run) with the samples that stand for it. ``classes``: names of the run's labels."""
+    """A run (or one sample of a run) with the samples that stand for it. ``classes``: names of the run's labels;
+    ``unseen``: those without items."""
 
     side: StudySide
     records: list[SampleRecord]
     classes: Sequence[str] = ()
+    unseen: Sequence[str] = ()
 
     @property
     def modality(self) -> str:
@@ -52,7 +55,7 @@ class Candidate:
         from models_backend.library import pairing
 
         together = shown(self.modality).together
-        return [offer for record in self.records for offer in pairing.offers(record, together, self.classes)]
+        return [offer for record in self.records for offer in pairing.offers(record, together, self.classes, self.unseen)]
 
 
 class StudySetup(QWidget):
@@ -146,7 +149,7 @@ class StudySetup(QWidget):
 
     def _candidate(self, side: StudySide, records: list[SampleRecord]) -> Candidate:
         run = self._session.runs.get(records[0].run)
-        return Candidate(side, records, run.spec.classes if run else ())
+        return Candidate(side, records, *((run.spec.classes, run.spec.unseen) if run else ()))
 
     def _fill(self, found: list[Candidate], checked: set[str]) -> None:
         self.candidates, self._seed = _told_apart(found), secrets.randbelow(2**31)
@@ -162,8 +165,7 @@ class StudySetup(QWidget):
 
     def _about(self, candidate: Candidate) -> str:
         items = sum(record.count for record in candidate.records)
-        samples = len(candidate.records)
-        return self.tr("{0} sample{1}, {2:,} items").format(samples, "s" if samples != 1 else "", items)
+        return f"{counted(len(candidate.records), 'sample')}, {counted(items, 'item')}"
 
     def chosen(self) -> list[Candidate]:
         """What is ticked."""
@@ -246,8 +248,9 @@ class StudySetup(QWidget):
             self.tr("delete of the study {0}").format(record.title),
             lambda: bridge.spawn(change(lambda: entries.append(studies.delete(bridge.library.layout, record).id))),
             lambda: bridge.spawn(change(lambda: trash.restore(bridge.library, entries.pop()))),
+            of=("gallery", {}),
         )
-        bridge.notice(self.tr("The study moved to the trash. Ctrl+Z brings it back."))
+        self._session.tell_edit(self.tr("The study moved to the trash. Undo brings it back."))
 
     def keyPressEvent(self, event) -> None:
         if event.key() == Qt.Key.Key_Escape:

@@ -13,20 +13,22 @@ from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import SampleRecord
 
 from .. import paint
+from ..fitting import one_line
 from ..state.session import Session
 from ..viewers.modality import shown
+from .sample_facts import checkpoint_name
 
 SIDE_PX = 240
 KEPT = 1200
 PAGE = 400
 
 
-def collage(items: np.ndarray, modality: str, side_px: int = SIDE_PX) -> QImage:
-    """The first 1, 4 or 9 items in a square; points are one picture together."""
+def collage(items: np.ndarray, modality: str, side_px: int = SIDE_PX, columns: int = 0) -> QImage:
+    """The first 1, 4 or 9 items in a square, or as many as fit in a square of ``columns``; points are one picture together."""
     view = shown(modality)
     if view.together:
         return view.picture(items, side_px)
-    columns = 3 if len(items) >= 9 else 2 if len(items) >= 4 else 1
+    columns = columns or (3 if len(items) >= 9 else 2 if len(items) >= 4 else 1)
     picture = QImage(side_px, side_px, QImage.Format.Format_ARGB32_Premultiplied)
     picture.fill(Qt.GlobalColor.transparent)
     painter = QPainter(picture)
@@ -41,13 +43,14 @@ def collage(items: np.ndarray, modality: str, side_px: int = SIDE_PX) -> QImage:
 
 
 def differing(record: SampleRecord) -> str:
-    """What tells samples of one run apart, in few characters: its sampler, guidance and condition."""
+    """What tells samples of one run apart that their titles do not, in few characters: sampler, guidance, training step."""
     sampler = record.sampling.get("sampler") or record.sampling.get("solver") or ""
     sampler = sampler.get("type", "") if isinstance(sampler, dict) else sampler
     guidance = record.sampling.get("guidance")
     asked = record.conditions.get("text") or record.conditions.get("class")
     parts = [sampler.replace("_", "-"), f"g {guidance:g}" if isinstance(guidance, int | float) and asked is not None else ""]
-    return " ".join(filter(None, parts))
+    parts = [" ".join(filter(None, parts)), checkpoint_name(record.checkpoint).lower()]
+    return " · ".join(filter(None, parts))
 
 
 class Tiles(QObject):
@@ -150,9 +153,9 @@ class Tiles(QObject):
             return None
 
     def caption(self, index: int) -> str:
-        """The line under a tile."""
+        """The two lines under a tile."""
         record = self.record(index)
-        return " · ".join(filter(None, (differing(record), record.title))) if record else ""
+        return f"{one_line(record.title)}\n{differing(record)}" if record else ""
 
     def badge(self, index: int) -> str:
         """A star on what was starred."""

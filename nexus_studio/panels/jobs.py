@@ -7,18 +7,23 @@ from PySide6.QtWidgets import QApplication, QFrame, QVBoxLayout, QWidget
 
 from models_backend.contract.messages import Trouble
 from models_backend.contract.run_layout import JobRecord
+from models_backend.contract.words import sentence
 
 from .. import theme
-from ..fitting import wanted_height
+from ..layouts import wanted_height
 from ..naming import plain
 from ..pieces import Card, allow, column, icon_button, label, meter, row, section
+from ..shell.bottom_bar import steer
 from ..shell.words import activity_figures, how_far, run_figures
 from ..state.jobs import Activity
 from ..state.session import Session
 from .verdict_rows import VerdictRow
 from .workspace import scrolled
 
-STATE_WORDS = {"starting": "starting", "running": "training", "paused": "paused", "queued": "waiting", "failed": "failed"}
+STATE_WORDS = {
+    "starting": "starting", "running": "training", "pausing": "pausing after this step", "paused": "paused",
+    "queued": "waiting", "failed": "failed",
+}  # fmt: skip
 
 
 class RunCard(Card):
@@ -30,13 +35,15 @@ class RunCard(Card):
         self._view = session.runs.view(job.run)
         self._state, self._bar, self._figures = label("", "hint"), meter(), label("", "mono")
         self._pause = icon_button("pause", self.tr("Pause after this step"), self._toggle)
-        after = icon_button("stop-after", self.tr("Stop after this step"), lambda: session.jobs.ask("stop", job.run, True))
-        now = icon_button("stop", self.tr("Stop now"), lambda: session.jobs.ask("stop", job.run, False))
-        self.body.addLayout(row(label(job.title, "strong"), self._state, None, self._pause, after, now, spacing=4))
+        self._after = icon_button("stop-after", self.tr("Stop after this step"), lambda: self._stop(after_step=True))
+        self._now = icon_button("stop", self.tr("Stop now"), lambda: self._stop(after_step=False))
+        buttons = (self._pause, self._after, self._now)
+        self.body.addLayout(row(label(job.title, "strong"), self._state, None, *buttons, spacing=4))
         self.body.addWidget(self._bar)
         self.body.addWidget(self._figures)
         if self._view is not None:
             self._view.changed.connect(self.draw)
+            session.jobs.changed.connect(self.draw)
         self.draw()
 
     def draw(self) -> None:
@@ -44,15 +51,18 @@ class RunCard(Card):
         view = self._view
         if view is None:
             return
-        self._state.setText(STATE_WORDS.get(view.state, view.state))
+        state = self._session.jobs.phase(view.id, view.state)
+        self._state.setText(STATE_WORDS.get(state, state))
         self._bar.setValue(round(1000 * view.step / view.total) if view.total else 0)
         words = [f"step {view.step:,} of {view.total:,}", *run_figures(view)]
         if view.heartbeat is not None and view.heartbeat.rss_mb:
             words.append(f"{view.heartbeat.rss_mb:,.0f} MB")
         self._figures.setText(" · ".join(words))
-        paused = view.state == "paused"
-        theme.keep_icon(self._pause, "play" if paused else "pause")
-        self._pause.setToolTip(self.tr("Go on") if paused else self.tr("Pause after this step"))
+        theme.keep_icon(self._pause, "play" if state == "paused" else "pause")
+        steer(state, self._pause, self._after, self._now)
+
+    def _stop(self, after_step: bool) -> None:
+        self._session.jobs.ask("stop", self._job.run, after_step)
 
     def _toggle(self) -> None:
         paused = self._view is not None and self._view.state == "paused"
@@ -77,7 +87,9 @@ class WaitingRow(QFrame):
         hold = icon_button("play" if job.held else "hold", text, lambda: jobs.ask("hold", job.id, not job.held))
         out = icon_button("close", self.tr("Take it out of the queue"), lambda: jobs.ask("cancel", job.id))
         number, title = label(f"{position + 1}", "mono"), label(job.title, "label")
-        self.setLayout(row(number, title, label(why, "hint"), None, up, down, hold, out, spacing=6, margins=(12, 2, 8, 2)))
+        self.setLayout(
+            row(number, title, label(sentence(why), "hint"), None, up, down, hold, out, spacing=6, margins=(12, 2, 8, 2))
+        )
 
 
 class FailedRow(QFrame):
@@ -91,7 +103,7 @@ class FailedRow(QFrame):
         out = icon_button("close", self.tr("Take it off the list"), lambda: jobs.ask("cancel", job.id))
         words = column(
             label(job.title, "strong"),
-            label(f"{job.state}: {why}" if why else job.state, "hint", lines=4),
+            label(sentence(f"{job.state}: {why}" if why else job.state), "hint", lines=4),
             spacing=1,
         )
         line = row(words, again, out, spacing=6, margins=(12, 2, 8, 2))

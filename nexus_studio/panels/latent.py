@@ -10,15 +10,19 @@ from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QMenu, QStackedWidget, QVBoxLayout, QWidget
 
-from models_backend.contract.messages import Arrays, Decode, LatentMap
+from models_backend.contract.messages import Arrays, Decode, Event, LatentMap, Saved
 from models_backend.contract.run_layout import RunRecord
+from models_backend.contract.words import counted
 
 from .. import theme
 from ..commands import Command
 from ..forms.editors import Pick
-from ..pieces import EmptyState, Flow, Header, allow, button, chip, chip_button, label, section, spin_box
+from ..layouts import Flow
+from ..pieces import EmptyState, Header, allow, button, chip, chip_button, label, section, spin_box
 from ..plots.histogram import Histogram
 from ..state.cached_rows import open_pictures
+from ..state.following import Following
+from ..state.run_view import RunView
 from ..state.session import Session
 from ..viewers.film_strip import FilmStrip
 from ..viewers.modality import shown, to_array
@@ -41,7 +45,10 @@ class LatentPanel(Workspace):
         self.run: RunRecord | None = None
         self.map: Arrays | None = None
         self._path = np.empty((0, 2))
+        self.following = Following(session.runs)
         self._mapping = ""  # the run whose map is being made
+        self._awaited: RunView | None = None  # whose log must be read before its run is mapped
+        self._instead = ""  # why it is not the window's run that is mapped
         self._stamp, self._shown_stamp = 0, 0
         self.view = LatentMapView()
         self.set_central(self._build_centre())
@@ -62,6 +69,7 @@ class LatentPanel(Workspace):
         self.runs.setAccessibleName(self.tr("Run"))
         theme.scaled(self.runs, lambda runs: runs.setFixedWidth(theme.px(200)))
         self.kind, self.method = chip(""), chip("PCA")
+        self.kind.hide()
         self.thumbs = chip_button(self.tr("thumbnails"), True)
         self.header = Header(self.tr("Map"), self.kind, self.method, self.thumbs)
         self.header.corner.addWidget(self.runs)
@@ -70,6 +78,7 @@ class LatentPanel(Workspace):
             self.tr("Every picture of the data set becomes a place on a map. Click anywhere to decode what lies there."),
             self.tr("Train a model first"), lambda: self.session.navigate.emit("train", {}),
         )  # fmt: skip
+        self._about = self.empty.text.text()
         self.wait = label("", "label", lines=4)
         self.wait.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.stack = QStackedWidget()
@@ -128,7 +137,8 @@ class LatentPanel(Workspace):
         self._timer.timeout.connect(self._advance)
         self.session.runs.changed.connect(self._fill)
         self.session.runs.state_changed.connect(lambda _run, _state: self._fill())
-        self.session.runs.current_changed.connect(self._follow)
+        self.session.runs.current_changed.connect(lambda _: self._fill())
+        self.session.runs.told.connect(self._look_for_first)
         self.session.catalogue.changed.connect(self._fill)
 
     def showEvent(self, event) -> None:
@@ -153,40 +163,78 @@ class LatentPanel(Workspace):
     # -------------------------------------------------------------------------------------------- the map
 
     def _mappable(self, run: str) -> bool:
+        return self._has_latents(run) and self.session.runs.may_have_checkpoint(run)
+
+    def _has_latents(self, run: str) -> bool:
         record = self.session.runs.get(run)
         family = self.session.catalogue.get(record.family) if record else None
-        return family is not None and bool(family.latents) and self.session.runs.may_be_trained(run)
+        return family is not None and bool(family.latents)
+
+    def _why_instead(self, wanted: str) -> str:
+        """Why another run than the window's is taken, or none; "" where it is the window's, or that one has no map at all."""
+        current = self.session.runs.current
+        if current == wanted or not self._has_latents(current) or self.session.runs.may_have_checkpoint(current):
+            return ""
+        return self.tr("“{0}” has no checkpoint yet").format(self.session.title_of(current))
+
+    def _look_for_first(self, _run: str, event: Event) -> None:
+        """The first checkpoint of all is something to map."""
+        if isinstance(event.body, Saved) and self.run is None:
+            self._fill()
+
+    def _await(self, view: RunView) -> None:
+        """Comes back once the log of a run is read, which tells whether it has a checkpoint."""
+        if self._awaited is not view:
+            self._awaited = view
+            view.changed.connect(lambda: self._arrived(view))
+            if self.run is None:
+                self.wait.setText(self.tr("Reading what “{0}” has saved…").format(self.session.title_of(view.id)))
+                self.stack.setCurrentWidget(self.wait)
+
+    def _arrived(self, view: RunView) -> None:
+        if view is self._awaited and view.loaded:
+            self._awaited = None
+            self._fill()
 
     def _fill(self) -> None:
-        chosen = self.run.id if self.run else self.session.runs.current
+        able = [record for record in self.session.runs.records if self._mappable(record.id)]
         self.runs.clear()
-        for record in self.session.runs.records:
-            if self._mappable(record.id):
-                self.runs.addItem(record.title, record.id)
-        if not self.runs.count():
+        for record in able:
+            self.runs.addItem(record.title, record.id)
+        if not able:
+            self.empty.text.setText(self._why_instead("") or self._about)
             self.stack.setCurrentWidget(self.empty)
             return
-        self.runs.setCurrentIndex(max(0, self.runs.findData(chosen)))
-        if self.run is None and self.isVisible():
-            self.choose(self.runs.currentData())
-
-    def _follow(self, run: str) -> None:
-        if self.isVisible() and self._mappable(run) and (self.run is None or self.run.id != run):
-            self.choose(run)
+        ids, shown = [record.id for record in able], self.run.id if self.run else ""
+        wanted = shown if shown in ids and not self.isVisible() else self.following.wanted(ids, shown)
+        self.runs.setCurrentIndex(self.runs.findData(wanted))
+        if wanted == shown or not self.isVisible():
+            return
+        if (view := self.session.runs.view(wanted)).loaded:
+            self._map_run(wanted)
+        else:
+            self._await(view)
 
     def choose(self, run: str) -> None:
-        """Maps a run, unless it is being mapped already."""
+        """Maps a run, unless it is being mapped already, whichever the window shows elsewhere."""
+        self.following.choose(run)
+        self._map_run(run)
+
+    def _map_run(self, run: str) -> None:
         if run == self._mapping:
             return
         self.run = self.session.runs.get(run)
         if self.run is None:
             return
-        self._mapping, self._path = run, np.empty((0, 2))
+        self._mapping, self._path, self._instead = run, np.empty((0, 2)), self._why_instead(run)
         if self._timer.isActive():
             self.toggle_play()
         self.film.set_rows([])
         self.runs.setCurrentIndex(self.runs.findData(run))
-        self.wait.setText(self.tr("Encoding the data of {0}…").format(self.run.title))
+        words = self.tr("Encoding the data of {0}…").format(self.run.title)
+        self.wait.setText(f"{self._instead}. {words}" if self._instead else words)
+        if self._instead:
+            self.session.bridge.notice(self.tr("{0}; {1} is mapped").format(self._instead, self.run.title))
         self.stack.setCurrentWidget(self.wait)
         self._enable_film(False)
         self.session.bridge.spawn(self._read_map(self.run), on_error=self._say_trouble)
@@ -238,9 +286,11 @@ class LatentPanel(Workspace):
         return [drawn.picture(found[n], THUMB_PX) for n in index] if len(found) == len(set(index)) else []
 
     def _tell_map(self, arrays: dict[str, np.ndarray]) -> None:
-        self.header.set_hint(self.tr("{0} items · click decodes · drag draws a path").format(f"{len(arrays['xy']):,}"))
+        hint = self.tr("{0} · click decodes · drag draws a path").format(counted(len(arrays["xy"]), "item"))
+        self.header.set_hint(f"{self._instead} · {hint}" if self._instead else hint)
         family = self.session.catalogue.get(self.run.family)
         self.kind.setText(f"{family.title if family else self.run.family}")
+        self.kind.show()
         if "explained" in arrays:
             both = 100 * float(np.sum(arrays["explained"][:2]))
             self.method.setText(self.tr("PCA · {0} % of the variance").format(f"{both:.0f}"))

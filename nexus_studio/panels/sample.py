@@ -7,22 +7,25 @@ from PySide6.QtWidgets import QMenu, QStackedWidget, QWidget
 
 from models_backend.contract.messages import Trouble
 from models_backend.contract.run_layout import SampleRecord
+from models_backend.contract.words import counted, sentence
 
 from .. import figures, pieces
 from ..commands import Command
-from ..shell.words import count
+from ..layouts import Flow
 from ..state.session import Session
 from ..viewers.image_grid import ImageGrid
 from .exporting import fill_menu
 from .gallery_tiles import Tiles
+from .sample_facts import checkpoint_name
 from .sample_grid import GridForm
 from .sample_info import ItemInfo
 from .sample_kept import SampleKeeper
 from .sample_results import Results
 from .sample_setup import TRACED, SampleSetup
 from .sample_work import Batch, Made, SampleWork, asked_words, batch_of, beside, request_of
-from .workspace import Footed, Workspace, scrolled
+from .workspace import DOCK_LEAST, Footed, Workspace, scrolled
 
+ITEM_PX = 220
 VARIATIONS = 9
 VARY_AT = 0.4
 
@@ -47,13 +50,13 @@ class SampleControls(QWidget):
         self.grid.toggled.connect(self.grid_toggled)
         self.why = pieces.label("", "error", lines=4)
         self.why.hide()
-        line = pieces.Flow(self.generate, self.live, self.grid, spacing=8, spread=True)
+        line = Flow(self.generate, self.live, self.grid, spacing=8, spread=True)
         self.setLayout(pieces.column(self.why, line, spacing=8, margins=(12, 8, 12, 12)))
 
     def show_problem(self, problem: str, guidance: bool = False) -> None:
         """Why nothing can be made; "" when it can. ``guidance``: nothing is wrong, something is only still to do."""
         pieces.set_role(self.why, "hint" if guidance else "error")
-        self.why.setText(problem)
+        self.why.setText(sentence(problem))
         self.why.setVisible(bool(problem))
         for button in (self.generate, self.live, self.grid):
             pieces.allow(button, not problem or button.isChecked(), problem)
@@ -75,6 +78,7 @@ class SamplePanel(Workspace):
         super().__init__(session)
         self.work = SampleWork(session)
         self._record: SampleRecord | None = None
+        self._checkpoints: dict[str, str] = {}  # of the samples shown, by id
         self._latency_ms = 0.0
         self._build_middle()
         self._build_docks()
@@ -138,13 +142,13 @@ class SamplePanel(Workspace):
         right = Footed(inside, pieces.rule(), self.controls)
         self._scroll = right.area
         self.info = ItemInfo(self.session)
-        self.recent = ImageGrid(tile_px=112, hint=self.tr("What you make stands here, newest first."))
+        self.recent = ImageGrid(tile_px=112, titled=True, hint=self.tr("What you make stands here, newest first."))
         self.recent.setAccessibleName(self.tr("Made lately"))
         self.tiles = Tiles(self.session)
         framed = QWidget()
         framed.setLayout(pieces.column(self.recent, margins=(12, 2, 12, 10)))
         self.add_dock("sample.setup", self.tr("Sampling"), right, sides.RightDockWidgetArea, 316, 440)
-        self.add_dock("sample.item", self.tr("Item"), scrolled(self.info), sides.RightDockWidgetArea, 316, 220)
+        self.add_dock("sample.item", self.tr("Item"), scrolled(self.info), sides.RightDockWidgetArea, 316, ITEM_PX)
         lately = self.add_dock("sample.recent", self.tr("Made lately"), framed, sides.BottomDockWidgetArea, height=180)
         lately.heading.hint.setText(self.tr("Enter opens"))
 
@@ -175,6 +179,13 @@ class SamplePanel(Workspace):
         self.recent.current_changed.connect(self._open_recent)
 
     # --------------------------------------------------------------------------------------------- showing
+
+    def tall_dock(self, key: str, size: int, room: int) -> int:
+        """The form has what the item leaves: that takes little while none is chosen."""
+        if key == "sample.recent":
+            return super().tall_dock(key, size, room)
+        item = super().tall_dock(key, ITEM_PX, room) if self.info.made is not None else DOCK_LEAST.height()
+        return item if key == "sample.item" else room - item
 
     def showEvent(self, event) -> None:
         super().showEvent(event)
@@ -225,11 +236,9 @@ class SamplePanel(Workspace):
         known = await self.session.samples.page(0, 1 << 30)
         if any(one.id == record.id for one in known):
             await self._open(record.id)
-        elif self.session.runs.get(record.run) is not None:
+        else:
             self.work.generate([request_of(record)])
             self.session.bridge.notice(self.tr("Making “{0}” again from its own record.").format(record.title))
-        else:
-            self.session.bridge.notice(self.tr("The run that made “{0}” is not in this library.").format(record.title))
 
     def _show_page(self) -> None:
         has_items = self.results.batch is not None or self.work.is_busy or self.controls.live.isChecked()
@@ -262,8 +271,18 @@ class SamplePanel(Workspace):
         if not self.work.is_busy:
             self.controls.show_problem(problems[0] if problems else "", guidance=self.setup.run is None)
             self.controls.why.setVisible(bool(problems) and self.session.is_ready)  # it is not known before
-        self.run_chip.setText(self.setup.title())
-        self.run_chip.setVisible(bool(self.setup.title()))
+        self._say_origin()
+
+    def _say_origin(self) -> None:
+        """The run and the checkpoint that what is shown was made from; those that are set up where nothing is shown yet."""
+        made = self.results.batch.made if self.results.batch is not None else []
+        from_them = {(one.request.run, self._checkpoint_of(one) or one.request.checkpoint) for one in made}
+        run, checkpoint = from_them.pop() if len(from_them) == 1 else ("", "")
+        record = self.session.runs.get(run)
+        known = record is not None and checkpoint
+        text = f"{record.title} · {checkpoint_name(checkpoint)}" if known else self.setup.title()
+        self.run_chip.setText(text)
+        self.run_chip.setVisible(bool(text))
 
     def _show_grid_form(self, on: bool) -> None:
         if on:
@@ -284,12 +303,13 @@ class SamplePanel(Workspace):
 
     def _show_made(self, batch: Batch, record: SampleRecord | None = None) -> None:
         self.results.show_batch(batch, self._asked(batch))
-        self._say_state(count(len(batch.items), "item", "items"))
+        self._say_state(counted(len(batch.items), "item"))
         self.header.set_hint(figures.milliseconds(batch.took_ms) if batch.took_ms else "")
         self._record = record
+        self._say_origin()
         self.keeper.keep_shown(batch.samples)
         if record is None and batch.samples:
-            self.session.bridge.spawn(self._read_record(batch.samples[0]))
+            self.session.bridge.spawn(self._read_records(batch))
         self._show_actions()
         self._show_page()
 
@@ -309,10 +329,14 @@ class SamplePanel(Workspace):
         self._say_state(self.tr("Live"))
         self.controls.show_problem(str(trouble))
 
-    async def _read_record(self, sample: str) -> None:
-        self._record = await self.session.samples.record(sample)
-        self._show_info(self.results.current())
-        self._show_actions()
+    async def _read_records(self, batch: Batch) -> None:
+        """The record of the first sample, and which checkpoint each was made from: that is known only now."""
+        records = [await self.session.samples.record(sample) for sample in batch.samples]
+        if self.results.batch is batch:
+            self._record = records[0]
+            self._checkpoints = {record.id: record.checkpoint for record in records}
+            self._show_info(self.results.current())
+            self._show_actions()
 
     def _show_actions(self) -> None:
         batch, record = self.results.batch, self._record
@@ -335,9 +359,16 @@ class SamplePanel(Workspace):
 
     def _show_info(self, made: Made | None) -> None:
         """The item's card; once its record is read, with the checkpoint that it was made from."""
-        record = self._record
-        known = record is not None and made is not None and made.sample in ("", record.id)
-        self.info.show_made(made, record.checkpoint if known else "")
+        before = self.info.made
+        self.info.show_made(made, self._checkpoint_of(made) if made is not None else "")
+        self._say_origin()
+        if (made is None) != (before is None):
+            self.place_docks()
+
+    def _checkpoint_of(self, made: Made) -> str:
+        """The checkpoint that an item was made from; "" until its record is read."""
+        known = self._checkpoints | ({self._record.id: self._record.checkpoint} if self._record is not None else {})
+        return known.get(made.sample, "")
 
     # ---------------------------------------------------------------------------------------------- acting
 

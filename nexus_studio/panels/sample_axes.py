@@ -119,7 +119,7 @@ def cells(request: Sample, across: Axis, down: Axis | None, choices: frozenset[s
     """The request of every cell, row by row. Raises ValueError for more than ``MOST_CELLS``."""
     rows = down.values if down else (None,)
     if len(rows) * len(across.values) > MOST_CELLS:
-        raise ValueError(f"{len(rows)} x {len(across.values)} cells are too many; at most {MOST_CELLS}")
+        raise ValueError(f"{len(rows)} x {len(across.values)} are too many; a grid has at most {MOST_CELLS} cells")
     found = []
     for row in rows:
         base = changed(request, down.path, row, choices) if down else request

@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QLineEdit, QWidget
 
 from models_backend.contract.fields import FieldSpec
 from models_backend.contract.messages import Sample
+from models_backend.contract.words import sentence
 
 from .. import pieces
 from ..forms.editors import Pick
@@ -58,7 +59,7 @@ class AxisForm(QWidget):
 
     def _check(self) -> None:
         problem = self.problem()
-        self.error.setText(problem)
+        self.error.setText(sentence(problem))
         self.error.setVisible(bool(problem))
         self.changed.emit()
 
@@ -88,6 +89,8 @@ class GridForm(pieces.Card):
         self.across = AxisForm(self.tr("Across"), optional=False)
         self.down = AxisForm(self.tr("Down"), optional=True)
         self.body.addWidget(pieces.label(self.tr("Grid over two fields"), "strong"))
+        third = self.tr("Two at most: a third is set above, with a grid for each of its values.")
+        self.body.addWidget(pieces.label(third, "hint", wrap=True))
         for form in (self.across, self.down):
             self.body.addWidget(form)
         setup.run_changed.connect(lambda _: self.offer())
@@ -101,8 +104,9 @@ class GridForm(pieces.Card):
         specs: dict[str, FieldSpec] = dict(sample_axes.leaves(form.spec, values))
         present = {path: _at(values, path) for path in specs}
         specs["seed"], present["seed"] = SEED, 0
-        if conditions is not None and "class" in conditions.editors and self._setup.run.spec.classes:
-            specs["condition.class"] = FieldSpec("class", "enum", self.tr("Class"), options=self._setup.run.spec.classes)
+        if conditions is not None and "class" in conditions.editors and (known := self._setup.run.spec).classes:
+            seen = tuple(name for name in known.classes if name not in known.unseen)
+            specs["condition.class"] = FieldSpec("class", "enum", self.tr("Class"), options=seen)
         numeric = [path for path, spec in specs.items() if spec.kind in ("int", "float") and path != "seed"]
         self.across.offer(specs, present, numeric[0] if numeric else "seed")
         self.down.offer(specs, present, "seed")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QObject
-
 from models_backend.contract.messages import TroubleError
+
+from .kept import Keeper
 
 if TYPE_CHECKING:
     from .sample import SamplePanel
@@ -15,21 +15,18 @@ if TYPE_CHECKING:
 FORM, SHOWN = "sample/form", "sample/shown"
 
 
-class SampleKeeper(QObject):
+class SampleKeeper(Keeper):
     """Writes the form of a panel into the preferences at each edit, once what they held has been taken up."""
 
     def __init__(self, panel: SamplePanel):
-        super().__init__(panel)
+        super().__init__(panel, panel.session, FORM, SHOWN)
         self._panel, self._keep_set = panel, panel.session.preferences.set
-        self._taken = self._shown = False
         panel.setup.changed.connect(self.keep)
         panel.setup.record.toggled.connect(lambda _: self.keep())
         panel.setup.seeds.lock.toggled.connect(lambda _: self.keep())
         panel.controls.grid.toggled.connect(lambda _: self.keep())
         for axis in (panel.grid_form.across, panel.grid_form.down):
             axis.changed.connect(self.keep)
-        panel.session.ready.connect(self.take)
-        panel.session.catalogue.changed.connect(self.take)
         self.take()
 
     def keep(self) -> None:
@@ -38,7 +35,8 @@ class SampleKeeper(QObject):
         if not self._taken or setup.run is None or setup.form is None:
             return
         kept = {
-            "run": setup.run.id, "checkpoint": setup.checkpoints.currentData() or "", "seeds": setup.seeds.line.text(),
+            "run": setup.run.id, "own": bool(setup.following.own),
+            "checkpoint": setup.checkpoints.currentData() or "", "seeds": setup.seeds.line.text(),
             "locked": setup.seeds.lock.isChecked(), "count": setup.count.value(), "record": setup.record.isChecked(),
             "sampling": setup.form.values(), "conditions": setup.conditions.values() if setup.conditions else {},
             "grid": self._panel.controls.grid.isChecked(),
@@ -50,25 +48,11 @@ class SampleKeeper(QObject):
         """The samples whose items are shown."""
         self._keep_set(SHOWN, samples or None)
 
-    def take(self) -> None:
-        """Takes up what was kept, once the library and the families are known."""
-        session = self._panel.session
-        if self._taken or not session.is_ready:
-            return
-        kept = session.preferences.get(FORM, {})
-        record = session.runs.get(kept.get("run", ""))
-        if record is not None and session.catalogue.get(record.family) is None:
-            return  # its family will be described
-        self._taken = True
-        if record is not None:
-            with contextlib.suppress(AttributeError, KeyError, TypeError, ValueError):  # from another version
-                self._take(kept)
-        if shown := session.preferences.get(SHOWN, []):
-            session.bridge.spawn(self._show(shown))
-
     def _take(self, kept: dict[str, Any]) -> None:
         panel, setup = self._panel, self._panel.setup
         setup.choose_run(kept["run"])
+        if not kept.get("own", True):
+            setup.following.own = ""
         setup.form.set_values(kept["sampling"])
         if setup.conditions:
             setup.conditions.set_values(kept["conditions"])

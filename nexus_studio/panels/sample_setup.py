@@ -8,15 +8,17 @@ from PySide6.QtWidgets import QCheckBox, QVBoxLayout, QWidget
 
 from models_backend.contract import fields
 from models_backend.contract.family import unmet
-from models_backend.contract.messages import Sample
-from models_backend.contract.run_layout import RunRecord, SampleRecord
+from models_backend.contract.messages import Event, Metrics, Sample, Saved, State
+from models_backend.contract.run_layout import RunRecord, SampleRecord, step_of
 
 from .. import pieces
 from ..forms.conditions import ConditionsForm
 from ..forms.editors import Pick
 from ..forms.form import SettingsForm
+from ..state.following import Following
 from ..state.session import Session
 from ..viewers.modality import shown
+from .sample_facts import checkpoint_name
 from .sample_seeds import SeedEditor
 
 MOST_ITEMS = 4096
@@ -38,6 +40,9 @@ class SampleSetup(QWidget):
         super().__init__()
         self._session = session
         self.run: RunRecord | None = None
+        self._saved: int | None = None  # the step of its newest checkpoint
+        self.following = Following(session.runs)
+        self._left: dict[str, tuple[dict, dict]] = {}  # run -> settings and conditions as they were when another was chosen
         self.form: SettingsForm | None = None
         self.conditions: ConditionsForm | None = None
         self.runs, self.checkpoints, self.seeds = Pick(), Pick(), SeedEditor()
@@ -76,25 +81,36 @@ class SampleSetup(QWidget):
         self.count.valueChanged.connect(lambda _: self.changed.emit())
         self._session.runs.changed.connect(self.fill_runs)
         self._session.runs.state_changed.connect(lambda _run, _state: self.fill_runs())
+        self._session.runs.current_changed.connect(lambda _: self.fill_runs())
         self._session.catalogue.changed.connect(self.fill_runs)
+        self._session.runs.told.connect(self._hear)
 
     # ------------------------------------------------------------------------------------------------ run
 
     def fill_runs(self) -> None:
-        """Offer the runs that have learnt something, keeping the choice."""
+        """Offer the runs that have learnt something. What is chosen here by hand stays; else the window's current run is taken
+        as soon as the form is seen."""
         runs = self._session.runs
         able = [r for r in runs.records if self._session.catalogue.get(r.family) and runs.may_be_trained(r.id)]
         self.runs.clear()
         for record in able:
             self.runs.addItem(record.title, record.id)
-        wanted = self.run.id if self.run and runs.get(self.run.id) else runs.current
-        place = self.runs.findData(wanted)
-        if able and (self.run is None or self.run.id != self.runs.itemData(max(0, place))):
-            self.choose_run(self.runs.itemData(max(0, place)))
-        self.runs.setCurrentIndex(max(0, place) if able else -1)
+        ids, shown = [record.id for record in able], self.run.id if self.run else ""
+        wanted = shown if shown in ids and not self.isVisible() else self.following.wanted(ids, shown)
+        if wanted and wanted != shown:
+            self._take_run(wanted)
+        self.runs.setCurrentIndex(self.runs.findData(wanted))
+
+    def showEvent(self, event) -> None:
+        super().showEvent(event)
+        self.fill_runs()  # another run may have been chosen, or trained, since the last visit
 
     def choose_run(self, run: str) -> None:
-        """Sample from this run."""
+        """Sample from this run, whichever the window shows elsewhere."""
+        self.following.choose(run)
+        self._take_run(run)
+
+    def _take_run(self, run: str) -> None:
         record = self._session.runs.get(run)
         family = self._session.catalogue.get(record.family) if record else None
         if family is None:
@@ -103,6 +119,8 @@ class SampleSetup(QWidget):
         together = shown(record.spec.modality).together
         if self.run is None or shown(self.run.spec.modality).together != together:
             self.count.setValue(TOGETHER_COUNT if together else EACH_COUNT)
+        if self.run is not None and self.form is not None:
+            self._left[self.run.id] = self.form.values(), self.conditions.values() if self.conditions else {}
         self.run = record
         self.runs.setCurrentIndex(self.runs.findData(run))
         if not same:
@@ -118,11 +136,16 @@ class SampleSetup(QWidget):
                 old.hide()
                 old.deleteLater()
         self.conditions = ConditionsForm(family.conditions, self.run.spec) if family.conditions else None
-        lacking = unmet(family.conditions, self.run.spec)
+        lacking = unmet(family.conditions, self.run.spec, self.run.data.get("conditions", "auto"))
         seen = [field.name for field in family.sampling.fields if not (field.needs == "text" and "text" in lacking)]
         values = fields.merged(fields.defaults(family.sampling), fields.renamed(family.sampling, self.run.sampling))
         self.form = SettingsForm(family.sampling, values, seen)
         self.form.set_unmet(lacking)
+        if self.run.id in self._left:
+            settings, conditions = self._left[self.run.id]
+            self.form.set_values(settings)
+            if self.conditions:
+                self.conditions.set_values(conditions)
         for new in (self.conditions, self.form):
             if new is not None:
                 self._inner.addWidget(new)
@@ -130,20 +153,36 @@ class SampleSetup(QWidget):
 
     def _fill_checkpoints(self) -> None:
         self.checkpoints.clear()
-        self.checkpoints.addItem(self.tr("Newest"), "")
+        self._saved = None
+        self.checkpoints.addItem(self._newest(), "")
         self._session.bridge.spawn(self._read_checkpoints(self.run.id))
+
+    def _newest(self) -> str:
+        """The newest weights with their step: where the run trains, or its last checkpoint."""
+        view = self._session.runs.view(self.run.id)
+        step = view.step if view is not None and view.live else self._saved
+        return self.tr("Newest, step {0}").format(f"{step:,}") if step else self.tr("Newest")
+
+    def _hear(self, run: str, event: Event) -> None:
+        if self.run is None or run != self.run.id:
+            return
+        if isinstance(event.body, Saved | State):
+            self._session.bridge.spawn(self._read_checkpoints(run))
+        elif isinstance(event.body, Metrics):
+            self.checkpoints.setItemText(0, self._newest())
 
     async def _read_checkpoints(self, run: str) -> None:
         folder = self._session.bridge.library.run(run)
-        names = await self._session.bridge.threaded(lambda: [layout.name for layout in folder.checkpoints()])
+        names = await self._session.bridge.threaded(lambda: [layout.name for layout in folder.checkpoints(weights_only=True)])
         if self.run is not None and self.run.id == run:
-            for name in names:
-                if self.checkpoints.findData(name) >= 0:
-                    continue
-                step = name.removeprefix("step-").lstrip("0") or "0"
-                self.checkpoints.addItem(self.tr("Step {0}").format(f"{int(step):,}") if step.isdigit() else name, name)
-            for width in WIDTHS if self.run.training.get("ema_power") else ():
-                self.checkpoints.addItem(self.tr("Newest, averaged over {0} %").format(f"{100 * width:g}"), f"@{width:g}")
+            self._saved = step_of(names[0]) if names else None
+            self.checkpoints.setItemText(0, self._newest())
+            for place, name in enumerate(names, 1):
+                if self.checkpoints.findData(name) < 0:
+                    self.checkpoints.insertItem(place, checkpoint_name(name), name)
+            for name in [f"@{width:g}" for width in WIDTHS] if self.run.training.get("ema_power") else ():
+                if self.checkpoints.findData(name) < 0:
+                    self.checkpoints.addItem(checkpoint_name(name), name)
 
     # -------------------------------------------------------------------------------------------- requests
 
@@ -195,7 +234,7 @@ class SampleSetup(QWidget):
         """Sample from that checkpoint; "" is the newest."""
         place = self.checkpoints.findData(name)
         if place < 0 and name:
-            self.checkpoints.addItem(name, name)
+            self.checkpoints.addItem(checkpoint_name(name), name)
             place = self.checkpoints.count() - 1
         self.checkpoints.setCurrentIndex(max(0, place))
 

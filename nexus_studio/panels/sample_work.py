@@ -16,6 +16,7 @@ from models_backend.contract import names
 from models_backend.contract.family import DataSpec
 from models_backend.contract.messages import Media, Progress, Sample, StartFrom
 from models_backend.contract.run_layout import SampleRecord
+from models_backend.contract.words import counted
 
 from ..forms.conditions import of_item
 from ..state.jobs import Activity
@@ -46,14 +47,22 @@ class Batch:
     samples: list[str] = field(default_factory=list)
 
 
-def asked_words(made: list[Made], spec: DataSpec) -> list[str] | None:
-    """What each item was asked to be, in a word or two, where they were asked for different things; else None."""
+def asked_words(made: list[Made], spec: DataSpec, always: bool = False) -> list[str] | None:
+    """What each item was asked to be, in a word or two, where they were asked for different things or ``always``; else None. A
+    class beside a text is called one: its name is no caption."""
     asked = [of_item(one.request.conditions, one.index, spec) for one in made]
-    kinds = [kind for kind in ("class", "text") if len({str(one.get(kind)) for one in asked}) > 1]
+    kinds = [kind for kind in ("class", "text") if always or len({str(one.get(kind)) for one in asked}) > 1]
     if not kinds:
         return None
-    return [" · ".join(str(names.class_name(one.get(kind, ""), spec.classes)) if kind == "class" else str(one.get(kind, ""))
-                       for kind in kinds) for one in asked]  # fmt: skip
+    both = any("text" in one for one in asked) and "text" in kinds
+    return [" · ".join(filter(None, (_asked_word(one, kind, spec, both) for kind in kinds))) for one in asked]
+
+
+def _asked_word(asked: dict[str, Any], kind: str, spec: DataSpec, both: bool) -> str:
+    value = names.class_name(asked.get(kind), spec.classes) if kind == "class" else asked.get(kind)
+    if value in (None, ""):
+        return ""
+    return f"class {value}" if kind == "class" and both else str(value)
 
 
 def media_of(answer: Any) -> Media:
@@ -119,7 +128,7 @@ class SampleWork(QObject):
 
     def generate(self, requests: list[Sample]) -> asyncio.Task:
         """Make every request and show them together."""
-        title = self.tr("Sampling {0} items").format(sum(request.count for request in requests))
+        title = self.tr("Sampling {0}").format(counted(sum(request.count for request in requests), "item"))
         return self._begin(lambda tell: self._generate(requests, tell), title)
 
     async def _generate(self, requests: list[Sample], tell: Tell) -> None:
@@ -165,7 +174,7 @@ class SampleWork(QObject):
     def keep(self, batch: Batch, chosen: list[int], trace: int) -> asyncio.Task:
         """Write what was made without saving into the library, by making it again (item n depends on seed and n only)."""
         wanted = [batch.made[index] for index in chosen or range(len(batch.made)) if not batch.made[index].sample]
-        title = self.tr("Keeping {0} items").format(len(wanted))
+        title = self.tr("Keeping {0}").format(counted(len(wanted), "item"))
         return self._begin(lambda tell: self._keep(batch, wanted, trace, tell), title)
 
     async def _keep(self, batch: Batch, wanted: list[Made], trace: int, tell: Tell) -> None:

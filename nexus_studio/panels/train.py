@@ -1,4 +1,4 @@
-"""The Train workspace: models and runs on the left, curves and cards in the middle, samples below, run setup on the right."""
+"""The Train workspace: models and runs on the left, curves and cards in the middle, samples below, a new run on the right."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import asyncio
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QStackedWidget, QWidget
 
+from models_backend.contract.course import resumes
 from models_backend.contract.messages import BudgetReport
+from models_backend.contract.run_layout import RunRecord
 
-from .. import pieces
+from .. import pieces, theme
 from ..commands import Command
-from ..shell.words import run_figures
+from ..shell.words import ordinal, run_figures
 from ..state.run_view import RunView
 from ..state.session import Session
 from .train_actions import RunActions
@@ -24,9 +26,14 @@ from .train_models import ModelsList
 from .train_runs import RunsList
 from .train_samples import StepGrid
 from .train_setup import RunSetup
+from .train_start import StartControls
+from .train_taken import in_trash, untaken
 from .train_trouble import RunTroubles
-from .workspace import Footed, Workspace
+from .workspace import DOCK_LEAST, Footed, Headed, Workspace
 
+SAMPLES = "train.samples"
+#: The room that plot and cards want: what stays as it is at another text size, and what grows with it.
+MIDDLE_PX, MIDDLE_WORDS_PX = 200, 350
 SAMPLES_NOW = 12
 TOGETHER_NOW = 2000
 
@@ -52,7 +59,12 @@ class TrainPanel(Workspace):
     def _build_middle(self) -> None:
         self.curves, self.cards = RunCurves(self.session), Cards()
         self.troubles = RunTroubles(self.session)
-        watching = Footed(self.curves, self.troubles, self.cards)
+        self.controls, self.edited = RunControls(), EditedData(self.session)
+        seen = QWidget()
+        column = pieces.column(self.curves, self.cards, spacing=0)
+        column.setStretch(0, 1)
+        seen.setLayout(column)
+        watching = Headed(Footed(seen, self.troubles, self.edited), self.controls)
         self.empty = pieces.EmptyState(
             "train",
             self.tr("Train a model on your own data"),
@@ -76,28 +88,28 @@ class TrainPanel(Workspace):
         ):
             self.setCorner(corner, area)
         self.models, self.runs = ModelsList(self.session), RunsList(self.session)
-        self.setup, self.budget, self.controls = RunSetup(self.session), BudgetCard(self.session), RunControls()
-        self.edited = EditedData(self.session)
+        self.setup, self.budget, self.begin = RunSetup(self.session), BudgetCard(self.session), StartControls()
         self.samples = StepGrid(self.session)
         models = self.add_dock("train.models", self.tr("Models"), self.models, sides.LeftDockWidgetArea, 236, 400)
         self.count = pieces.chip("0")
         models.heading.corner.addWidget(self.count)
         self.add_dock("train.runs", self.tr("Runs"), self.runs, sides.LeftDockWidgetArea, 236, 260)
-        self.add_dock("train.setup", self.tr("Run setup"), self._right(), sides.RightDockWidgetArea, 316)
+        self.add_dock("train.setup", self.tr("New run"), self._right(), sides.RightDockWidgetArea, 316)
         samples = self.add_dock(
-            "train.samples", self.tr("Samples while training"), self.samples, sides.BottomDockWidgetArea, height=264
+            SAMPLES, self.tr("Samples while training"), self.samples, sides.BottomDockWidgetArea, height=264
         )
         samples.heading.hint.setText(self.tr("↑↓ step · ←→ item · Enter enlarges"))
 
     def _right(self) -> QWidget:
         card = QWidget()
         card.setLayout(pieces.column(self.budget, margins=(12, 8, 12, 0)))
-        return Footed(self.setup, pieces.rule(), card, self.edited, self.controls)
+        return Footed(self.setup, pieces.rule(), card, self.begin)
 
     def _connect(self) -> None:
         session, controls, actions = self.session, self.controls, self.actions_of_runs
         session.runs.current_changed.connect(self._show_run)
         session.runs.changed.connect(self._show_page)
+        session.jobs.changed.connect(self._show_state)
         session.ready.connect(self._choose_run)
         session.ready.connect(self._setup_changed)
         session.ready.connect(self._choose_family)
@@ -113,8 +125,10 @@ class TrainPanel(Workspace):
         self.runs.compared.connect(self.curves.compare)
         self.runs.delete_asked.connect(actions.delete)
         self.edited.anew_asked.connect(actions.begin_anew)
-        controls.start_asked.connect(lambda: self.start(front=True))
-        controls.queue_asked.connect(lambda: self.start(front=False))
+        self.runs.use_asked.connect(self.use_settings)
+        self.begin.start_asked.connect(lambda: self.start(front=True))
+        self.begin.queue_asked.connect(lambda: self.start(front=False))
+        controls.menu_asked.connect(lambda place: self._with_run(lambda run: self.runs.open_menu(run, place)))
         controls.pause_asked.connect(lambda: self._with_run(actions.pause_or_resume))
         controls.stop_asked.connect(lambda after: self._with_run(lambda run: actions.stop(run, after)))
         controls.sample_asked.connect(self.sample_now)
@@ -124,13 +138,18 @@ class TrainPanel(Workspace):
             lambda steps, restart: self._with_run(lambda run: actions.train_further(run, steps, restart))
         )
         self.cards.health.applied.connect(lambda remedy: self._with_run(lambda run: actions.apply(run, remedy)))
-        actions.sampled.connect(self._show_sampled)
-        actions.coming.connect(lambda run, step: self.samples.expect(step) if self._view and run == self._view.id else None)
+        actions.sampled.connect(self.samples.add_now)
+        actions.coming.connect(self.samples.expect)
         self._count_models()
         self._choose_family()
         self._setup_changed()
 
     # --------------------------------------------------------------------------------------------- showing
+
+    def tall_dock(self, key: str, size: int, room: int) -> int:
+        """Samples leave the middle the room of its plot and cards, down to one row of them."""
+        usual = super().tall_dock(key, size, room)
+        return min(usual, max(DOCK_LEAST.height(), room - MIDDLE_PX - theme.px(MIDDLE_WORDS_PX))) if key == SAMPLES else usual
 
     def on_shown(self) -> None:
         if self.session.is_ready:
@@ -151,7 +170,8 @@ class TrainPanel(Workspace):
         """The family that suits the chosen data best, while none is chosen."""
         catalogue, data = self.session.catalogue, self.session.datasets.current_record
         if not catalogue.current and catalogue.families and self.session.is_ready:
-            suits = catalogue.suits(data, self.session.runs.records) if data else []
+            learned = self.session.datasets.settings(data.id).get("conditions", "auto") if data else ""
+            suits = catalogue.suits(data, self.session.runs.records, learned=learned) if data else []
             catalogue.set_current(suits[0].family.key if suits else catalogue.families[0].key)
 
     def _choose_run(self) -> None:
@@ -213,8 +233,14 @@ class TrainPanel(Workspace):
         self.samples.refresh()
 
     def _show_state(self, _state: str = "") -> None:
-        self.controls.show_run(self._view)
-        self.curves.state.set_whole(described(self._view) if self._view else "", self._view.record.title if self._view else "")
+        view, jobs = self._view, self.session.jobs
+        if view is None:
+            self.controls.show_run(None)
+            self.curves.state.set_whole("", "")
+            return
+        state, place = jobs.phase(view.id, view.state) if view.loaded else view.state, jobs.place(view.id)
+        self.controls.show_run(view, state, place)
+        self.curves.state.set_whole(described(view, state, place), view.record.title)
 
     # ---------------------------------------------------------------------------------------------- acting
 
@@ -224,8 +250,10 @@ class TrainPanel(Workspace):
 
     def _setup_changed(self) -> None:
         problems = self.setup.problems()
-        self.controls.show_problem(problems[0] if problems else "", guidance=bool(self.setup.guidance()))
-        self.controls.why.setVisible(bool(problems) and self.session.is_ready)  # it is not known before
+        family, data = self.setup.family, self.session.datasets.current_record
+        self.begin.show_what(family.title if family else "", data.title if data else "")
+        self.begin.show_problem(problems[0] if problems else "", guidance=bool(self.setup.guidance()))
+        self.begin.why.setVisible(bool(problems) and self.session.is_ready)  # it is not known before
         request = None if problems else self.setup.budget_request()
         later = self.tr("Its part is still to be trained")
         pieces.allow(self.budget.button, request is not None, problems[0] if problems else later)
@@ -253,6 +281,19 @@ class TrainPanel(Workspace):
             self._starting = self.actions_of_runs.start(self.setup.wish(), front)
             self.setup.title.clear()
 
+    def use_settings(self, run: str) -> None:
+        """Put the settings of a run into the set-up of a new one, and say what could not be taken over."""
+        self.setup.take_run(run)
+        self.models.reveal()
+        self.docks["train.setup"].show()
+        self.session.navigate.emit("train", {})
+        self.session.bridge.spawn(self._tell_taken(self.session.runs.get(run)))
+
+    async def _tell_taken(self, record: RunRecord) -> None:
+        trashed = await self.session.bridge.threaded(in_trash, self.session.bridge.library.layout)
+        text = self.tr("The settings of “{0}” stand in the set-up of a new run; nothing was started.").format(record.title)
+        self.session.bridge.notice(" ".join([text, *untaken(self.session, record, trashed)]))
+
     def sample_now(self) -> None:
         """Samples of the chosen run as it is now."""
         count = TOGETHER_NOW if self.samples.together else SAMPLES_NOW
@@ -262,10 +303,6 @@ class TrainPanel(Workspace):
         """Measures of the chosen run on held-out data."""
         self.curves.choose("measures")
         self.curves.measures.measure()
-
-    def _show_sampled(self, run: str, step: int, media: object) -> None:
-        if self._view is not None and run == self._view.id:
-            self.samples.add_now(step, media)
 
     # -------------------------------------------------------------------------------------------- commands
 
@@ -298,6 +335,8 @@ class TrainPanel(Workspace):
                     "Run", "", "stop", live, why=idle),
             Command("run.sample_now", self.tr("Sample the run now"), self.sample_now, "Run", "", "sample",
                     lambda: live() or saved(), why=unsaved),
+            Command("run.compare", self.tr("Compare with the selected run…"), self.runs.ask_comparison, "Run", "", "compare",
+                    lambda: bool(self.runs.comparable()), why=self.tr("There is no other run that can be compared with it")),
             Command("run.prove", self.tr("Prove that resuming is exact"), lambda: self._with_run(actions.prove_resume), "Run",
                     "", "check", lambda: saved() and not live(), why=self.tr("Stop or finish the run first")),
             Command("run.further", self.tr("Train the run further"), lambda: self.controls.further.setChecked(True), "Run", "",
@@ -305,8 +344,9 @@ class TrainPanel(Workspace):
                     why=self.tr("Only a run that has ended can be trained further")),
             Command("run.evaluate", self.tr("Measure the run on held-out data"), self.evaluate, "Run", "", "health", saved,
                     why=unsaved),
-            Command("run.again", self.tr("Set up a run like the chosen one"),
-                    lambda: self._with_run(self.setup.take_run), "Run", "", "copy", there, why=none),
+            Command("run.again", self.tr("Use these settings of the chosen run for a new one"),
+                    lambda: self._with_run(self.use_settings), "Run", "", "copy", there, why=none,
+                    keywords=self.tr("set up again like load")),
             Command("run.anew", self.tr("Begin the run anew on the data as they are now"),
                     lambda: self._with_run(actions.begin_anew), "Run", "", "copy", there, why=none),
             Command("run.measure", self.tr("Measure the budget"), self._measure, "Run", "", "clock",
@@ -314,9 +354,14 @@ class TrainPanel(Workspace):
         ]  # fmt: skip
 
 
-def described(view: RunView) -> str:
-    """A run in one line: state, how far, how fast, how long."""
-    parts = [view.state]
+def described(view: RunView, state: str = "", place: int = 0) -> str:
+    """A run in one line: state (as it is shown, and its ``place`` in the queue), how far, how fast, how long, and from where
+    it goes on where that is not where it stands."""
+    state = state or view.state
+    words = {"queued": f"queued ({ordinal(place)} in the queue)" if place else "queued", "pausing": "pausing after this step"}
+    parts = [words.get(state, state)]
     if view.total and view.state not in ("finished",):
         parts.append(f"{view.step:,} / {view.total:,}")
+    if state in ("interrupted", "stopped", "failed") and view.saved != view.step:
+        parts.append(resumes(view.step, view.saved))
     return " · ".join(parts + run_figures(view))

@@ -10,8 +10,10 @@ from PySide6.QtCore import QObject, Signal
 from models_backend.contract.fields import merged
 from models_backend.contract.messages import Media, ProveResume, Remedy, Sample, Trouble, TroubleError
 from models_backend.contract.run_layout import RunRecord
+from models_backend.contract.words import counted, sentence
+from models_backend.library.showing import kept_showing
 
-from ..shell.words import count, ordinal
+from ..shell.words import ordinal
 from ..state.run_view import LIVE_STATES
 from ..state.session import Session
 from .train_forms import NEW
@@ -21,7 +23,7 @@ class RunActions(QObject):
     """Every action as a method that returns at once; failures come as Trouble in the window's notice bar."""
 
     started = Signal(str)  # the id of a run that was made
-    sampled = Signal(str, int, object)  # run, step, Media
+    sampled = Signal(str, object)  # run, Media
     coming = Signal(str, int)  # run, step of samples that are on their way; -1: they are not any more
 
     def __init__(self, session: Session):
@@ -40,33 +42,37 @@ class RunActions(QObject):
         return self._bridge.spawn(self._anew(run))
 
     async def _anew(self, run: str) -> None:
-        await self._submit(await self._bridge.engine.begin_anew(run), front=True)
+        record = await self._bridge.engine.begin_anew(run)
+        dataset = await self._bridge.threaded(self._bridge.library.dataset(record.dataset).record)
+        await self._submit(record, front=True, said=kept_showing(dataset, record.data)[0])
 
     async def _start(self, wish: dict[str, Any], front: bool) -> RunRecord:
         return await self._submit(
             await self._bridge.engine.create_run(**wish | {"parts": await self._parts(wish, front)}), front
         )
 
-    async def _submit(self, record: RunRecord, front: bool) -> RunRecord:
+    async def _submit(self, record: RunRecord, front: bool, said: str = "") -> RunRecord:
         await self._session.runs.load()
         self._session.runs.set_current(record.id)
         after = [run for run in record.parts.values() if run and await self._unfinished(run)]
         await self._bridge.engine.submit(record.id, after=tuple(after), front=front)
         self._session.jobs.refresh()
-        self._tell_place(record)
+        self._tell_place(record, said)
         self.started.emit(record.id)
         return record
 
-    def _tell_place(self, record: RunRecord) -> None:
-        """Says where a run stands that does not start at once, and once that training needs no window."""
+    def _tell_place(self, record: RunRecord, said: str) -> None:
+        """Says where a run stands that does not start at once, or that training needs no window; then what else is ``said``."""
         jobs = self._session.jobs
         place = next((n for n, job in enumerate(jobs.waiting, 1) if job.run == record.id), 0)
         if place and jobs.active is not None:
             text = self.tr("“{0}” waits: {1} of {2} in the queue. “{3}” is in training.")
             active = self._session.title_of(jobs.active.run) or jobs.active.title
-            self._bridge.notice(text.format(record.title, ordinal(place), len(jobs.waiting), active))
-        elif not place:
-            self._bridge.notice(self.tr("Training goes on when the window is closed; the next start finds it."))
+            told = text.format(record.title, ordinal(place), len(jobs.waiting), active)
+        else:
+            told = "" if place else self.tr("Training goes on when the window is closed; the next start finds it.")
+        if whole := " ".join(filter(None, (told, f"{sentence(said)}." if said else ""))):
+            self._bridge.notice(whole)
 
     async def _parts(self, wish: dict[str, Any], front: bool) -> dict[str, str]:
         """Part name -> run id; a part that is still to be trained is queued before, on the same data."""
@@ -117,7 +123,7 @@ class RunActions(QObject):
     async def _sample(self, run: str, count: int) -> None:
         view = self._session.runs.view(run)
         step = view.step
-        request = Sample(run, count, sampling=view.record.sampling, title=f"{view.record.title} at step {step:,}")
+        request = Sample(run, count, sampling=view.record.sampling, preview=True)
         self.coming.emit(run, step)
         about = self.tr("Sampling {0} at step {1}").format(view.record.title, f"{step:,}")
         try:
@@ -127,7 +133,7 @@ class RunActions(QObject):
             self.coming.emit(run, -1)
             raise
         media: Media = answer[0] if isinstance(answer, (tuple, list)) else answer
-        self.sampled.emit(run, step, media)
+        self.sampled.emit(run, media)
         self._session.samples.refresh()
 
     def apply(self, run: str, remedy: Remedy) -> asyncio.Task:
@@ -182,8 +188,8 @@ class RunActions(QObject):
 def replayed(answer: dict[str, Any]) -> str:
     """What was replayed and compared, in words."""
     steps, tensors = int(answer.get("steps", 0)), int(answer.get("tensors", 0))
-    said = f"{count(steps, 'step was', 'steps were')} replayed"
-    said += f", {count(tensors, 'tensor was', 'tensors were')} compared" if tensors else ""
+    said = f"{counted(steps, 'step was', 'steps were')} replayed"
+    said += f", {counted(tensors, 'tensor was', 'tensors were')} compared" if tensors else ""
     apart = answer.get("differences") or []
     more = f" and {len(apart) - 3} more" if len(apart) > 3 else ""
     return said + (f"; different are {', '.join(apart[:3])}{more}" if apart else "")

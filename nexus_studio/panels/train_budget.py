@@ -9,6 +9,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 
 from models_backend.contract.messages import Budget, BudgetReport, Trouble
+from models_backend.contract.words import counted
 
 from .. import figures, pieces
 from ..state.session import Session
@@ -125,7 +126,7 @@ class BudgetCard(pieces.Card):
         free = figures.megabytes(report.disk_free_mb)
         self.values["disk"].setText(self.tr("{0} · {1} free").format(figures.megabytes(report.disk_mb), free))
         count = sum(report.parameters.values())
-        more = f" · {len(report.parameters)} networks" if len(report.parameters) > 1 else ""
+        more = f" · {counted(len(report.parameters), 'network')}" if len(report.parameters) > 1 else ""
         self.values["parameters"].setText(figures.short(float(count)) + more)
         self.values["parameters"].setToolTip("\n".join(f"{name}: {count:,}" for name, count in report.parameters.items()))
         self.names["memory"].setToolTip(report.device)

@@ -6,10 +6,11 @@ from PySide6.QtCore import QPoint, QSize, Qt, Signal
 from PySide6.QtWidgets import QFrame, QGridLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from models_backend.contract.messages import Health, HealthLine, Remedy
+from models_backend.contract.words import sentence
 
 from .. import figures, pieces, theme
-from ..fitting import scrolled, tip, wanted_height
-from ..naming import sentence
+from ..fitting import ElidedButton, tip
+from ..layouts import scrolled, wanted_height
 from ..plots.small import Spark
 from ..state.run_view import RunView
 
@@ -17,8 +18,8 @@ from ..state.run_view import RunView
 LEVELS = {"ok": ("●", "healthy"), "warn": ("▲", "watch"), "bad": ("■", "trouble")}
 RANK = {"ok": 0, "warn": 1, "bad": 2}
 RECENT = 0.2
-ENDED = ("failed", "stopped", "finished")
-CARDS_PX, NARROW_CARDS_PX, WIDE_PX = 116, 184, 560
+CARDS_PX, WIDE_PX = 116, 560
+NARROW_EDGES, NARROW_WORDS_PX = 84, 100  # two rows: what stays as it is at another text size, and what grows with it
 
 
 class FigureCard(pieces.Card):
@@ -75,7 +76,7 @@ class HealthWords(QWidget):
         rows = pieces.column(head, pieces.label(sentence(line.text), "body", lines=6), spacing=2, margins=(12, 6, 12, 6))
         if line.remedy is not None:
             remedy: Remedy = line.remedy
-            button = pieces.ElidedButton(remedy.text)
+            button = ElidedButton(remedy.text)
             button.clicked.connect(lambda: self.applied.emit(remedy))
             rows.addLayout(pieces.row(button, None))
         self.setLayout(rows)
@@ -88,18 +89,20 @@ class HealthCard(pieces.Card):
 
     def __init__(self) -> None:
         super().__init__(spacing=1, margin=12)
+        self.body.setContentsMargins(12, 8, 12, 12)  # its heading, taller by a button, stands level with those beside it
         self.health: Health | None = None
         self.popup: QFrame | None = None
         self.verdict, self.text = pieces.label("—", "label"), pieces.label("", "hint", lines=2)
         self.text.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
         self.text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.remedy = pieces.ElidedButton()
+        self.remedy = ElidedButton()
         self.remedy.setProperty("role", "chip")
         self.remedy.setAccessibleName(self.tr("Remedy"))
         self.remedy.clicked.connect(lambda _on=False: self._apply())
         self.remedy.hide()
         self.more = pieces.icon_button("chevron-down", self.tr("Every monitor"), self.open, 12)
-        self.body.addLayout(pieces.row(pieces.label(self.tr("health"), "mono"), None, self.verdict, self.more, spacing=6))
+        self.name = pieces.label(self.tr("health"), "mono")
+        self.body.addLayout(pieces.row(self.name, None, self.verdict, self.more, spacing=6))
         self.body.addWidget(self.text)
         self.body.addLayout(pieces.row(self.remedy, None))
         self.body.addStretch(1)
@@ -113,6 +116,15 @@ class HealthCard(pieces.Card):
         if self.health is None or not self.health.lines:
             return None
         return max(self.health.lines, key=lambda line: (RANK[line.level], line.remedy is not None))
+
+    def resizeEvent(self, event) -> None:
+        super().resizeEvent(event)
+        self._show_name()
+
+    def _show_name(self) -> None:
+        """The name of the card is there where it does not press the verdict."""
+        wanted = sum(one.sizeHint().width() for one in (self.name, self.verdict, self.more)) + 3 * 6 + 2 * 12
+        self.name.setVisible(wanted <= self.width())
 
     def show_health(self, health: Health | None, ended: bool = False) -> None:
         """What the monitors say now; ``ended``: the run goes on no more."""
@@ -129,10 +141,11 @@ class HealthCard(pieces.Card):
         shape, word = LEVELS[worst.level]
         pieces.set_role(self.verdict, worst.level)
         self.verdict.setText(f"{shape} {word}")
+        self._show_name()
         text = worst.text if worst.level != "ok" else " · ".join(line.text for line in health.lines[:3])
         text = sentence(text)
         self.text.setText(text)
-        self.setToolTip(tip("\n".join(f"{LEVELS[line.level][1].capitalize()}: {line.text}" for line in health.lines)))
+        self.setToolTip(tip("\n".join(f"{LEVELS[line.level][1].capitalize()}: {sentence(line.text)}" for line in health.lines)))
         self.setAccessibleName(self.tr("Health: {0}, {1}").format(word, text))
         self.remedy.setVisible(worst.remedy is not None)
         if worst.remedy is not None:
@@ -203,7 +216,7 @@ class Cards(QWidget):
 
     def _arrange(self) -> None:
         columns = 4 if self.width() >= theme.px(WIDE_PX) else 2
-        self.setFixedHeight(theme.px(CARDS_PX if columns == 4 else NARROW_CARDS_PX))
+        self.setFixedHeight(theme.px(CARDS_PX) if columns == 4 else NARROW_EDGES + theme.px(NARROW_WORDS_PX))
         if columns == self._columns:
             return
         self._columns = columns
@@ -230,7 +243,7 @@ class Cards(QWidget):
         self._show_validation(view)
         self._show_speed(view)
         if view.health is None or view.health is not self.health.health:
-            self.health.show_health(view.health, view.state in ENDED)
+            self.health.show_health(view.health, view.ended)
 
     def _show_loss(self, view: RunView) -> None:
         _, values = view.series("loss")

@@ -1,22 +1,27 @@
-"""The buttons under the run setup: start and queue a new run, steer the chosen one, and change it while it goes on."""
+"""What is done with the chosen run, below its title: steer it, change it while it goes on, train it further."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QMenu, QWidget
+from PySide6.QtCore import QEvent, QPoint, Signal
+from PySide6.QtWidgets import QBoxLayout, QMenu, QWidget
 
 from models_backend.contract import fields
 
-from .. import pieces
+from .. import pieces, theme
 from ..forms.form import SettingsForm
+from ..layouts import Flow
+from ..shell.words import ordinal
 from ..state.run_view import RunView
 from .train_further import ENDED, FurtherCard
 from .train_setup import TRAINING
 
 LIVE_FIELDS = tuple(field.name for field in TRAINING.fields if field.live)
-RESUMABLE = ("paused", "interrupted", "stopped", "failed")
+PAUSABLE = ("starting", "running", "pausing")
+RESUMABLE = ("not started", "paused", "interrupted", "stopped", "failed")
+#: So much of a title is seen beside the buttons; with less room they stand below it.
+TITLE_PX = 160
 
 
 class LiveCard(pieces.Card):
@@ -61,22 +66,20 @@ class LiveCard(pieces.Card):
 
 
 class RunControls(QWidget):
-    """Signals, one a button; which of them make sense follows the state of the chosen run."""
+    """The chosen run's title, its menu, and the buttons that act on it; those that make no sense in its state are not there."""
 
-    start_asked = Signal()
-    queue_asked = Signal()
     pause_asked = Signal()
     sample_asked = Signal()
     stop_asked = Signal(bool)  # after the step
     prove_asked = Signal()
     live_asked = Signal(dict)
     further_asked = Signal(int, bool)  # steps in all, whether the learning rate begins anew
+    menu_asked = Signal(QPoint)  # where on the screen
 
     def __init__(self) -> None:
         super().__init__()
-        self.start = pieces.button(self.tr("Start training"), "primary", self.start_asked.emit)
-        self.queue = pieces.button(self.tr("Queue"), "", self.queue_asked.emit)
-        self.why = pieces.label("", "error", lines=4)
+        self.title = pieces.label("", "strong")
+        self.menu = pieces.icon_button("more", self.tr("More for this run"), self._ask_menu)
         self.pause = pieces.button(self.tr("Pause"), "", self.pause_asked.emit)
         self.sample = pieces.button(self.tr("Sample now"), "", self.sample_asked.emit)
         self.stop = pieces.button(self.tr("Stop"))
@@ -98,8 +101,8 @@ class RunControls(QWidget):
         self.live.applied.connect(self.live_asked)
         self.change.toggled.connect(self._show_live)
         self._fill_stop_menu()
-        self._lay_out()
         self._view: RunView | None = None
+        self._lay_out()
         self.show_run(None)
 
     def _fill_stop_menu(self) -> None:
@@ -108,14 +111,30 @@ class RunControls(QWidget):
         menu.addAction(self.tr("Now"), lambda: self.stop_asked.emit(False))
         self.stop.setMenu(menu)
 
+    def _ask_menu(self) -> None:
+        self.menu_asked.emit(self.menu.mapToGlobal(self.menu.rect().bottomLeft()))
+
     def _lay_out(self) -> None:
-        first = pieces.Flow(self.start, self.queue, spacing=8, spread=True)
-        self.steer = QWidget()
-        self.steer.setLayout(
-            pieces.Flow(self.pause, self.sample, self.stop, self.change, self.further, self.prove, spacing=8, spread=True)
-        )
-        self.setLayout(pieces.column(self.why, first, self.live, self.more, self.steer, spacing=8, margins=(12, 8, 12, 12)))
-        self.why.hide()
+        self._named = pieces.row(self.title, self.menu, None, spacing=4)
+        self._steer = Flow(self.pause, self.sample, self.stop, self.change, self.further, self.prove, spacing=8)
+        self._both = pieces.row(self._named, self._steer, spacing=4)
+        self.setLayout(pieces.column(self._both, self.live, self.more, spacing=8, margins=(12, 8, 12, 6)))
+        theme.signals.changed.connect(self._arrange)
+
+    def event(self, event: QEvent) -> bool:
+        if event.type() in (QEvent.Type.Resize, QEvent.Type.LayoutRequest):  # buttons come and go with the run's state
+            self._arrange()
+        return super().event(event)
+
+    def _arrange(self) -> None:
+        """The buttons stand beside the title where both have room, else below it."""
+        named = min(self.title.sizeHint().width(), theme.px(TITLE_PX)) + self.menu.sizeHint().width() + 40
+        beside = named + self._steer.sizeHint().width() <= self.width()
+        direction = QBoxLayout.Direction.LeftToRight if beside else QBoxLayout.Direction.TopToBottom
+        if direction != self._both.direction():
+            self._both.setDirection(direction)
+            self._both.setStretch(0, 1 if beside else 0)
+            self.updateGeometry()
 
     def _show_live(self, on: bool) -> None:
         self.live.setVisible(on and self.change.isEnabled())
@@ -126,33 +145,33 @@ class RunControls(QWidget):
             self.more.show_run(self._view.record, self._view.step)
         self.more.setVisible(on)
 
-    def show_problem(self, problem: str, guidance: bool = False) -> None:
-        """Why nothing can be started; "" when it can. ``guidance``: nothing is wrong, something is only still to do."""
-        pieces.set_role(self.why, "hint" if guidance else "error")
-        for button in (self.start, self.queue):
-            pieces.allow(button, not problem, problem)
-        self.why.setText(problem)
-        self.why.setVisible(bool(problem))
-
-    def show_run(self, view: RunView | None) -> None:
-        """The state of the chosen run decides what can be done with it."""
-        state = view.state if view else ""
+    def show_run(self, view: RunView | None, state: str = "", place: int = 0) -> None:
+        """The ``state`` of the chosen run as it is shown (see Jobs.phase) decides what can be done with it; ``place``: where it
+        waits in the queue."""
         live = view is not None and view.live
         changed = view is not self._view
         self._view = view
-        self.steer.setVisible(view is not None)
-        self.pause.setText(self.tr("Pause") if state in ("running", "starting") else self.tr("Resume"))
+        self.title.setText(view.record.title if view else "")
+        begin, go_on = self.tr("Start"), self.tr("Resume")
+        self.pause.setText(self.tr("Pause") if state in PAUSABLE else begin if state == "not started" else go_on)
         saved = view is not None and bool(view.checkpoints)
         allow, untold = pieces.allow, self.tr("The run is {0}").format(state)
-        allow(self.pause, state == "running" or state in RESUMABLE, untold)
+        waits = self.tr("The run waits in the queue already: it is the {0}").format(ordinal(place)) if place else untold
+        asked = self.tr("It pauses after this step") if state == "pausing" else waits
+        allow(self.pause, state == "running" or state in RESUMABLE, asked)
         allow(self.sample, live or saved, self.tr("The run has no checkpoint yet"))
-        allow(self.stop, live or state == "queued", untold)
+        allow(self.stop, live or state in ("queued", "starting"), untold)
         allow(self.change, live, self.tr("Only a run in training can be changed"))
         why = self.tr("Stop or finish the run first") if live else self.tr("The run has no checkpoint yet")
         allow(self.prove, saved and not live, why)
         ended = state in ENDED
         unended = self.tr("Stop it first: only a run that has ended can be trained further") if live else untold
         allow(self.further, ended, unended)
+        self.pause.setVisible(live or self.pause.isEnabled() or state in ("queued", "starting"))
+        self.stop.setVisible(self.stop.isEnabled())
+        self.change.setVisible(live)
+        self.further.setVisible(ended)
+        self.prove.setVisible(ended)
         if changed or not ended:
             self.further.setChecked(False)
         if self.further.isChecked():

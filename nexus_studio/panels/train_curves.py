@@ -4,13 +4,17 @@ and its measures."""
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QStackedWidget, QTabBar, QVBoxLayout, QWidget
+from PySide6.QtCore import QEvent, QSignalBlocker, QSize, Qt
+from PySide6.QtWidgets import QBoxLayout, QStackedWidget, QTabBar, QVBoxLayout, QWidget
+
+from models_backend.contract.losses import loss_kind
 
 from .. import figures, pieces, theme
-from ..fitting import give_way
+from ..fitting import ElidedLabel
+from ..layouts import give_way
 from ..plots.curves import Curves
 from ..plots.histogram import Histogram
 from ..state.run_view import RunView
@@ -20,18 +24,19 @@ from .train_measures import RunMeasures
 
 @dataclass(frozen=True)
 class Plot:
-    """One tab: which series it shows ("loss/" means all of that prefix) and its axis."""
+    """One tab: which series it shows ("loss/" means all of that prefix) and its axis; ``losses``: whether those are losses."""
 
     key: str
     title: str
     series: tuple[str, ...]
     y_label: str
     log: bool = True
+    losses: bool = False
 
 
 PLOTS = (
-    Plot("loss", "Loss", ("loss", "validation"), "loss"),
-    Plot("networks", "Networks", ("loss/",), "loss of each network", log=False),
+    Plot("loss", "Loss", ("loss", "validation"), "loss", losses=True),
+    Plot("networks", "Networks", ("loss/",), "loss of each network", log=False, losses=True),
     Plot("levels", "Noise level", (), "mean loss"),
     Plot("grad", "Gradients", ("grad/", "grad"), "gradient norm"),
     Plot("lr", "Learning rate", ("lr", "lr/"), "learning rate"),
@@ -39,6 +44,10 @@ PLOTS = (
     Plot("more", "More", (), "", log=False),
     Plot("measures", "Measures", (), ""),
 )
+#: The letters of a long state: "running · 100,000 / 1,000,000 · 41.2 it/s · 12 h 05 m left".
+STATE = 58
+#: The least height of a plot with its axis, whatever the text size.
+PLOT_PX = 210
 TITLES = {"loss": "train", "validation": "validation", "lr": "learning rate", "rate": "items/s"}
 
 
@@ -59,6 +68,30 @@ def difference(steps: np.ndarray, values: np.ndarray, base: tuple[np.ndarray, np
     return steps[common], values[common] - np.interp(steps[common], *base)
 
 
+class Pages(QStackedWidget):
+    """Wants the room of the page that is seen, not of the tallest; plots take what is left."""
+
+    def __init__(self):
+        super().__init__()
+        self.currentChanged.connect(lambda _: self.updateGeometry())
+
+    def _is_plot(self) -> bool:
+        return isinstance(self.currentWidget(), Curves | Histogram)
+
+    def hasHeightForWidth(self) -> bool:
+        return self.currentWidget().hasHeightForWidth()
+
+    def heightForWidth(self, width: int) -> int:
+        page = self.currentWidget()
+        return page.layout().minimumHeightForWidth(width) if self._is_plot() else page.heightForWidth(width)
+
+    def sizeHint(self) -> QSize:
+        return self.minimumSizeHint() if self._is_plot() else self.currentWidget().sizeHint()
+
+    def minimumSizeHint(self) -> QSize:
+        return self.currentWidget().minimumSizeHint()
+
+
 class RunCurves(QWidget):
     """Tabs over one plot. Tabs without figures are not there; the last one measures the run."""
 
@@ -73,17 +106,20 @@ class RunCurves(QWidget):
         self.tabs.setExpanding(False)
         self.tabs.setUsesScrollButtons(True)
         self.tabs.setAccessibleName(self.tr("Plots"))
-        self.state = give_way(pieces.ElidedLabel(side=Qt.AlignmentFlag.AlignRight))
+        self.state = give_way(ElidedLabel(side=Qt.AlignmentFlag.AlignRight))
         theme.scaled(self.state, lambda state: state.setMinimumWidth(theme.px(56)))
         self.subtract = pieces.chip_button(self.tr("difference"))
         self.subtract.setToolTip(self.tr("Show the compared runs minus the chosen one"))
         self.subtract.hide()
-        self.curves = Curves(hint=self.tr("Curves grow here while a run trains."))
+        self.unlike = pieces.label("", "warn", lines=2)
+        self.unlike.setContentsMargins(14, 2, 12, 2)
+        self.unlike.hide()
+        self.curves = Curves(hint=self.tr("Curves grow here while a run trains."), least=PLOT_PX)
         self.curves.header.title.hide()
         self.levels = Histogram(x_label=self.tr("noise level, clean to noise"), hint=self.tr("No figures by noise level yet."))
         self.levels.setContentsMargins(12, 0, 12, 0)
         self.measures = RunMeasures(session)
-        self.pages = QStackedWidget()
+        self.pages = Pages()
         for page in (self.curves, self.levels, self.measures):
             self.pages.addWidget(page)
         self._lay_out()
@@ -95,10 +131,30 @@ class RunCurves(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
-        line = pieces.row(self.tabs, self.subtract, self.state, spacing=8, margins=(6, 2, 12, 0))
-        line.setStretch(2, 1)
-        layout.addLayout(line)
+        tabs = pieces.row(self.tabs, self.subtract, spacing=8)
+        self._line = pieces.row(spacing=8, margins=(6, 2, 12, 0))
+        self._line.addLayout(tabs)
+        self._line.addWidget(self.state, 1)
+        layout.addLayout(self._line)
+        layout.addWidget(self.unlike)
         layout.addWidget(self.pages, 1)
+
+    def event(self, event: QEvent) -> bool:
+        if event.type() in (QEvent.Type.Resize, QEvent.Type.LayoutRequest):  # tabs come and go with what a run tells
+            self._arrange()
+        return super().event(event)
+
+    def _arrange(self) -> None:
+        """The state stands beside the tabs where there is room for the longest one, else below them: not one that comes and
+        goes with its figures. That of a run that has ended stays as it is."""
+        longest = self.state.sizeHint().width() if self._view is not None and self._view.ended else self._longest()
+        wanted = self.tabs.sizeHint().width() + longest + 40
+        beside = wanted + (self.subtract.sizeHint().width() if self.subtract.isVisibleTo(self) else 0) <= self.width()
+        self._line.setDirection(QBoxLayout.Direction.LeftToRight if beside else QBoxLayout.Direction.TopToBottom)
+        self._line.setSpacing(8 if beside else 0)
+
+    def _longest(self) -> int:
+        return self.state.fontMetrics().horizontalAdvance("0" * STATE)
 
     # ------------------------------------------------------------------------------------------- contents
 
@@ -141,6 +197,7 @@ class RunCurves(QWidget):
         others = self._others()
         page = {"levels": self.levels, "measures": self.measures}.get(self.plot.key, self.curves)
         self.subtract.setVisible(bool(others) and page is self.curves)
+        self._tell_unlike(others)
         self.pages.setCurrentWidget(page)
         self.measures.show_run(self._view)
         if self._view is None:
@@ -155,6 +212,24 @@ class RunCurves(QWidget):
     def _others(self) -> list[RunView]:
         views = [self._session.runs.view(run) for run in self._over if self._view is None or run != self._view.id]
         return [view for view in views if view is not None]
+
+    def _tell_unlike(self, others: list[RunView]) -> None:
+        """Say which losses have no common scale; their difference would mean nothing."""
+        words, unlike = "", []
+        if self._view is not None and self.plot.losses:
+            unlike = [other for other in others if self._kind(other) != self._kind(self._view)]
+        if unlike:
+            *first, last = [f"“{view.record.title}”" for view in (self._view, *unlike)]
+            words = self.tr("The losses of {0} and {1} are of different kinds: their heights cannot be compared")
+            words = words.format(", ".join(first), last)
+            with QSignalBlocker(self.subtract):
+                self.subtract.setChecked(False)
+        pieces.allow(self.subtract, not words, words)
+        self.unlike.setText(words)
+        self.unlike.setVisible(bool(words))
+
+    def _kind(self, view: RunView) -> dict[str, Any]:
+        return loss_kind(view.record, self._session.catalogue.get(view.record.family))
 
     def _refresh_tabs(self) -> None:
         names = self._view.names if self._view else []

@@ -7,13 +7,14 @@ from PySide6.QtWidgets import QWidget
 
 from models_backend.contract.messages import TroubleError
 
-from ..pieces import Flow, button, column, label
+from ..layouts import Flow
+from ..pieces import button, column, label
 from ..state.run_view import RunView
 from ..state.session import Session
 
 
 class EditedData(QWidget):
-    """Stands above the buttons of a run whose data have changed; hidden else. ``anew_asked``: with the run."""
+    """Stands below the curves of a run whose data have changed; hidden else. ``anew_asked``: with the run."""
 
     anew_asked = Signal(str)
 

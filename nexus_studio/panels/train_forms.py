@@ -61,11 +61,22 @@ class FormSection(QWidget):
         whole = self.form.values() if self.form is not None else self._values
         return {name: whole[name] for name in self.only}
 
+    def sound_values(self) -> dict[str, Any]:
+        """As ``values``, without typed text that does not fit."""
+        whole = self.form.sound_values() if self.form is not None else self._values
+        return {name: whole[name] for name in self.only}
+
     def set_values(self, values: dict[str, Any]) -> None:
         """Show values, laid over the defaults."""
         self._values = fields.merged(fields.defaults(self.spec), fields.renamed(self.spec, values))
         if self.form is not None:
             self.form.set_values(self._values)
+
+    def put(self, values: dict[str, Any]) -> None:
+        """Show values of some fields; the others stay as they are, with what is typed into them."""
+        self._values = self._values | values
+        if self.form is not None:
+            self.form.put(values)
 
     def set_unmet(self, unmet: dict[str, str]) -> None:
         """Greys the fields that need what the data do not have, each with its reason."""

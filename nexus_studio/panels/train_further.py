@@ -14,9 +14,10 @@ from models_backend.contract.run_layout import RunRecord
 
 from .. import pieces
 from ..forms.form import SettingsForm
+from ..state.run_view import ENDED_STATES
 
 #: States in which a run may be trained further.
-ENDED = ("finished", "stopped", "failed", "interrupted")
+ENDED = (*ENDED_STATES, "interrupted")
 
 
 class Further(msgspec.Struct):

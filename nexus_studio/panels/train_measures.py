@@ -11,10 +11,12 @@ from PySide6.QtWidgets import QGridLayout, QWidget
 from models_backend.contract import measures
 from models_backend.contract.fields import FieldSpec
 from models_backend.contract.messages import Evaluate
+from models_backend.contract.words import counted
 
 from .. import figures, pieces, theme
-from ..fitting import give_way
+from ..fitting import ElidedLabel
 from ..forms.editors import PathEditor
+from ..layouts import give_way
 from ..state.run_view import RunView
 from ..state.session import Session
 from .working import Working
@@ -50,14 +52,14 @@ class RunMeasures(QWidget):
         self.told = ""
         self.features = PathEditor(FEATURES)
         self.features.set_value(session.preferences.get(KEPT, ""))
-        self.features.field.setPlaceholderText(self.tr("a folder with CLIP, DINOv2, … (optional)"))
+        self.features.field.setPlaceholderText(self.tr("A folder with CLIP, DINOv2, … (optional)"))
         self.features.field.setToolTip(self.features.field.placeholderText())
         self.features.name_parts(self.tr("Folder of features"), self.tr(FEATURES.help))
         self.features.setToolTip(self.tr(FEATURES.help))
         self.features.changed.connect(lambda: session.preferences.set(KEPT, self.folder() or None))
         self.button = pieces.button(self.tr("Measure"), "primary", self.measure)
         self.button.setToolTip(self.tr("Make items and hold them against held-out data"))
-        self.note = give_way(pieces.ElidedLabel(side=Qt.AlignmentFlag.AlignRight))
+        self.note = give_way(ElidedLabel(side=Qt.AlignmentFlag.AlignRight))
         self.words = pieces.label("", "error", wrap=True)
         self.warned = pieces.label("", "hint", wrap=True)
         self.area = scrolled(QWidget())
@@ -102,7 +104,7 @@ class RunMeasures(QWidget):
             self._show_figures(kept["figures"], self._told(kept["count"], kept["step"]))
 
     def _told(self, count: int, step: int) -> str:
-        return self.tr("{0} items · step {1}").format(f"{count:,}", f"{step:,}")
+        return self.tr("{0} · step {1}").format(counted(count, "item"), f"{step:,}")
 
     def _show_button(self) -> None:
         ready = self._view is not None and bool(self._view.checkpoints)
@@ -116,7 +118,8 @@ class RunMeasures(QWidget):
         if self._view is not None and self._task is None:
             self._say("")
             self.note.set_whole(self.tr("measuring…"))
-            self._task = self._session.bridge.spawn(self._measure(self._view), lambda trouble: self._say(str(trouble)))
+            view = self._view
+            self._task = self._session.bridge.spawn(self._measure(view), lambda trouble: self._say_of(view, str(trouble)))
             self._show_button()
 
     async def _measure(self, view: RunView) -> None:
@@ -135,6 +138,11 @@ class RunMeasures(QWidget):
             self._show_button()
         if view is self._view:
             self._show_figures(found, self._told(request.count, step))
+
+    def _say_of(self, view: RunView, text: str) -> None:
+        """What went wrong with a run, while that is the one shown; its failure stands in the list of jobs in any case."""
+        if view is self._view:
+            self._say(text)
 
     def _say(self, text: str) -> None:
         self.words.setText(text)

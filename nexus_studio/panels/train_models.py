@@ -221,6 +221,12 @@ class ModelsList(QWidget):
         if row >= 0 and self.list.currentIndex().row() != row:
             self.list.setCurrentIndex(self.model.index(row))
 
+    def reveal(self) -> None:
+        """Selects the chosen family; a filter that hides it is cleared."""
+        if self.model.row_of(self._session.catalogue.current) < 0:
+            self.filter.clear()
+        self._follow(self._session.catalogue.current)
+
     def _choose(self, index: QModelIndex, _before: QModelIndex) -> None:
         family = index.data(FAMILY_ROLE) if index.isValid() else None
         if family is not None and family.key != self._session.catalogue.current:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from typing import Any
 
 from PySide6.QtCore import QTimer, Signal
@@ -11,7 +12,7 @@ from PySide6.QtWidgets import QLineEdit, QVBoxLayout, QWidget
 from models_backend.contract import fields
 from models_backend.contract.family import FamilyDescription, Preset, follows, starting_preset, unmet
 from models_backend.contract.messages import Budget
-from models_backend.contract.settings import TrainingSettings
+from models_backend.contract.settings import EVERY, fitted
 from models_backend.contract.suiting import facts, lacking
 from models_backend.library.showing import DATA, shape_of, spec_of
 
@@ -23,8 +24,8 @@ from ..state.session import Session
 from ..viewers.modality import SHOWN
 from .data_gaps import CaptionGap
 from .train_forms import NEW, FormSection, PartChooser
+from .train_taken import TRAINING, sound
 
-TRAINING = fields.describe(TrainingSettings, "training")
 #: The training fields that most runs change; the others stand in a section of their own.
 MAIN = ("steps", "batch_size", "learning_rate", "ema", "precision", "compile", "seed", "preview_every")
 MORE = tuple(field.name for field in TRAINING.fields if field.name not in MAIN)
@@ -43,7 +44,7 @@ class RunSetup(QWidget):
         self.family: FamilyDescription | None = None
         self.parts: dict[str, PartChooser] = {}
         self._configs: dict[str, FormSection] = {}
-        self._filling = False
+        self._filling, self._steps_before = False, 1
         self._kept_parts: dict[str, str] = {}  # chosen before, of runs that have not been read yet
         self._timer = QTimer(self, singleShot=True, interval=SETTLED_MS)
         self._timer.timeout.connect(self.settled)
@@ -76,6 +77,7 @@ class RunSetup(QWidget):
         session = self._session
         self.preset.activated.connect(lambda _: self.take_preset())
         self.title.textChanged.connect(lambda _: self._keep())
+        self.training.changed.connect(self._fit_to_steps)
         for section in (self.training, self.more):
             section.changed.connect(self._soon)
         self.data.changed.connect(self._set_data)
@@ -215,7 +217,24 @@ class RunSetup(QWidget):
         if key == "data":
             return self._session.datasets.settings(self._session.datasets.current)
         own = {"threads": self._session.preferences.get(THREADS, 0)}
+        return fitted(self._unfitted(own, preset))
+
+    def _unfitted(self, own: dict[str, Any], preset: Preset | None) -> dict[str, Any]:
         return fields.merged(fields.defaults(TRAINING), own | self._many_together() | (preset.training if preset else {}))
+
+    def _fit_to_steps(self) -> None:
+        """How often previews and the like are made follows the number of steps, but for what was set by hand."""
+        if self.family is None or self._steps() in (None, self._steps_before):
+            return
+        usual, now = self._unfitted({}, self._preset()), self.values("training")
+        before, after = (fitted(usual | {"steps": steps}) for steps in (self._steps_before, self._steps()))
+        for section in (self.training, self.more):
+            section.put({name: after[name] for name in EVERY if name in section.only and now[name] == before[name]})
+
+    def _steps(self) -> int | None:
+        """The number of training steps; None while it is none that a run may have."""
+        wrong = any(problem.field.endswith("steps") for problem in self.training.problems())
+        return None if wrong else self.training.values()["steps"]
 
     def _many_together(self) -> dict[str, Any]:
         """Items that only mean something together are previewed in number."""
@@ -225,15 +244,14 @@ class RunSetup(QWidget):
 
     def _set_data(self) -> None:
         """How models see the data is kept with them: the Data panel shows the same, and so will the next run."""
-        if not self.data.problems():
-            datasets = self._session.datasets
-            datasets.set_settings(self._session.undo, datasets.current, self.data.values())
+        datasets = self._session.datasets
+        datasets.set_settings(self._session.undo, datasets.current, self.data.sound_values())
         self._soon()
 
     def _follow_data(self, dataset: str) -> None:
         datasets = self._session.datasets
         if dataset == datasets.current and self.family is not None:
-            if self.data.values() != datasets.settings(dataset):
+            if self.data.sound_values() != datasets.settings(dataset):
                 self.data.set_values(datasets.settings(dataset))
             self._show_labels()
             self._soon()
@@ -247,7 +265,7 @@ class RunSetup(QWidget):
         settings = datasets.settings(data.id)
         spec = spec_of(data, settings, shape_of(data, settings), "")
         for section in self.sections.values():
-            section.set_unmet(unmet(self.family.conditions, spec))
+            section.set_unmet(unmet(self.family.conditions, spec, settings.get("conditions", "auto")))
         said = follows(self.family.conditions, spec)
         self.follows.setText(said)
         self.follows.setVisible(bool(said))
@@ -261,29 +279,37 @@ class RunSetup(QWidget):
         for key, section in self.sections.items():
             if key in ("training", "more") or (config and key == "config"):
                 section.set_values(self._starting(key))
+        self._show_note()
+        self._soon()
+
+    def _show_note(self) -> None:
         preset = self._preset()
         self.note.setText(preset.note if preset else "")
         self.note.setVisible(bool(preset and preset.note))
-        self._soon()
 
     def take_run(self, run: str, config: dict | None = None, training: dict | None = None) -> None:
-        """Put the settings of a run into the forms, with changes laid over them."""
-        record = self._session.runs.get(run)
+        """Put the settings of a run into the forms, with changes laid over them; what is not there any more stays as it is
+        (``train_taken`` says which)."""
+        record, datasets = self._session.runs.get(run), self._session.datasets
+        if datasets.get(record.dataset) is not None:
+            datasets.set_current(record.dataset)
+            shown = fields.merged(datasets.settings(record.dataset), record.data)
+            datasets.set_settings(self._session.undo, record.dataset, shown)
+        if self._session.catalogue.get(record.family) is None:
+            return
         self._session.catalogue.set_current(record.family)
-        self._session.datasets.set_current(record.dataset)
         self.preset.setCurrentIndex(max(0, self.preset.findData(record.preset)))
-        self._session.datasets.set_settings(
-            self._session.undo, record.dataset, fields.merged(self._session.datasets.settings(record.dataset), record.data)
-        )
         given = {"config": (record.config, config)}
         for key, section in self.sections.items():
             if key == "data":
                 continue
             kept, changes = given.get(key, (record.training, training))
+            kept, _ = sound(section.spec, kept)
             section.set_values(fields.merged(fields.merged(self._starting(key), kept), changes or {}))
-        for name, part in record.parts.items():
-            if name in self.parts:
-                self.parts[name].setCurrentIndex(max(0, self.parts[name].findData(part)))
+        self._kept_parts = {}
+        for name, chooser in self.parts.items():
+            chooser.setCurrentIndex(max(0, chooser.findData(record.parts.get(name, ""))))
+        self._show_note()
         self._soon()
 
     def _take_dataset(self) -> None:
@@ -308,6 +334,7 @@ class RunSetup(QWidget):
             self._offer_title()
 
     def _soon(self) -> None:
+        self._steps_before = self._steps() or self._steps_before
         self._keep()
         self.changed.emit()
         self.settle()
@@ -348,10 +375,11 @@ class RunSetup(QWidget):
         return [self.tr("{0} must be {1}").format(fields.title_of(spec, one.field), one.allowed) for spec, one in found]
 
     def _title(self) -> str:
-        """Family, number and data set: short enough to be told apart in a list."""
-        data = self._session.datasets.current_record
-        number = 1 + sum(record.family == self.family.key for record in self._session.runs.records)
-        return f"{self.family.title} {number}" + (f" · {data.title}" if data else "")
+        """Family, the next free number (those in the trash keep theirs) and data set: short enough for a list."""
+        data, runs = self._session.datasets.current_record, self._session.runs
+        taken = {title.split(" · ")[0] for title in (*(record.title for record in runs.records), *runs.deleted)}
+        name = next(name for n in itertools.count(1) if (name := f"{self.family.title} {n}") not in taken)
+        return name + (f" · {data.title}" if data else "")
 
     def _offer_title(self) -> None:
         self.title.setPlaceholderText(self._title())

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import numpy as np
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QStackedWidget, QVBoxLayout, QWidget
 
-from models_backend.contract.messages import Progress, Sample, StartFrom, VectorField
+from models_backend.contract.messages import Sample, StartFrom, VectorField
 from models_backend.contract.run_layout import RunRecord, SampleRecord
 
 from .. import theme
@@ -18,13 +18,15 @@ from ..commands import Command
 from ..figures import short
 from ..pieces import Card, EmptyState, Header, allow, button, chip, chip_button, label, rule
 from ..plots.small import Line, SmallCurves
+from ..state.following import Following
 from ..state.session import Session
 from ..viewers.film_strip import FilmStrip
 from ..viewers.modality import to_array
 from ..viewers.points_view import PointsView
 from .exporting import fill_menu
 from .trajectory_controls import TrajectoryControls
-from .trajectory_recording import MOST_CHANNELS, Recording, plane, straightness
+from .trajectory_kept import TrajectoryKeeper
+from .trajectory_recording import MOST_CHANNELS, Recording, Tell, part_of, plane, solver, straightness
 from .trajectory_views import ChannelViews, bounds_of_channel
 from .verdict_rows import VerdictRows
 from .working import Working
@@ -44,6 +46,7 @@ class TrajectoryPanel(Workspace):
         self.recordings: list[Recording] = []
         self.row, self.item = 0, 0
         self._sampling = False
+        self.following = Following(session.runs)
         self._ways: list[np.ndarray] = []
         self._fields: dict[str, tuple[np.ndarray, tuple[float, float, float, float]]] = {}
         self.controls = TrajectoryControls(session)
@@ -62,6 +65,7 @@ class TrajectoryPanel(Workspace):
         dock = self.add_dock("film", self.tr("Film strip"), frame, bottom, height=190)
         dock.heading.hint.setText(self.tr("hover scrubs · click locks · ←→ steps"))
         self._connect()
+        self.keeper = TrajectoryKeeper(self)
 
     def _build_centre(self) -> QWidget:
         self.sigma, self.solver = chip(""), chip("")
@@ -124,7 +128,7 @@ class TrajectoryPanel(Workspace):
         self.overlay.toggled.connect(lambda _: self._show())
         self.session.runs.changed.connect(self._fill)
         self.session.runs.state_changed.connect(lambda _run, _state: self._fill())
-        self.session.runs.current_changed.connect(lambda run: self.isVisible() and not self.recordings and self.choose_run(run))
+        self.session.runs.current_changed.connect(lambda _: self._fill())
         self.session.catalogue.changed.connect(self._fill)
         theme.signals.changed.connect(self._draw_plots)
 
@@ -158,11 +162,13 @@ class TrajectoryPanel(Workspace):
 
     def _fill(self) -> None:
         trained = [r for r in self.session.runs.records if self.session.runs.may_be_trained(r.id)]
-        chosen = self.controls.run.id if self.controls.run else self.session.runs.current
-        self.controls.fill_runs(trained, chosen)
+        ids, shown = [r.id for r in trained], self.controls.run.id if self.controls.run else ""
+        stays = shown in ids and (bool(self.recordings) or not self.isVisible())
+        wanted = shown if stays else self.following.wanted(ids, shown)
+        self.controls.fill_runs(trained, wanted)
         self._show_possible(bool(trained))
-        if self.controls.run is None and trained:
-            self.choose_run(self.controls.runs.currentData())
+        if wanted and wanted != shown:
+            self._take_run(wanted)
 
     def _show_possible(self, able: bool) -> None:
         """What can be done, and the button of the empty page: without a trained run it leads to Train."""
@@ -173,7 +179,11 @@ class TrajectoryPanel(Workspace):
         self.sample() if self.controls.run is not None else self.session.navigate.emit("train", {})
 
     def choose_run(self, run: str) -> None:
-        """Chooses which run is sampled."""
+        """Chooses which run is sampled, whichever the window shows elsewhere."""
+        self.following.choose(run)
+        self._take_run(run)
+
+    def _take_run(self, run: str) -> None:
         record = self.session.runs.get(run)
         if record is not None:
             self.controls.set_run(record)
@@ -187,20 +197,19 @@ class TrajectoryPanel(Workspace):
         run = self.session.runs.get(record.run)
         if run is not None:
             self.controls.take(run, record)
-        self.item = item if item < record.trace.count else 0
-        await self._take([record])
-        self.controls.item.setValue(self.item)
+        await self.take([record], item=item if item < record.trace.count else 0)
 
-    async def _take(self, records: list[SampleRecord], keep: bool = False) -> None:
+    async def take(self, records: list[SampleRecord], row: int = -1, item: int = -1, keep: bool = False) -> None:
+        """Shows recorded traces, one row and item of them; with ``keep`` below those that are shown."""
         rows = self.recordings[: MOST_ROWS - len(records)] if keep else []
         for record in records:
             rows.append(Recording(record, await self.session.samples.trace(record.id)))
         for place, recording in enumerate(rows):
             recording.label = "ABCD"[place]
-        self.recordings, self.row = rows, len(rows) - len(records) if keep else 0
+        self.recordings, self.row = rows, row if 0 <= row < len(rows) else len(rows) - len(records) if keep else 0
         first = rows[self.row]
-        self.item = min(self.item, first.count - 1)
-        self.controls.set_items(first.count, first.together)
+        self.item = min(item if item >= 0 else self.item, first.count - 1)
+        self.controls.set_items(first.count, first.together, self.item)
         self.controls.enable(self.controls.run is not None, True)
         self.channels.arrange(first, self._wanted())
         self.stack.setCurrentIndex(1)
@@ -208,6 +217,7 @@ class TrajectoryPanel(Workspace):
         self._draw_plots()
         self.strip.lock(self.strip.steps() - 1)
         self._show()
+        self.keeper.keep_shown()
         self.session.bridge.spawn(self._read_field(first))
 
     def sample(self) -> None:
@@ -225,10 +235,10 @@ class TrajectoryPanel(Workspace):
         records = []
         async with self._recording(self.tr("Recording {0}").format(run.title), run) as tell:
             for place, request in enumerate(requests):
-                made = await self.session.bridge.engine.call(request, _part(tell, place, len(requests)))
+                made = await self.session.bridge.engine.call(request, part_of(tell, place, len(requests)))
                 records.append(await self.session.samples.record(made.sample))
         self.session.samples.changed.emit()
-        await self._take(records)
+        await self.take(records)
 
     def branch(self) -> None:
         """Goes on from the step shown with the conditions that are set and sampler B, or A where B is off."""
@@ -240,13 +250,13 @@ class TrajectoryPanel(Workspace):
         run, sampling = self.controls.run, self.controls.samplings()[-1]
         start = StartFrom(source.record.id, step, -1 if source.together else self.item)
         count = source.count if source.together else 1
-        title = self.tr("branch of {0} at step {1}").format(source.record.title, step)
+        title = self.tr("branch of {0} at sampling step {1}").format(source.record.title, step)
         asked = self.controls.asked_for(None if source.together else self.item)
         request = Sample(run.id, count, source.record.seed, sampling, asked, trace=count, start=start, title=title)
-        async with self._recording(self.tr("Branching at step {0}").format(step), run) as tell:
+        async with self._recording(self.tr("Branching at sampling step {0}").format(step), run) as tell:
             made = await self.session.bridge.engine.call(request, tell)
         self.session.samples.changed.emit()
-        await self._take([await self.session.samples.record(made.sample)], keep=True)
+        await self.take([await self.session.samples.record(made.sample)], keep=True)
 
     @contextlib.asynccontextmanager
     async def _recording(self, title: str, run: RunRecord) -> AsyncIterator[Tell]:
@@ -263,7 +273,11 @@ class TrajectoryPanel(Workspace):
             self._show_possible(True)
 
     def _title(self, run, sampling: dict) -> str:
-        return f"{run.title} · {_solver(sampling)}"
+        """As samples of Sample are called, with the sampler, since two may be recorded at once."""
+        from models_backend.library import titles
+
+        seed, asked = self.controls.seed.value(), self.controls.asked_for()
+        return titles.of_sample(run.title, seed, asked, run.spec.classes, solver(sampling))
 
     def film(self) -> None:
         """Offers the formats in which the chosen row can be exported."""
@@ -341,12 +355,13 @@ class TrajectoryPanel(Workspace):
         recording = self.recordings[self.row]
         step = self._step_of(recording)
         told = recording.info.steps[step]
-        self.header.set_title(self.tr("Step {0} / {1}").format(step, recording.steps - 1))
+        title = self.tr("Step {0} / {1}") if recording.info.kind == "path" else self.tr("Sampling step {0} / {1}")
+        self.header.set_title(title.format(step, recording.steps - 1))
         self.sigma.setText(f"σ {short(told.sigma)}" if recording.info.kind == "denoise" else f"{told.time:.2f}")
         self.sigma.show()
         self.overlay.show()
         self.shown_channels.setVisible(len(recording.available()) > 1)
-        self.solver.setText(_solver(recording.record.sampling))
+        self.solver.setText(solver(recording.record.sampling))
         self.solver.setVisible(bool(self.solver.text()))
         other = self.recordings[(self.row + 1) % len(self.recordings)] if len(self.recordings) > 1 else None
         allow(self.overlay, other is not None, self.tr("Record two samplers, or branch, to lay one over the other"))
@@ -377,34 +392,9 @@ class TrajectoryPanel(Workspace):
         (left, low), (right, top) = everything.min(axis=0) - pad, everything.max(axis=0) + pad
         self.way.set_bounds((float(left), float(right), float(low), float(top)))
         bent = " · ".join(f"{r.label} {straightness(w):.3f}" for r, w in zip(self.recordings, ways))
-        self.way_title.setText(self.tr("path in its main plane · bend {0} (0 is straight)").format(bent))
+        self.way_title.setText(self.tr("main plane · bend {0} (0 is straight)").format(bent))
         self._ways = ways
 
     def _mark_way(self) -> None:
         marks = [way[self._step_of(r)] for r, way in zip(self.recordings, self._ways)]
         self.way.set_overlay(np.asarray(marks))
-
-
-Tell = Callable[[Progress], None]
-
-
-def _part(tell: Tell, place: int, parts: int) -> Tell:
-    """Tells the progress of one of several equal parts as that of the whole."""
-
-    def told(progress: Progress) -> None:
-        total, left_s = progress.total * parts, progress.left_s
-        if progress.rate:
-            left_s += progress.total * (parts - place - 1) / progress.rate
-        tell(Progress(progress.done + place * progress.total, total, progress.what, progress.rate, left_s))
-
-    return told
-
-
-def _solver(sampling: dict) -> str:
-    """The sampler's name in sampling settings: the first choice or text in it."""
-    for value in sampling.values():
-        if isinstance(value, dict) and "type" in value:
-            return str(value["type"])
-        if isinstance(value, str):
-            return value
-    return ""

@@ -15,15 +15,18 @@ from ..fitting import tip
 from ..forms.conditions import ConditionsForm, of_item
 from ..forms.editors import Pick
 from ..forms.form import SettingsForm
-from ..pieces import Flow, allow, button, form_line, icon_button, section, spin_box
+from ..layouts import Flow
+from ..pieces import allow, button, form_line, icon_button, section, spin_box
 from ..state.session import Session
 
 POINTS_RECORDED = 1500
 
 
 class TrajectoryControls(QWidget):
-    """``run_chosen`` a run's id, ``sample_asked`` (both samplers or only the first), ``branch_asked``, ``film_asked``."""
+    """``run_chosen`` a run's id, ``sample_asked`` (both samplers or only the first), ``branch_asked``, ``film_asked``;
+    ``changed`` tells of every edit of what would be sampled."""
 
+    changed = Signal()
     run_chosen = Signal(str)
     sample_asked = Signal()
     branch_asked = Signal()
@@ -52,6 +55,8 @@ class TrajectoryControls(QWidget):
         self.use_b = button(self.tr("Compare with a second sampler"))
         self.use_b.setCheckable(True)
         self.use_b.toggled.connect(lambda on: self.form_b and self.form_b.setVisible(on))
+        for edited in (self.seed.valueChanged, self.count.valueChanged, self.use_b.toggled):
+            edited.connect(lambda _: self.changed.emit())
         self.sample = button(self.tr("Sample"), "primary", self.sample_asked.emit)
         self.branch = button(self.tr("Branch here"), on_click=self.branch_asked.emit)
         self.branch.setToolTip(self.tr("Go on from the step shown, with these conditions and the settings of sampler B (or A)"))
@@ -89,6 +94,7 @@ class TrajectoryControls(QWidget):
         same = self.run is not None and (self.run.family, self.run.spec) == (run.family, run.spec)
         self.run = run
         if same:
+            self.changed.emit()
             return
         family = self._session.catalogue.get(run.family)
         if family is None:
@@ -98,7 +104,7 @@ class TrajectoryControls(QWidget):
         self.form_a = self._replace(self.a, self.form_a, SettingsForm(family.sampling, values))
         self.form_b = self._replace(self.b, self.form_b, SettingsForm(family.sampling, another(family.sampling, values)))
         for form in (self.form_a, self.form_b):
-            form.set_unmet(unmet(family.conditions, run.spec))
+            form.set_unmet(unmet(family.conditions, run.spec, run.data.get("conditions", "auto")))
         self.form_b.setVisible(self.use_b.isChecked())
         together = run.spec.modality == "points"
         self.count.setRange(1, POINTS_RECORDED if together else 64)
@@ -119,6 +125,7 @@ class TrajectoryControls(QWidget):
             old.hide()
             old.deleteLater()
         place.addWidget(new)
+        new.changed.connect(self.changed)
         return new
 
     def samplings(self) -> list[dict[str, Any]]:
@@ -131,9 +138,12 @@ class TrajectoryControls(QWidget):
         given = self.conditions.values() if self.conditions else {}
         return given if item is None else of_item(given, item, self.run.spec)
 
-    def set_items(self, count: int, together: bool) -> None:
-        """How many items can be shown one by one."""
+    def set_items(self, count: int, together: bool, shown: int) -> None:
+        """How many items can be shown one by one, and which is."""
+        self.item.blockSignals(True)
         self.item.setRange(0, max(0, count - 1))
+        self.item.setValue(shown)
+        self.item.blockSignals(False)
         why = self.tr("Points are shown together") if together else self.tr("There is one item only")
         allow(self.item, count > 1 and not together, why)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from PySide6.QtGui import QImage
 
+from models_backend.contract.messages import Progress
 from models_backend.contract.run_layout import SampleRecord
 from models_backend.contract.trace import CHANNELS, TraceInfo
 
@@ -17,6 +18,7 @@ from ..viewers.modality import shown
 #: channels whose values are states, shown as they are; the others are directions, shown around mid-grey
 STATES = ("x", "x0")
 MOST_CHANNELS = 4
+Tell = Callable[[Progress], None]
 ORDER = ("x", "x0", "eps", "v", "guidance", "score")
 
 
@@ -133,3 +135,25 @@ def straightness(path: np.ndarray) -> float:
     """1 - |end - start| / length of a way (T, D); 0 is straight."""
     length = np.linalg.norm(np.diff(path, axis=0), axis=1).sum()
     return float(1 - np.linalg.norm(path[-1] - path[0]) / length) if length > 0 else 0.0
+
+
+def part_of(tell: Tell, place: int, parts: int) -> Tell:
+    """Tells the progress of one of several equal parts as that of the whole."""
+
+    def told(progress: Progress) -> None:
+        total, left_s = progress.total * parts, progress.left_s
+        if progress.rate:
+            left_s += progress.total * (parts - place - 1) / progress.rate
+        tell(Progress(progress.done + place * progress.total, total, progress.what, progress.rate, left_s))
+
+    return told
+
+
+def solver(sampling: dict) -> str:
+    """The sampler's name in sampling settings: the first choice or text in it."""
+    for value in sampling.values():
+        if isinstance(value, dict) and "type" in value:
+            return str(value["type"])
+        if isinstance(value, str):
+            return value
+    return ""

@@ -8,9 +8,10 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QVBoxLayout, QWidget
 
 from models_backend.contract.run_layout import TrashEntry
+from models_backend.contract.words import counted
 
 from .. import theme
-from ..fitting import scrolled
+from ..layouts import scrolled
 from ..pieces import button, column, icon_button, label, row
 from ..state.session import Session
 
@@ -114,7 +115,7 @@ class TrashBox(QFrame):
 
         bridge = self._session.bridge
         gone = await bridge.threaded(trash.empty, bridge.library)
-        bridge.notice(self.tr("{0} things were freed for good.").format(len(gone)))
+        bridge.notice(self.tr("{0} freed for good.").format(counted(len(gone), "thing was", "things were")))
         await self._read()
 
     def keyPressEvent(self, event) -> None:

@@ -7,11 +7,12 @@ from PySide6.QtWidgets import QDockWidget, QHBoxLayout, QMainWindow, QWidget
 
 from .. import theme
 from ..commands import Command
-from ..fitting import ElidedLabel, Footed, Frame, give_way, scrolled
+from ..fitting import ElidedLabel
+from ..layouts import Footed, Frame, Headed, give_way, scrolled
 from ..pieces import EmptyState, label, set_role
 from ..state.session import Session
 
-__all__ = ["Footed", "Frame", "Workspace", "scrolled"]
+__all__ = ["Footed", "Frame", "Headed", "Workspace", "scrolled"]
 
 LAYOUT_VERSION = 2
 DOCK_LEAST, MIDDLE_LEAST, MIDDLE_HINT = QSize(170, 90), QSize(340, 200), QSize(480, 360)
@@ -135,6 +136,10 @@ class Workspace(QMainWindow):
         """The actions of this workspace."""
         return []
 
+    def tall_dock(self, key: str, size: int, room: int) -> int:
+        """The height of a dock in a workspace ``room`` tall."""
+        return tall(size, room)
+
     def _know(self) -> None:
         """What says that there is nothing says so only once the library has been read."""
         for empty in self.findChildren(EmptyState):
@@ -198,8 +203,9 @@ class Workspace(QMainWindow):
         for orientation, room in ((Qt.Orientation.Horizontal, self.width()), (Qt.Orientation.Vertical, self.height())):
             sized = [(dock, size) for dock, size, along in self._sizes if along == orientation and dock.isVisibleTo(self)]
             if sized:
-                fit = wide if orientation == Qt.Orientation.Horizontal else tall
-                self.resizeDocks([dock for dock, _ in sized], [fit(size, room) for _, size in sized], orientation)
+                across = orientation == Qt.Orientation.Horizontal
+                sizes = [wide(size, room) if across else self.tall_dock(dock.objectName(), size, room) for dock, size in sized]
+                self.resizeDocks([dock for dock, _ in sized], sizes, orientation)
 
     def reset_layout(self) -> None:
         """Puts every dock back where it was at first."""

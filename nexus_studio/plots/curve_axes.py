@@ -12,6 +12,7 @@ from PySide6.QtGui import QColor, QPen
 from nexus_studio import figures, paint, theme
 
 RAW_ALPHA = 0.36
+WORDS_FROM_PX = 110  # a plot less tall than this has no words along its axes
 
 
 class RoundAxis(pg.AxisItem):
@@ -81,6 +82,7 @@ class CurveAxes(pg.PlotWidget):
         style = {"color": paint.ink("text3").name(), "font-size": f"{paint.words(11).pixelSize()}px"}
         self.setLabel("bottom", x, **style)
         self.setLabel("left", y, **style)
+        self._spare_words()
 
     def set_log(self, log: bool) -> None:
         """A logarithmic or a linear value axis; lines must be set again."""
@@ -116,6 +118,7 @@ class CurveAxes(pg.PlotWidget):
         for mark in self._marks:
             self.removeItem(mark)
         self._marks = [self._mark(x, text, place) for place, (x, text) in enumerate(marks)]
+        self._spare_words()
 
     def _mark(self, x: float, text: str, place: int) -> pg.InfiniteLine:
         color = paint.ink("warn")
@@ -126,6 +129,19 @@ class CurveAxes(pg.PlotWidget):
         line.label.setFont(paint.words(11))
         self.plotItem.addItem(line, ignoreBounds=True)
         return line
+
+    def resizeEvent(self, event) -> None:
+        super().resizeEvent(event)
+        if hasattr(self, "_marks"):  # pyqtgraph resizes as it is made
+            self._spare_words()
+
+    def _spare_words(self) -> None:
+        """In a low plot the curves take the room of the words along the axes and at the marks."""
+        tall = self.height() >= theme.px(WORDS_FROM_PX)
+        for side in ("left", "bottom"):
+            self.getAxis(side).showLabel(tall)
+        for mark in self._marks:
+            mark.label.setVisible(tall)
 
     def fit(self) -> None:
         """Show everything, and follow what comes."""

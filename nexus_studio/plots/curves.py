@@ -18,7 +18,7 @@ from PySide6.QtGui import QColor, QIcon, QPainter, QPixmap
 from PySide6.QtWidgets import QPushButton, QSizePolicy, QSlider, QStackedLayout, QVBoxLayout, QWidget
 
 from nexus_studio import figures, paint, pieces, theme
-from nexus_studio.fitting import Strip
+from nexus_studio.layouts import Strip
 
 from .smoothing import evenly, smoothed, thinned
 
@@ -97,6 +97,7 @@ class Curves(QWidget):
         smoothing: float = DEFAULT_SMOOTHING,
         hint: str = "",
         header: bool = True,
+        least: int = 48,
         parent: QWidget | None = None,
     ):
         super().__init__(parent)
@@ -110,7 +111,7 @@ class Curves(QWidget):
         self._drawn_at = 0.0
         self._redraw = QTimer(self, singleShot=True)
         self._redraw.timeout.connect(self.draw)
-        self._frame = _Frame(self)
+        self._frame = _Frame(self, least)
         self._stack = QStackedLayout()
         self._stack.addWidget(self._frame)
         layout = QVBoxLayout(self)
@@ -130,7 +131,7 @@ class Curves(QWidget):
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setRange(0, 99)
         self.slider.setValue(round(self._smoothing * 100))
-        self.slider.setFixedWidth(72)
+        self.slider.setFixedWidth(56)
         self.slider.setAccessibleName(self.tr("Smoothing"))
         self.slider.setToolTip(self.tr("How strongly the line is smoothed; the raw figures stay faint behind it"))
         self.slider.valueChanged.connect(lambda value: self.set_smoothing(value / 100))
@@ -340,10 +341,10 @@ class Curves(QWidget):
 class _Frame(QWidget):
     """What stands before there is anything to draw: quiet lines and the hint. Its first paint starts the loading."""
 
-    def __init__(self, owner: Curves):
+    def __init__(self, owner: Curves, least: int):
         super().__init__()
         self._owner, self._painted = owner, False
-        self.setMinimumHeight(48)
+        self.setMinimumHeight(least)
 
     def paintEvent(self, event) -> None:
         painter = QPainter(self)

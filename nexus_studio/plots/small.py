@@ -7,12 +7,14 @@ from typing import NamedTuple
 
 import numpy as np
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QPainter, QPen, QPolygonF
+from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPen, QPolygonF
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from nexus_studio import figures, paint, theme
 
 from .smoothing import thinned
+
+WORDS_APART = 14
 
 
 class Spark(QWidget):
@@ -122,13 +124,24 @@ class SmallCurves(QWidget):
         self._paint_cursor(painter, room, span)
 
     def _paint_words(self, painter: QPainter) -> None:
-        painter.setFont(paint.figures(11))
+        painter.setFont(self.words_font())
         left = 10.0
         for line in self._lines:
             text = self._told(line)
             painter.setPen(line.color)
             painter.drawText(QPointF(left, theme.px(18)), text)
-            left += painter.fontMetrics().horizontalAdvance(text) + 14
+            left += painter.fontMetrics().horizontalAdvance(text) + WORDS_APART
+
+    def words_font(self) -> QFont:
+        """Smaller where the words above would not fit in the width."""
+        fonts = [paint.figures(size) for size in (11, 10, 9, 8, 7)]
+        return next((font for font in fonts if self.words_width(font) <= self.width() - 20), fonts[-1])
+
+    def words_width(self, font: QFont) -> int:
+        """How wide the words above are in a font."""
+        metrics = QFontMetrics(font)
+        words = [metrics.horizontalAdvance(self._told(line)) for line in self._lines]
+        return sum(words) + WORDS_APART * max(0, len(words) - 1)
 
     def _told(self, line: Line) -> str:
         """The name of a curve and its value at the cursor."""

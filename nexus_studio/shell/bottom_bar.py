@@ -5,22 +5,22 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from PySide6.QtCore import QPointF, QTimer
+from PySide6.QtCore import QCoreApplication, QPointF, Qt, QTimer
 from PySide6.QtGui import QPainter
-from PySide6.QtWidgets import QFrame, QWidget
+from PySide6.QtWidgets import QAbstractButton, QFrame, QWidget
 
 from .. import theme
 from ..fitting import OWN_WORDS, ElidedButton, ElidedLabel
-from ..pieces import icon_button, label, meter, row, rule
+from ..pieces import allow, icon_button, label, meter, row, rule
 from ..state.jobs import Activity
-from ..state.run_view import RunView
+from ..state.run_view import LIVE_STATES, RunView
 from ..state.session import Session
 from .words import activity_figures, duration, how_far, run_figures
 
-STATE_WORDS = {"starting": "Starting", "running": "Training", "paused": "Paused"}
+STATE_WORDS = {"starting": "Starting", "running": "Training", "pausing": "Pausing after this step", "paused": "Paused"}
 #: The letters for which figures have room: "100,000 / 1,000,000 · 41.2 it/s · 12 h 05 m left".
 FIGURES = 48
-STATE_TONES = {"starting": "text3", "running": "ok", "paused": "warn"}
+STATE_TONES = {"starting": "text3", "running": "ok", "pausing": "warn", "paused": "warn"}
 
 
 class Dot(QWidget):
@@ -47,8 +47,24 @@ class Dot(QWidget):
 def _status_button(text: str, on_click: Callable[[], object]) -> ElidedButton:
     made = ElidedButton(text, OWN_WORDS)
     made.setProperty("role", "status")
+    made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
     made.clicked.connect(lambda _checked=False: on_click())
     return made
+
+
+def steer(state: str, pause: QAbstractButton, *stops: QAbstractButton) -> None:
+    """Lights what can be done with a run that a worker has: what has ended can neither be paused nor stopped."""
+    over = QCoreApplication.translate("RunningJob", "The run has ended; its worker is closing")
+    begins = QCoreApplication.translate("RunningJob", "It can be paused once it trains")
+    go_on = QCoreApplication.translate("RunningJob", "Go on")
+    name = go_on if state == "paused" else QCoreApplication.translate("RunningJob", "Pause after this step")
+    pause.setAccessibleName(name)
+    asked = QCoreApplication.translate("RunningJob", "It pauses after this step")
+    allow(pause, state in ("running", "paused"), {"starting": begins, "pausing": asked}.get(state, over))
+    if pause.isEnabled():
+        pause.setToolTip(name)
+    for stop in stops:
+        allow(stop, state in (*LIVE_STATES, "pausing"), over)
 
 
 class RunningJob(QWidget):
@@ -112,20 +128,20 @@ class RunningJob(QWidget):
             self._title.setText(self.tr("Nothing is running") if self._session.is_ready else "")
 
     def _draw_run(self, view: RunView) -> None:
-        self._dot.set_tint(STATE_TONES.get(view.state, "text3"))
-        self._title.setText(f"{STATE_WORDS.get(view.state, view.state.capitalize())} · {view.record.title}")
+        state = self._session.jobs.phase(view.id, view.state)
+        self._dot.set_tint(STATE_TONES.get(state, "text3"))
+        self._title.setText(f"{STATE_WORDS.get(state, state.capitalize())} · {view.record.title}")
         self._bar.setValue(round(1000 * view.step / view.total) if view.total else 0)
         figures = [f"{view.step:,} / {view.total:,}", *run_figures(view)]
         self._figures.setText(" · ".join(figures))
-        paused = view.state == "paused"
-        theme.keep_icon(self._pause, "play" if paused else "pause", size=13)
-        self._pause.setToolTip(self.tr("Go on") if paused else self.tr("Pause after this step"))
-        self._pause.setAccessibleName(self._pause.toolTip())
+        theme.keep_icon(self._pause, "play" if state == "paused" else "pause", size=13)
+        steer(state, self._pause, self._stop)
 
     def _draw_activity(self, activity: Activity) -> None:
         self._dot.set_tint("accent")
         self._title.setText(activity.title)
         self._bar.setValue(how_far(activity))
+        allow(self._stop, True)
         words = activity_figures(activity)
         self._figures.setText(" · ".join(words))
         self._stop.setVisible(activity.can_cancel)
@@ -166,6 +182,7 @@ class BottomBar(QFrame):
             signal.connect(self.refresh)
         session.ready.connect(self.refresh)
         session.preferences.saved.connect(self.note_saved)
+        session.bridge.kept.connect(self.note_saved)
         session.preferences.failed.connect(self._note_unsaved)
         theme.signals.changed.connect(self.rescale)
         self._clock = QTimer(self, interval=5000)

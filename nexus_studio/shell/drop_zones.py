@@ -79,6 +79,8 @@ class DropZones(QWidget):
         if not self.zones:
             return {}
         first, *others = self.zones
+        if not others:
+            return {first.key: inner}
         split = inner.width() * 0.58
         found = {first.key: QRectF(inner.left(), inner.top(), split - GAP / 2, inner.height())}
         height = (inner.height() - GAP * (len(others) - 1)) / max(1, len(others))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from models_backend.contract.words import sentence
+
 from .palette import Entry
 from .words import dataset_size
 
@@ -25,17 +27,20 @@ class Finder:
         """Everything that can be found; for a path that begins with "/", "~" or a drive, what lies there."""
         if text.startswith(("/", "~", "./")) or text[1:3] == ":\\":
             return self._files(text)
-        return [*self._actions(), *self._runs(), *self._models(), *self._datasets()]
+        return [*self._actions(bool(text.strip())), *self._runs(), *self._models(), *self._datasets()]
 
-    def _actions(self) -> list[Entry]:
+    def _actions(self, every: bool) -> list[Entry]:
+        """What can be done now; with ``every`` what cannot too, with what it needs."""
         commands = self._window.actions_list
         return [
             Entry(
                 command.title, command.category.lower(), lambda key=command.key: self._run(key), command.icon,
-                keywords=command.keywords, shortcut=command.shortcut.replace("+", " "), recent=self._used.get(command.key, 0.0),
+                keywords=command.keywords, shortcut=command.shortcut.replace("+", " "),
+                recent=self._used.get(command.key, 0.0), possible=possible,
+                note="" if possible else sentence(command.why) or "Not possible now",
             )
             for command in commands.all()
-            if command.enabled()
+            if (possible := bool(command.enabled())) or every
         ]  # fmt: skip
 
     def _run(self, key: str) -> None:

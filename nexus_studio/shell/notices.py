@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import platform
 import time
+from collections.abc import Callable
 
-from PySide6.QtCore import QEvent, QSize, Qt, QTimer
-from PySide6.QtGui import QTextOption
-from PySide6.QtWidgets import QApplication, QFrame, QLabel, QPlainTextEdit, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtCore import QEvent, QPoint, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QCursor, QTextOption
+from PySide6.QtWidgets import QAbstractButton, QApplication, QFrame, QLabel, QPlainTextEdit, QSizePolicy, QVBoxLayout, QWidget
 
 from models_backend.contract.messages import Trouble
+from models_backend.contract.words import counted, sentence
 
 from .. import __version__, theme
-from ..fitting import scrolled, wanted_height
-from ..naming import sentence, without
+from ..layouts import scrolled, wanted_height
+from ..naming import without
 from ..pieces import button, column, icon_button, label, row
+from ..state.undo import Offer
 
 SHOWN_MS = 6000
+#: A line that something can be done with stands longer, and as long as its button has the focus or the pointer.
+OFFERED_MS = 15_000
+#: So near the bar, or after so much of a way, in pixels, a pointer is on its way; it is looked at so often.
+NEAR_PX, WATCHED_MS = 40, 100
 MOST = 3
+#: So many troubles are kept in the list behind the one that is shown.
+KEPT = 20
 
 
 def facts_of(trouble: Trouble) -> str:
@@ -53,13 +62,19 @@ class Notice(QFrame):
         self.detail = self._facts()
         self._details = button(self.tr("Details"), "link", self._toggle)
         self._copy = button(self.tr("Copy report"), "link", self._copy_report)
+        self.act = button("", "link")
+        self.act.hide()
+        self.show_it = button("", "link")
+        self.show_it.hide()
         self.dismiss = icon_button("close", self.tr("Dismiss"), size=13)
         words = column(self.text, self.advice, spacing=1)
         if narrow:
             words.addLayout(row(self._details, self._copy, None, spacing=4))
             line = row(self._mark, words, self.dismiss, margins=(10, 6, 6, 6))
         else:
-            line = row(self._mark, words, self._details, self._copy, self.dismiss, margins=(12, 7, 10, 7))
+            line = row(
+                self._mark, words, self.show_it, self.act, self._details, self._copy, self.dismiss, margins=(12, 7, 10, 7)
+            )
         line.setStretch(1, 1)
         body = QVBoxLayout(self)
         body.setContentsMargins(0, 0, 0, 0)
@@ -70,6 +85,29 @@ class Notice(QFrame):
         self._copy.setVisible(not plain)
         self.setAccessibleName(str(trouble))
         self._draw()
+
+    def offer(self, text: str, act: Callable[[], object]) -> None:
+        """Shows a button for what can be done about it."""
+        self._let(self.act, text, act)
+
+    def lead(self, text: str, go: Callable[[], object]) -> None:
+        """Shows a button that goes where it is seen."""
+        self._let(self.show_it, text, go)
+
+    def _let(self, one: QAbstractButton, text: str, act: Callable[[], object]) -> None:
+        one.setText(text)
+        one.setAccessibleName(f"{text}: {self.text.text()}")
+        one.clicked.connect(lambda _checked=False: act())
+        one.show()
+
+    def withdraw_offer(self) -> None:
+        """It cannot be done from here any more."""
+        self.act.hide()
+
+    def is_used(self) -> bool:
+        """Whether somebody is about to press one of its buttons."""
+        shown = [one for one in (self.act, self.show_it) if not one.isHidden()]
+        return bool(shown) and (any(one.hasFocus() for one in shown) or self.underMouse())
 
     def _facts(self) -> QWidget:
         """The facts of a report, and behind one more click what only a developer can read."""
@@ -107,10 +145,46 @@ class Notice(QFrame):
         self._copy.setText(self.tr("Copied"))
 
 
-class NoticeBar(QWidget):
-    """At most three notices, the newest last. Plain lines go by themselves; troubles wait to be dismissed.
+class Room(QWidget):
+    """The place in a layout of a bar that lies over it. ``moved`` when the layout gave it another one."""
 
-    It takes part of the window's height and scrolls beyond that; the window never grows for it."""
+    moved = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.taken = 0
+        self.setProperty("overlay", True)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
+
+    def take(self, height: int) -> None:
+        """Takes that height, or what of it there is room for."""
+        self.taken = height
+        self.updateGeometry()
+        if self.parentWidget() is not None:
+            self.parentWidget().layout().activate()
+
+    def sizeHint(self) -> QSize:
+        return QSize(600, self.taken)
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(200, min(self.taken, theme.px(48)))
+
+    def resizeEvent(self, event) -> None:
+        super().resizeEvent(event)
+        self.moved.emit()
+
+    def moveEvent(self, event) -> None:
+        super().moveEvent(event)
+        self.moved.emit()
+
+
+class NoticeBar(QWidget):
+    """The newest trouble and a few plain lines, which go by themselves. Troubles wait to be dismissed; what was told before
+    the newest is listed where it is asked for, so that many at once (of commands that fail beside the window) hide nothing.
+
+    It takes part of the window's height and scrolls beyond that; the window never grows for it. It lies over what stands in
+    its ``room``, which follows its height once the pointer has moved on, so that nothing moves under a pointer at rest; for
+    the same reason the newest stands at the top, and no line goes by itself while the pointer is near."""
 
     SHARE = 0.45
 
@@ -118,48 +192,116 @@ class NoticeBar(QWidget):
         super().__init__()
         self._list = QWidget()
         self._layout = column(spacing=0)
+        self.more = button("", "link", self._unfold)
+        clear = button(self.tr("Dismiss all"), "link", self.dismiss_all)
+        self._head = QWidget()
+        self._head.setLayout(row(self.more, None, clear, margins=(12, 2, 10, 2)))
+        self._layout.addWidget(self._head)
+        self._unfolded = False
         self._list.setLayout(self._layout)
         self.setLayout(column(scrolled(self._list), spacing=0))
         self._list.installEventFilter(self)
-        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
+        self.setAutoFillBackground(True)
+        self.room = Room()
+        self.room.moved.connect(self._follow)
+        self._within, self._rested = QSize(), QPoint()
+        self._waiting = QTimer(self, interval=WATCHED_MS)
+        self._waiting.timeout.connect(self._follow)
         self.notices: list[Notice] = []
         self.setVisible(False)
 
-    def sizeHint(self) -> QSize:
-        most = round(self.window().height() * self.SHARE)
-        return QSize(600, min(wanted_height(self._list, max(self.width(), 200)), most))
-
-    def minimumSizeHint(self) -> QSize:
-        return QSize(200, min(self.sizeHint().height(), theme.px(48)))
-
     def eventFilter(self, watched, event) -> bool:
         if event.type() == QEvent.Type.LayoutRequest:
-            self.updateGeometry()
+            self._follow()
         return False
 
-    def resizeEvent(self, event) -> None:
-        super().resizeEvent(event)
-        if event.oldSize().width() != event.size().width():
-            self.updateGeometry()
+    def _follow(self) -> None:
+        """Puts the bar in its place, and lets its room follow where nothing moves under the pointer by that."""
+        within = QSize(self.room.width(), self.window().height())
+        most = round(within.height() * self.SHARE)
+        wanted = min(wanted_height(self._list, max(within.width(), 200)), most) if self.notices else 0
+        if wanted == self.room.taken:
+            self._waiting.stop()
+        elif within != self._within or self._may_move():  # the window's size changed: everything moves
+            self._waiting.stop()
+            self.room.take(wanted)
+        elif not self._waiting.isActive():
+            self._rested = QCursor.pos()
+            self._waiting.start()
+        self._within = within
+        place = self.room.geometry()
+        height = place.height() if wanted == self.room.taken and place.height() else wanted
+        self.setGeometry(place.left(), place.bottom() + 1 - height, place.width(), height)
+
+    def _may_move(self) -> bool:
+        """Whether the pointer is away from what moves with the room, or has moved since it was waited for."""
+        pointer, around = QCursor.pos(), self.room.parentWidget()
+        if around is None or not self.window().isVisible():
+            return True
+        at = around.mapFromGlobal(pointer)
+        away = not around.rect().contains(at) or at.y() > self.room.geometry().bottom()
+        return away or (self._waiting.isActive() and (pointer - self._rested).manhattanLength() > theme.px(NEAR_PX))
+
+    def _is_near(self) -> bool:
+        """Whether the pointer is in the bar or about to be."""
+        near = theme.px(NEAR_PX)
+        return self.rect().adjusted(-near, -near, near, near).contains(self.mapFromGlobal(QCursor.pos()))
 
     def show_trouble(self, trouble: Trouble) -> None:
         """Shows what went wrong until it is dismissed."""
         if not any(known.trouble == trouble for known in self.notices):
             self._add(Notice(trouble))
 
-    def show_line(self, text: str) -> None:
-        """Shows a plain line for six seconds."""
+    def show_line(self, text: str, offer: Offer | None = None, show: Callable[[], object] | None = None) -> None:
+        """Shows a plain line for some seconds, with a button for what it offers until that is over, and one to see it."""
         notice = Notice(Trouble(text), plain=True)
+        if show is not None:
+            notice.lead(self.tr("Show"), show)
+        if offer is not None:
+            notice.offer(self.tr("Redo") if offer.again else self.tr("Undo"), offer.take)
+            offer.over.connect(lambda taken: self._over(notice, taken))
         self._add(notice)
-        QTimer.singleShot(SHOWN_MS, notice, lambda: self._remove(notice))
+        self._go_later(notice, SHOWN_MS if offer is None and show is None else OFFERED_MS)
+
+    def _go_later(self, notice: Notice, ms: int) -> None:
+        def go() -> None:
+            used = notice.is_used() or self._is_near()
+            self._go_later(notice, SHOWN_MS) if used else self._remove(notice)
+
+        QTimer.singleShot(ms, notice, go)
+
+    def _over(self, notice: Notice, taken: bool) -> None:
+        """What a line offered is not to be had any more; once it was taken back the line is not so either."""
+        if notice in self.notices:
+            self._remove(notice) if taken else notice.withdraw_offer()
 
     def _add(self, notice: Notice) -> None:
         notice.dismiss.clicked.connect(lambda _checked=False: self._remove(notice))
         self.notices.append(notice)
-        self._layout.addWidget(notice)
-        while len(self.notices) > MOST:  # lines go before troubles, which wait to be dismissed
-            self._remove(next((one for one in self.notices if one.plain), self.notices[0]))
-        self.setVisible(True)
+        self._layout.insertWidget(1, notice)
+        lines, troubles = self._of(plain=True), self._of(plain=False)
+        for old in [*lines[: max(0, len(lines) - MOST + bool(troubles))], *troubles[: max(0, len(troubles) - KEPT)]]:
+            self._remove(old)
+        self._fold()
+
+    def _of(self, plain: bool) -> list[Notice]:
+        return [one for one in self.notices if one.plain == plain]
+
+    def _unfold(self) -> None:
+        self._unfolded = not self._unfolded
+        self._fold()
+
+    def _fold(self) -> None:
+        """Shows the newest trouble alone, or all of them where they were asked for."""
+        troubles = self._of(plain=False)
+        before = len(troubles) - 1
+        self._unfolded = self._unfolded and before > 0
+        for notice in self.notices:
+            notice.setVisible(notice.plain or self._unfolded or notice is troubles[-1])
+        self._head.setVisible(before > 0)
+        self.more.setText(self.tr("Show the newest only") if self._unfolded else counted(before, "earlier problem"))
+        self.setVisible(bool(self.notices))
+        self._follow()
 
     def _remove(self, notice: Notice) -> None:
         if notice in self.notices:
@@ -167,7 +309,12 @@ class NoticeBar(QWidget):
             self._layout.removeWidget(notice)
             notice.hide()
             notice.deleteLater()
-        self.setVisible(bool(self.notices))
+        self._fold()
+
+    def withdraw(self, what: str) -> None:
+        """Takes away what is not so any more."""
+        for notice in [one for one in self.notices if one.trouble.what.casefold() == what.casefold()]:
+            self._remove(notice)
 
     def dismiss_all(self) -> None:
         """Takes every notice away."""

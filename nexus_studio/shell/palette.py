@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -30,16 +31,27 @@ class Entry:
     keywords: str = ""
     shortcut: str = ""
     recent: float = 0.0
+    possible: bool = True  # now; ``note`` says what is needed where it is not
     names: tuple[str, ...] = ()  # what it is called besides its title: short names, which count as a whole
 
 
 def ranked(entries: list[Entry], query: str) -> list[Entry]:
-    """The entries that match, best first; with an empty query the recently used ones first."""
+    """The entries that match, best first: those whose title has words that begin so, of them what is possible now; with an
+    empty query the recently used ones first."""
     if not query.strip():
         return sorted(entries, key=lambda entry: -entry.recent)[:LIMIT]
     scored = [(_points(query, entry), entry) for entry in entries]
-    scored = [(points + min(entry.recent, 2.0), entry) for points, entry in scored if points > 0]
-    return [entry for _, entry in sorted(scored, key=lambda pair: -pair[0])[:LIMIT]]
+    scored = [
+        (_begins(query, entry), entry.possible, points + min(entry.recent, 2.0), entry) for points, entry in scored if points
+    ]
+    return [entry for *_, entry in sorted(scored, key=lambda one: one[:3], reverse=True)[:LIMIT]]
+
+
+def _begins(query: str, entry: Entry) -> bool:
+    """Whether every word of a query begins a word of the title, or it is one of the names."""
+    title = re.findall(r"\w+", entry.title.lower())
+    begun = all(any(one.startswith(word) for one in title) for word in re.findall(r"\w+", query.lower()))
+    return begun or bool(entry.names and named(query, entry.names) >= WHOLE)
 
 
 def _points(query: str, entry: Entry) -> float:
@@ -76,7 +88,7 @@ class Lines(QAbstractListModel):
         if role == Qt.ItemDataRole.DisplayRole:
             return entry.title
         if role == Qt.ItemDataRole.AccessibleTextRole:
-            return f"{entry.title}, {entry.kind}"
+            return f"{entry.title}, {entry.kind}" if entry.possible else f"{entry.title}, {entry.kind}, {entry.note}"
         if role == Qt.ItemDataRole.ToolTipRole:
             return tip("\n".join(filter(None, [entry.title, entry.note])))
         return entry if role == Qt.ItemDataRole.UserRole else None
@@ -103,7 +115,7 @@ class LinePainter(QStyledItemDelegate):
         painter.restore()
 
     def _icon(self, painter: QPainter, place: QRect, entry: Entry) -> None:
-        drawn = theme.pixmap(entry.icon or "chevron-right", "text2", 16)
+        drawn = theme.pixmap(entry.icon or "chevron-right", "text2" if entry.possible else "text3", 16)
         painter.drawPixmap(place.left() + 10, place.center().y() - 7, drawn)
 
     def _right(self, painter: QPainter, place: QRect, entry: Entry) -> int:
@@ -119,7 +131,7 @@ class LinePainter(QStyledItemDelegate):
         font = theme.font("text", 13)
         metrics, left = QFontMetrics(font), place.left() + 36
         painter.setFont(font)
-        painter.setPen(theme.color("text"))
+        painter.setPen(theme.color("text" if entry.possible else "text3"))
         shown = metrics.elidedText(one_line(entry.title), Qt.TextElideMode.ElideRight, right - left)
         painter.drawText(QRect(left, place.top(), right - left, place.height()), Qt.AlignmentFlag.AlignVCenter, shown)
         left += metrics.horizontalAdvance(shown) + 10
@@ -198,8 +210,9 @@ class Palette(QFrame):
     def _choose(self, position: int) -> None:
         if 0 <= position < len(self.lines.entries):
             entry = self.lines.entries[position]
-            self.close_palette()
-            entry.run()
+            if entry.possible:
+                self.close_palette()
+                entry.run()
 
     def _move(self, by: int) -> None:
         count = len(self.lines.entries)

@@ -12,6 +12,8 @@ from PySide6.QtCore import Qt, QUrl
 from PySide6.QtGui import QDesktopServices, QGuiApplication
 from PySide6.QtWidgets import QCheckBox, QComboBox, QDialog, QFormLayout, QStackedWidget, QTabBar, QVBoxLayout, QWidget
 
+from models_backend.contract.words import counted
+
 from .. import theme
 from ..commands import Command
 from ..panels.workspace import scrolled
@@ -29,7 +31,10 @@ def versions() -> list[tuple[str, str]]:
     """What runs here, by name: read from the installed packages, so that nothing heavy is imported."""
     found = [("Nexus Studio", _version("nexus-studio")), ("Python", platform.python_version())]
     found += [(name, _version(package)) for name, package in (("Qt (PySide6)", "PySide6"), ("PyTorch", "torch"))]
-    return [*found, ("System", f"{platform.system()} {platform.release()}, {platform.machine()}, {os.cpu_count()} cores")]
+    return [
+        *found,
+        ("System", f"{platform.system()} {platform.release()}, {platform.machine()}, {counted(os.cpu_count() or 1, 'core')}"),
+    ]
 
 
 def _version(package: str) -> str:

@@ -64,6 +64,7 @@ class Listener(QObject):
 
     def __init__(self, library_root: str | Path):
         super().__init__()
+        self._asking: dict[QLocalSocket, bytearray] = {}
         self._server = QLocalServer(self)
         self._server.setSocketOptions(QLocalServer.SocketOption.UserAccessOption)
         self._server.newConnection.connect(self._take)
@@ -74,20 +75,30 @@ class Listener(QObject):
 
     def _take(self) -> None:
         socket = self._server.nextPendingConnection()
-        text = bytearray()
-        socket.readyRead.connect(lambda: self._read(socket, text))
-        socket.disconnected.connect(socket.deleteLater)
-        self._read(socket, text)
+        self._asking[socket] = bytearray()
+        # methods of this object, not closures over the socket: those outlived a listener that was let go while one was open
+        socket.readyRead.connect(self._read)
+        socket.disconnected.connect(self._forget)
+        self._read()
 
-    def _read(self, socket: QLocalSocket, text: bytearray) -> None:
-        text += bytes(socket.readAll().data())
-        if text.endswith(b"\0"):
-            socket.write(b"raised")
-            socket.flush()
-            paths = [line for line in bytes(text[:-1]).decode(errors="replace").split("\n") if line]
-            text.clear()
-            self.asked.emit(paths)
+    def _read(self) -> None:
+        for socket, text in list(self._asking.items()):
+            text += bytes(socket.readAll().data())
+            if text.endswith(b"\0"):
+                socket.write(b"raised")
+                socket.flush()
+                paths = [line for line in bytes(text[:-1]).decode(errors="replace").split("\n") if line]
+                text.clear()
+                self.asked.emit(paths)
+
+    def _forget(self) -> None:
+        for socket in [one for one in self._asking if one.state() == QLocalSocket.LocalSocketState.UnconnectedState]:
+            del self._asking[socket]
+            socket.deleteLater()
 
     def close(self) -> None:
         """Stops answering."""
         self._server.close()
+        for socket in list(self._asking):
+            socket.abort()
+        self._asking.clear()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from PySide6.QtCore import QPoint, QRect, Qt
+from PySide6.QtCore import QPoint, QRect, QSize, Qt
 from PySide6.QtWidgets import QDockWidget, QMainWindow, QScrollArea, QWidget
 
 
@@ -56,7 +56,8 @@ def _takes_focus(widget: QWidget) -> bool:
 
 
 def _place(widget: QWidget, window: QWidget) -> QRect:
-    return QRect(widget.mapTo(window, QPoint(0, 0)), widget.size())
+    """Where a widget stands; what has no height (an area of which nothing is shown) still stands on a line."""
+    return QRect(widget.mapTo(window, QPoint(0, 0)), widget.size().expandedTo(QSize(1, 1)))
 
 
 def _lines(units: list[QWidget], window: QWidget) -> list[QWidget]:

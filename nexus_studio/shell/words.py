@@ -5,6 +5,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from models_backend.contract.words import counted
+
+#: A run is called silent once it told no figure for so long.
+SILENT_S = 5.0
+
 if TYPE_CHECKING:
     from ..state.jobs import Activity
     from ..state.run_view import RunView
@@ -32,11 +37,6 @@ def rate(per_second: float) -> str:
     return f"{per_second:,.0f}" if per_second >= 100 else f"{per_second:.1f}" if per_second >= 1 else f"{per_second:.2f}"
 
 
-def count(number: int, one: str, many: str) -> str:
-    """ "1 image", "2,914 images"."""
-    return f"{number:,} {one if number == 1 else many}"
-
-
 NOUNS = {"image": ("image", "images"), "points": ("point", "points"), "audio": ("clip", "clips"), "video": ("film", "films")}
 
 
@@ -51,9 +51,8 @@ def shape(modality: str, size: tuple[int, ...]) -> str:
 
 def dataset_size(modality: str, items: int, size: tuple[int, ...]) -> str:
     """ "2,914 images · 64²"."""
-    counted = count(items, *NOUNS.get(modality, ("item", "items")))
-    shown = shape(modality, size)
-    return f"{counted} · {shown}" if shown else counted
+    many, shown = counted(items, *NOUNS.get(modality, ("item", "items"))), shape(modality, size)
+    return f"{many} · {shown}" if shown else many
 
 
 def run_figures(view: RunView) -> list[str]:
@@ -61,12 +60,16 @@ def run_figures(view: RunView) -> list[str]:
     stage = view.stage
     if stage is not None:
         took = time.time() - stage.since
-        left = [f"about {duration(stage.left_s)} left"] if stage.left_s >= 1 else []
-        return [f"{stage.what} · {duration(took)}" if took >= 1 else stage.what, *left]
+        if stage.left_s >= 1:
+            return [f"{stage.what} · {duration(took)}" if took >= 1 else stage.what, f"about {duration(stage.left_s)} left"]
+        return [f"{stage.what} · {duration(took)} so far" if took >= 1 else stage.what]
     if view.rate:
         return [f"{rate(view.rate)} it/s", f"{duration(view.left_s)} left"]
     if view.state == "running":
-        return [f"no figure for {duration(view.silent_s)}" if view.silent_s >= 1 else "waiting for the first figure"]
+        silent_s = view.silent_s
+        if silent_s >= SILENT_S:
+            return [f"no figure for {duration(silent_s)}"]
+        return ["measuring its pace" if silent_s else "waiting for the first figure"]
     return []
 
 

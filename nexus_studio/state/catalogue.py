@@ -37,10 +37,13 @@ class Catalogue(QObject):
         """The family with that key, or None."""
         return next((family for family in self.families if family.key == key), None)
 
-    def suits(self, record: DatasetRecord, runs: Iterable[RunRecord] = (), captions: float | None = None) -> list[Suit]:
-        """All families by how they suit a data set, the best first; ``runs`` are the parts that are there already."""
+    def suits(
+        self, record: DatasetRecord, runs: Iterable[RunRecord] = (), captions: float | None = None, learned: str = "auto"
+    ) -> list[Suit]:
+        """All families by how they suit a data set, the best first; ``runs`` are the parts that are there already, ``learned``
+        which conditions runs are to learn."""
         provided = [family.provides for run in runs if (family := self.get(run.family)) is not None]
-        return ranked(self.families, facts(record, captions), {kind for kinds in provided for kind in kinds})
+        return ranked(self.families, facts(record, captions, learned), {kind for kinds in provided for kind in kinds})
 
     def set_current(self, key: str) -> None:
         """Chooses the family that the panels show."""

@@ -10,6 +10,8 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from models_backend.contract.fields import FieldError
 from models_backend.contract.run_layout import LEFT_OUT, DatasetRecord, DoctorReport, Item
+from models_backend.contract.words import counted
+from models_backend.library import accounting
 from models_backend.library.showing import changes_of, data_settings
 
 from ..bridge import Bridge
@@ -35,7 +37,9 @@ class Datasets(QObject):
         self._bridge = bridge
         self.records: list[DatasetRecord] = []
         self.reports: dict[str, DoctorReport] = {}
+        self.copied: dict[str, accounting.Copies] = {}  # of each data set with a report
         self.current = ""
+        self.written: dict[str, str] = {}  # data set -> its stamp after the last edit that was made here
         self._typed: dict[str, tuple[UndoStack, dict[str, Any]]] = {}
         self._typing = QTimer(self, singleShot=True, interval=TYPING_MS)
         self._typing.timeout.connect(self.keep_settings)
@@ -81,9 +85,9 @@ class Datasets(QObject):
 
     async def report(self, dataset: str) -> DoctorReport | None:
         """What the doctor found when the data set was imported, counted anew where it was edited."""
-        report = await self._bridge.threaded(self._bridge.library.dataset(dataset).report)
+        report, copied = await self._bridge.threaded(_told, self._bridge.library.dataset(dataset))
         if report is not None:
-            self.reports[dataset] = report
+            self.reports[dataset], self.copied[dataset] = report, copied
             self.report_read.emit(dataset)
         return report
 
@@ -97,10 +101,17 @@ class Datasets(QObject):
     async def apply(self, dataset: str, work: Callable[[Any], Any]) -> Any:
         """Runs ``work(folder)`` on the file thread and tells that the data set changed."""
         folder = self._bridge.library.dataset(dataset)
-        answer = await self._bridge.threaded(work, folder)
+        answer = await self._bridge.threaded(self._worked, folder, work)
         await self.load()
         self.items_changed.emit(dataset)
         await self.report(dataset)
+        return answer
+
+    def _worked(self, folder: Any, work: Callable[[Any], Any]) -> Any:
+        from models_backend.library import folders
+
+        answer = work(folder)
+        self.written[folder.id] = folders.stamp(self._bridge.library.layout, "dataset", folder.id)
         return answer
 
     async def leave_out_uncaptioned(self, stack: UndoStack, dataset: str) -> int:
@@ -108,7 +119,7 @@ class Datasets(QObject):
         items = await self.items(dataset)
         out = {n: True for n, item in enumerate(items) if item.split != LEFT_OUT and not item.caption.strip()}
         if out:
-            self.edit(stack, dataset, f"Leave out {len(out):,} items without a caption", left_out=out)
+            self.edit(stack, dataset, f"Leave out {counted(len(out), 'item')} without a caption", left_out=out)
         return len(out)
 
     # ------------------------------------------------------------------------------ how models see the items
@@ -174,6 +185,14 @@ class Datasets(QObject):
             preferences.set(key, None)
         await self.load()
 
-    def spawn(self, work: Coroutine) -> None:
+    def spawn_edit(self, work: Coroutine) -> asyncio.Task:
         """Starts a coroutine of an edit."""
-        self._bridge.spawn(work)
+        return self._bridge.spawn_edit(work)
+
+
+def _told(folder: Any) -> tuple[DoctorReport | None, accounting.Copies]:
+    """A data set's report and what there is to say of its exact copies."""
+    report = folder.report()
+    if report is None or not report.exact_duplicates:
+        return report, accounting.Copies()
+    return report, accounting.copies(folder.items(), folder.record().classes)

@@ -10,10 +10,17 @@ import msgspec
 
 from models_backend.contract.messages import TroubleError
 
+from .undo import NOWHERE, Place
+
 if TYPE_CHECKING:
     from .datasets import Datasets
     from .session import Session
     from .undo import UndoStack
+
+
+def place_of(kind: str, key: str) -> Place:
+    """The workspace where a data set, run or sample is seen, and what shows it there."""
+    return {"dataset": "data", "run": "train", "sample": "gallery"}.get(kind, ""), {kind: key}
 
 
 class Deleting:
@@ -28,13 +35,18 @@ class Deleting:
     def state(self) -> dict[str, Any]:
         return {"items": self._items, "entries": self._entries}
 
+    def place(self) -> Place:
+        """Where the first of them is seen; only the workspace while they are in the trash."""
+        key, what = place_of(*self._items[0]) if self._items else NOWHERE
+        return key, {} if self._entries else what
+
     def forward(self) -> asyncio.Task:
         """Moves them to the trash."""
-        return self._session.bridge.spawn(self._away())
+        return self._session.bridge.spawn_edit(self._away())
 
     def back(self) -> asyncio.Task:
         """Brings them back."""
-        return self._session.bridge.spawn(self._return())
+        return self._session.bridge.spawn_edit(self._return())
 
     async def _away(self) -> None:
         from models_backend.library import trash
@@ -65,67 +77,125 @@ class Deleting:
         await self._session.reload()
 
 
+class Elsewhere(TroubleError):
+    """What an edit changed was changed by something else since, so that it can be neither taken back nor done again."""
+
+    def __init__(self, title: str, what: str = "it was"):
+        super().__init__(f"{what} edited elsewhere since, so that this edit cannot be undone or done again", title,
+                         "Nothing was changed", "Edit it anew where that is wanted")  # fmt: skip
+
+
 class Rewriting:
-    """Title, star or tags of a run or sample, as they were and as they are."""
+    """Title, star or tags of a run or sample, as they were and as they are. ``made``: it was done before."""
 
     kind = "record"
+    words = {"title": "its title was", "starred": "its star was", "tags": "its tags were"}
 
-    def __init__(self, session: Session, of: str, item: str, before: dict[str, Any], after: dict[str, Any]):
-        self._session, self._of, self._item, self._before, self._after = session, of, item, before, after
+    def __init__(self, session: Session, of: str, item: str, before: dict[str, Any], after: dict[str, Any], made: bool = False):
+        self._session, self._of, self._item, self._made = session, of, item, made
+        self._before, self._after = ({name: _plain(one) for name, one in told.items()} for told in (before, after))
 
     def state(self) -> dict[str, Any]:
         return {"of": self._of, "item": self._item, "before": self._before, "after": self._after}
 
+    def place(self) -> Place:
+        """Where the run or sample is seen."""
+        return place_of(self._of, self._item)
+
     def forward(self) -> asyncio.Task:
-        return self._session.bridge.spawn(self._write(self._after))
+        """Does the edit, or does it again."""
+        return self._session.bridge.spawn_edit(self._write(self._again if self._made else self._first))
 
     def back(self) -> asyncio.Task:
-        return self._session.bridge.spawn(self._write(self._before))
+        """Takes the edit back."""
+        return self._session.bridge.spawn_edit(self._write(self._back))
 
-    async def _write(self, values: dict[str, Any]) -> None:
-        bridge = self._session.bridge
-        values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
-        folder = getattr(bridge.library, self._of)(self._item)
-        await bridge.threaded(lambda: folder.update_record(**values))
-        await self._session.reload()
+    async def _write(self, work: Callable[[Any], None]) -> None:
+        bridge, undo = self._session.bridge, self._session.undo
+        try:
+            await bridge.threaded(work, getattr(bridge.library, self._of)(self._item))
+        except TroubleError as error:
+            if not self._made or isinstance(error, Elsewhere):
+                undo.forget(self)
+            raise
+        finally:
+            await self._session.reload()
+        undo.changed.emit()
+
+    def _first(self, folder: Any) -> None:
+        record = folder.record()
+        self._before = {name: getattr(record, name) for name in self._after}
+        folder.update_record(**self._after)
+        self._made = True
+
+    def _again(self, folder: Any) -> None:
+        self._turn(folder, self._before, self._after)
+
+    def _back(self, folder: Any) -> None:
+        self._turn(folder, self._after, self._before)
+
+    def _turn(self, folder: Any, left: dict[str, Any], values: dict[str, Any]) -> None:
+        """Writes the values where what the edit left still stands."""
+        record = folder.record()
+        changed = [words for name, words in self.words.items() if name in left and getattr(record, name) != left[name]]
+        if changed:
+            raise Elsewhere(record.title, " and ".join(changed))
+        folder.update_record(**values)
+
+
+def _plain(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 class Turning:
-    """An edit of a data set there and back: each way leaves the token that reverts it."""
+    """An edit of a data set there and back: each way leaves the token that reverts it, and ``left``, what it left there."""
 
     kind = "dataset"
 
     def __init__(self, datasets: Datasets, stack: UndoStack, dataset: str, changes: dict[str, Any], token: Any = None,
-                 done: Callable[[], None] = lambda: None):  # fmt: skip
+                 left: Any = None, done: Callable[[], None] = lambda: None):  # fmt: skip
         self._datasets, self._stack, self._done = datasets, stack, done
-        self._dataset, self._changes, self._token = dataset, changes, token
+        self._dataset, self._changes, self._token, self._left = dataset, changes, token, left
         self._order = asyncio.Lock()
 
     def state(self) -> dict[str, Any]:
-        return {"dataset": self._dataset, "token": msgspec.to_builtins(self._token, str_keys=True)}
+        token, left = (msgspec.to_builtins(one, str_keys=True) for one in (self._token, self._left))
+        return {"dataset": self._dataset, "token": token, "left": left}
 
-    def forward(self) -> None:
+    def place(self) -> Place:
+        """Where the data set is seen."""
+        return place_of("dataset", self._dataset)
+
+    def forward(self) -> asyncio.Task:
         """Does the edit, or does it again."""
-        self._datasets.spawn(self._turn())
+        return self._datasets.spawn_edit(self._turn())
 
-    def back(self) -> None:
+    def back(self) -> asyncio.Task:
         """Takes the edit back."""
-        self._datasets.spawn(self._turn())
+        return self._datasets.spawn_edit(self._turn())
 
     async def _turn(self) -> None:
         async with self._order:
-            token = self._token
-            if token is None and not self._changes:
+            if self._token is None and not self._changes:
                 raise TroubleError("the window was closed before this edit was kept", kept="The data set is as it is")
-            work = self._first if token is None else lambda folder: folder.undo(token)
             try:
-                self._token = await self._datasets.apply(self._dataset, work)
+                self._token, self._left = await self._datasets.apply(self._dataset, self._worked)
+            except Elsewhere:
+                self._stack.forget(self)
+                raise
             finally:
                 self._done()
         self._stack.changed.emit()  # the token that reverts it is another one now
 
-    def _first(self, folder: Any) -> Any:
-        return folder.edit_many(**self._changes)
+    def _worked(self, folder: Any) -> tuple[Any, Any]:
+        """What reverts it now, and what stands there now. Elsewhere where what it left is not there any more."""
+        from models_backend.library.edits import reverting
+
+        token = self._token
+        if token is not None and self._left is not None and reverting(folder.edits(), token) != self._left:
+            raise Elsewhere(folder.record().title)
+        token = folder.edit_many(**self._changes) if token is None else folder.undo(token)
+        return token, reverting(folder.edits(), token)
 
 
 def makers(session: Session) -> dict[str, Callable[[dict[str, Any]], Any]]:
@@ -133,11 +203,11 @@ def makers(session: Session) -> dict[str, Callable[[dict[str, Any]], Any]]:
     from models_backend.library.edits import Undo
 
     def turning(told: dict[str, Any]) -> Turning:
-        token = msgspec.convert(told["token"], Undo | None, strict=False)
-        return Turning(session.datasets, session.undo, told["dataset"], {}, token)
+        token, left = (msgspec.convert(told.get(name), Undo | None, strict=False) for name in ("token", "left"))
+        return Turning(session.datasets, session.undo, told["dataset"], {}, token, left)
 
     return {
         Deleting.kind: lambda told: Deleting(session, told["items"], told["entries"]),
-        Rewriting.kind: lambda told: Rewriting(session, told["of"], told["item"], told["before"], told["after"]),
+        Rewriting.kind: lambda told: Rewriting(session, told["of"], told["item"], told["before"], told["after"], made=True),
         Turning.kind: turning,
     }

@@ -12,10 +12,12 @@ from models_backend.contract.messages import Event, Progress, State
 from models_backend.contract.run_layout import JobRecord
 
 from ..bridge import Bridge
+from .run_view import LIVE_STATES
 
 #: A report older than this says how far the work is, but no longer how fast.
 STALE_S = 5.0
 ENDED = ("finished", "failed", "stopped", "cancelled")
+ACTIVE = ("starting", "running", "paused")
 
 
 class Activity(QObject):
@@ -66,6 +68,8 @@ class Jobs(QObject):
         self._bridge = bridge
         self.records: list[JobRecord] = []
         self.activities: list[Activity] = []
+        self._over: set[str] = set()  # runs that have told their end
+        self._pausing: set[str] = set()  # runs that were asked to pause and have not told a state since
         bridge.told.connect(self._tell)
 
     def refresh(self) -> None:
@@ -78,7 +82,23 @@ class Jobs(QObject):
     @property
     def active(self) -> JobRecord | None:
         """The job that a worker has now."""
-        return next((job for job in self.records if job.state in ("starting", "running", "paused")), None)
+        return next((job for job in self.records if job.state in ACTIVE), None)
+
+    def phase(self, run: str, told: str) -> str:
+        """The state of a run that has ``told`` one, as it is shown: "pausing" from when it is asked to, "queued" and "starting"
+        from when its job is, whatever it was before; "not started" where it never began and no job of it waits."""
+        if told in LIVE_STATES:
+            return "pausing" if told == "running" and run in self._pausing else told
+        job = self.of_run(run)
+        if job is not None and job.state == "queued":
+            return "queued"
+        if job is not None and job.state in ACTIVE:
+            return told if run in self._over else "starting"
+        return "not started" if told == "queued" else told
+
+    def place(self, run: str) -> int:
+        """In which place of the queue a run waits, from 1 on; 0 where it does not."""
+        return next((n for n, job in enumerate(self.waiting, 1) if job.run == run), 0)
 
     @property
     def waiting(self) -> list[JobRecord]:
@@ -91,18 +111,34 @@ class Jobs(QObject):
 
     def _tell(self, event: Event) -> None:
         if isinstance(event.body, State):
+            job = next((job for job in self.records if job.id == event.source), None)
+            note = self._over.add if event.body.state in ENDED else self._over.discard
+            note(job.run if job is not None else event.source)
+            self._note_pausing(event.source, False)
             self.refresh()
+
+    def _note_pausing(self, run: str, asked: bool) -> None:
+        if asked != (run in self._pausing):
+            (self._pausing.add if asked else self._pausing.discard)(run)
+            self.changed.emit()
 
     # ---------------------------------------------------------------------------------- what one may do
 
     def ask(self, verb: str, *arguments: object) -> asyncio.Task:
         """Asks the engine (reorder hold cancel pause resume stop) and takes the queue anew."""
+        if verb == "pause":
+            self._note_pausing(str(arguments[0]), True)
         return self._bridge.spawn(self._asked(verb, arguments))
 
     async def _asked(self, verb: str, arguments: tuple) -> None:
         answer = getattr(self._bridge.engine, verb)(*arguments)
-        if asyncio.iscoroutine(answer) or isinstance(answer, asyncio.Future):
-            await answer
+        try:
+            if asyncio.iscoroutine(answer) or isinstance(answer, asyncio.Future):
+                await answer
+        except BaseException:
+            if verb == "pause":
+                self._note_pausing(str(arguments[0]), False)
+            raise
         self.refresh()
 
     def begin(self, title: str, cancel: Callable[[], object] | None = None) -> Activity:

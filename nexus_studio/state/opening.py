@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from models_backend.contract.messages import TroubleError
+from models_backend.contract.run_layout import SampleRecord
+from models_backend.contract.words import counted
 from models_backend.library import provenance, table_kinds
 
 PICTURES = {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif"}
@@ -19,6 +23,8 @@ FILTERS = (
     "All files (*)",
 )  # fmt: skip
 _FILES = PICTURES | TABLES | EXPORTED
+#: So many paths at most are looked into for a state: more of them are data.
+LOOKED_INTO = 50
 
 
 @dataclass(frozen=True)
@@ -37,9 +43,9 @@ def _counted(paths: list[Path]) -> str:
     files = len(paths) - folders
     words = []
     if folders:
-        words.append("1 folder" if folders == 1 else f"{folders} folders")
+        words.append(counted(folders, "folder"))
     if files:
-        words.append("1 file" if files == 1 else f"{files} files")
+        words.append(counted(files, "file"))
     return " and ".join(words)
 
 
@@ -107,12 +113,32 @@ def _stateless(path: Path) -> str:
         return error.trouble.what
 
 
+def holds_nothing(paths: list[str]) -> bool:
+    """Whether the paths are folders without a single file, as far as a bounded look tells."""
+    if not all(Path(path).is_dir() for path in paths):
+        return False
+    looked = itertools.chain.from_iterable(os.walk(path) for path in paths)
+    return not any(files for _, _, files in itertools.islice(looked, LOOKED_INTO))
+
+
+def with_state(paths: list[str]) -> dict[str, SampleRecord]:
+    """The files among the paths that the studio exported, and the record that each carries; folders are not looked into."""
+    exported = [path for path in paths if Path(path).suffix.lower() in EXPORTED] if len(paths) <= LOOKED_INTO else []
+    found: dict[str, SampleRecord] = {}
+    for path in exported:
+        try:
+            record = provenance.read(path)
+        except TroubleError:  # what cannot be read is told by the import
+            continue
+        if record is not None:
+            found[path] = record
+    return found
+
+
 def outcomes(paths: list[str | Path], dataset_title: str = "") -> list[Outcome]:
-    """Everything the paths could become, the likeliest first."""
+    """Everything the paths could become, the likeliest first. An exported file becomes its state, wherever it is let go."""
     found = [Path(path) for path in paths]
-    offered = [
-        import_outcome(found),
-        captions_outcome(found, dataset_title),
-        state_outcome(found),
-    ]
-    return sorted(offered, key=lambda outcome: bool(outcome.why_not))
+    state = state_outcome(found)
+    if not state.why_not:
+        return [state]
+    return sorted((import_outcome(found), captions_outcome(found, dataset_title), state), key=lambda one: bool(one.why_not))

@@ -53,6 +53,7 @@ class Preferences(QObject):
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="preferences")
         self._writing: Future | None = None
         self._companions: dict[str, Preferences] = {}
+        self._closed = False
         self._timer = QTimer(self, singleShot=True, interval=DELAY_MS)
         self._timer.timeout.connect(self._save)
 
@@ -86,7 +87,9 @@ class Preferences(QObject):
         else:
             self._values[key] = value
         self.changed.emit(key)
-        if not self._timer.isActive():
+        if self._closed:
+            self._write_now()
+        elif not self._timer.isActive():
             self._timer.start()
 
     def companion(self, name: str) -> Preferences:
@@ -100,9 +103,17 @@ class Preferences(QObject):
         return [key for key in self._values if key.startswith(prefix)]
 
     def _save(self) -> None:
-        data = msgspec.json.format(msgspec.json.encode(self._values), indent=1)
-        self._writing = self._thread.submit(_write, self.path, data)
+        self._writing = self._thread.submit(_write, self.path, self._encoded())
         self._writing.add_done_callback(self._written)
+
+    def _encoded(self) -> bytes:
+        return msgspec.json.format(msgspec.json.encode(self._values), indent=1)
+
+    def _write_now(self) -> None:
+        try:
+            _write(self.path, self._encoded())
+        except OSError as error:
+            self.failed.emit(str(error))
 
     def _written(self, writing: Future) -> None:
         error = writing.exception()
@@ -119,7 +130,8 @@ class Preferences(QObject):
             companion.flush()
 
     def close(self) -> None:
-        """Flushes and ends the thread."""
+        """Flushes and ends the thread. What is set after that is written at once."""
+        self._closed = True
         self.flush()
         for companion in self._companions.values():
             companion.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from PySide6.QtCore import QObject, QTimer, Signal
@@ -21,6 +20,7 @@ from models_backend.contract.messages import (
     State,
     Trouble,
 )
+from models_backend.contract.pace import Pace
 from models_backend.contract.run_layout import RunRecord
 
 from .series import Series
@@ -32,6 +32,7 @@ TELL_MS = 100
 #: A rate is no longer told when no figure came for so long, or for so many of its usual gaps.
 STALE_S, STALE_GAPS = 5.0, 8.0
 LIVE_STATES = ("starting", "running", "paused")
+ENDED_STATES = ("finished", "stopped", "failed")
 
 
 class Stage(NamedTuple):
@@ -65,6 +66,7 @@ class RunView(QObject):
         self.checkpoints: list[Saved] = []
         self.health: Health | None = None
         self.trouble: Trouble | None = None
+        self._passing = False  # whether it was told in passing: a worker that does not answer
         self.progress: Progress | None = None
         self.heartbeat: Heartbeat | None = None
         self.loaded = False
@@ -72,7 +74,7 @@ class RunView(QObject):
         self._series: dict[str, Series] = {}
         self._seq = 0
         self._early: list[Event] = []
-        self._pace: deque[tuple[float, int]] = deque(maxlen=40)
+        self._pace, self._heard = Pace(), 0.0
         self._timer = QTimer(self, singleShot=True, interval=TELL_MS)
         self._timer.timeout.connect(self.changed)
 
@@ -84,29 +86,36 @@ class RunView(QObject):
         return self.record.steps
 
     @property
+    def saved(self) -> int:
+        """The step of the newest checkpoint that it told of; 0 where there is none."""
+        return max((checkpoint.step for checkpoint in self.checkpoints), default=0)
+
+    @property
     def live(self) -> bool:
         """Whether a worker holds the run."""
         return self.state in LIVE_STATES
 
     @property
+    def ended(self) -> bool:
+        """Whether the run has ended; its worker may still be there for a moment."""
+        return self.state in ENDED_STATES
+
+    @property
     def rate(self) -> float:
-        """Optimiser steps a second over the last figures; 0 while unknown, and when the figures are too old to hold."""
-        if len(self._pace) < 2 or self.state != "running" or self.stage is not None:
+        """Optimiser steps a second over the last figures; 0 until a few steady ones came, and when they are too old to hold."""
+        if self.state != "running" or self.stage is not None:
             return 0.0
-        (first, begin), (last, end) = self._pace[0], self._pace[-1]
-        if last <= first or time.time() - last > max(STALE_S, STALE_GAPS * (last - first) / (len(self._pace) - 1)):
-            return 0.0
-        return (end - begin) / (last - first)
+        return 0.0 if self.silent_s > max(STALE_S, STALE_GAPS * self._pace.gap_s) else self._pace.rate
 
     @property
     def silent_s(self) -> float:
         """Seconds since the last figure; 0 where none was told since the run entered its state."""
-        return time.time() - self._pace[-1][0] if self._pace else 0.0
+        return time.time() - self._heard if self._heard else 0.0
 
     @property
     def left_s(self) -> float:
         """Seconds left at that rate; 0 while unknown."""
-        return max(0, self.total - self.step) / self.rate if self.rate > 0 else 0.0
+        return self._pace.left_s(self.step, self.total) if self.rate else 0.0
 
     @property
     def stage(self) -> Stage | None:
@@ -160,6 +169,10 @@ class RunView(QObject):
 
     def _take(self, event: Event, past: bool = False) -> None:
         body = event.body
+        if isinstance(body, Trouble):
+            self._passing = not event.seq
+        elif isinstance(body, State) and self._passing and (body.state in ("finished", "stopped") or not event.seq):
+            self.trouble = None  # the worker answers again, or has ended in order
         _TAKE[type(body)](self, body, event.time)
         if not past:
             self._announce(body)
@@ -190,7 +203,8 @@ class RunView(QObject):
     def _take_state(self, body: State, time: float) -> None:
         self.state, self.reason = body.state, body.reason
         self.step = body.step or self.step
-        self._pace.clear()
+        self._pace.rest() if body.state in ("running", "paused") else self._pace.forget()
+        self._heard = 0.0
         if body.state == "starting":
             self.trouble = None  # what was wrong in an earlier try
         if body.state != "running":
@@ -206,14 +220,15 @@ class RunView(QObject):
 
     def _set_stage(self, what: str, since: float, left_s: float) -> None:
         if self._stage is None or self._stage.what != what:
-            self._pace.clear()  # the rate from before tells nothing of what comes after
+            self._heard = 0.0  # no figure is to be waited for
         self._stage = Stage(what, since, left_s)
 
     def _take_metrics(self, body: Metrics, time: float) -> None:
         self.step = body.step
         self._stage = None
-        if not self._pace or body.step > self._pace[-1][1]:
-            self._pace.append((time, body.step))
+        if "loss" in body.values:
+            self._pace.mark(time, body.step)
+        self._heard = time
         for name, value in body.values.items():
             series = self._series.get(name)
             if series is None:
@@ -227,6 +242,7 @@ class RunView(QObject):
         self.checkpoints = [known for known in self.checkpoints if known.step != body.step] + [body]
 
     def _take_mark(self, body: Mark, time: float) -> None:
+        self._pace.forget()  # the rate from before tells nothing of what comes after
         if (body.step, body.text) not in self.marks:
             self.marks.append((body.step, body.text))
 

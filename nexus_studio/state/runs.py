@@ -29,6 +29,7 @@ class Runs(QObject):
         super().__init__()
         self._bridge = bridge
         self.records: list[RunRecord] = []
+        self.deleted: list[str] = []  # the titles of those in the trash
         self.states: dict[str, State] = {}  # of every run that has been looked at; a run that is not in it is not known yet
         self.current = ""
         self._views: dict[str, RunView] = {}
@@ -36,14 +37,20 @@ class Runs(QObject):
 
     async def load(self) -> None:
         """Reads the records again; keeps the choice while the run still exists."""
-        records = await self._bridge.threaded(self._bridge.library.runs)
-        if records != self.records:
-            self.records = records
+        records, deleted = await self._bridge.threaded(self._read_records)
+        if (records, deleted) != (self.records, self.deleted):
+            self.records, self.deleted = records, deleted
             self._renew_views()
             self.changed.emit()
         await self._read_states()
         if self.current and self.get(self.current) is None:
             self.set_current("")
+
+    def _read_records(self) -> tuple[list[RunRecord], list[str]]:
+        from models_backend.library import trash
+
+        library = self._bridge.library
+        return library.runs(), [entry.title for entry in trash.entries(library.layout) if entry.kind == "run"]
 
     async def _read_states(self) -> None:
         """Looks at each run that is not known yet, the newest first. What is told meanwhile is newer than what is read."""
@@ -106,6 +113,11 @@ class Runs(QObject):
         """Whether a run has taken a step, as far as is known: a log that is not yet read counts."""
         view = self.view(run)
         return view is not None and (not view.loaded or view.step > 0)
+
+    def may_have_checkpoint(self, run: str) -> bool:
+        """Whether a run has saved a checkpoint, as far as is known: a log that is not yet read counts."""
+        view = self.view(run)
+        return view is not None and (not view.loaded or bool(view.checkpoints))
 
     async def _read(self, view: RunView) -> None:
         folder, since = view.folder, view._seq

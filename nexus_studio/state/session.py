@@ -12,7 +12,9 @@ import msgspec
 from PySide6.QtCore import QObject, Signal
 
 from models_backend.contract.messages import State, Trouble, TroubleError
-from models_backend.contract.run_layout import DatasetRecord, RunRecord
+from models_backend.contract.run_layout import DatasetRecord, RunRecord, SampleRecord
+from models_backend.contract.words import counted
+from models_backend.library.remarks import needing, nothing_in
 
 from ..bridge import Bridge, trouble_of
 from ..naming import plain
@@ -20,11 +22,13 @@ from .catalogue import Catalogue
 from .datasets import Datasets
 from .edits import Deleting, makers
 from .jobs import Activity, Jobs
-from .opening import outcomes
+from .opening import holds_nothing, with_state
+from .outside import Outside
 from .preferences import Preferences
 from .run_view import LIVE_STATES
 from .runs import Runs
 from .samples import Samples
+from .standing import LibraryWatch
 from .undo import UndoStack
 from .verdicts import Verdicts
 
@@ -50,6 +54,10 @@ class Session(QObject):
         self.jobs = Jobs(bridge)
         self.samples = Samples(bridge)
         self.undo = UndoStack()
+        self.standing = LibraryWatch(bridge)
+        self.standing.came_back.connect(lambda: bridge.spawn(self._look_again()))
+        self.outside = Outside(self)
+        self.standing.stands.connect(lambda: bridge.spawn(self.outside.look()))
         self.verdicts = Verdicts(self.preferences)
         self._failed: set[str] = set()  # runs of which it was said
         self._troubles: dict[str, Trouble] = {}  # run -> what it said last of what is wrong
@@ -71,6 +79,7 @@ class Session(QObject):
         """Reads what the library holds and chooses again what was chosen."""
         self.catalogue.refresh()
         self.jobs.refresh()
+        await self.outside.look()
         await self.datasets.load()
         if any(self.preferences.get(f"data/settings/{record.id}") is not None for record in self.datasets.records):
             await self.datasets.adopt(self.preferences)
@@ -81,6 +90,14 @@ class Session(QObject):
         self._bring_back_undo()
         self.is_ready = True
         self.ready.emit()
+
+    async def _look_again(self) -> None:
+        """The library's folder was gone and is back."""
+        self.bridge.notice("The library's folder is back; everything goes on.")
+        self.jobs.refresh()
+        await self.datasets.load()
+        await self.runs.load()
+        self.samples.changed.emit()
 
     def _bring_back_undo(self) -> None:
         """Takes up what an earlier window could undo in this library, and keeps from now on what this one can."""
@@ -175,25 +192,42 @@ class Session(QObject):
         if outcome == "captions":
             await self.add_captions(paths)
             return
-        if outcome in ("", "state") and await self._open_state(paths, required=outcome == "state"):
-            return
-        await self.import_paths(paths)
+        states = await self.bridge.threaded(with_state, paths)
+        if outcome == "state" and not states:
+            raise TroubleError(
+                "this file carries no state of the studio", Path(paths[0]).name, "The file was only read.",
+                "Files exported with “leave the metadata out” cannot bring their state back; import it as data instead.",
+            )  # fmt: skip
+        if await self.bridge.threaded(holds_nothing, paths):
+            raise nothing_in(paths)
+        others = [path for path in paths if path not in states]
+        if states:
+            await self._open_state(states, others)
+        if others:
+            await self.import_paths(others, show=not states)
 
-    async def _open_state(self, paths: list[str], required: bool) -> bool:
-        possible = any(one.key == "state" and not one.why_not for one in outcomes(paths))
-        found = await self.bridge.threaded(_provenance, paths[0]) if possible else None
-        if found is None:
-            if required:
-                raise TroubleError(
-                    "this file carries no state of the studio", Path(paths[0]).name, "The file was only read.",
-                    "Files exported with “leave the metadata out” cannot bring their state back; import it as data instead.",
-                )  # fmt: skip
-            return False
-        self.navigate.emit("sample", {"state": found, "sample": found.id, "run": found.run})
-        return True
+    async def _open_state(self, states: dict[str, SampleRecord], others: list[str]) -> None:
+        """Goes to the state of the first exported file, and says what becomes of whatever else was given with it."""
+        names = [Path(path).name for path in states]
+        record = next(iter(states.values()))
+        known = self.runs.get(record.run) is not None or record.id in {one.id for one in await self.samples.page(0, 1 << 30)}
+        said = []
+        if known:
+            self.navigate.emit("sample", {"state": record, "sample": record.id, "run": record.run})
+        else:
+            said.append(f"“{names[0]}” was made by a run that is not in this library: its state cannot be opened.")
+        if len(names) > 1:
+            more = counted(len(names) - 1, "other exported file", "other exported files")
+            said.append(f"{more} can be opened one at a time; as data, import the folder that holds them.")
+        if others:
+            said.append(f"{counted(len(others), 'other is', 'others are')} imported as a new data set.")
+        if said and known:
+            said.insert(0, f"“{names[0]}” opened the state that made it.")
+        if said:
+            self.bridge.notice(" ".join(said))
 
-    async def import_paths(self, paths: list[str], title: str = "", settings=None) -> DatasetRecord:
-        """Imports paths as a new data set, with its progress in the jobs bar, and chooses it."""
+    async def import_paths(self, paths: list[str], title: str = "", settings=None, show: bool = True) -> DatasetRecord:
+        """Imports paths as a new data set, with its progress in the jobs bar, chooses it and, with ``show``, goes to it."""
         names = Path(paths[0]).name + (f" and {len(paths) - 1} more" if len(paths) > 1 else "")
         begun = time.time()
         async with self.under_way(f"Importing {names}", "import", names) as activity:
@@ -202,7 +236,7 @@ class Session(QObject):
             except asyncio.CancelledError:
                 self.bridge.notice(f"Import of {names} was cancelled; nothing was added.")
                 raise
-        await self._show_new(record)
+        await self._show_new(record, show)
         if record.created < begun:
             await self._tell_known(record)
         return record
@@ -220,21 +254,27 @@ class Session(QObject):
         await self._show_new(record)
         return record
 
-    async def _show_new(self, record: DatasetRecord) -> None:
+    async def _show_new(self, record: DatasetRecord, show: bool = True) -> None:
         await self.datasets.load()
         self.datasets.set_current(record.id)
-        self.navigate.emit("data", {"dataset": record.id})
+        if show:
+            self.navigate.emit("data", {"dataset": record.id})
 
     def delete(self, kind: str, key: str, title: str) -> None:
         """Moves a data set, run or sample to the trash; undo brings it back. ``kind``: "dataset" "run" "sample"."""
         learning = [run.title for run in self.runs.records if self._learns_from(run, kind, key)]
         text = f"Move “{title}” to the trash"
         self.undo.push_kept(text, Deleting(self, [(kind, key)]))
-        self.bridge.notice(f"“{title}” is in the trash. Undo brings it back.")
+        needed = needing([run.title for run in self.runs.records if run.dataset == key and run.title not in learning])
+        self.tell_edit(f"“{title}” is in the trash. Undo brings it back." + (f" {needed}." if needed else ""))
         if learning:
             what = f"{' and '.join(f'“{name}”' for name in learning)} was learning from it"
             kept = "The training goes on with what it has read"
             self.bridge.trouble.emit(Trouble(what, title, kept, "Undo before it is resumed: then it needs the data again"))
+
+    def tell_edit(self, text: str) -> None:
+        """Says what the last edit did, with a button that takes it back."""
+        self.bridge.offered.emit(text, self.undo.offer())
 
     def _learns_from(self, run: RunRecord, kind: str, key: str) -> bool:
         state = self.runs.states.get(run.id)
@@ -255,12 +295,6 @@ class Session(QObject):
         if not found:
             raise TroubleError("no caption matches an item of the data set", Path(paths[0]).name, "Nothing was changed.",
                                "Name a side file like its picture, or give a table with file_name and text.")  # fmt: skip
-        self.datasets.edit(self.undo, dataset, f"Add {len(found)} captions", captions=found)
-        self.bridge.notice(f"{len(found)} of {len(items)} items got a caption. Undo takes them back.")
+        self.datasets.edit(self.undo, dataset, f"Add {counted(len(found), 'caption')}", captions=found)
+        self.tell_edit(f"{len(found):,} of {counted(len(items), 'item')} got a caption. Undo takes them back.")
         return len(found)
-
-
-def _provenance(path: str):
-    from models_backend.library import provenance
-
-    return provenance.read(Path(path))

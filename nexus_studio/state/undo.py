@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -14,6 +15,11 @@ LIMIT = 500
 KEPT_BYTES = 512 << 10
 
 
+#: The key of a workspace, and what to show there.
+Place = tuple[str, dict[str, Any]]
+NOWHERE: Place = ("", {})
+
+
 class KeptEdit(Protocol):
     """An edit that outlives the window: ``state`` is all it needs, as plain data; its kind's maker makes it from that."""
 
@@ -22,6 +28,7 @@ class KeptEdit(Protocol):
     def forward(self) -> object: ...
     def back(self) -> object: ...
     def state(self) -> dict[str, Any]: ...
+    def place(self) -> Place: ...
 
 
 @dataclass
@@ -32,25 +39,60 @@ class Edit:
     do: Callable[[], object]
     undo: Callable[[], object]
     kept: KeptEdit | None = None
+    of: Place = NOWHERE
+
+    @property
+    def place(self) -> Place:
+        """Where what it changes is seen."""
+        return self.kept.place() if self.kept else self.of
 
     def told(self) -> dict[str, Any] | None:
         """It as plain data; None for one that ends with the window."""
         return {"text": self.text, "kind": self.kept.kind, "state": self.kept.state()} if self.kept else None
 
 
+class Offer(QObject):
+    """The last edit, to be taken back from where it was told, or with ``again`` the last undone one, to be done again.
+    ``over`` (whether it was) when that is done, or when it is not the last one any more."""
+
+    over = Signal(bool)
+
+    def __init__(self, stack: UndoStack, edit: Edit, again: bool = False):
+        super().__init__(stack)
+        self._stack, self._edit, self.again = stack, edit, again
+        stack.changed.connect(self._look)
+
+    def take(self) -> None:
+        """Takes the edit back, or does it again, where it is still the last."""
+        if self._last() is self._edit:
+            self._stack.redo() if self.again else self._stack.undo()
+
+    def _last(self) -> Edit | None:
+        return self._stack.last_undone if self.again else self._stack.last
+
+    def _look(self) -> None:
+        if self._last() is not self._edit:
+            self._stack.changed.disconnect(self._look)
+            self.over.emit(self._stack.is_done(self._edit) if self.again else self._stack.is_undone(self._edit))
+            self.deleteLater()
+
+
 class UndoStack(QObject):
-    """Edits in order. ``do`` and ``undo`` are plain callables; slow ones start a coroutine themselves."""
+    """Edits in order. ``do`` and ``undo`` are plain callables; slow ones start a coroutine themselves and give its task.
+
+    ``turned`` (the edit, whether it was undone) once an edit was undone or done again, and what it changes is so."""
 
     changed = Signal()
+    turned = Signal(object, bool)
 
     def __init__(self) -> None:
         super().__init__()
         self._done: list[Edit] = []
         self._undone: list[Edit] = []
 
-    def push(self, text: str, do: Callable[[], object], undo: Callable[[], object]) -> None:
+    def push(self, text: str, do: Callable[[], object], undo: Callable[[], object], of: Place = NOWHERE) -> None:
         """Does an edit now and remembers it; edits undone before are forgotten. An edit that raises is not kept."""
-        self._push(Edit(text, do, undo))
+        self._push(Edit(text, do, undo, of=of))
 
     def push_kept(self, text: str, edit: KeptEdit) -> None:
         """As :meth:`push`, of an edit that can be undone after a restart too."""
@@ -66,17 +108,63 @@ class UndoStack(QObject):
         """Takes back the last edit."""
         if self._done:
             edit = self._done.pop()
-            edit.undo()
+            work = edit.undo()
             self._undone.append(edit)
             self.changed.emit()
+            self._tell_turned(work, edit, True)
 
     def redo(self) -> None:
         """Does the last undone edit again."""
         if self._undone:
             edit = self._undone.pop()
-            edit.do()
+            work = edit.do()
             self._done.append(edit)
             self.changed.emit()
+            self._tell_turned(work, edit, False)
+
+    def _tell_turned(self, work: object, edit: Edit, undone: bool) -> None:
+        """Tells at once of what is done at once, of a task when it has ended well."""
+        if not isinstance(work, asyncio.Future):
+            self.turned.emit(edit, undone)
+            return
+
+        def ended(task: asyncio.Future) -> None:
+            if not task.cancelled() and task.exception() is None:
+                self.turned.emit(edit, undone)
+
+        work.add_done_callback(ended)
+
+    @property
+    def last(self) -> Edit | None:
+        """What ``undo`` would take back."""
+        return self._done[-1] if self._done else None
+
+    @property
+    def last_undone(self) -> Edit | None:
+        """What ``redo`` would do again."""
+        return self._undone[-1] if self._undone else None
+
+    def is_done(self, edit: Edit) -> bool:
+        """Whether ``undo`` would come to an edit."""
+        return any(one is edit for one in self._done)
+
+    def is_undone(self, edit: Edit) -> bool:
+        """Whether ``redo`` would come to an edit."""
+        return any(one is edit for one in self._undone)
+
+    def offer(self) -> Offer | None:
+        """The last edit, to be taken back from where it is told; None where there is none."""
+        return Offer(self, self.last) if self.last is not None else None
+
+    def offer_again(self, edit: Edit) -> Offer | None:
+        """An undone edit, to be done again; None where it is not the last undone one."""
+        return Offer(self, edit, again=True) if self.last_undone is edit else None
+
+    def forget(self, kept: KeptEdit) -> None:
+        """Drops an edit that no longer fits what is there."""
+        self._done = [edit for edit in self._done if edit.kept is not kept]
+        self._undone = [edit for edit in self._undone if edit.kept is not kept]
+        self.changed.emit()
 
     # ------------------------------------------------------------------------------------- over a restart
 

@@ -27,7 +27,8 @@ ZOOM_STEP = 1.2
 class ImageGrid(QAbstractScrollArea):
     """Tiles in rows. ``columns`` 0 takes as many as fit at ``tile_px``; tiles grow to fill the width.
 
-    ``fit`` makes all items as large as the view allows, which suits a handful of results."""
+    ``fit`` makes all items as large as the view allows, which suits a handful of results. ``titled``: what stands below a tile
+    is a title, cut in its middle since many begin alike, and a second line of what else tells it from others."""
 
     hovered = Signal(int)
     current_changed = Signal(int)
@@ -38,10 +39,11 @@ class ImageGrid(QAbstractScrollArea):
     scrolled = Signal()
 
     def __init__(
-        self, parent: QWidget | None = None, *, tile_px: int = 96, columns: int = 0, fit: bool = False, hint: str = ""
-    ):
+        self, parent: QWidget | None = None, *, tile_px: int = 96, columns: int = 0, fit: bool = False, hint: str = "",
+        titled: bool = False,
+    ):  # fmt: skip
         super().__init__(parent)
-        self.hint = hint
+        self.hint, self._titled = hint, titled
         self._count, self._picture = 0, _nothing
         self._caption: Callable[[int], str] | None = None
         self._badge: Callable[[int], str] | None = None
@@ -166,7 +168,7 @@ class ImageGrid(QAbstractScrollArea):
 
     def _relayout(self) -> None:
         tiles, bar = self.tiles, self.verticalScrollBar()
-        tiles.count, tiles.captions = self._count, self._caption is not None
+        tiles.count, tiles.captions = self._count, 0 if self._caption is None else 2 if self._titled else 1
         tiles.row_labels, tiles.column_labels = bool(self._row_labels), bool(self._column_labels)
         tiles.scale = theme.text_scale()
         tiles.width, tiles.height = self.viewport().width(), self.viewport().height()
@@ -222,10 +224,14 @@ class ImageGrid(QAbstractScrollArea):
 
     def _paint_caption(self, painter: QPainter, index: int, rect: QRect) -> None:
         painter.setFont(paint.words(11))
-        painter.setPen(paint.ink("text2"))
-        place = QRect(rect.left(), rect.bottom() + 2, rect.width(), self.tiles.caption - 2)
-        text = painter.fontMetrics().elidedText(one_line(self._caption(index)), Qt.TextElideMode.ElideRight, rect.width())
-        painter.drawText(place, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, text)
+        cut = Qt.TextElideMode.ElideMiddle if self._titled else Qt.TextElideMode.ElideRight
+        lines = self._caption(index).split("\n", 1) if self._titled else [self._caption(index)]
+        high = self.tiles.caption // self.tiles.captions
+        for number, line in enumerate(lines):
+            painter.setPen(paint.ink("text3" if number else "text2"))
+            place = QRect(rect.left(), rect.bottom() + 2 + number * high, rect.width(), high - 2)
+            text = painter.fontMetrics().elidedText(one_line(line), cut, rect.width())
+            painter.drawText(place, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, text)
 
     def _paint_badge(self, painter: QPainter, mark: str, rect: QRect) -> None:
         painter.setFont(paint.words(13, bold=True))
@@ -237,7 +243,11 @@ class ImageGrid(QAbstractScrollArea):
         painter.drawText(place, Qt.AlignmentFlag.AlignCenter, mark)
 
     def _paint_rings(self, painter: QPainter, index: int, rect: QRect) -> None:
-        around = QRectF(rect).adjusted(-2, -2, 2, 2)
+        around, inside = QRectF(rect).adjusted(-2, -2, 2, 2), QRectF(self.viewport().rect()).adjusted(1, 1, -1, -1)
+        if rect.top() >= 0:
+            around.setTop(max(around.top(), inside.top()))  # whole also where the tile touches the edge of the view
+        if rect.left() >= 0:
+            around.setLeft(max(around.left(), inside.left()))
         if index in self._selected or (index == self._current and self.hasFocus()):
             paint.draw_ring(painter, around, paint.ink("accent"))
         elif index == self._current:

@@ -42,6 +42,9 @@ class ItemsView(QWidget):
     def set_current(self, index: int) -> None:
         """Chooses an item; nothing where items cannot be chosen."""
 
+    def link(self, other: ItemsView) -> None:
+        """From now on moves and zooms together with another view of its kind that shows as many items."""
+
     def _hold(self, inner: QWidget) -> None:
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -73,6 +76,13 @@ class PicturesView(ItemsView):
     def set_current(self, index: int) -> None:
         self.grid.set_current(index, select=True)
 
+    def link(self, other: PicturesView) -> None:
+        for one, two in ((self.grid, other.grid), (other.grid, self.grid)):
+            bar = two.verticalScrollBar()
+            one.zoomed.connect(lambda side, two=two: side != two.tiles.tile and two.set_tile(side))
+            one.verticalScrollBar().valueChanged.connect(bar.setValue)
+            one.current_changed.connect(lambda index, two=two: two.set_current(index, select=True))
+
 
 class PlaneView(ItemsView):
     """Points as one density."""
@@ -84,6 +94,14 @@ class PlaneView(ItemsView):
 
     def set_items(self, items: np.ndarray, captions: list[str] | None = None) -> None:
         self.plane.set_points(items)
+
+    def link(self, other: PlaneView) -> None:
+        """At one scale, that of both together."""
+        for one, two in ((self.plane, other.plane), (other.plane, self.plane)):
+            one.view_changed.connect(lambda one=one, two=two: two.bounds() != one.bounds() and two.set_bounds(one.bounds()))
+        sides = np.array([self.plane.bounds(), other.plane.bounds()])
+        (left, _, low, _), (_, right, _, top) = sides.min(axis=0), sides.max(axis=0)
+        self.plane.set_bounds((float(left), float(right), float(low), float(top)))
 
 
 @dataclass(frozen=True)

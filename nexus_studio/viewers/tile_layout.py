@@ -27,7 +27,7 @@ class TileLayout:
     height: int = 100
     row_labels: bool = False
     column_labels: bool = False
-    captions: bool = False
+    captions: int = 0  # lines of text below each
     largest: int = 0
     scale: float = 1.0  # of the text
 
@@ -41,7 +41,7 @@ class TileLayout:
 
     @property
     def caption(self) -> int:
-        return round(CAPTION_PX * self.scale) if self.captions else 0
+        return round(CAPTION_PX * self.scale) * self.captions
 
     @property
     def columns(self) -> int:

@@ -32,6 +32,16 @@ def test_codes_go_to_the_means_of_what_chooses_them():
     assert torch.allclose(book(index), CENTRES, atol=0.03)
 
 
+def test_codes_are_the_likelier_the_nearer_in_units_of_the_mean_distance_to_the_nearest():
+    book = Codebook(4, 2)
+    book.vectors.copy_(CENTRES)
+    z = torch.tensor([[3.0, 0.0], [0.0, 1.0]])  # squared distances to the nearest: 1 and 9, 5 on average
+    found = book.likely(z, 2.0)
+    wanted = torch.tensor([[1.0, 49.0, 25.0, 25.0], [17.0, 17.0, 9.0, 25.0]]).div(-10.0).softmax(1)
+    assert torch.allclose(found, wanted, atol=1e-5)
+    assert torch.equal(book.likely(z, 1e-4).argmax(1), book.nearest(z)) and book.likely(z, 1e-4).max(1).values.min() > 0.999
+
+
 def test_a_running_mean_is_the_closed_form():
     """One code, no revival: counts n and sums follow N <- g N + (1 - g) n exactly."""
     book = Codebook(1, 1, decay=0.5, revive=0.0)
@@ -89,7 +99,7 @@ def test_straight_through_gives_codes_and_the_gradient_of_what_was_coded():
     z, codes = torch.randn(3, 2, requires_grad=True), torch.randn(3, 2)
     out = straight_through(z, codes)
     (slope,) = torch.autograd.grad((out * torch.tensor([2.0, -1.0])).sum(), z)
-    assert torch.allclose(out, codes) and torch.equal(slope, torch.tensor([[2.0, -1.0]] * 3))
+    assert torch.allclose(out, codes, atol=1e-6) and torch.equal(slope, torch.tensor([[2.0, -1.0]] * 3))
 
 
 def test_perplexity_of_even_and_of_one_sided_use():

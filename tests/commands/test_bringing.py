@@ -1,12 +1,16 @@
 """``import`` on a terminal: what was read, what was passed over, whose split it is, and pictures that moved."""
 
 import json
+import time
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from models_backend import cli
+from models_backend.library import storage
+from models_backend.library.edits import Edits
+from models_backend.library.library import Library
 
 
 def picture(path, seed=0):
@@ -42,6 +46,49 @@ def test_what_is_passed_over_is_told_by_kind_with_an_example(run, folder):
     assert "passed over: 1 .csv file, such as" in said and "passed over: 1 file, such as" in said
 
 
+def test_what_became_of_every_file_is_said_with_the_names_of_the_first_few(run, folder):
+    for i in range(4):
+        (folder / f"bad {i}.png").write_bytes(b"x")
+    (folder / "other name.png").symlink_to("0.png")
+    (folder / "copy.png").write_bytes((folder / "1.png").read_bytes())
+    (folder / ".hidden").write_text("x")
+    said = run("import", folder)
+    lost = "1 is the same file as another (other name.png), 4 could not be read (bad 0.png, bad 1.png, bad 2.png and 1 more)"
+    assert f"set: Imported 7 of 12 pictures: {lost}." in said
+    assert "Of the imported, 1 is an exact copy (copy.png of 1.png). 1 other file was passed over." in said
+    done = json.loads(run("import", folder, "--json").splitlines()[-1])
+    known = {"count": 7, "unreadable": 4, "found": 11, "exact_duplicates": 1, "near_duplicates": 0}
+    known |= {"pictures": 12, "same_file": 1, "failed": 4, "passed_over": 1}
+    assert {name: done[name] for name in known} == known
+    assert done["pictures"] == done["count"] + done["same_file"] + done["failed"]
+
+
+def test_one_picture_in_two_classes_or_with_and_without_a_caption_is_said_and_the_captioned_copy_is_kept(run, tmp_path):
+    for name in ("cats/1", "cats/2", "cats/3", "dogs/4", "dogs/x/5"):
+        picture(tmp_path / "pets" / f"{name}.png", int(name[-1]))
+    for name, seed in (("dogs/1", 1), ("cats/zwei", 2), ("dogs/x/1", 1)):
+        picture(tmp_path / "pets" / f"{name}.png", seed)
+    (tmp_path / "pets" / "dogs" / "x" / "5.png").rename(tmp_path / "pets" / "dogs" / "x" / "2.png")
+    (tmp_path / "pets" / "cats" / "zwei.txt").write_text("a tabby cat")
+    (tmp_path / "pets" / "dogs" / "1.txt").write_text("a grey dog")
+    said = run("import", tmp_path / "pets")
+    assert "3 are exact copies (zwei.png of cats/2.png, dogs/1.png of cats/1.png, x/1.png of cats/1.png)" in said
+    assert "the same picture is in different classes: dogs/1.png in class dogs, cats/1.png in class cats" in said
+    assert "a caption and has none: zwei.png has one, cats/2.png has none; dogs/1.png has one, cats/1.png has none" in said
+    advised = said.partition("`nexus-studio ")[2].partition("`")[0]
+    assert advised.startswith("edit ") and advised.endswith(" --leave-out-duplicates")
+    said = (
+        run(*advised.split(), "--leave-out-class", "nothing" if False else "dogs/x")
+        if "dogs/x" in said
+        else run(*advised.split())
+    )
+    out = sorted(line.partition("pets/")[2] for line in said.splitlines() if "left out:" in line)
+    assert out == ["cats/1.png", "cats/2.png", "dogs/x/1.png"]
+    said = run(*advised.split(), "--leave-out", "zwei.png", "--bring-back", "cats/2.png")
+    assert "left out: " in said and ", 3 left out," in said, "one of each stays in, whichever"
+    assert "same picture" not in run("import", tmp_path / "pets"), "what was left out is no copy any more"
+
+
 def test_whose_split_it_is_and_what_is_odd_is_told(run, folder):
     (folder / "metadata.csv").write_text("file_name;split;age\n" + "".join(
         f"{i}.png;{'test' if i > 3 else 'train'};{'x' if i == 2 else i}\n" for i in range(6)))  # fmt: skip
@@ -59,7 +106,7 @@ def test_a_folder_that_moved_is_said_and_can_be_looked_for(run, folder, tmp_path
     said = run("import", tmp_path / "again", "--look-for", "mine", status=1)
     assert "5 of 6 missing pictures found" in said and "still missing: " in said and "5.png" in said
     picture(tmp_path / "elsewhere" / "other name.png", 5)
-    assert "1 of 1 missing pictures found" in run("import", tmp_path / "elsewhere", "--look-for", "mine")
+    assert "1 of 1 missing picture found" in run("import", tmp_path / "elsewhere", "--look-for", "mine")
     assert "no picture is missing" in run("import", tmp_path, "--look-for", "mine")
     assert len(run("datasets").strip().splitlines()) == 1
 
@@ -68,3 +115,31 @@ def test_lists_that_are_no_json_are_told_in_json_too(run, folder):
     (folder / "metadata.jsonl").write_text("x\n")
     lines = [json.loads(line) for line in run("import", folder, "--json").splitlines()]
     assert any("line 1: not understood" in str(line) for line in lines)
+
+
+def test_changed_pictures_of_the_same_folder_are_a_second_data_set_with_a_name_of_its_own(run, folder):
+    run("import", folder)
+    picture(folder / "6.png", 6)
+    assert "There is another data set called “set”: this one is called “set (2)”" in run("import", folder)
+    picture(folder / "7.png", 7)
+    said = run("import", folder)
+    assert "this one is called “set (3)”" in said and "set (3): Imported 8 pictures." in said
+    assert "the same items were imported before, as set (3)" in run("import", folder)
+    for title, count in (("set", 6), ("SET", 6), ("set (2)", 7), ("set (3)", 8)):
+        assert json.loads(run("edit", title, "--json").splitlines()[-1])["count"] == count, title
+
+
+def test_a_title_that_several_have_is_answered_with_what_tells_them_apart_and_ids_to_paste(run, folder, library_root):
+    run("import", folder)
+    picture(folder / "6.png", 6)
+    run("import", folder)
+    with Library.open(library_root) as library:
+        records = sorted(library.datasets(), key=lambda record: record.count)
+        storage.write_json(library.dataset(records[1].id).layout.edits, Edits(title="set"))  # as an older version let it be
+    said = run("train", "--family", "ddpm", "--data", "set", status=1)
+    assert "set: 2 data sets fit. Name one by its id: " in said
+    day = time.strftime("%d %B %Y")
+    for record in records:
+        short = said.partition(f" (set, {record.count:,} items, {day}")[0].rpartition(" ")[2]
+        assert 6 <= len(short) < len(record.id) and record.id.startswith(short)
+        assert json.loads(run("edit", short, "--json").splitlines()[-1])["count"] == record.count

@@ -9,7 +9,10 @@ import pytest
 from library import records
 
 from models_backend import cli
+from models_backend.contract.family import Attribute
+from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import LEFT_OUT, Item
+from models_backend.library import attributes
 from models_backend.library.library import Library
 
 
@@ -51,6 +54,152 @@ def test_many_edits_in_one_command(edit, stored):
     items = stored.items()
     assert items[3].caption == "a = b" and [items[0].label, items[1].label] == [2, 0] and items[2].split == LEFT_OUT
     assert stored.record().classes == ("sky", "square", "sea") and stored.record().title == "Prints"
+
+
+def test_the_items_of_a_data_set_are_listed_as_they_are_now_with_the_numbers_that_edits_take(edit, library_root, capsys):
+    edit("--leave-out", "3.png", "--caption", "#5=a  red\nboat", "--class", "#0=", "--rename-class", "square=sky")
+    assert cli.main(["datasets", "photos", "--library", str(library_root), "--json"]) == 0
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [one["number"] for one in told] == list(range(6)) and [one["left_out"] for one in told].index(True) == 3
+    assert told[5] == {"kind": "result", "number": 5, "file": "/photos/b/5.png", "class": "sky", "caption": "a  red\nboat",
+                       "split": "train", "left_out": False}  # fmt: skip
+    assert (told[4]["split"], told[3]["split"], told[0]["class"]) == ("validation", "train", "")
+    assert cli.main(["datasets", "Photos", "--library", str(library_root)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == [f"#{n}" for n in range(6)]
+    assert lines[5].endswith("to train  sky    /photos/b/5.png  a red boat") and "left out  sky " in lines[3]
+    assert "held out" in lines[4]
+    assert cli.main(["datasets", "nothing", "--library", str(library_root)]) == 1
+
+
+def test_a_title_that_another_data_set_has_gets_a_number_as_on_import(edit, stored, library_root, capsys):
+    twice = [Item(f"/others/{n}.png", f"{n + 90:064x}") for n in range(20)]
+    with Library.open(library_root) as library:
+        other = library.create_dataset(records.dataset_record(twice, title="Prints", side=64, channels=3), twice)
+    assert cli.main(["edit", "Photos", "--title", "prints", "--library", str(library_root)]) == 0
+    told = capsys.readouterr()
+    assert "There is another data set called “prints”: this one is called “prints (2)”" in told.err
+    assert stored.record().title == "prints (2)" and told.out.splitlines()[-1].startswith("prints (2): 6 items")
+    other.rename("Prints")
+    assert other.record().title == "Prints", "its own title is free"
+    other.rename("PRINTS (2)")
+    assert other.record().title == "PRINTS (2) (2)", "also where the window renames it"
+
+
+def test_what_is_left_out_is_told_in_one_place(edit, library_root, capsys):
+    twice = [Item(f"/others/{n}.png", f"{n + 90:064x}") for n in range(20)]
+    with Library.open(library_root) as library:
+        record = records.dataset_record(twice, title="Prints", side=64, channels=3)
+        library.create_dataset(record, twice).leave_out(range(15))
+    assert cli.main(["edit", "Prints", "--library", str(library_root)]) == 0
+    told = capsys.readouterr()
+    assert told.out.count("  left out: ") == 6 and "  left out: and 10 more" in told.out and told.err == ""
+
+
+@pytest.fixture
+def aged(library_root):
+    """Three pictures with an age and a yes or no, one of them unknown."""
+    items = [Item(f"/faces/{n}.png", f"{n + 9:064x}", attributes=(age, smiles)) for n, (age, smiles) in
+             enumerate([(3.0, 0.0), (80.0, 1.0), (None, None)])]  # fmt: skip
+    with Library.open(library_root) as library:
+        known = (Attribute("age", 3.0, 80.0), Attribute("smiles", 0.0, 1.0))
+        record = records.dataset_record(items, title="Faces", side=64, channels=3, attributes=known)
+        library.create_dataset(record, items)
+    return Library.open(library_root, own=False).dataset(record.id)
+
+
+def test_attributes_are_given_and_taken_away_and_decide_what_is_learned(aged, library_root, capsys):
+    def edit(*options):
+        assert cli.main(["edit", "Faces", *options, "--library", str(library_root), "--json"]) == 0
+        return json.loads(capsys.readouterr().out.splitlines()[-1])
+
+    before = aged.fingerprint()
+    told = edit("--attribute", "2.png=age=41.5", "--attribute", "2.png=Smiles=yes", "--attribute", "0.png=age=")
+    assert [item.attributes for item in aged.items()] == [(None, 0.0), (80.0, 1.0), (41.5, 1.0)]
+    assert told["edited"] == ["2 items with other attributes"] and aged.fingerprint() != before
+    edit("--attribute", "0.png=age=3")
+    assert aged.edited() == ["1 item with other attributes"], "what is as it was imported is no edit"
+    edit("--as-imported")
+    assert aged.items()[2].attributes == (None, None) and aged.fingerprint() == before
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("2.png=age=inf", "“inf” is no value of it. Nothing was changed. Give a number (they go from 3 to 80), or nothing"),
+        ("2.png=age=nan", "“nan” is no value of it"),
+        ("2.png=age=old", "“old” is no value of it"),
+        ("2.png=age=yes", "“yes” is no value of it"),
+        ("2.png=weight=3", "weight"),
+        ("9.png=age=3", "9.png"),
+    ],
+)
+def test_a_value_that_an_attribute_cannot_have_is_one_clear_error(aged, library_root, capsys, value, said):
+    assert cli.main(["edit", "Faces", "--attribute", value, "--library", str(library_root)]) == 1
+    told = capsys.readouterr().err
+    assert said in told and len(told.strip().splitlines()) == 1 and "Traceback" not in told
+    assert aged.edited() == []
+
+
+def test_an_edit_of_attributes_is_undone_and_done_again(aged):
+    undo = aged.edit_many(attributes={2: (5.0, None)})
+    again = aged.undo(undo)
+    assert aged.items()[2].attributes == (None, None)
+    aged.undo(again)
+    assert aged.items()[2].attributes == (5.0, None)
+    for wrong in ((5.0,), (float("nan"), None)):
+        with pytest.raises(TroubleError):
+            aged.edit_many(attributes={1: wrong})
+    assert aged.items()[1].attributes == (80.0, 1.0)
+
+
+def test_the_range_of_an_attribute_follows_what_items_are_given_and_what_a_run_knew_stays(aged):
+    first, known = aged.edits(), aged.record().attributes
+    aged.edit_many(attributes={2: (0.0, None), 0: (95.5, 0.5)})
+    assert aged.record().attributes == (Attribute("age", 0.0, 95.5), Attribute("smiles", 0.0, 1.0))
+    assert aged.record(first).attributes == known == aged.imported_record().attributes
+    aged.edit_many(attributes={0: (4.0, 0.0)})
+    assert aged.record().attributes[0] == Attribute("age", 0.0, 80.0)
+    aged.reset()
+    assert aged.record().attributes == known
+
+
+def test_what_is_asked_for_beyond_what_a_model_learned_is_said():
+    known = (Attribute("age", 3.0, 80.0), Attribute("Smiles", 0.0, 1.0))
+    assert attributes.beyond(known, "age=90, smiles=1") == ["age=90 is beyond what the model has learned: 3 to 80"]
+    assert attributes.beyond(known, "age=3, smiles=-0.5") == ["Smiles=-0.5 is beyond what the model has learned: 0 to 1"]
+    assert attributes.beyond(known, "age=old, height=3") == [], "what is no number or no attribute is the model's to refuse"
+
+
+def test_a_command_that_is_refused_brings_no_earlier_edit_in_and_takes_none_back(edit, stored):
+    edit("--caption", "0.png=kept")
+    before = stored.edits()
+    told = edit("--as-imported", "--add-class", "sea", "--rename-class", "round=square", status=1)
+    assert "there is a class “square” already" in told["what"] and told["kept"] == "Nothing was changed"
+    edit("--as-imported", "--set", "resolution=4", status=1)
+    assert stored.edits() == before
+
+
+def test_a_title_of_the_library_goes_before_a_folder_of_that_name_which_is_not_read(edit, stored, tmp_path, monkeypatch):
+    (tmp_path / "Photos").mkdir()
+    (tmp_path / "Photos" / "a.png").write_bytes(b"no picture")
+    monkeypatch.chdir(tmp_path)
+    assert edit("--leave-out", "0.png")["left_out"] == 1
+    assert "no item is named so" in edit("--leave-out", "typo.png", status=1)["what"]
+
+
+def test_people_are_told_a_few_of_what_is_left_out_and_how_many_more(library_root, capsys):
+    items = [Item(f"/photos/{n}.png", f"{n + 50:064x}", 0) for n in range(12)]
+    with Library.open(library_root) as library:
+        library.create_dataset(records.dataset_record(items, title="Dozen", side=64, channels=3), items)
+    command = ["edit", "Dozen", "--leave-out-uncaptioned", "--bring-back", "#3", "--library", str(library_root)]
+    assert cli.main(command) == 0
+    told = capsys.readouterr()
+    assert sum(line.startswith("  left out: /photos") for line in told.out.splitlines()) == 5
+    assert "and 6 more" in told.out + told.err
+    assert cli.main([*command, "--json"]) == 0
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert sum(str(line.get("left_out")).startswith("/photos") for line in told) == 11, "scripts read them all"
 
 
 @pytest.mark.parametrize(
@@ -101,6 +250,13 @@ def test_what_cannot_be_is_refused_and_changes_nothing(edit, stored, options, wh
     told = edit("--title", "Not this", *options, status=1)
     assert what.split(" is not")[0] in told["what"] and advice in told.get("advice", "")
     assert stored.record().title == "Photos" and not stored.layout.edits.exists()
+
+
+@pytest.mark.parametrize("title", ["", "  "])
+def test_a_title_of_nothing_is_refused(edit, stored, title):
+    told = edit("--title", title, status=1)
+    assert told["what"] == "a data set needs a title" and told["item"] == "Photos" and "Nothing was changed" in told["kept"]
+    assert not stored.layout.edits.exists()
 
 
 def test_a_name_that_several_items_have_is_told_with_them(library_root, edit, stored):

@@ -1,13 +1,14 @@
 """``--set key=value`` finds its group and is read as its field means it."""
 
+from types import SimpleNamespace
 from typing import Annotated, Literal
 
 import msgspec
 import pytest
 
-from models_backend.commands import settings
+from models_backend.commands import session, settings
 from models_backend.contract.family import FamilyDescription
-from models_backend.contract.fields import Field, FieldError, describe
+from models_backend.contract.fields import Field, describe
 from models_backend.contract.messages import TroubleError
 
 
@@ -76,17 +77,17 @@ def test_pairs_add_up():
 
 @pytest.mark.parametrize("pair", ["nothing=1", "config.nothing=1", "net.nothing=1"])
 def test_an_unknown_key_is_named(pair):
-    with pytest.raises(FieldError, match="nothing"):
+    with pytest.raises(TroubleError, match="nothing"):
         settings.changes(FAMILY, [pair])
 
 
 def test_families_that_have_an_unknown_setting_are_told():
     plain = msgspec.structs.replace(FAMILY, key="plain", sampling=describe(Small, "sampling"))
-    with pytest.raises(FieldError, match=r"no such setting \(there are width\); these families have one: toy"):
+    with pytest.raises(TroubleError, match=r"no setting “guidance” \(there are width\)\. These families have one: toy"):
         settings.changes(plain, ["sampling.guidance=3"], [FAMILY, plain])
-    with pytest.raises(FieldError) as caught:
+    with pytest.raises(TroubleError) as caught:
         settings.changes(plain, ["nothing=3"], [FAMILY, plain])
-    assert "these families" not in str(caught.value)
+    assert "These families" not in str(caught.value)
 
 
 def test_a_pair_without_a_sign_is_refused():
@@ -97,3 +98,32 @@ def test_a_pair_without_a_sign_is_refused():
 def test_every_setting_stands_on_a_line_of_its_own():
     told = "\n".join(settings.lines(FAMILY.config))
     assert all(name in told for name in ("net ", "net[small].width", "net[large].depth", "kind", "one of 1, b"))
+
+
+def test_a_mistyped_key_is_told_by_the_one_that_was_meant():
+    with pytest.raises(TroubleError) as caught:
+        settings.changes(FAMILY, ["batch=foo"])
+    assert str(caught.value) == "There is no setting “batch”; did you mean batch_size?"
+
+
+@pytest.mark.parametrize(
+    "text, meant", [("DDPM on digts", "DDPM on digits"), ("ddpm-on digits", "DDPM on digits"), ("xyz", "")]
+)
+def test_the_title_that_a_mistyped_one_comes_nearest_to_is_told(text, meant):
+    runs = [SimpleNamespace(id="ddpm-20260101-abc", title="DDPM on digits"), SimpleNamespace(id="q", title="Waves")]
+    with pytest.raises(TroubleError) as caught:
+        session.one_of("run", runs, text)
+    assert (
+        caught.value.trouble.advice
+        == (f"Did you mean “{meant}”? " if meant else "") + "`nexus-studio runs` lists what there is"
+    )
+
+
+def test_only_families_that_have_a_setting_in_the_group_that_is_meant_are_named():
+    other = msgspec.structs.replace(FAMILY, key="other", sampling=describe(Config, "sampling"))
+    with pytest.raises(TroubleError) as caught:
+        settings.put({}, other.sampling, "steps", "3", (FAMILY, other), "sampling")
+    assert caught.value.trouble.advice == "These families have one: toy", "of all others steps are a setting of training"
+    with pytest.raises(TroubleError) as caught:
+        settings.changes(other, ["sampling.steps=3"], (FAMILY, other))
+    assert caught.value.trouble.advice == "These families have one: toy"

@@ -56,6 +56,21 @@ def test_every_class_in_turn_leaves_classes_of_that_name_reachable(classes, valu
     assert Conditions(member, {"class": value}).batch(0, 5, "cpu")["class"].tolist() == expected
 
 
+def test_a_class_without_items_is_refused_once_and_never_offered():
+    spec = DataSpec("image", (3, 8, 8), classes=("cat", "EMPTY", "dog"), unseen=("EMPTY",))
+    member = SimpleNamespace(conditions=(Condition("class"),), spec=spec, title="Member")
+    for value in ("EMPTY", "empty", "#1", 1, ["cat", "EMPTY"]):
+        with pytest.raises(TroubleError, match="no item was of this class") as told:
+            Conditions(member, {"class": value})
+        assert (told.value.trouble.item, told.value.trouble.advice) == ("EMPTY", "choose one of cat, dog")
+    with pytest.raises(TroubleError, match="there is no such class") as told:
+        Conditions(member, {"class": "cow"})
+    assert told.value.trouble.advice == "choose one of cat, dog; a position is written #0 to #2"
+    asked = {"class": ["cat", "#2", None]}, {"class": "all"}
+    given = [Conditions(member, one).batch(0, 4, "cpu")["class"].tolist() for one in asked]
+    assert given == [[0, 2, 3, 0], [0, 2, 0, 2]], "the places of the others stay"
+
+
 def test_attributes_are_named_as_they_are_called():
     called = ("1", "a=b", "red, large", "x=1, y", "caf\u00e9")
     known = tuple(Attribute(name, 0, 10) for name in called)

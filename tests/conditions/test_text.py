@@ -143,9 +143,9 @@ def test_what_a_run_follows_is_said_with_what_it_leaves_aside():
         {"classes": ("cat", "dog")}, {"classes": ("cat", "dog"), "captioned": True}, {"captioned": True}, {},
     )]  # fmt: skip
     assert said == [
-        "It learns to follow classes; the data have no captions, so words mean nothing to it",
+        "It learns to follow classes; it is given no captions, so words mean nothing to it",
         "It learns to follow captions; classes of the data are not used",
-        "It learns to follow captions", "The data have no captions, so words mean nothing to it",
+        "It learns to follow captions", "It is given no captions, so words mean nothing to it",
     ]  # fmt: skip
     aside = follows((), DataSpec("image", (1, 8, 8), classes=("cat", "dog"), captioned=True))
     assert aside == "Classes and captions of the data are not used" and follows((), DataSpec("points", (2,))) == ""

@@ -69,12 +69,19 @@ HOSTILE = """
 import os, time
 import models_backend.workers.decoder as decoder
 sound = decoder.decode
+GOOD = bytes.fromhex(os.environ["GOOD_PICTURE"])
 def decode(data, *more):
     if data == b"crash":
         os.kill(os.getpid(), 11)
     if data == b"hang":
         while True:
             time.sleep(1)
+    if data == b"spin":
+        while True:
+            pass
+    if data == b"starved":
+        time.sleep(2.5)
+        return sound(GOOD, *more)
     if data == b"lie":
         return decoder.Decoded(arrays=[b"too short"])
     return sound(data, *more)
@@ -86,6 +93,7 @@ decoder.main()
 @pytest.fixture
 def hostile_decoder(monkeypatch):
     monkeypatch.setattr(pool, "_command", lambda *_: [sys.executable, "-c", HOSTILE])
+    monkeypatch.setattr(pool, "_environment", lambda: {**os.environ, "GOOD_PICTURE": encoded("PNG", 1, 16).hex()})
 
 
 @linux
@@ -96,6 +104,18 @@ def test_a_crash_a_hang_and_a_lie_cost_only_their_picture(hostile_decoder):
         answers = decoders._decode(keeper, work)
     assert [answer.code for answer in answers] == ["", "crashed", "", "crashed", "too-slow", "", "crashed"]
     assert answers[5].arrays == answers[0].arrays
+
+
+@linux
+def test_computing_counts_and_not_the_clock_of_a_busy_machine(hostile_decoder):
+    with Pool(1) as decoders, pool._Keeper(decoders._nursery) as keeper:
+        begun = time.monotonic()
+        (spun,) = decoders._decode(keeper, Work([b"spin"], [Target(16)], seconds=1.5))
+        took = time.monotonic() - begun
+        work = Work([b"starved"], [Target(16)], seconds=1.0)
+        (late,) = decoders._decode(keeper, work)
+    assert spun.code == "too-slow" and took < pool.PATIENCE * 1.5, "computing ends it long before the clock does"
+    assert late.code == "", "2.5 s by the clock and hardly any of computing"
 
 
 @linux

@@ -113,8 +113,9 @@ def alive(pid):
     return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
 
 
-def test_the_importer_never_loads_torch():
-    modules = "models_backend.workers.importer, models_backend.data.importing, models_backend.data.builtin"
+def test_importer_and_viewer_never_load_torch():
+    names = ("workers.importer", "workers.viewing", "data.importing", "data.builtin")
+    modules = ", ".join(f"models_backend.{name}" for name in names)
     code = f"import sys, {modules}; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.strip() == "False", done.stderr

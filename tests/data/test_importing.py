@@ -263,7 +263,7 @@ def test_a_link_to_a_picture_of_the_import_is_no_second_picture(library_root, tm
     items, report, _ = imported(library_root, tmp_path / "set")
     assert len(items) == 3 and report.exact_duplicates == 0
     (line,) = report.ignored
-    assert line.code == "link" and "is imported" in line.reason
+    assert line.code == "same-file" and "is imported" in line.reason
     assert link is os.link or line.source.endswith(name)
 
 
@@ -340,7 +340,7 @@ def test_nothing_to_import_is_one_clear_error(library_root, tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "a.jpg").write_bytes(b"")
-    with pytest.raises(TroubleError, match="no pictures"):
+    with pytest.raises(TroubleError, match="there is nothing in it"):
         import_paths(library_root, [tmp_path / "empty"])
     with pytest.raises(TroubleError, match="no bytes"):
         import_paths(library_root, [tmp_path / "bad"])
@@ -379,3 +379,26 @@ def test_progress_goes_from_none_to_all(library_root, tmp_path):
     reading = [p for p in told if p.what == "Reading pictures"]
     assert reading[-1].done == reading[-1].total == 50
     assert [p.done for p in reading] == sorted(p.done for p in reading)
+
+
+def test_where_nothing_can_be_read_up_to_three_files_are_named_and_what_can_be(library_root, tmp_path):
+    empty, odd, names = tmp_path / "empty", tmp_path / "odd", ("a.docx", "b.xyz", "c.xyz", "d.xyz", "e.xyz")
+    empty.mkdir()
+    odd.mkdir()
+
+    def refused(path):
+        with pytest.raises(TroubleError) as caught:
+            import_paths(library_root, [path])
+        trouble = caught.value.trouble
+        assert "can be read" in trouble.advice and "PNG" in trouble.advice and "rop " not in trouble.advice
+        return trouble.what
+
+    assert refused(empty) == "there is nothing in it"
+    (odd / ".hidden").write_text("words")
+    (odd / names[0]).write_text("words")
+    assert refused(odd).startswith("nothing in it can be read: a.docx: neither its name nor its content is that of a picture;")
+    assert refused(odd / names[0]) == "neither its name nor its content is that of a picture"
+    for name in names:
+        (odd / name).write_text("words")
+    what = refused(odd)
+    assert [name for name in names if name in what] == ["a.docx", "b.xyz", "c.xyz"] and what.endswith("; and 3 more files")

@@ -121,7 +121,7 @@ def test_looking_for_them_finds_what_is_there_and_says_what_is_not(place, tmp_pa
     assert found.id == place.first.id and count_of(place.root) == 1
     assert place.stored.missing() == [str(place.folder / "00004.jpg")]
     assert place.sources[0] == str(tmp_path / "around" / "deep" / "er" / "00000.jpg")
-    with pytest.raises(TroubleError, match="none of the 1 missing pictures"):
+    with pytest.raises(TroubleError, match="1 missing picture is not there"):
         look_for(place.root, place.first.id, [tmp_path / "around"])
 
 

@@ -90,6 +90,32 @@ def test_every_class_keeps_most_of_its_items():
     assert out[1] == out[3] == 0, "a class of one group, and one of two items, are trained on"
 
 
+@pytest.mark.parametrize("sizes", [(45, 38, 31, 13), (8, 8, 8), (200, 9, 13), (1000, 8), (14,) * 12, (40, 3, 2)])
+def test_every_class_has_about_a_tenth_of_its_own_held_out(sizes):
+    for salt in map(str, range(8)):
+        items = joined(*[items_in(*[1] * size, label=k, salt=salt) for k, size in enumerate(sizes)])
+        assert splits.assign(items) == ""
+        out = Counter(item.label for item in held(items))
+        for label, size in enumerate(sizes):
+            assert max(size >= splits.ENOUGH, size // 10) <= out[label] <= size // 10 + 1, (salt, out)
+        assert 0.8 * sum(sizes) / 10 <= len(held(items)) <= max(len(sizes), 1.3 * sum(sizes) / 10)
+
+
+def test_look_alikes_of_a_class_stay_together_and_it_is_held_out_all_the_same():
+    items = joined(items_in(*[1] * 60, label=0), items_in(9, 6, 5, label=1), items_in(12, 1, label=2), items_in(*[1] * 40))
+    splits.assign(items)
+    assert_whole(items)
+    out = Counter(item.label for item in held(items))
+    assert (out[1], out[2]) == (5, 1), "the smallest of groups that are all too large, and the one that is not"
+    assert 6 <= out[0] <= 7 and out[-1] >= 1, "what has no class is held out too"
+    both = joined(items_in(*[1] * 20, label=0), items_in(*[1] * 20, label=1))
+    for i in range(20):
+        both[20 + i].duplicate_of = i  # every picture stands in both classes
+    splits.assign(both)
+    assert_whole(both)
+    assert Counter(item.label for item in held(both)) == {0: 2, 1: 2}
+
+
 def test_classes_of_one_group_each_lose_one_and_it_is_said():
     items = joined(*[items_in(60, label=k) for k in range(12)])
     said = splits.assign(items, [f"burst{k}" for k in range(12)])

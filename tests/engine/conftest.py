@@ -10,7 +10,8 @@ from models_backend import isolation
 from models_backend.contract.family import DataSpec
 from models_backend.contract.messages import Heartbeat
 from models_backend.contract.run_layout import RunRecord
-from models_backend.engine.engine import Engine, Limits
+from models_backend.engine.engine import Engine
+from models_backend.engine.limits import Limits
 from models_backend.library.library import Library
 
 LIMITS = Limits(connect_s=20.0, silent_s=4.0, stop_s=3.0, grace_s=1.0, tick_s=0.05, scan_s=0.2)

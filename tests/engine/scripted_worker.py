@@ -1,7 +1,8 @@
 """A worker without torch: the real sockets, inbox, event log and training job around a trainer that follows a script.
 
-Started by the engine in place of ``models_backend.workers``. The script stands in the run's config: ``step_s`` seconds a
-step, ``at`` a step and ``do`` what happens there (segv, kill, hang, freeze, error, oom, leave).
+Started by the engine in place of ``models_backend.workers``. The script stands in the run's config: ``prepare_s`` seconds
+before the first step, ``step_s`` a step, ``close_s`` between the word of its end and the end, ``at`` a step and ``do`` what
+happens there (segv, kill, hang, freeze, error, oom, leave); "refuse": it cannot be trained, "lost": it cannot be trained on.
 """
 
 import ctypes
@@ -43,9 +44,12 @@ class ScriptedTrainer:
 
     def prepare(self):
         told = [e.body.step for e in self.job.run.events() if isinstance(e.body, Metrics)]
-        self.step = max(told, default=0)
+        time.sleep(self.script.get("prepare_s", 0.0))
         if self.script.get("do") == "refuse":
             raise TroubleError("these data do not suit it", "the script", advice="Take others")
+        if self.script.get("do") == "lost" and told:
+            raise TroubleError("the only checkpoint is damaged", "the script", advice="Put it back from a copy")
+        self.step = max(told, default=0)
 
     def run(self, between_steps):
         self.job.tell(State("running", self.step))
@@ -59,6 +63,7 @@ class ScriptedTrainer:
             time.sleep(self.script.get("step_s", 0.0))
             self.job.tell(Metrics(self.step, {"loss": 1.0 / self.step}))
         self.job.tell(State("stopped" if self._stop else "finished", self.step))
+        time.sleep(self.script.get("close_s", 0.0))
 
     def request_stop(self, after_step=True):
         self._stop = True
@@ -88,7 +93,8 @@ def act(deed):
 
 
 class ScriptedAnswers:
-    """Answers Sample with its seed as the only pixel. ``title`` is the script: "slow", "segv", "freeze", "error", "large"."""
+    """Answers Sample with its seed as the only pixel. ``title`` is the script: "slow", "deaf" (asks nobody), "segv", "freeze",
+    "error", "large"."""
 
     def answer(self, pending):
         if pending.cancelled():
@@ -123,6 +129,9 @@ class ScriptedAnswers:
                 time.sleep(0.01)
                 if pending.cancelled():
                     raise Stopped
+        elif request.title == "deaf":
+            pending.tell(Progress(0, 0, "deaf"))
+            time.sleep(60)
         elif request.title == "large":
             return Media(Array("uint8", (1 << 20,), bytes(1 << 20)), "image")
         else:
@@ -141,7 +150,9 @@ def main(argv):
     if argv[0] == "train":
         time.sleep(float(os.environ.get("SCRIPTED_START_S", "0")))
         lock = int(argv[argv.index("--lock") + 1]) if "--lock" in argv else None
-        return training.main(Path(argv[1]), lock=lock, equip=lambda job: (ScriptedTrainer(job), ScriptedAnswers()))
+        status = training.main(Path(argv[1]), lock=lock, equip=lambda job: (ScriptedTrainer(job), ScriptedAnswers()))
+        time.sleep(float(os.environ.get("SCRIPTED_END_S", "0")))
+        return status
     options = dict(zip(argv[1::2], argv[2::2]))
     return interactive.main(Path(options["--library"]), "cpu", Path(options["--socket"]), equip_interactive)
 

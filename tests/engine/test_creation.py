@@ -49,6 +49,17 @@ def test_changes_lie_over_the_preset_over_the_defaults():
     assert record.title == "Toy on Digits" and record.versions["nexus-studio"]
 
 
+def test_previews_and_the_like_are_made_three_times_or_more_but_for_what_was_asked_for():
+    every = ("preview_every", "validate_every", "checkpoint_every")
+
+    def made(**training):
+        kept = creation.record_of(wish(preset="tiny", training=training), "id").training
+        return tuple(kept[name] for name in every)
+
+    assert made(steps=60) == (20, 20, 20) and made(steps=2) == (1, 1, 1) and made(steps=6000) == (200, 200, 500)
+    assert made(steps=60, preview_every=50, validate_every=0) == (50, 0, 20)
+
+
 @pytest.mark.parametrize(
     "shape, channels, changes, expected",
     [
@@ -75,6 +86,11 @@ def test_the_settings_kept_with_the_data_set_are_those_of_a_run_and_a_wish_lies_
 def test_a_run_knows_the_data_as_they_are_now():
     record = creation.record_of(wish(fingerprint="edited"), "id")
     assert record.spec.fingerprint == "edited"
+
+
+def test_a_run_knows_which_classes_no_item_is_of_where_it_is_told_classes():
+    assert creation.record_of(wish(unseen=("1",)), "id").spec.unseen == ("1",)
+    assert creation.record_of(wish(unseen=("1",), data={"conditions": "none"}), "id").spec.unseen == ()
 
 
 def test_a_run_made_before_a_setting_came_was_trained_the_same_way():
@@ -114,3 +130,28 @@ def test_parts_must_be_there_and_fit():
     for parts in ({}, {"teacher": "other"}, {"teacher": "teacher-run", "pupil": "teacher-run"}):
         with pytest.raises(FieldError, match=r"parts\."):
             creation.check_parts(FAMILY, parts, families, runs)
+
+
+@pytest.mark.parametrize("classes, refused", [(("a", "b"), False), (("a", "b", "c"), True), ((), True)])
+def test_a_family_that_needs_two_classes_is_refused_on_others_before_a_run_is_made(classes, refused):
+    family = msgspec.structs.replace(FAMILY, uses=(), classes_needed=(2, 2))
+    wanted = wish(family=family, dataset=msgspec.structs.replace(dataset(), classes=classes))
+    if not refused:
+        assert creation.record_of(wanted, "id").spec.classes == classes
+        return
+    with pytest.raises(TroubleError, match=r"Toy cannot learn these data: it needs .*No run was made. Choose another"):
+        creation.record_of(wanted, "id")
+
+
+def test_a_batch_larger_than_the_data_is_refused_unless_it_is_the_preset_s():
+    family = msgspec.structs.replace(
+        FAMILY, presets=(Preset("large", "Large", {}, {"batch_size": 512}), Preset("plain", "Plain"))
+    )
+    for preset, size in (("plain", 100), ("large", 512)):
+        made = creation.record_of(wish(family=family, preset=preset, training={"batch_size": size}), "id")
+        assert made.training["batch_size"] == size
+    assert creation.record_of(wish(family=family, preset="large"), "id").training["batch_size"] == 512
+    for preset, size, most in (("plain", 101, 100), ("large", 513, 512)):
+        with pytest.raises(FieldError) as caught:
+            creation.record_of(wish(family=family, preset=preset, training={"batch_size": size}), "id")
+        assert f"at most {most} (the data have 100 items)" in str(caught.value) and "batch_size" in str(caught.value)

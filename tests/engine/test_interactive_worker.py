@@ -7,8 +7,8 @@ import time
 import psutil
 import pytest
 
-from models_backend.contract.messages import Progress, Sample, TroubleError, VectorField
-from models_backend.engine.engine import Overtaken
+from models_backend.contract.messages import Export, Progress, Sample, Trouble, TroubleError, VectorField
+from models_backend.engine.connection import Overtaken
 
 
 async def pid_of(studio):
@@ -85,3 +85,24 @@ async def test_it_ends_with_the_engine(studio):
 async def test_a_mebibyte_frame_comes_whole(studio):
     media = await studio.engine.call(Sample(run="r", title="large"))
     assert media.items.data == bytes(1 << 20)
+
+
+async def test_an_export_that_cannot_be_remembered_is_there_all_the_same_and_that_is_told(studio, monkeypatch, tmp_path):
+    def refused(*_):
+        raise TroubleError("the export cannot be remembered: the disk is read-only", "a.png")
+
+    monkeypatch.setattr(studio.library, "note_export", refused)
+    assert await studio.engine.call(Export("sample", str(tmp_path / "a.png"), "png")) == [str(tmp_path / "a.png")]
+    (told,) = studio.bodies("sample", Trouble)
+    assert (tmp_path / "a.png").exists() and "cannot be remembered" in told.what
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+async def test_work_that_never_asks_is_left_within_a_second_and_the_worker_stays(studio):
+    before, told = await pid_of(studio), []
+    call = asyncio.ensure_future(studio.engine.call(Sample(run="r", title="deaf"), told.append))
+    await studio.until(lambda: told)
+    began = time.monotonic()
+    call.cancel()
+    assert (await studio.engine.call(Sample(run="r", seed=4))).items.data == b"\x04"
+    assert time.monotonic() - began < 1.5 and await pid_of(studio) == before

@@ -38,3 +38,12 @@ def test_the_tail_is_short_and_survives_bytes_that_are_no_text(tmp_path):
     path.write_bytes(b"\xff\xfe line\n" * 100_000)
     assert len(postmortem.tail(path).splitlines()) == postmortem.LINES
     assert postmortem.tail(tmp_path / "absent") == ""
+
+
+@pytest.mark.parametrize("status, log", [(s, "") for s in (-11, -6, -7, -15, -9, -24, -40, 3, None)] + [(1, "out of memory")])
+def test_a_run_that_has_saved_nothing_is_not_to_be_resumed(tmp_path, status, log):
+    path = tmp_path / "log.txt"
+    path.write_text(log)
+    without, there = (postmortem.cause_of_death(status, path, postmortem.oom_kills(), saved=saved) for saved in (False, True))
+    assert "resume" not in without.advice.lower() and without.what == there.what
+    assert ("resume" in there.advice.lower()) == (not log), "a run keeps the settings that took too much memory"

@@ -127,3 +127,39 @@ async def test_reorder_cancel_and_double_submission(studio):
     assert (await studio.engine.wait(runs[1])).state == "finished"
     with pytest.raises(TroubleError, match="not in the queue"):
         await studio.engine.hold(jobs[0].id)
+
+
+@pytest.mark.parametrize("way", ["stop", "cancel"])
+async def test_a_run_taken_out_before_it_began_is_stopped_and_can_be_begun(open_studio, way):
+    first = await open_studio()
+    blocker, run = first.make_run("blocker", steps=1000, step_s=0.01), first.make_run("waiting")
+    after = first.make_run("after")
+    await first.engine.submit(blocker)
+    job = await first.engine.submit(run)
+    await first.engine.submit(after, after=[run])
+    assert (await first.engine.run_state(run)).state == "queued"
+    await (first.engine.stop(run, after_step=False) if way == "stop" else first.engine.cancel(job.id))
+    told = await first.engine.run_state(run)
+    assert (told.state, told.step) == ("stopped", 0) and "before it began" in told.reason
+    assert [body.state for body in first.bodies(run, State)] == ["stopped"]
+    assert next(j.reason for j in first.engine.queue() if j.run == after) == "waits for waiting, which stopped"
+    await first.engine.stop(blocker)
+    await first.engine.wait(blocker)
+    first.abandon()
+
+    second = await open_studio()
+    assert (await second.engine.run_state(run)).state == "stopped"
+    await second.engine.resume(run)
+    assert (await second.engine.wait(run)).state == "finished"
+
+
+async def test_a_run_that_trained_before_keeps_its_state_where_it_is_taken_out(studio):
+    run = studio.make_run("trained", steps=1000, step_s=0.01)
+    await studio.engine.submit(run)
+    await studio.until(lambda: len(studio.kept(run)) > 5)
+    await studio.engine.stop(run)
+    before = await studio.engine.wait(run)
+    await studio.engine.submit(studio.make_run("blocker", steps=1000, step_s=0.01))
+    await studio.engine.resume(run)
+    await studio.engine.stop(run)
+    assert await studio.engine.run_state(run) == before and before.step

@@ -2,11 +2,12 @@
 
 import io
 import json
-import time
 
 import pytest
 
-from models_backend.contract.messages import Trouble
+from models_backend.commands.telling import teller
+from models_backend.contract.messages import Progress, Trouble
+from models_backend.contract.pace import Pace
 from models_backend.engine.terminal import Reporter, duration, visible
 
 
@@ -15,12 +16,19 @@ class Terminal(io.StringIO):
         return True
 
 
+def paced(*steps, each_s=1.0):
+    pace = Pace()
+    for step in steps:
+        pace.mark(step * each_s, step)
+    return pace
+
+
 def test_a_terminal_sees_a_bar_that_is_cleared_before_the_result():
     out, err = io.StringIO(), Terminal()
     reporter = Reporter(out=out, err=err)
-    reporter.progress(5, 10, "loss 0.1", time.monotonic() - 1)
+    reporter.progress(5, 10, "loss 0.1", paced(1, 2, 3, 4, each_s=60))
     reporter.result("samples are in X")
-    assert "5/10" in err.getvalue() and "█" in err.getvalue()
+    assert "5/10 · 0.0167/s · 5 m 00 s left · loss 0.1" in err.getvalue() and "█" in err.getvalue()
     assert err.getvalue().endswith("\r\x1b[2K")
     assert out.getvalue() == "samples are in X\n"
 
@@ -29,20 +37,31 @@ def test_a_log_file_gets_few_plain_lines():
     err = io.StringIO()
     reporter = Reporter(err=err, out=io.StringIO())
     for done in range(1, 101):
-        reporter.progress(done, 100, "", time.monotonic() - 1)
+        reporter.progress(done, 100, "", Pace())
     assert "\r" not in err.getvalue()
     assert len(err.getvalue().splitlines()) == 2
+
+
+def test_a_log_file_is_told_every_stage_at_once():
+    err = io.StringIO()
+    tell = teller(Reporter(err=err, out=io.StringIO()))
+    for stage in ("making", "training the reader"):
+        for done in range(50):
+            tell(Progress(done, 100, stage))
+    assert err.getvalue().splitlines() == ["  0 of 100 · making", "  0 of 100 · training the reader"]
 
 
 def test_json_lines_hold_everything():
     out, err = io.StringIO(), io.StringIO()
     reporter = Reporter(as_json=True, out=out, err=err, every_s=0)
     reporter.note("importing")
-    reporter.progress(1, 2, "half", time.monotonic() - 1)
+    reporter.progress(1, 2, "half", Pace())
+    reporter.progress(4, 9, "", paced(1, 2, 3, 4, each_s=2.0))
     reporter.result("", path="a.png")
     reporter.error(Trouble("is not a picture", item="b.png"))
-    kinds = [json.loads(line)["kind"] for line in out.getvalue().splitlines()]
-    assert kinds == ["note", "progress", "result", "error"]
+    lines = [json.loads(line) for line in out.getvalue().splitlines()]
+    assert [line["kind"] for line in lines] == ["note", "progress", "progress", "result", "error"]
+    assert [line["left_s"] for line in lines[1:3]] == [0.0, 10.0]
     assert err.getvalue() == ""
 
 
@@ -66,7 +85,7 @@ SEEN = {
 def test_what_a_terminal_would_act_on_is_shown_escaped_on_every_way_to_it(name):
     out, err = io.StringIO(), io.StringIO()
     reporter = Reporter(out=out, err=err, every_s=0)
-    for way in (reporter.note, reporter.result, reporter.done, lambda text: reporter.progress(1, 2, text, time.monotonic())):
+    for way in (reporter.note, reporter.result, reporter.done, lambda text: reporter.progress(1, 2, text, Pace())):
         way(name)
     reporter.error(Trouble(name, name, name, name))
     told = out.getvalue() + err.getvalue()

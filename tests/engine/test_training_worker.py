@@ -3,10 +3,14 @@
 import asyncio
 import os
 import signal
+import time
 
+import msgspec
 import pytest
+from library import records
 
 from models_backend.contract.messages import Metrics, Sample, State, Trouble, TroubleError
+from models_backend.engine import processes
 
 
 def states(studio, run):
@@ -106,6 +110,20 @@ async def test_pause_answers_samples_and_resume_goes_on(studio):
     assert states(studio, run) == ["starting", "running", "paused", "running", "finished"]
 
 
+async def test_a_pause_that_is_asked_during_an_answer_is_told(studio):
+    run, told = studio.make_run(steps=60, step_s=0.01), []
+    await studio.engine.submit(run)
+    await studio.until(lambda: studio.bodies(run, Metrics))
+    call = asyncio.ensure_future(studio.engine.call(Sample(run=run, seed=7, title="slow"), told.append))
+    await studio.until(lambda: told)
+    await studio.engine.pause(run)
+    assert (await call).items.data == b"\x07"
+    await studio.until(lambda: "paused" in states(studio, run))
+    await studio.engine.resume(run)
+    assert (await studio.engine.wait(run)).state == "finished"
+    assert states(studio, run) == ["starting", "running", "paused", "running", "finished"]
+
+
 async def test_a_run_in_training_answers_between_two_steps(studio):
     run = studio.make_run(steps=200, step_s=0.01)
     await studio.engine.submit(run)
@@ -126,6 +144,38 @@ async def test_stop_ends_within_a_step_and_while_paused(studio):
     state = await studio.engine.wait(run)
     assert state.state == "stopped" and state.step < 1000
     assert studio.engine.queue() == []
+
+
+async def test_a_run_that_has_told_its_end_is_resumed_once_its_worker_has_closed(studio):
+    run = studio.make_run(steps=100, step_s=0.01, close_s=0.4)
+    await studio.engine.submit(run)
+    await studio.until(lambda: studio.bodies(run, Metrics))
+    await studio.engine.stop(run)
+    await studio.until(lambda: "stopped" in states(studio, run))
+    assert studio.engine.live() == [run], "its worker is still there"
+    await studio.engine.resume(run)
+    assert (await studio.engine.wait(run)).state == "finished"
+    assert states(studio, run) == ["starting", "running", "stopped", "starting", "running", "finished"]
+
+
+@pytest.mark.parametrize("connected", [True, False])
+async def test_no_trouble_is_told_of_a_worker_that_ended_in_order_and_is_slow_to_leave(studio, monkeypatch, connected):
+    monkeypatch.setenv("SCRIPTED_END_S", "2")
+    run = studio.make_run(steps=20, step_s=0.02)
+    if not connected:
+        monkeypatch.setattr("models_backend.engine.training_worker.Connection.open", _refused)
+    await studio.engine.submit(run)
+    await studio.until(lambda: studio.library.run(run).state()[0] == "finished")
+    await studio.until(lambda: "finished" in states(studio, run) or not connected)
+    worker = studio.engine._live[run]
+    worker.limits = msgspec.structs.replace(worker.limits, connect_s=0.0, silent_s=0.0, stuck_s=0.0)
+    assert (await studio.engine.wait(run)).state == "finished"
+    assert not studio.bodies(run, Trouble)
+    assert_no_gap(studio, run)
+
+
+async def _refused(*_):
+    raise ConnectionRefusedError
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals")
@@ -156,8 +206,53 @@ async def test_a_second_worker_for_the_same_run_leaves_the_first_alone(open_stud
     await first.engine.submit(run)
     await first.until(lambda: first.bodies(run, Metrics))
     second = await open_studio(start=False, schedule=False)
-    await second.engine._start_job(first.engine.queue()[0])
+    await second.engine._live.start(first.engine.queue()[0])
     assert (await second.engine.wait(run)).state == "finished"
     await first.engine.wait(run)
     assert states(first, run) == ["starting", "running", "finished"]
     assert_no_gap(second, run)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+async def test_a_run_that_is_still_loading_stops_within_a_second(studio):
+    run = studio.make_run(steps=50, prepare_s=60.0)
+    await studio.engine.submit(run)
+    await studio.until(lambda: "starting" in states(studio, run))
+    await studio.engine.up(run)
+    began = time.monotonic()
+    await studio.engine.stop(run)
+    state = await studio.engine.wait(run)
+    assert (state.state, state.step) == ("stopped", 0) and time.monotonic() - began < 2.5
+    assert_no_gap(studio, run)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+async def test_an_answer_of_a_run_in_training_does_not_hold_up_a_stop(studio):
+    run, told = studio.make_run(steps=1000, step_s=0.01), []
+    await studio.engine.submit(run)
+    await studio.until(lambda: studio.bodies(run, Metrics))
+    call = asyncio.ensure_future(studio.engine.call(Sample(run=run, title="deaf"), told.append))
+    await studio.until(lambda: told)
+    began = time.monotonic()
+    await studio.engine.stop(run)
+    assert (await studio.engine.wait(run)).state == "stopped" and time.monotonic() - began < 2.5
+    with pytest.raises((TroubleError, asyncio.CancelledError)):
+        await call
+    assert_no_gap(studio, run)
+
+
+async def test_a_worker_is_told_the_step_of_the_checkpoint_that_it_goes_on_from(studio, monkeypatch):
+    run, started = studio.make_run(), []
+    folder = studio.library.run(run)
+    folder.save_checkpoint(7, records.weights(7), records.state(7))
+    spawn = processes._spawn
+
+    def told(arguments, log, **options):
+        started.append(arguments)
+        return spawn(arguments, log, **options)
+
+    monkeypatch.setattr(processes, "_spawn", told)
+    await studio.engine.submit(run)
+    await studio.engine.wait(run)
+    (arguments,) = started
+    assert arguments[arguments.index("--from") + 1] == "7"

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from msgspec import structs
 
 from models_backend.contract.family import LoadedRun
 from models_backend.contract.fields import build
-from models_backend.contract.messages import Metrics
+from models_backend.contract.messages import Event, Levels, Metrics
 from models_backend.data.builtin import make
 from models_backend.data.densities import reference_sampler
 from models_backend.data.reading import open_data
 from models_backend.evaluation import evaluate as evaluate_module
 from models_backend.evaluation import features, following
-from models_backend.evaluation.evaluate import evaluate, history_of, mean_frechet, some
+from models_backend.evaluation.evaluate import evaluate, mean_frechet, some, told_by
+from models_backend.evaluation.health import judge
 from models_backend.families.gan import GAN
 from models_backend.families.vae import VAE
+from models_backend.library.library import Library
 
 
 def opened(root, name):
@@ -89,6 +94,21 @@ def test_the_reader_reads_held_out_digits_and_is_kept(digits):
     assert first.probabilities(x).sum(1) == pytest.approx(1.0, abs=1e-5)
 
 
+def test_what_the_reader_costs_is_told_first_and_once(tmp_path, monkeypatch):
+    data, told = opened(tmp_path, "digits"), []
+    monkeypatch.setattr(features, "STEPS", 60)
+
+    def draw(count, seed, sampling, trace=0, conditions=None):
+        return data.train.take(range(count)), None
+
+    run = loaded(VAE, data, encoder={"type": "mlp", "width": 16}, decoder={"type": "mlp", "width": 16})
+    for _ in range(2):
+        evaluate(None, run, data, 20, 0, {}, draw, tell=told.append)
+    learning = [progress for progress in told if "once for these pictures and labels" in progress.what]
+    assert told[0] is learning[0] and [progress.done for progress in learning] == [0, 10, 20, 30, 40, 50]
+    assert learning[-1].left_s > 0 and told.count(told[-1]) == 2
+
+
 def test_a_damaged_reader_is_made_again(digits):
     before = features.reader(digits).weights
     kept = next(digits.layout.cache.glob("reader-*.safetensors"))
@@ -123,14 +143,18 @@ def test_pictures_without_labels_are_measured_by_random_features(tmp_path):
 
 
 def test_history_comes_from_events_and_health_is_counted(ring):
-    events = [Metrics(step, {"d_accuracy": 0.99, "loss/generator": 1.0}) for step in range(20)]
-    history = history_of(events)
-    assert history["d_accuracy"][3] == (3, 0.99)
+    told = [Metrics(step, {"d_accuracy": 0.99, "loss/generator": 1.0}) for step in range(20)]
+    events = [Event(0, 0.0, "run", body) for body in (*told, Levels(9, [0.5, 1.0]), Levels(30, [1.0, 0.5]))]
+    series, levels = told_by(events, 15)
+    assert series["d_accuracy"][3] == (3, 0.99) and len(series["d_accuracy"]) == 16 and levels == [0.5, 1.0]
 
     def draw(count, seed, sampling, trace=0, conditions=None):
         return torch.zeros(count, 2), None
 
-    found = evaluate(None, loaded(GAN, ring), ring, 200, 0, {}, draw, history)
+    def judged(diagnostics):
+        return judge(GAN.health, told_by(events, 20)[0], diagnostics)
+
+    found = evaluate(None, loaded(GAN, ring), ring, 200, 0, {}, draw, judged)
     assert found["health_adversarial_balance"] == 2.0 and found["health_mode_collapse"] == 2.0
     assert found["health_non_finite"] == 0.0
 
@@ -172,6 +196,9 @@ def test_style_across_classes_is_that_of_the_same_latents(digits):
     run = loaded(VAE, digits)
     found = following.across_classes(run, make)
     assert told == [(following.STYLED, digit) for digit in "0123456789"]
+    told.clear()
+    following.across_classes(replace(run, spec=structs.replace(run.spec, unseen=("0", "4"))), make)
+    assert [digit for _, digit in told] == list("12356789"), "no style is asked for of what was never there"
     assert found["style_kept"] == pytest.approx(0.25, abs=0.01)  # one of four measures; the others stand still
 
 
@@ -211,3 +238,26 @@ def test_a_reader_belongs_to_its_split(digits):
     digits.train.positions = positions[1:]
     assert features._name(digits) != before
     digits.train.positions = positions
+
+
+def test_a_reader_outlives_edits_of_words_and_is_made_anew_for_other_labels_and_crops(tmp_path, monkeypatch):
+    monkeypatch.setattr(features, "STEPS", 2)
+    library = Library.open(tmp_path)
+    dataset = make(library, "digits").id
+    stored, told = library.dataset(dataset), []
+
+    def weights():
+        told.clear()
+        return features.reader(open_data(library, dataset), told.append).weights
+
+    before = weights()
+    assert told
+    stored.edit_many({3: "a seven"}, classes=("zero", *"123456789"))
+    data = open_data(library, dataset)
+    assert features.reader(data).classes[0] == "zero" and weights() == before and not told
+    stored.edit_many(labels={0: 5})
+    weights()
+    library.close()
+    assert told, "it learns from labels"
+    other = open_data(tmp_path, dataset, structs.replace(data.settings, crop="stretch"))
+    assert features._name(other) != features._name(open_data(tmp_path, dataset))

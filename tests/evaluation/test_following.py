@@ -103,7 +103,7 @@ def measured(family, data, draw):
         return pixels(draw(count, 1, {} if guidance is None else {"guidance": guidance}, 0, conditions)[0])
 
     made = pixels(draw(240, 0, {}, 0, items)[0])
-    return following.measured(run, data, lambda: features.reader(data), made, make, 0)
+    return following.measured(run, data, features.reader(data), made, make, 0)
 
 
 def pixels(pictures):

@@ -174,6 +174,7 @@ def test_captions_and_pictures_score_as_clip_itself_has_it(clip):
 
 def test_a_maker_of_the_held_out_pictures_is_perfect_and_the_built_in_measures_stay(clip, scenes, monkeypatch):
     monkeypatch.setattr(built_in, "STEPS", 2)
+    monkeypatch.setattr("models_backend.evaluation.evaluate.NEIGHBOURS", 10)
     whole = scenes.validation
 
     def draw(count, seed, sampling, trace=0, conditions=None):

@@ -16,6 +16,7 @@ from models_backend.data.builtin import make
 from models_backend.data.reading import Split, open_data
 from models_backend.evaluation import features, following
 from models_backend.evaluation.evaluate import evaluate
+from models_backend.evaluation.health import judge
 from models_backend.workers.registry import families
 
 COMPARED = {"fd", "kid", "precision", "recall", "density", "coverage", "near_copies_real", "sure_real", "w1", "w2", "fd_1step"}
@@ -76,7 +77,7 @@ def measured(key: str, data, count: int = 40) -> dict[str, float]:
         channels, height, width = data.spec.shape
         return rng.integers(0, 256, (count, height, width, channels), dtype=np.uint8), None
 
-    return evaluate(None, run, data, count, 0, {}, draw, {})
+    return evaluate(None, run, data, count, 0, {}, draw, lambda told: judge(families()[key].health, {}, told))
 
 
 #: The families of a modality that need no other run (and, for points, no classes).
@@ -113,9 +114,21 @@ def test_a_handful_of_training_items_is_no_reason_to_fail(sets, known):
 
 def test_twenty_held_out_items_are_compared_with_and_said_to_be_rough(sets):
     found = measured("vae", with_few(sets["digits"], 20))
-    assert {"fd", "fd_floor", "precision_real", "sure_real", "near_copies_real", "temperature"} <= set(found)
+    assert {"fd", "fd_floor", "sure_real", "near_copies_real", "temperature"} <= set(found)
     said = "Only 20 items are held out: figures that compare with them are rough. Firm ones take about 100."
+    neighbours = {"precision", "recall", "density", "coverage"}
     assert words.warnings(found)[0] == said
+    assert not {words.base(name)[0] for name in found} & neighbours
+    assert words.warnings(found)[1] == (
+        "Precision, recall, density and coverage are left out: they look at nearest neighbours, which takes 50 items held out "
+        "and 50 made."
+    )
+    whole = measured("vae", sets["digits"], count=60)
+    assert neighbours <= set(whole) and not [one for one in words.warnings(whole) if "left out" in one]
+
+
+def test_no_figure_is_minus_nought(sets):
+    assert not [name for name, value in measured("vae", sets["digits"]).items() if str(value) == "-0.0"]
 
 
 def test_ten_held_out_items_do_not_calibrate_a_reader(sets):
@@ -148,6 +161,9 @@ def test_held_out_items_without_labels_leave_the_reader_unjudged(sets):
 def test_few_made_items_are_not_compared_either(sets):
     found = measured("vae", sets["digits"], count=1)
     assert "fd" not in found and "sure" in found and found["held_out"] == sets["digits"].validation.count
+    assert found["made"] == 1 and words.warnings(found)[0] == (
+        "Only 1 item was made: too few to compare with held-out ones, so every distance to them is left out. That takes 10."
+    )
 
 
 @pytest.mark.parametrize("held_out", [0, 1, 3])

@@ -106,7 +106,8 @@ def test_spectral_norm_bounds_every_layer_by_one(spec):
 
 UNROLLED = {"type": "unrolled", "steps": 2, "rate": 0.1}
 OPTIONS = (
-    {"spectral_norm": True}, {"batch_spread": True}, {"shifts": True}, {"generator_norm": "batch"}, {"label_flips": 0.2},
+    {"spectral_norm": True}, {"batch_spread": True}, {"shifts": True},
+    {"shifts": True, "shifted_share": 0.3}, {"generator_norm": "batch"}, {"label_flips": 0.2},
     {"game": {"type": "minimax"}}, {"game": {"type": "hinge"}}, {"game": {"type": "least_squares"}},
     {"batch_likeness": 4}, {"goal": {"type": "feature_matching"}}, {"goal": {"type": "feature_matching", "fooling": 0.5}},
     {"opponent": UNROLLED}, {"opponent": UNROLLED, "spectral_norm": True, "shifts": True}, {"attention": 4}, {"attention": 8},
@@ -124,6 +125,18 @@ def test_every_option_trains(extra, grows):
             loss.value.backward()
             assert torch.isfinite(loss.value)
     assert draw(member, nets).shape == (4, 1, 8, 8)
+
+
+@pytest.mark.parametrize("levels", [(0, 64, 128, 191, 255), ()], ids=["few", "many"])
+@pytest.mark.parametrize("on", [True, False])
+def test_the_judge_sees_made_pictures_at_the_levels_of_the_data_and_teaches_through_them(on, levels):
+    member = make(msgspec.structs.replace(PICTURES, levels=levels), at_levels=on)
+    nets, seen = fresh_networks(member), []
+    nets["discriminator"].register_forward_pre_hook(lambda _, given: seen.append(given[0].detach()))
+    *_, (_, made) = [(loss.value.backward(), seen[-1]) for loss in member.losses(nets, batch(GAN, PICTURES))]
+    held, known = 127.5 * (made[..., None] + 1), torch.tensor(levels or (0,), dtype=torch.float32)
+    assert bool(torch.isclose(held, known, atol=1e-3).any(-1).all()) == (on and bool(levels))
+    assert all(p.grad.abs().sum() > 0 for p in nets["generator"].parameters())
 
 
 def test_shifts_on_points_are_a_problem():

@@ -74,10 +74,29 @@ def test_the_network_is_asked_in_the_published_convention():
     assert seen[0] == 1000 and torch.allclose(items, torch.ones(3, 1, 8, 8), atol=1e-4)
 
 
-def test_a_sample_does_not_depend_on_the_captions_beside_it():
-    net = stirred(fresh_networks(member()))["velocity"]
+@pytest.mark.parametrize("context", [24, 0])
+def test_a_sample_does_not_depend_on_the_captions_beside_it(context):
+    net = stirred(fresh_networks(member(context=context)))["velocity"].eval()
     alone, beside = said(net, ["red", "red"])[0], said(net, ["red", "a longer caption"])[0]
     assert torch.allclose(alone, beside, atol=1e-5)
+
+
+def test_captions_are_heard_to_their_end_where_no_context_cuts_them():
+    long = "a very large and very red circle that lies in the upper "
+    for context, heard in ((24, False), (0, True)):
+        net = stirred(fresh_networks(member(context=context)))["velocity"].eval()
+        left, right = said(net, [long + "left", long + "right"])
+        assert torch.allclose(left, right, atol=1e-6) is not heard
+
+
+def test_what_fills_a_batch_up_is_neither_attended_to_nor_computed():
+    net, lengths = stirred(fresh_networks(member(context=0)))["velocity"].eval(), []
+    net.transformer.context_embedder.register_forward_hook(lambda layer, given, out: lengths.append(out.shape[1]))
+    tokens = torch.from_numpy(text.tokens(["red"], 90))
+    x, time = torch.randn(1, 1, 8, 8, generator=seeded()), torch.full((1,), 400.0)
+    with torch.no_grad():
+        assert torch.equal(net(x, time, {"text": tokens}), net(x, time, {"text": tokens[:, :4]}))
+    assert lengths == [4, 4]
 
 
 def test_a_frozen_text_encoder_is_heard_and_filled_up_to_one_length(tmp_path):

@@ -1,11 +1,22 @@
 """Presets that call themselves published are what was published: networks, heads, schedules and rates, and how many parameters
 they have where that was said. "As published" promises the network; notes tell what else differs.
 
-Figures: Stable Diffusion 1.5 from its unet/config.json (``attention_head_dim`` 8 there means 8 heads) and vae/config.json;
-DiT-XL/2 from table 1 of arXiv:2212.09748; PixArt-alpha from section 3 of arXiv:2310.00426; SD 3's transformer from its
-transformer/config.json (SD3 medium, 2 B); DDPM from appendix B of arXiv:2006.11239; ADM at 64 px from table 11 of
-arXiv:2105.05233 (295.9 M); flow matching from table 3 of arXiv:2210.02747; VAE from section 5 of arXiv:1312.6114; IWAE from
-section 5 of arXiv:1509.00519.
+Where the figures come from. Read there, but for DDPM's steps and average, DiT-XL's number of parameters, SD 3's average and the
+VAE's steps, which are from memory:
+Stable Diffusion 1.5: unet/config.json (``attention_head_dim`` 8 there means 8 heads) and the model card (595,000 steps).
+DiT-XL/2: models.py and train.py of facebookresearch/DiT; parameters and steps from arXiv:2212.09748, tables 1 and 4.
+PixArt-alpha: configs/t2i_js_config/PixArt_xl2_img256_SAM.py of its repository, and arXiv:2310.00426, table 4 (178 x 64 items).
+SD 3: transformer/config.json of SD3 medium; arXiv:2403.03206, section 5.3.3 (steps, batch) and B.3 (rate, warm-up, average).
+DDPM: scripts/run_cifar.py of hojonathanho/diffusion; steps and average from arXiv:2006.11239, appendix B.
+Guided diffusion at 64 px: MODEL_FLAGS in the README of openai/guided-diffusion; arXiv:2105.05233, table 11 (296 M); steps from
+arXiv:2207.12598, section 4.
+Flow matching: arXiv:2210.02747, table 3.
+Codec: configs/autoencoder/autoencoder_kl_32x32x4.yaml of CompVis/latent-diffusion, whose rate is per item of a step; steps from
+the card of stabilityai/sd-vae-ft-mse ("original").
+IWAE: experiments.py of yburda/iwae; arXiv:1509.00519, section 5 (3,280 passes over 60,000 digits).
+VAE: arXiv:1312.6114, section 5.
+VQ-VAE (only after the paper): arXiv:1711.00937, section 4.1.
+Rectified flow (the same): configs/rectified_flow/cifar10_rf_gaussian_ddpmpp.py of gnobitab/RectifiedFlow.
 """
 
 from __future__ import annotations
@@ -63,7 +74,8 @@ def test_stable_diffusion_1_5():
     schedule = config("stable_diffusion").schedule
     assert (schedule.first, schedule.last, schedule.root, schedule.steps) == (0.00085, 0.012, True, 1000)
     assert config("stable_diffusion").prediction == "eps" and training("stable_diffusion").learning_rate == 1e-4
-    assert training("stable_diffusion").batch_size == 2048 and training("stable_diffusion").warmup == 10_000
+    told = training("stable_diffusion")
+    assert (told.batch_size, told.warmup, told.steps) == (2048, 10_000, 595_000)
 
 
 def test_published_weights_of_stable_diffusion_compute_the_same_as_in_its_own_class():
@@ -102,7 +114,10 @@ def test_pixart_alpha():
     assert (said.width, said.depth, said.heads, said.patch) == (1152, 28, 16, 2)
     assert millions(net) == pytest.approx(610, rel=0.01)
     told = training("pixart_alpha")
-    assert (told.learning_rate, told.optimiser.weight_decay, told.warmup) == (2e-5, 0.03, 1000)
+    assert (told.learning_rate, told.optimiser.weight_decay, told.optimiser.eps, told.warmup) == (2e-5, 0.03, 1e-10, 1000)
+    assert (told.steps, told.batch_size, told.clip, told.ema) == (150_000, 178 * 64, 0.01, 0.9999)
+    schedule = config("pixart_alpha").schedule
+    assert (schedule.first, schedule.last, schedule.steps) == (1e-4, 0.02, 1000)
 
 
 def test_stable_diffusion_3():
@@ -110,7 +125,9 @@ def test_stable_diffusion_3():
     said = config("mmdit").network
     assert (said.width, said.depth, said.heads, said.patch) == (64 * 24, 24, 24, 2)
     assert millions(net) == pytest.approx(2028, rel=0.01)
-    assert paper("mmdit").sampling["shift"] == 3.0 and training("mmdit").learning_rate == 1e-4
+    told = training("mmdit")
+    assert (told.learning_rate, told.batch_size, told.warmup, told.steps) == (1e-4, 4096, 1000, 500_000)
+    assert paper("mmdit").sampling["shift"] == 3.0 and told.ema == pytest.approx(0.99**0.01, abs=1e-6)  # .99 every 100 steps
 
 
 def test_ddpm_on_cifar():
@@ -121,6 +138,7 @@ def test_ddpm_on_cifar():
     assert len(attending) == 6 and {module.heads for module in attending} == {1}
     told, schedule = training("ddpm"), config("ddpm").schedule
     assert (told.learning_rate, told.batch_size, told.warmup, told.ema, told.steps) == (2e-4, 128, 5000, 0.9999, 800_000)
+    assert told.clip == 1.0 and paper("ddpm").sampling["sampler"]["variance"] == "large"  # "fixedlarge"
     assert (schedule.first, schedule.last, schedule.steps, config("ddpm").prediction) == (1e-4, 0.02, 1000, "eps")
 
 
@@ -133,6 +151,7 @@ def test_guided_diffusion_at_64_px():
     assert [kind.startswith("Attn") for kind in said.down_block_types] == [False, True, True, True]  # 32, 16 and 8 px
     told = training("conditional_diffusion")
     assert (told.learning_rate, told.batch_size, told.ema, told.warmup) == (3e-4, 2048, 0.9999, 0)
+    assert type(config("conditional_diffusion").schedule).__name__ == "Cosine" and told.steps == 400_000
 
 
 def test_flow_matching_on_cifar():
@@ -146,6 +165,12 @@ def test_the_codec_of_stable_diffusion():
     codec, said = networks("image_codec", (3, 256, 256))["codec"], config("image_codec").network
     assert millions(codec) == pytest.approx(83.65, rel=0.001)
     assert (said.width, list(said.multipliers), said.blocks, said.channels) == (128, [1, 2, 4, 4], 2, 4)
+    told, whole = training("image_codec"), config("image_codec")
+    assert told.learning_rate == pytest.approx(4.5e-6 * told.batch_size * told.accumulate)
+    assert (told.batch_size, told.accumulate, told.steps) == (12, 2, 246_803)
+    assert (told.optimiser.beta1, told.optimiser.beta2) == (0.5, 0.9)
+    assert whole.latent.weight * 256 * 256 * 3 == pytest.approx(1e-6)  # there errors are summed over an item, here averaged
+    assert whole.adversary.start == pytest.approx(50_001 / 246_803, abs=0.005) and whole.adversary.weight == 0.5
 
 
 @pytest.mark.parametrize(("key", "hidden", "depth", "latent"), [("vae", 500, 1, 20), ("iwae", 200, 2, 50)])
@@ -155,6 +180,10 @@ def test_autoencoders_on_mnist(key, hidden, depth, latent):
         assert (half.width, half.depth) == (hidden, depth)
     inner = (depth - 1) * (hidden + 1) * hidden
     weights = 785 * hidden + inner + (hidden + 1) * 2 * latent + (latent + 1) * hidden + inner + (hidden + 1) * 784
+    assert training(key).batch_size == {"vae": 100, "iwae": 20}[key] and training(key).learning_rate == 1e-3
+    if key == "iwae":
+        assert said.draws == 50 and training(key).optimiser.eps == 1e-4
+        assert training(key).steps == sum(3**i for i in range(8)) * 60_000 // 20
     assert said.latent == latent and millions(networks(key, (1, 28, 28))["vae"]) * 1e6 == pytest.approx(weights, rel=0.01)
 
 
@@ -162,3 +191,9 @@ def test_rectified_flow_is_on_a_network_like_ddpm_plus_plus():
     net = networks("rectified_flow", (3, 32, 32))["velocity"].unet
     assert millions(net) == pytest.approx(61.8, rel=0.02) and net.config.layers_per_block == 4
     assert training("rectified_flow").batch_size == 128 and training("rectified_flow").learning_rate == 2e-4
+
+
+def test_vq_vae_is_trained_as_in_the_paper():
+    said, told = config("vq_vae"), training("vq_vae")
+    assert (said.codes, said.levels) == (512, 2)
+    assert (told.learning_rate, told.batch_size, told.steps) == (2e-4, 128, 250_000)

@@ -41,6 +41,22 @@ def test_codec_learns_first_then_only_the_prior_and_the_codes_stand_still():
     assert all(p.grad is None for p in nets["codec"].parameters())
 
 
+def test_drawn_codes_teach_the_prior_what_a_code_could_have_been_and_held_out_loss_takes_the_nearest():
+    drawn, plain_one = make(drawn_codes=1.0, codec_share=0.0), make(codec_share=0.0)
+    nets = stirred(fresh_networks(drawn))
+    nearest, read = drawn.to_codes(nets, data(PICTURES)), []
+    nets["prior"].register_forward_pre_hook(lambda _, given: read.append(given[0]))
+    (loss,) = drawn.losses(nets, at(0.5))
+    other = (read[-1] != nearest).float().mean().item()
+    likely = nets["codebook"].likely(nets["codec"].encode(data(PICTURES)).movedim(1, -1).flatten(0, 2), 1.0)
+    assert other == pytest.approx(1 - likely.max(1).values.mean().item(), abs=0.15) and 0 < other < 1
+    (plain_loss,) = plain_one.losses(nets, at(0.5))
+    assert torch.equal(read[-1], nearest) and loss.value != plain_loss.value
+    with torch.no_grad():
+        (held_out,) = drawn.losses(nets, at(0.5))
+    assert torch.equal(read[-1], nearest) and held_out.value == plain_loss.value
+
+
 def test_gradient_goes_straight_through_the_codes():
     """With the commitment off, the encoder gets exactly the slope that the decoder's input has."""
     member = make(commitment=0.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,7 @@ from PySide6.QtWidgets import (
     QFileDialog,
     QLabel,
     QLineEdit,
+    QMainWindow,
     QMenu,
     QWidget,
 )
@@ -24,7 +26,7 @@ from shiboken6 import isValid
 from nexus_studio.fitting import ElidedLabel
 from nexus_studio.viewers.image_grid import ImageGrid
 
-PATIENCE_S = 75.0
+PATIENCE_S, NOTHING_IN_FRONT_S = 75.0, 3.0
 LEFT, RIGHT = Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton
 
 
@@ -88,16 +90,46 @@ async def reveal(widget: QWidget) -> None:
     await asyncio.sleep(0.05)
 
 
+def _nothing_in_front() -> bool:
+    return QApplication.activeWindow() is None and QApplication.activePopupWidget() is None
+
+
+async def strike(press: Callable[[QWidget], Any], kind: Any = QWidget) -> None:
+    """Uses the keyboard once a widget of a kind has the cursor; none has while a dialog comes to the front. Where nothing is in
+    front for a while, the window is brought there, as a window manager would."""
+    struck, begun = [], time.monotonic()
+
+    def now() -> None:
+        if isinstance(widget := QApplication.focusWidget(), kind):
+            press(widget)
+            struck.append(widget)
+        elif time.monotonic() > begun + NOTHING_IN_FRONT_S and _nothing_in_front():
+            shown = [one for one in QApplication.topLevelWidgets() if one.isVisible() and isinstance(one, QMainWindow)]
+            for one in filter(None, (*shown[:1], QApplication.activeModalWidget())):
+                one.windowHandle().requestActivate()
+
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            await do(now)
+            while not struck:
+                await asyncio.sleep(0.02)
+                await do(now)
+    except TimeoutError:
+        opened = [one for one in QApplication.topLevelWidgets() if one.isVisible()]
+        front, widget = QApplication.activeWindow(), QApplication.focusWidget()
+        raise AssertionError(f"no {kind} has the cursor but {widget}; in front {front}, open {opened}") from None
+
+
 async def key(code: Qt.Key, keys=Qt.KeyboardModifier.NoModifier) -> None:
     """Presses a key, wherever the cursor is."""
-    await do(lambda: QTest.keyClick(QApplication.focusWidget(), code, keys))
+    await strike(lambda widget: QTest.keyClick(widget, code, keys))
 
 
 async def type_over(text: str) -> None:
     """Types a text in place of what stands in the field that has the cursor."""
-    await until(lambda: isinstance(QApplication.focusWidget(), QLineEdit | QAbstractSpinBox), "a field with the cursor")
-    await key(Qt.Key.Key_A, Qt.KeyboardModifier.ControlModifier)
-    await do(lambda: QTest.keyClicks(QApplication.focusWidget(), text))
+    fields = QLineEdit | QAbstractSpinBox
+    await strike(lambda field: QTest.keyClick(field, Qt.Key.Key_A, Qt.KeyboardModifier.ControlModifier), fields)
+    await strike(lambda field: QTest.keyClicks(field, text), fields)
 
 
 def words_of(button: QAbstractButton) -> str:

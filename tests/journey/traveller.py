@@ -140,7 +140,7 @@ class Traveller:
 
     async def start(self, title: str) -> None:
         train = self.panel("train")
-        await click(train.controls.start)
+        await click(train.begin.start)
         await until(lambda: train._view is not None and train._view.record.title == title, "the new run")
         await until(lambda: train._view.state == "running" and train._view.step >= 2, "steps")
         assert f"Training · {title}" in texts(self.window.bottom)
@@ -151,7 +151,7 @@ class Traveller:
         await until(lambda: train._view.state == "paused" and words_of(train.controls.pause) == "Resume", "paused")
         at = train._view.step
         await click(button(train.controls, "Sample now"))
-        await until(lambda: train.samples._rows and train.samples._rows[-1][0] == "now", "samples of now")
+        await until(lambda: train.samples._rows and train.samples._rows[-1][2] in train.samples._made, "samples of now")
         assert train.samples.grid.image(0).width() == RESOLUTION and train._view.step == at
         await click(button(train.controls, "Resume"))
         await until(lambda: train._view.state == "running" and train._view.step > at, "steps after the pause")

@@ -7,6 +7,7 @@ from models_backend.contract import measures
 
 def test_every_measure_has_words_and_so_have_its_relatives():
     assert measures.title("sure") == "Sure of a class"
+    assert measures.title("inception_score") == "Reader score", "its features are the data's own, not Inception's"
     assert measures.title("sure_real") == "Sure of a class, real items"
     assert measures.title("sure_ratio") == "Sure of a class, over real items'"
     assert measures.title("fd_floor") == "Frechet distance, floor: real items"
@@ -28,6 +29,7 @@ def test_few_held_out_items_and_a_poor_reader_are_warned_of():
     for count, said in ((0, "No item"), (1, "Only 1 item is"), (2, "Only 2 items are"), (9, "too few"), (20, "rough")):
         assert said in measures.warnings(good | {"held_out": count})[0]
     assert measures.warnings(good | {"held_out": 100}) == []
+    assert "distances to them and measures of neighbours are left out" in measures.warnings({"held_out": 9})[0]
     assert "only 60 %" in measures.warnings(good | {"classifier_accuracy": 0.6})[0]
     assert "not calibrated" in measures.warnings({k: v for k, v in good.items() if k != "temperature"})[0]
     assert "nobody knows" in measures.warnings({"held_out": 221, "sure": 0.9})[0]

@@ -180,6 +180,16 @@ def test_a_vanished_newest_checkpoint_is_an_error(layout):
     assert [f.level for f in fsck(layout.root)] == ["error"]
 
 
+def test_a_file_in_place_of_a_checkpoint_is_an_error_and_goes_to_the_trash(layout):
+    root = layout.run("run-a").checkpoint(6).root
+    storage.remove_folder(root)
+    root.write_bytes(b"x")
+    words = [f.text for f in fsck(layout.root)]
+    assert words[0] == "a file stands in place of a checkpoint's folder" and "is not there" in words[1]
+    fsck(layout.root, repair=True)
+    assert not root.exists() and [f.text for f in fsck(layout.root) if f.level == "error"] == words[1:]
+
+
 def test_dangling_references_warn_but_the_users_own_deletions_do_not(layout):
     with Library.open(layout.root) as library:
         library.create_run(records.run_record("run-b", "nowhere", parts={"teacher": "gone"}))

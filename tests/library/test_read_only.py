@@ -44,3 +44,21 @@ def test_commands_that_look_say_one_sentence_and_change_nothing(sealed, capsys, 
     told = capsys.readouterr()
     assert (told.out + told.err).count(READ_ONLY) == 1 and ("mine" in told.out) == (command == "datasets")
     assert state_of(sealed) == before
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["sample mine", "train --family ddpm --data mine", "resume mine", "import here", "proof x"],
+)
+def test_commands_that_keep_something_are_not_begun_and_say_one_sentence(sealed, capsys, command):
+    before = state_of(sealed)
+    assert cli.main([*command.split(), "--library", str(sealed)]) == 1
+    told = capsys.readouterr()
+    assert told.out == "" and told.err.count("\n") == 1
+    assert READ_ONLY in told.err and "Name another one with --library" in told.err
+    assert state_of(sealed) == before
+
+
+def test_edits_of_one_are_refused_in_a_sentence_and_looking_at_them_is_not(sealed, capsys):
+    assert cli.main(["edit", "mine", "--library", str(sealed)]) == 0
+    assert "As imported" in capsys.readouterr().out

@@ -361,6 +361,21 @@ def test_no_checkpoint_is_told_in_plain_words(run):
         run.checkpoint("../../../etc")
 
 
+def test_a_checkpoint_that_is_not_there_is_answered_with_those_that_are_and_the_nearest(run):
+    def advice(name):
+        with pytest.raises(TroubleError, match=f"there is no checkpoint {name}") as told:
+            run.checkpoint(name)
+        return told.value.trouble.advice
+
+    assert advice("step-5") == "It has none that can be used; train it first"
+    save(run, 1)
+    assert advice("step-5") == "There is step-000000001"
+    save(run, 2, 3, 4, 5, 6, 7, 8)
+    kept = [layout.name for layout in reversed(run.checkpoints())]
+    assert all(name in advice("step-99") for name in kept[:3] + kept[-3:])
+    assert advice("step-99").endswith(f"The nearest is {kept[-1]}") and ("..." in advice("x")) == (len(kept) > 6)
+
+
 def test_a_full_disk_keeps_the_earlier_checkpoints(run):
     save(run, 1, 2)
     faults.arm(4, "ENOSPC", persistent=True)

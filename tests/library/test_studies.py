@@ -51,9 +51,13 @@ def test_classes_by_name_number_and_all_are_the_same_conditions():
         offered("a", conditions={"class": "all"}, classes=classes),
         offered("b", conditions={"class": 1}, classes=classes),
     )
-    assert [o.caption for o in named[:3]] == ["cat", "dog", "cat"]
+    assert [o.caption for o in named[:3]] == ["class cat", "class dog", "class cat"]
+    partly = pairing.offers(
+        records.sample_record("d", count=3, conditions={"class": "all"}), False, (*classes, "cow"), ("dog",)
+    )
+    assert [o.caption for o in partly] == ["class cat", "class cow", "class cat"], "nothing was made of a class without items"
     pairs = pairing.draw([named, numbered], 20, 0)
-    assert {pair.left.caption for pair in pairs} == {pair.right.caption for pair in pairs} == {"dog"}
+    assert {pair.left.caption for pair in pairs} == {pair.right.caption for pair in pairs} == {"class dog"}
     assert offered("c", conditions={"class": None, "text": ""})[0].condition == ""
 
 

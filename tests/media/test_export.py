@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 from safetensors.numpy import load_file, save
 
+from models_backend.contract.exports import file_name
 from models_backend.contract.family import DataSpec
 from models_backend.contract.messages import Export, TroubleError
 from models_backend.contract.run_layout import CheckpointState, RunRecord, SampleRecord
@@ -120,6 +121,14 @@ def test_single_items_are_the_items_bit_for_bit(library, pictures, tmp_path):
     assert len(paths) == COUNT
     for path, picture in zip(paths, pictures):
         assert np.array_equal(np.asarray(Image.open(path)), picture)
+
+
+def test_single_items_are_named_after_what_is_asked_for_made_safe(library, pictures, tmp_path):
+    named = export(library, Export("made", str(tmp_path / "new" / "folder"), "png", "items", name="First try ä: a/b?"))
+    assert [path.name for path in named][:2] == ["First try ä- a-b--0000.png", "First try ä- a-b--0001.png"]
+    plain = export(library, Export("made", str(tmp_path / "folder"), "png", "items"))
+    assert plain[0].name == "made-0000.png"
+    assert file_name("..") == "" and len(file_name("ä" * 300).encode()) < 200
 
 
 def test_chosen_items_only(library, pictures, tmp_path):

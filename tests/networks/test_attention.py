@@ -16,7 +16,7 @@ def layer(channels=32):
 
 @pytest.fixture(params=[0, 1], ids=["fused", "plain"], autouse=True)
 def way(request, monkeypatch):
-    monkeypatch.setattr(at_hand, "quickest", lambda key, ways: request.param)
+    monkeypatch.setattr(at_hand, "taken", lambda key, measure: request.param)
 
 
 @pytest.mark.parametrize("side", [4, 12])
@@ -70,9 +70,22 @@ def test_two_streams_give_the_same_values_and_gradients(words, norm, last):
 
 
 @pytest.mark.parametrize("way", [0, 1])
+def test_what_fills_a_stream_up_is_not_attended_to(monkeypatch, way):
+    monkeypatch.setattr(at_hand, "taken", lambda key, measure: way)
+    torch.manual_seed(0)
+    net = Attention(32, added_kv_proj_dim=32, heads=2, dim_head=16, out_dim=32, context_pre_only=False, bias=True,
+                    processor=attention.JointByTokens())  # fmt: skip
+    patches, words = torch.randn(2, 16, 32), torch.randn(2, 9, 32)
+    there = torch.arange(9) < torch.tensor([[9], [4]])
+    whole, _ = net(patches, encoder_hidden_states=words, attention_mask=there)
+    assert torch.allclose(whole[:1], net(patches[:1], encoder_hidden_states=words[:1])[0], atol=1e-6)
+    assert torch.allclose(whole[1:], net(patches[1:], encoder_hidden_states=words[1:, :4])[0], atol=1e-6)
+
+
+@pytest.mark.parametrize("way", [0, 1])
 def test_the_way_that_is_quicker_at_hand_is_taken(monkeypatch, way):
     asked, ways = [], []
-    monkeypatch.setattr(at_hand, "quickest", lambda key, ways: asked.append(key) or way)
+    monkeypatch.setattr(at_hand, "taken", lambda key, measure: asked.append(key) or way)
     chosen = layer()
     attention.apply_to(chosen)
     for name in ("_fused", "_plain"):
@@ -88,7 +101,8 @@ def test_the_way_that_is_quicker_at_hand_is_taken(monkeypatch, way):
 @pytest.mark.parametrize("learning", [False, True])
 def test_both_ways_are_really_tried(monkeypatch, learning):
     tried = []
-    monkeypatch.setattr(at_hand, "quickest", lambda key, ways: [tried.append(way()) for way in ways] and 0)
+    monkeypatch.setattr(at_hand, "taken", lambda key, measure: measure())
+    monkeypatch.setattr(at_hand, "quickest", lambda ways: [tried.append(way()) for way in ways] and 0)
     with torch.set_grad_enabled(learning):
         assert not attention.plainly(2, 2, 5, 7, 4)
     assert len(tried) == 2

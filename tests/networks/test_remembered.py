@@ -10,6 +10,7 @@ from models_backend.conditions import text
 from models_backend.contract.family import DataSpec
 from models_backend.networks.conditional import Embedding
 from models_backend.networks.text_encoder import TextTransformer
+from models_backend.training import ema
 
 SPEC = DataSpec("image", (3, 8, 8), captioned=True)
 
@@ -50,7 +51,18 @@ def test_other_captions_and_other_arithmetic_are_read(embedding, reads):
     assert len(reads) == 3 and not torch.equal(full, half)
 
 
-def test_an_average_that_moves_is_read_anew(embedding, reads):
+def test_the_average_that_is_sampled_from_is_read_anew_after_every_step(embedding):
+    average = ema.Average({"net": embedding}, ema.exponential(0.5, False))
+    with torch.no_grad():
+        before = average.nets["net"](said("red"))[0]
+        for parameter in embedding.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+        average.update()
+        now = average.nets["net"](said("red"))[0]
+        assert not torch.equal(before, now) and torch.equal(now, copy.deepcopy(average.nets["net"])(said("red"))[0])
+
+
+def test_weights_that_move_are_read_anew(embedding, reads):
     with torch.no_grad():
         before = embedding(said("red"))[0]
         torch._foreach_lerp_(list(embedding.parameters()), [torch.ones_like(p) for p in embedding.parameters()], 0.1)

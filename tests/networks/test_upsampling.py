@@ -11,7 +11,7 @@ from models_backend.networks import at_hand, upsampling
 
 @pytest.fixture(params=[0, 1], ids=["in turn", "folded"], autouse=True)
 def way(request, monkeypatch):
-    monkeypatch.setattr(at_hand, "quickest", lambda key, ways: request.param)
+    monkeypatch.setattr(at_hand, "taken", lambda key, measure: request.param)
     return request.param
 
 
@@ -40,6 +40,14 @@ def test_values_and_gradients_are_those_of_diffusers(shape):
     assert outs[1][0].shape == (shape[0], 6, 2 * shape[2], 2 * shape[3])
     for one, other in zip(*outs, strict=True):
         assert torch.allclose(one, other, rtol=1e-10, atol=1e-9)
+
+
+def test_compiled_networks_fold_it_whatever_is_quicker(monkeypatch):
+    monkeypatch.setattr(upsampling, "convolve", lambda x, weight, bias: torch.full((1, 6, 8, 8), 7.0))
+    net = Upsample2D(4, use_conv=True, out_channels=6)
+    upsampling.apply_to(net)
+    torch._dynamo.reset()
+    assert torch.compile(net, backend="eager")(torch.randn(1, 4, 4, 4)).unique().tolist() == [7.0]
 
 
 def test_another_size_than_double_goes_diffusers_way():

@@ -108,6 +108,26 @@ def test_shifts_move_pictures_and_let_gradients_through():
     assert x.grad.sum().item() == x.numel()
 
 
+def test_a_share_of_the_pictures_is_shifted_and_the_others_stay():
+    x = torch.rand(2000, 1, 8, 8, generator=torch.Generator().manual_seed(1))
+
+    def stay(often: float) -> float:
+        moved = adversarial.shifted(x, torch.Generator().manual_seed(0), often=often)
+        return (moved == x).flatten(1).all(1).float().mean().item()
+
+    assert stay(0.0) == 1.0
+    assert stay(0.3) == pytest.approx(0.7 + 0.3 / 9, abs=0.03)  # one of nine moves is none
+    assert stay(1.0) == pytest.approx(1 / 9, abs=0.03)
+
+
+def test_values_go_to_the_nearest_level_and_gradients_straight_through():
+    x = torch.tensor([[-1.3, -0.6, -0.4, 0.2, 0.9]], requires_grad=True)
+    found = adversarial.at_levels(x, torch.tensor([-1.0, 0.0, 1.0]))
+    assert torch.allclose(found, torch.tensor([[-1.0, -1.0, 0.0, 0.0, 1.0]]))
+    (found * torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0])).sum().backward()
+    assert x.grad.tolist() == [[1.0, 2.0, 3.0, 4.0, 5.0]]
+
+
 def test_coverage_and_recall_tell_a_collapse():
     generator = torch.Generator().manual_seed(0)
     centres = torch.tensor([[math.cos(a), math.sin(a)] for a in torch.arange(8) * math.pi / 4]) * 5

@@ -75,8 +75,13 @@ def test_a_sample_is_the_same_whole_and_in_parts(library_root, monkeypatch):
     assert np.allclose(found[0], found[1], atol=1e-6)
 
 
-def test_it_is_measured_by_the_first_steps_alone(monkeypatch):
+@pytest.fixture
+def nothing_known(monkeypatch):
     monkeypatch.setattr(at_hand, "_known", {})
+    monkeypatch.setattr(at_hand, "_taken", {})
+
+
+def test_it_is_measured_by_the_first_steps_alone(nothing_known):
     steps = []
 
     def make(first, count, on_step):
@@ -89,9 +94,7 @@ def test_it_is_measured_by_the_first_steps_alone(monkeypatch):
     assert max(steps) == parts.MEASURED
 
 
-def test_few_steps_are_not_worth_measuring(monkeypatch):
-    monkeypatch.setattr(at_hand, "_known", {})
-
+def test_few_steps_are_not_worth_measuring(nothing_known):
     def make(first, count, on_step):
         on_step(Step(0, 4, 0.0, 0.0))
         raise AssertionError("went on")

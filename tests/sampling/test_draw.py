@@ -9,6 +9,7 @@ from small_families import FAMILIES, make_run, opened, trained, trainer_of
 from models_backend.contract.fields import FieldError
 from models_backend.contract.messages import Progress, Sample, StartFrom, TroubleError
 from models_backend.contract.trace import Step, Stopped
+from models_backend.library import titles
 from models_backend.networks import weights
 from models_backend.sampling import draw as drawing
 from models_backend.sampling import recording, seeds
@@ -147,8 +148,43 @@ def test_the_sample_folder_tells_how_it_was_made(place):
     media, items = items_of(place, count=3, seed=5, save=True, title="three", sampling={"steps": 3}, conditions={})
     record = library.sample(media.sample).record()
     assert (record.run, record.seed, record.count, record.title, record.checkpoint) == (run.id, 5, 3, "three", "step-000000012")
+    assert record.step == 12 and not record.preview, "only what is asked for while a run is watched is one of its previews"
+    asked, _ = items_of(place, count=1, save=True, preview=True)
+    assert library.sample(asked.sample).record().preview
     assert record.sampling["steps"] == 3 and record.weights_sha256 == weights.digest(loaded.nets)
     assert np.array_equal(library.sample(media.sample).items(), items) and items.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("conditions", "title"),
+    [
+        ({}, "night, seed 5"),
+        ({"class": "été"}, "class été, night, seed 5"),
+        ({"class": 1}, "class sea, night, seed 5"),
+        ({"class": "SEA"}, "class sea, night, seed 5"),
+        ({"class": ["été", "sea"]}, "class été | sea, night, seed 5"),
+        ({"class": "all"}, "class all, night, seed 5"),
+        ({"class": None, "image": "a.png"}, "night, seed 5"),
+        ({"text": "a  red\ncircle"}, "a red circle, night, seed 5"),
+        ({"text": list("abcdef")}, "a | b | c | d | …, night, seed 5"),
+        ({"attributes": {"bright": 7.0}, "class": 0}, "attributes bright=7, class été, night, seed 5"),
+        ({"attributes": "bright=7"}, "attributes bright=7, night, seed 5"),
+        ({"text": "word " * 30}, "word word word word word word word word word wo…, night, seed 5"),
+    ],
+)
+def test_a_sample_is_called_by_what_was_asked_for(conditions, title):
+    assert titles.of_sample("night", 5, conditions, ("été", "sea")) == title
+    with_sampler = titles.of_sample("night", 5, conditions, ("été", "sea"), "heun")
+    assert with_sampler == title.replace("night, ", "night, heun, ")
+
+
+def test_a_sample_of_a_class_is_told_apart_by_its_title(place, monkeypatch):
+    library, run, loaded, _ = place
+    monkeypatch.setattr(loaded, "spec", replace(loaded.spec, classes=("a", "b")))
+    monkeypatch.setattr(loaded.family, "spec", loaded.spec)
+    media, _ = items_of(place, count=1, seed=2, save=True, conditions={"class": "b"})
+    title = library.sample(media.sample).record().title
+    assert title == f"class b, {run.record().title or run.record().family}, seed 2"
 
 
 def test_cancelling_stops_within_one_step_and_saves_nothing(place):

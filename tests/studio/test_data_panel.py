@@ -2,14 +2,20 @@
 
 import msgspec
 import pytest
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QEvent, QPoint, Qt
+from PySide6.QtGui import QFocusEvent, QFontMetrics
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QPushButton
+from PySide6.QtWidgets import QApplication, QLabel, QPushButton
 from scripted_window import scripted_session, settle, turn
 
+from models_backend.contract.family import Attribute
 from models_backend.contract.run_layout import DoctorReport, Unreadable
+from models_backend.library import accounting, datasets, storage
 from nexus_studio import theme
+from nexus_studio.number_text import parsed
+from nexus_studio.panels import data_items, data_large
 from nexus_studio.panels.data import DataPanel
+from nexus_studio.panels.data_attributes import AttributesForm
 from nexus_studio.panels.data_paths import below, dropped_folder, shown_name
 
 
@@ -53,8 +59,58 @@ async def test_items_are_listed_with_thumbnails_read_from_the_cache(qapp, tmp_pa
         items = panel.items
         await settle(lambda: all(items.thumbs.picture(n) is not None for n in range(20)))
         assert items.thumbs.picture(0).width() == 16 and items._caption(3) == "a disc number 3"
+        items.items[3] = msgspec.structs.replace(items.items[3], caption="")
+        assert items._caption(3) == "class 3", "a name of a class is not taken for a caption"
         assert items._badge(7) == "=" and items._badge(8) == ""
         assert len(items.thumbs._images) < 240, "only what is seen is read"
+
+
+def views(panel):
+    return [call[1] for call in panel.session.bridge.engine.calls if call[0] == "see"]
+
+
+async def test_large_tiles_show_the_sources_small_ones_the_copies_and_the_choice_is_the_person_s(qapp, tmp_path, monkeypatch):
+    monkeypatch.setattr(data_large, "MAGNIFIED", 2.0)  # the smallest tiles are 24 px, the copies here 16
+    async with Opened(tmp_path) as panel:
+        items, large = panel.items, panel.items.large
+        items.grid.set_tile(24)
+        assert not large.ways.isVisible(), "the copies are as large as their sources"
+        items._take_items([msgspec.structs.replace(one, width=400, height=300) for one in items.items])
+        await settle(lambda: items.thumbs.picture(0) is not None)
+        await turn()
+        assert large.ways.isVisible() and not views(panel)
+        panel.session.bridge.engine.unseen["disc-0001.png"] = "it is not there any more"
+        items.grid.set_tile(300)
+        await settle(lambda: large.picture(0).width() > 16)
+        assert (large.picture(0).width(), large.picture(0).height()) == (384, 288), "whole, of the source's proportions"
+        assert items.items[0].sha256 in {view.sha256 for view in views(panel)} and not large.words(0)
+        await settle(lambda: large.words(1))
+        assert large.words(1) == "Shown as it is trained on, 16 × 16: it is not there any more"
+        assert large.picture(1).width() == 16
+        large.ways.setCurrentIndex(large.ways.findData("trained"))
+        assert large.picture(0).width() == 16 and large.said.isVisible()
+        assert large.said.text() == large.words(0) == "Shown as it is trained on, 16 × 16"
+        before = len(views(panel))
+        items.grid.refresh()
+        await turn()
+        assert len(views(panel)) == before, "what is not shown is not read"
+        large.ways.setCurrentIndex(large.ways.findData("source"))
+        assert large.picture(0).width() == 384 and not large.said.isVisible()
+
+
+async def test_the_picture_beside_the_pointer_is_that_of_the_source(qapp, tmp_path, monkeypatch):
+    shown = []
+    monkeypatch.setattr(data_large, "MAGNIFIED", 2.0)
+    async with Opened(tmp_path) as panel:
+        items = panel.items
+        items.grid.set_tile(24)
+        items._take_items([msgspec.structs.replace(one, width=400, height=300) for one in items.items])
+        await settle(lambda: items.thumbs.picture(5) is not None)
+        monkeypatch.setattr(data_items, "tip", lambda record, known, index, image, words: shown.append(image.width()) or "x")
+        monkeypatch.setattr(data_items.QToolTip, "isVisible", lambda: True)
+        items._point_at(5, QPoint(10, 10))
+        await settle(lambda: len(shown) == 2)
+        assert shown == [16, 256], "the copy at once, the source when it has come"
 
 
 async def test_a_caption_is_edited_in_place_and_undone(qapp, tmp_path):
@@ -87,11 +143,98 @@ async def test_escape_leaves_a_caption_as_it_was_and_tab_goes_on(qapp, tmp_path)
         assert items.caption.position == 4
 
 
+async def test_no_row_of_clicks_closes_the_caption_that_it_opened(qapp, tmp_path):
+    async with Opened(tmp_path) as panel:
+        items, view = panel.items, panel.items.grid.viewport()
+        tile = items.grid.tile_rect(3).center()
+        QTest.mouseDClick(view, Qt.MouseButton.LeftButton, pos=tile)
+        QTest.keyClicks(items.caption, "half")
+        for click in (QTest.mouseClick, QTest.mouseDClick, QTest.mouseClick):  # the third, fourth and fifth of a row
+            click(view, Qt.MouseButton.LeftButton, pos=tile)
+            click(items.caption, Qt.MouseButton.LeftButton, pos=QPoint(20, 8))
+        QTest.mouseClick(items.caption, Qt.MouseButton.RightButton, pos=QPoint(20, 8))  # its menu is no way out either
+        QApplication.sendEvent(items.caption, QFocusEvent(QEvent.Type.FocusOut, Qt.FocusReason.PopupFocusReason))
+        assert items.caption.isVisible() and items.caption.text() == "half" and items.caption.position == 3
+        QTest.mouseClick(view, Qt.MouseButton.LeftButton, pos=items.grid.tile_rect(5).center())
+        assert not items.caption.isVisible() and items.grid.current() == 5 and items.grid.hasFocus()
+        await settle(lambda: items.items[3].caption == "half")
+
+
+async def test_a_caption_that_is_written_stays_with_its_item_when_others_leave_the_filter(qapp, tmp_path):
+    async with Opened(tmp_path) as panel:
+        items = panel.items
+        items.search.setText("number")
+        first, second = items.shown[:2]
+        items.edit(0)
+        items.caption.setText("a square")
+        QTest.keyClick(items.caption, Qt.Key.Key_Tab)
+        QTest.keyClicks(items.caption, "a ring")
+        await settle(lambda: first not in items.shown)
+        assert items.caption.isVisible() and items.caption.position == 0 and items.shown[0] == second
+        assert items.caption.geometry() == items._caption_place(0)
+        QTest.keyClick(items.caption, Qt.Key.Key_Return)
+        await settle(lambda: items.items[second].caption == "a ring")
+
+
+async def with_attributes(panel):
+    """The pictures again, each with an age and a yes or no; the third says nothing of either."""
+    session = panel.session
+    folder = session.bridge.library.dataset(panel.items.record.id)
+    known = (Attribute("age", 3.0, 80.0), Attribute("smiles", 0.0, 1.0))
+    items = [msgspec.structs.replace(item, attributes=(float(3 + n % 78), float(n % 2)) if n != 2 else (None, None))
+             for n, item in enumerate(folder.imported())]  # fmt: skip
+    datasets.write_items(folder.layout.items, items)
+    storage.write_json(folder.layout.record, msgspec.structs.replace(folder.imported_record(), attributes=known))
+    folder._items = None
+    await session.datasets.load()
+    panel.items.reload()
+    await settle(lambda: panel.items.items[0].attributes == (3.0, 0.0) and panel.items.record.attributes == known)
+    return folder
+
+
+async def test_attributes_of_items_are_edited_and_undone(qapp, tmp_path):
+    async with Opened(tmp_path) as panel:
+        folder, items = await with_attributes(panel), panel.items
+        items.grid.select([0, 2])
+        items.edit_attributes()
+        form = items.findChild(AttributesForm)
+        assert [field.placeholderText() for field in form.fields] == ["Several values", "Several values"]
+        told = {label.text() for label in form.findChildren(QLabel)}
+        assert {text for known in items.record.attributes for text in (known.name, known.span)} <= told
+        form.fields[0].setText("41,5")  # as people of some countries write it
+        form.kept.click()
+        await settle(lambda: items.items[2].attributes == (41.5, None))
+        assert items.items[0].attributes == (41.5, 0.0), "the attribute that was not touched stays each item's own"
+        assert panel.session.undo.undo_text == "Change the attributes of 2 items"
+        panel.session.undo.undo()
+        await settle(lambda: items.items[2].attributes == (None, None) and items.items[0].attributes == (3.0, 0.0))
+        panel.session.undo.redo()
+        await settle(lambda: folder.items()[0].attributes == (41.5, 0.0))
+
+
+async def test_a_value_that_an_attribute_cannot_have_is_said_and_the_form_stays(qapp, tmp_path):
+    async with Opened(tmp_path) as panel:
+        await with_attributes(panel)
+        panel.items.grid.set_current(1, select=True)
+        command = next(one for one in panel.commands() if one.key == "data.attributes")
+        assert command.enabled()
+        command.run()
+        form = panel.items.findChild(AttributesForm)
+        assert [field.text() for field in form.fields] == ["4", "1"]
+        form.fields[0].setText("old")
+        form.kept.click()
+        assert form.isVisible() and form.error.isVisible()
+        assert form.error.text().startswith("age: “old” is no value of it") and "from 3 to 80" in form.error.text()
+        form.fields[0].setText("")  # unknown
+        form.kept.click()
+        await settle(lambda: panel.items.items[1].attributes == (None, 1.0))
+
+
 async def test_filters_and_search_narrow_and_are_remembered(qapp, tmp_path):
     async with Opened(tmp_path) as panel:
         items = panel.items
         items.filter.setCurrentIndex(items.filter.findData("validation"))
-        assert items.grid.count() == 24 and items.found.text() == "24 items of 240"
+        assert items.grid.count() == 24 and items.found.text() == "24 of 240 items"
         items.search.setText("disc 19")
         found = [items.items[n].caption for n in items.shown]
         assert found == ["a disc number 19", "a disc number 119", "a disc number 199", "a disc number 219"]
@@ -133,7 +276,16 @@ async def test_the_report_shows_figures_classes_and_every_unreadable_file_with_i
         report = panel.report
         await settle(lambda: report.report is not None)
         assert report.figures["imported"]._number.text() == "240" and report.figures["unreadable"]._number.text() == "3"
+        assert report.figures["imported"]._note.text() == "of 243 found"
+        assert report.came.text().startswith(
+            "Imported 240 of 243 pictures: 3 could not be read (bad-0.png, bad-1.png, bad-2.png)."
+        )
+        assert "Of the imported, 1 is an exact copy (" in report.came.text() and report.came.isVisible()
         assert report.figures["duplicates"]._note.text() == "1 exact, 1 near"
+        record = panel.session.datasets.current_record
+        panel.session.datasets.copied[record.id] = accounting.Copies(odd=["the same picture is in different classes: a, b"])
+        report.show_report(record, report.report)
+        assert "• The same picture is in different classes: a, b" in report.notes.text()
         lines = [report.unread.data(report.unread.index(n)) for n in range(3)]
         assert lines[0].endswith("bad-0.png: ends after 812 of 3,400 bytes")
         asked = []
@@ -156,6 +308,21 @@ async def test_models_that_suit_the_data_stand_best_first_with_a_reason_and_lead
         first.click()
         assert asked == [("train", {"family": "denoiser", "dataset": panel.session.datasets.current})]
         assert not suits.more.isVisible(), "all four are shown"
+
+
+async def test_models_that_suit_follow_what_is_to_be_learned(qapp, tmp_path):
+    async with Opened(tmp_path) as panel:
+        suits, datasets = panel.report.suits, panel.session.datasets
+        await settle(lambda: bool(suits.suits))
+
+        def reasons():
+            return " ".join(suit.reason for suit in suits.suits)
+
+        assert "classes" in reasons()
+        datasets.set_settings(
+            panel.session.undo, datasets.current, datasets.settings(datasets.current) | {"conditions": "none"}
+        )
+        assert "when asked" not in reasons()
 
 
 async def test_models_that_cannot_learn_the_data_are_shown_with_all_and_say_why(qapp, tmp_path):
@@ -185,6 +352,38 @@ async def test_a_report_with_nothing_found_leaves_out_what_is_empty(qapp, tmp_pa
         assert panel.report.unread.data(panel.report.unread.index(0)) == "a\\x0ab\\x07.png: is cut off"
         assert panel.report._unread_title.text() == "NOT IMPORTED  1"
     assert shown_name("ä b.png") == "ä b.png"
+
+
+async def test_whole_reasons_are_read_however_long_they_are_and_narrow_the_report_is(qapp, tmp_path):
+    async with Opened(tmp_path) as panel:
+        await settle(lambda: panel.report.report is not None)
+        view, reason = (
+            panel.report._view,
+            "it is a Photoshop document, not a picture; " + "save it as a PNG or JPEG picture. " * 4,
+        )
+        bad = tuple(Unreadable(f"{n}.psd", "foreign", text) for n, text in enumerate((reason, "it is cut off")))
+        panel.report.show_report(panel.items.record, DoctorReport(5, 3, bad))
+        painted = []
+        for name, width in (("wide", 460), ("narrow", 240)):
+            view.setFixedWidth(width)
+            await turn()
+            long, short = (view.visualRect(panel.report.unread.index(n)) for n in range(2))
+            metrics = QFontMetrics(theme.font("text", 11))
+            lines = metrics.horizontalAdvance(reason) / (view.viewport().width() - 26)
+            assert long.height() >= short.height() + (int(lines) - 1) * metrics.lineSpacing(), name
+            painted.append(long.height())
+        assert painted[1] > painted[0] and "…" not in panel.report.unread.data(panel.report.unread.index(0))
+
+
+async def test_all_files_that_were_not_imported_are_seen_after_the_text_was_made_larger(qapp, tmp_path):
+    async with Opened(tmp_path) as panel:
+        await settle(lambda: panel.report.report is not None)
+        theme.apply(qapp, "dark", theme.TEXT_SIZES[-1])
+        try:
+            view = panel.report._view
+            assert view.height() >= 3 * view.sizeHintForRow(0)
+        finally:
+            theme.apply(qapp)
 
 
 async def test_many_notes_stand_behind_a_button_and_paths_are_told_from_what_was_dropped(qapp, tmp_path):
@@ -448,6 +647,29 @@ async def test_settings_typed_in_a_row_are_one_edit_and_closing_keeps_the_last(q
         view.form.set_values(view.form.values() | {"resolution": 12})
         view.form.changed.emit()
     assert folder.record().settings == {"resolution": 12}
+
+
+async def test_a_resolution_beyond_the_range_is_refused_in_words_and_the_one_before_stays(qapp, tmp_path):
+    async with Opened(tmp_path) as panel:
+        session, view, dataset = panel.session, panel.preview, panel.items.record.id
+        line = view.form.group.lines["resolution"]
+        for text in ("5000", "500,5", "7"):
+            line.editor.field.selectAll()
+            for letter in text:
+                QTest.keyClicks(line.editor.field, letter)
+                await turn(0.05 if text == "7" else 0.5)  # each digit long enough to be kept
+            QTest.keyClick(line.editor.field, Qt.Key.Key_Return)
+            await settle(lambda: session.datasets.get(dataset).settings == {})
+            await turn(0.5)
+            assert parsed(line.editor.field.text(), False) == parsed(text, False), "what was typed can be corrected"
+            assert line.below.text() == "Must be a whole number from 8 to 1,024 px"
+            assert session.datasets.get(dataset).settings == {} and session.datasets.settings(dataset)["resolution"] == 16
+            assert panel.docks["data.preview"].heading.hint.text().startswith("16 × 16")
+        line.editor.field.selectAll()
+        QTest.keyClicks(line.editor.field, "24")
+        QTest.keyClick(line.editor.field, Qt.Key.Key_Return)
+        await settle(lambda: session.datasets.get(dataset).settings == {"resolution": 24})
+        assert not line.below.isVisible()
 
 
 async def test_what_is_left_out_is_not_among_what_the_model_sees(qapp, tmp_path):

@@ -51,7 +51,7 @@ async def test_a_run_that_fails_is_told_once_and_keeps_its_reason_in_the_list_an
         await turn(0.05)
         everything = " ".join(texts(window) + texts(window.jobs_box))
         assert not ID.search(everything) and "Traceback" not in everything and "duel-03: duel-03" not in everything
-        assert any(text.startswith("failed: The data set has changed") for text in texts(window.jobs_box))
+        assert any(text.startswith("Failed: The data set has changed") for text in texts(window.jobs_box))
         train.troubles._notice.dismiss.click()
         assert train.troubles._notice is None and row.why.whole()
         engine.tell(run, State("starting"))

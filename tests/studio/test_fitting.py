@@ -7,9 +7,10 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from models_backend.contract.messages import Trouble
-from nexus_studio.fitting import Flow, Footed, Strip
+from nexus_studio.fitting import ElidedButton
 from nexus_studio.forms.editors import Pick
-from nexus_studio.pieces import ElidedButton, Header, button, chip, chip_button, label
+from nexus_studio.layouts import Flow, Footed, Strip
+from nexus_studio.pieces import Header, button, chip, chip_button, label
 from nexus_studio.shell.notices import NoticeBar
 
 

@@ -4,13 +4,13 @@ import math
 
 import pytest
 from PySide6.QtCore import QLocale, Qt
-from PySide6.QtWidgets import QLineEdit
+from PySide6.QtWidgets import QLabel, QLineEdit
 from scripted import scripted_families
 
 from models_backend.contract.family import CONDITION_KINDS, Attribute, Condition, DataSpec
 from models_backend.contract.fields import FIELD_KINDS, FieldSpec, Problem, defaults, describe, merged
 from models_backend.contract.settings import DataSettings, TrainingSettings
-from nexus_studio import pieces
+from nexus_studio import number_boxes, pieces
 from nexus_studio.forms.compound import EDITORS
 from nexus_studio.forms.conditions import CONDITION_EDITORS, ConditionsForm, of_item
 from nexus_studio.forms.editors import Pick
@@ -247,7 +247,7 @@ def test_boxes_with_arrows_read_numbers_as_fields_do_in_any_locale(qtbot, langua
     try:
         whole, real = pieces.spin_box("Items", 0, 10_000, 7), DecimalBox()
         real.setDecimals(4)
-        for box, text, value in ((whole, "1,5", 1), (whole, "3,000", 3000), (whole, "1'200", 1200), (real, "1,5", 1.5),
+        for box, text, value in ((whole, "1,5", 7), (whole, "3,000", 3000), (whole, "1'200", 1200), (real, "1,5", 1.5),
                                  (real, "0.25", 0.25), (real, "0,0002", 0.0002)):  # fmt: skip
             qtbot.addWidget(box)
             box.lineEdit().selectAll()
@@ -255,6 +255,43 @@ def test_boxes_with_arrows_read_numbers_as_fields_do_in_any_locale(qtbot, langua
             qtbot.keyClick(box, Qt.Key.Key_Return)
             assert box.value() == pytest.approx(value) and "," not in box.text()
     finally:
+        QLocale.setDefault(before)
+
+
+@pytest.mark.parametrize("language", ["en_US", "de_DE"])
+def test_a_number_beyond_the_range_of_a_box_is_refused_with_its_range_and_never_another_one(qtbot, language):
+    before, said = QLocale(), []
+    QLocale.setDefault(QLocale(language))
+    number_boxes.signals.refused.connect(said.append)
+    try:
+        whole, real = pieces.spin_box("Items", 8, 1024, 64, " frames"), DecimalBox()
+        real.setRange(0, 1)
+        real.setValue(0.5)
+        real.setAccessibleName("Age")
+        told = ("“Items” must be a whole number from 8 to 1,024. It stays as it was: 64.",
+                "“Age” must be a number from 0 to 1. It stays as it was: 0.5.")  # fmt: skip
+        for box, texts, old, why in ((whole, ("5000", "1", "1025", "5.000", "99999999999", "x"), 64, told[0]),
+                                     (real, ("1.25", "1,25", "-1", "0.25x"), 0.5, told[1])):  # fmt: skip
+            qtbot.addWidget(box)
+            for text in texts:
+                for finish in (lambda box: qtbot.keyClick(box, Qt.Key.Key_Return), lambda box: box.interpretText()):
+                    box.lineEdit().selectAll()
+                    qtbot.keyClicks(box.lineEdit(), text)
+                    assert box.cleanText() == text and box.value() == old, "it can be typed, and counts for nothing"
+                    finish(box)
+                    assert said == [why] and box.value() == old and box.lineEdit().text().startswith(str(old)), text
+                    said.clear()
+        for text, value in (("500", 500), ("1.024", 1024), ("1,000", 1000)):
+            whole.lineEdit().selectAll()
+            qtbot.keyClicks(whole.lineEdit(), text)
+            qtbot.keyClick(whole, Qt.Key.Key_Return)
+            assert whole.value() == value and not said
+        whole.lineEdit().selectAll()
+        qtbot.keyClick(whole.lineEdit(), Qt.Key.Key_Delete)
+        qtbot.keyClick(whole, Qt.Key.Key_Return)
+        assert whole.value() == 1000 and not said, "an emptied box comes back in silence"
+    finally:
+        number_boxes.signals.refused.disconnect(said.append)
         QLocale.setDefault(before)
 
 
@@ -334,6 +371,7 @@ def test_attributes_are_asked_by_name_and_left_open_below_their_lowest(qapp):
     told = (Condition("attributes"), Condition("mask"))
     form = ConditionsForm(told, DataSpec("image", (3, 8, 8), attributes=known))
     assert form.values() == {} and form.editors["attributes"].boxes["age"].text() == "any"
+    assert {"smiling", "0 to 1", "age", "20 to 60"} <= {told.text() for told in form.editors["attributes"].findChildren(QLabel)}
     form.editors["attributes"].boxes["age"].setValue(40)
     assert form.values() == {"attributes": {"age": 40}}
     form.set_values({"attributes": {"smiling": 0}})
@@ -354,6 +392,14 @@ def test_classes_called_as_the_entries_above_them_or_as_numbers_are_chosen_by_na
         form.set_values({"class": asked})
         assert form.values() == {"class": kept}
     assert form.editors["class"].box.currentText() == "3, any"
+    partly = DataSpec("image", (3, 8, 8), classes=("a", "EMPTY", "b"), unseen=("EMPTY",))
+    seen = ConditionsForm((Condition("class"),), partly)
+    entries = seen.editors["class"].box
+    assert [entries.itemText(n) for n in range(3, entries.count())] == ["a", "b"], "nothing was ever of the other"
+    for asked, kept in (("b", {"class": 2}), ("EMPTY", {}), (0, {"class": 0})):
+        seen.set_values({"class": asked})
+        assert seen.values() == kept
+    assert of_item({"class": "#all"}, 1, partly) == {"class": 2}
     plain = ConditionsForm((Condition("class"),), DataSpec("image", (3, 8, 8), classes=("a", "b")))
     plain.set_values({"class": "all"})
     assert plain.values() == {"class": "#all"} and of_item({"class": "all"}, 3, plain.editors["class"].spec) == {"class": 1}

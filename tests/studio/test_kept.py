@@ -4,12 +4,14 @@ import asyncio
 
 import msgspec
 import pytest
+from real_library import RealLibrary
 from scripted_window import scripted_window, settle, turn
 
 from models_backend.contract.family import DataSpec
 from models_backend.contract.run_layout import DatasetRecord, Item, RunRecord
 from models_backend.library import trash
 from models_backend.library.library import Library
+from models_backend.library.remarks import needing
 from nexus_studio.bridge import Bridge
 from nexus_studio.state.edits import Deleting, Rewriting
 from nexus_studio.state.preferences import Preferences
@@ -58,6 +60,25 @@ async def test_the_sample_form_and_what_is_shown_are_there_again(qapp, tmp_path)
         assert panel.results.batch.samples == made and (panel.results.batch.items == items).all()
 
 
+@pytest.mark.parametrize("by_hand", [True, False])
+async def test_a_run_that_was_chosen_in_sample_by_hand_is_kept_as_such(qapp, tmp_path, by_hand):
+    kept = tmp_path / "kept.json"
+    async with scripted_window(tmp_path, preferences=kept) as window:
+        window.show_workspace("sample")
+        setup, runs = window.workspace("sample").setup, window.session.runs
+        one, two = [setup.runs.itemData(n) for n in range(2)]
+        runs.set_current(one)
+        setup.choose_run(two if by_hand else one)
+        window.session.preferences.flush()
+    async with scripted_window(tmp_path, preferences=kept) as window:
+        window.show_workspace("sample")
+        setup, runs = window.workspace("sample").setup, window.session.runs
+        await settle(lambda: setup.run is not None and setup.run.id == (two if by_hand else one))
+        runs.set_current(two)
+        runs.set_current(next(setup.runs.itemData(n) for n in (2, 3)))
+        assert setup.run.id == (two if by_hand else runs.current)
+
+
 async def test_the_train_form_is_kept_for_each_family_and_the_chosen_family_and_filter(qapp, tmp_path):
     kept = tmp_path / "kept.json"
     async with scripted_window(tmp_path, preferences=kept) as window:
@@ -93,43 +114,173 @@ async def test_the_train_form_is_kept_for_each_family_and_the_chosen_family_and_
         assert setup.values("training")["steps"] == 777
 
 
+async def test_the_trajectory_form_the_recordings_the_step_and_the_item_are_there_again(qapp, tmp_path):
+    kept = tmp_path / "kept.json"
+    async with scripted_window(tmp_path, preferences=kept) as window:
+        panel = window.workspace("trajectory")
+        window.show_workspace("trajectory")
+        run = next(r for r in window.session.runs.records if r.title == "denoiser-small")
+        panel.controls.run_chosen.emit(run.id)
+        controls = panel.controls
+        controls.use_b.setChecked(True)
+        controls.seed.setValue(41)
+        controls.count.setValue(5)
+        controls.conditions.set_values({"class": 2})
+        controls.conditions.changed.emit()
+        controls.form_a.set_values(controls.form_a.values() | {"steps": 21})
+        controls.form_b.set_values(controls.form_b.values() | {"steps": 9})
+        controls.changed.emit()
+        panel.sample()
+        await settle(lambda: len(panel.recordings) == 2)
+        panel.strip.row_chosen.emit(1)
+        controls.item.setValue(3)
+        panel.overlay.setChecked(True)
+        panel.strip.lock(4)
+        shown, made = [r.record.id for r in panel.recordings], dict(window.session.bridge.engine.library.made)
+        controls.seed.setValue(42)
+        window.session.preferences.flush()
+    bring = lambda engine: engine.library.made.update(made)  # noqa: E731
+    async with scripted_window(tmp_path, preferences=kept, prepare=bring) as window:
+        panel = window.workspace("trajectory")
+        window.show_workspace("trajectory")
+        await settle(lambda: len(panel.recordings) == 2)
+        controls = panel.controls
+        assert [r.record.id for r in panel.recordings] == shown and (panel.row, panel.item) == (1, 3)
+        assert panel.strip.locked_step() == 4 and panel.overlay.isChecked() and controls.item.value() == 3
+        assert controls.run.id == run.id and controls.seed.value() == 42 and controls.count.value() == 5
+        assert controls.use_b.isChecked() and controls.conditions.values() == {"class": 2}
+        assert [form.values()["steps"] for form in (controls.form_a, controls.form_b)] == [21, 9]
+
+
+async def test_the_filter_of_the_gallery_and_the_chosen_sample_are_there_again(qapp, tmp_path):
+    kept = tmp_path / "kept.json"
+    async with scripted_window(tmp_path, preferences=kept) as window:
+        panel = window.workspace("gallery")
+        window.show_workspace("gallery")
+        await settle(lambda: panel.detail.record is not None)
+        panel.grid.set_current(3, select=True)
+        chosen = panel.tiles.record(3).id
+        window.session.preferences.flush()
+    async with scripted_window(tmp_path, preferences=kept) as window:
+        panel = window.workspace("gallery")
+        window.show_workspace("gallery")
+        await settle(lambda: panel.detail.record is not None)
+        assert panel.detail.record.id == chosen
+        panel.search.setText("small")
+        panel.films.setChecked(True)
+        window.session.preferences.flush()
+    async with scripted_window(tmp_path, preferences=kept) as window:
+        panel = window.workspace("gallery")
+        window.show_workspace("gallery")
+        await turn(0.3)
+        assert panel.search.text() == "small" and panel.films.isChecked() and not panel.starred.isChecked()
+        assert (panel.tiles._filter.text, panel.tiles._filter.kind) == ("small", "path")
+
+
+async def test_the_cell_of_the_step_grid_is_there_again_for_each_run(qapp, tmp_path):
+    kept = tmp_path / "kept.json"
+    async with scripted_window(tmp_path, preferences=kept) as window:
+        window.show_workspace("train")
+        panel, runs = window.workspace("train"), window.session.runs
+        await settle(lambda: panel.samples.known() > 1 and not panel.samples.together)
+        run, other = runs.current, next(r.id for r in runs.records if r.id != runs.current)
+        panel.samples.grid.set_current(panel.samples._columns + 2, select=True)
+        place = panel.samples.place(panel.samples.grid.current())
+        runs.set_current(other)
+        window.session.preferences.flush()
+    async with scripted_window(tmp_path, preferences=kept) as window:
+        window.show_workspace("train")
+        panel, runs = window.workspace("train"), window.session.runs
+        runs.set_current(run)
+        await settle(lambda: panel.samples.grid.current() >= 0)
+        assert panel.samples.place(panel.samples.grid.current()) == place and place[1] == 2
+
+
+async def test_the_chosen_item_of_data_and_what_is_shown_of_it_are_there_again(qapp, tmp_path):
+    kept = tmp_path / "kept.json"
+    async with scripted_window(tmp_path, preferences=kept) as window:
+        window.show_workspace("data")
+        items, datasets = window.workspace("data").items, window.session.datasets
+        datasets.set_current(next(r.id for r in datasets.records if r.modality == "image"))
+        await settle(lambda: len(items.shown) > 5)
+        items.filter.setCurrentIndex(items.filter.findData("train"))
+        items.grid.set_current(4, select=True)
+        record, item = datasets.current, items.shown[4]
+        window.session.preferences.flush()
+    async with scripted_window(tmp_path, preferences=kept) as window:
+        window.show_workspace("data")
+        items = window.workspace("data").items
+        await settle(lambda: items.grid.current() >= 0)
+        assert items.record.id == record and items.filter.currentData() == "train"
+        assert items.shown[items.grid.current()] == item
+
+
+async def test_what_is_looked_for_in_each_data_set_is_there_again(qapp, tmp_path):
+    kept = tmp_path / "kept.json"
+    async with scripted_window(tmp_path, preferences=kept) as window:
+        window.show_workspace("data")
+        items, datasets = window.workspace("data").items, window.session.datasets
+        one, other = (next(r.id for r in datasets.records if r.modality == which) for which in ("image", "points"))
+        datasets.set_current(one)
+        await settle(lambda: len(items.shown) == 240)
+        items.filter.setCurrentIndex(items.filter.findData("train"))
+        items.search.setText("disc 19")
+        found = list(items.shown)
+        datasets.set_current(other)
+        assert items.search.text() == ""
+        datasets.set_current(one)
+        assert items.search.text() == "disc 19"
+        await settle(lambda: items.shown == found)
+        window.session.preferences.flush()
+    async with scripted_window(tmp_path, preferences=kept) as window:
+        window.show_workspace("data")
+        items = window.workspace("data").items
+        await settle(lambda: items.shown == found)
+        assert (items.record.id, items.filter.currentData(), items.search.text()) == (one, "train", "disc 19")
+        items.search.clear()
+        window.session.preferences.flush()
+    async with scripted_window(tmp_path, preferences=kept) as window:
+        window.show_workspace("data")
+        items = window.workspace("data").items
+        await settle(lambda: len(items.shown) > len(found))
+        assert items.search.text() == ""
+
+
 @pytest.mark.parametrize("kept", [{"run": "gone"}, {"run": "", "seeds": 3}, {"axes": "nonsense"}, {}])
 async def test_a_form_of_another_version_does_no_harm(qapp, tmp_path, kept):
     file = tmp_path / "kept.json"
-    file.write_bytes(msgspec.json.encode({"sample/form": kept, "train/form/duel": {"preset": 3, "config": 7}}))
+    file.write_bytes(
+        msgspec.json.encode(
+            {
+                "sample/form": kept,
+                "train/form/duel": {"preset": 3, "config": 7},
+                "trajectory/form": kept,
+                "trajectory/shown": {"samples": ["gone"], "row": "x"},
+                "gallery/filter": 7,
+                "gallery/sample": "gone",
+            }
+        )
+    )
     async with scripted_window(tmp_path, preferences=file) as window:
         window.show_workspace("sample")
         window.show_workspace("train")
         window.session.catalogue.set_current("duel")
-        await turn(0.05)
-        assert window.workspace("sample").setup.run is not None and not window.notices.notices
+        window.show_workspace("trajectory")
+        window.show_workspace("gallery")
+        sample, trajectory, gallery = (window.workspace(key) for key in ("sample", "trajectory", "gallery"))
+        await settle(
+            lambda: sample.setup.run is not None and trajectory.controls.run is not None and gallery.grid.current() == 0
+        )
+        await turn(0.1)
+        assert not window.notices.notices
 
 
 # ------------------------------------------------------------------------------------------------ undo
 
 
-class RealEngine:
-    """Only a library."""
-
-    def __init__(self, library):
-        self.library = library
-
-    def subscribe(self, callback):
-        return lambda: None
-
-    def descriptions(self):
-        return []
-
-    def queue(self):
-        return []
-
-    async def close(self):
-        pass
-
-
 async def a_session(library, kept):
     session = Session(Bridge(None, asyncio.get_running_loop()), Preferences(kept))
-    session.bridge.attach(RealEngine(library))
+    session.bridge.attach(RealLibrary(library))
     await settle(lambda: session.is_ready)
     return session
 
@@ -211,6 +362,12 @@ async def test_deleting_the_data_of_a_run_in_training_warns(qapp, tmp_path):
         told = [one.text.text() for one in window.notices.notices if not one.plain]
         assert told == ["Botanical prints: “duel-03” was learning from it"]
         window.notices.dismiss_all()
-        other = next(one for one in session.datasets.records if one.id != record.id)
-        session.delete("dataset", other.id, other.title)
-        assert all(one.plain for one in window.notices.notices)
+        others = [one for one in session.datasets.records if one.id != record.id]
+        for other in others:
+            window.notices.dismiss_all()
+            session.delete("dataset", other.id, other.title)
+            assert all(one.plain for one in window.notices.notices)
+            runs = [run.title for run in session.runs.records if run.dataset == other.id]
+            (said,) = (one.text.text() for one in window.notices.notices)
+            assert said == f"“{other.title}” is in the trash. Undo brings it back." + (f" {needing(runs)}." if runs else "")
+        assert any(run.dataset == other.id for run in session.runs.records for other in others), "one is needed"

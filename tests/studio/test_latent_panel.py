@@ -5,9 +5,9 @@ import pytest
 import shiboken6
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
-from scripted_window import scripted_session, settle
+from scripted_window import scripted_session, settle, turn
 
-from models_backend.contract.messages import Decode, LatentMap
+from models_backend.contract.messages import Decode, LatentMap, Metrics, Saved, State
 from nexus_studio.panels.latent import LatentPanel
 from nexus_studio.panels.latent_map import along, one_a_cell
 
@@ -35,6 +35,22 @@ def test_places_along_a_line_are_evenly_spaced():
     assert np.diff(line[:, 0]) == pytest.approx(0.1, abs=1e-6)
 
 
+async def test_the_first_seconds_say_what_is_done(qapp, tmp_path):
+    async with scripted_session(tmp_path) as session:
+        panel = LatentPanel(session)
+        record = session.runs.records[0]
+        panel._await(session.runs.view(record.id))
+        assert panel.stack.currentWidget() is panel.wait and panel.wait.text() == f"Reading what “{record.title}” has saved…"
+        seen, tell = [], panel.wait.setText
+        panel.wait.setText = lambda text: (seen.append(text), tell(text))
+        panel.resize(1100, 720)
+        panel.show()
+        await settle(lambda: panel.stack.currentWidget() is panel.view)
+        assert any("Encoding the data of" in text for text in seen)
+        panel.close()
+        shiboken6.delete(panel)
+
+
 async def test_a_click_decodes_where_it_was(qapp, panel):
     before, at = len(decodes(panel)), QPoint(400, 200)
     QTest.mouseClick(panel.view, Qt.MouseButton.LeftButton, pos=at)
@@ -44,6 +60,21 @@ async def test_a_click_decodes_where_it_was(qapp, panel):
     x, y = panel.view.to_data(at)
     assert decodes(panel)[-1].xy[0] == pytest.approx([x, y])
     await settle(lambda: panel.nearest.text().startswith("nearest:"))
+
+
+async def test_the_family_is_named_once_there_is_a_map_and_no_empty_chip_before(qapp, tmp_path):
+    for populated in (False, True):
+        async with scripted_session(tmp_path / str(populated), populated=populated) as session:
+            panel = LatentPanel(session)
+            panel.resize(1100, 720)
+            panel.show()
+            assert not panel.kind.isVisible()
+            await turn()
+            if populated:
+                await settle(lambda panel=panel: panel.map is not None and panel.stack.currentWidget() is panel.view)
+            assert panel.kind.isVisible() == bool(panel.kind.text()) == populated
+            panel.close()
+            shiboken6.delete(panel)
 
 
 def test_thumbnails_never_overlap_and_take_the_middle_of_their_cell():
@@ -91,6 +122,22 @@ async def test_the_map_of_a_run_left_meanwhile_is_not_shown(qapp, panel, monkeyp
     panel.run = first
 
 
+async def test_the_window_s_run_is_mapped_unless_one_was_chosen_here_by_hand(qapp, panel):
+    runs = panel.session.runs
+    one, two = [panel.runs.itemData(n) for n in range(2)]
+    panel.choose(runs.current if runs.current in (one, two) else one)
+    panel.following.own = ""
+    panel.hide()
+    runs.set_current(one)
+    runs.set_current(two)
+    panel.show()
+    assert panel.run.id == panel.runs.currentData() == two, "it is taken once the map is seen"
+    panel.choose(one)
+    runs.set_current(one)
+    runs.set_current(two)
+    assert panel.run.id == panel.runs.currentData() == one, "it was chosen here"
+
+
 async def test_a_drag_becomes_a_film(qapp, panel):
     QTest.mousePress(panel.view, Qt.MouseButton.LeftButton, pos=QPoint(300, 200))
     for x in range(310, 520, 10):
@@ -119,3 +166,52 @@ async def test_a_run_that_is_asked_for_twice_is_mapped_once_and_another_map_has_
     assert len(maps()) == before + 1 and not len(panel._path)
     panel.show_what({"run": panel.run.id})
     await settle(lambda: len(maps()) == before + 2)
+
+
+def in_training(engine, title):
+    """A run of a family with a map that has taken steps and saved nothing yet."""
+    finished = next(folder.record() for folder in engine.library.folders.values() if folder.record().title == "coder-small")
+    record = engine.library.add_run(finished.family, finished.dataset, title=title)
+    for body in (State("running"), Metrics(30, {"loss": 1.0})):
+        engine.library.run(record.id).append(body)
+    return record
+
+
+async def test_a_finished_run_is_mapped_and_named_while_the_window_s_has_no_checkpoint(qapp, tmp_path):
+    async with scripted_session(tmp_path, prepare=lambda engine: in_training(engine, "coder-young")) as session:
+        young = next(one for one in session.runs.records if one.title == "coder-young")
+        session.runs.set_current(young.id)
+        panel, noticed = LatentPanel(session), []
+        session.bridge.noticed.connect(noticed.append)
+        panel.resize(1100, 720)
+        panel.show()
+        await settle(lambda: panel.map is not None and panel.stack.currentWidget() is panel.view)
+        asked = [call[1].run for call in session.bridge.engine.calls if call[0] is LatentMap]
+        assert panel.run.id != young.id and asked == [panel.run.id]
+        assert panel.header.hint.whole().startswith("“coder-young” has no checkpoint yet · ")
+        assert noticed == [f"“coder-young” has no checkpoint yet; {panel.run.title} is mapped"]
+        assert panel.runs.findData(young.id) == -1
+        panel.close()
+        shiboken6.delete(panel)
+
+
+async def test_where_only_a_young_run_stands_its_first_checkpoint_is_waited_for(qapp, tmp_path):
+    def alone(engine):
+        in_training(engine, "coder-young")
+        for run in [run for run, folder in engine.library.folders.items() if folder.record().title != "coder-young"]:
+            del engine.library.folders[run]
+
+    async with scripted_session(tmp_path, prepare=alone) as session:
+        (young,) = session.runs.records
+        session.runs.set_current(young.id)
+        panel = LatentPanel(session)
+        panel.show()
+        await settle(lambda: session.runs.view(young.id).loaded)
+        await turn(0.3)
+        assert panel.stack.currentWidget() is panel.empty and panel.map is None
+        assert panel.empty.text.text() == "“coder-young” has no checkpoint yet"
+        engine = session.bridge.engine
+        engine.tell(young.id, Saved(40, "checkpoints/step-000000040"))
+        await settle(lambda: panel.map is not None and panel.run.id == young.id)
+        panel.close()
+        shiboken6.delete(panel)

@@ -181,6 +181,19 @@ def test_marks_stand_at_their_step_with_their_text(curves):
     assert line.value() == 1200 and line.label.format == "lr 2e-4 → 1e-4"
 
 
+def test_a_low_plot_gives_the_room_of_its_words_to_the_curves(curves):
+    curves.set_marks([(1200, "lr 2e-4 → 1e-4")])
+    axes = curves.axes
+    words = [axes.getAxis("left").label, axes.getAxis("bottom").label, axes._marks[0].label]
+    assert all(word.isVisible() for word in words)
+    curves.resize(700, 120)
+    curves.layout().activate()
+    assert not any(word.isVisible() for word in words)
+    curves.resize(700, 360)
+    curves.layout().activate()
+    assert all(word.isVisible() for word in words)
+
+
 def test_a_log_axis_needs_positive_values(curves):
     assert curves.log()
     curves.set_curve("loss/critic", np.arange(5.0), -np.ones(5))
@@ -266,3 +279,18 @@ def test_small_curves_scrub_in_x_units(themed, qtbot):
     before = spark.grab().toImage()
     spark.set_values(np.arange(30.0))
     assert spark.grab().toImage() != before
+
+
+def test_the_words_above_small_curves_fit_at_every_text_size(themed, qtbot):
+    plot = SmallCurves()
+    qtbot.addWidget(plot)
+    plot.resize(290, 100)
+    plot.set_lines(
+        [Line(name, np.arange(9.0), np.arange(9.0) / 7, theme.series_color(0)) for name in ("σ", "A |Δx̂₀|", "B |Δx̂₀|")]
+    )
+    plot.set_cursor(3.0)
+    for scale in theme.TEXT_SIZES:
+        theme.apply(themed, "dark", scale)
+        assert plot.words_width(plot.words_font()) <= plot.width() - 20
+    theme.apply(themed, "dark")
+    assert plot.words_font().pixelSize() == theme.px(11), "no smaller than it has to be"

@@ -9,24 +9,24 @@ import shiboken6
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
-from scripted import ScriptedEngine
+from PySide6.QtWidgets import QApplication, QLabel
+from scripted import DenoiserSampling, ScriptedEngine
 
 from models_backend.contract import names
-from models_backend.contract.fields import FieldSpec, defaults
-from models_backend.contract.messages import Sample, TroubleError
+from models_backend.contract.fields import FieldSpec, defaults, describe
+from models_backend.contract.messages import Metrics, Sample, Saved, State, TroubleError
 from nexus_studio import theme
 from nexus_studio.bridge import Bridge
 from nexus_studio.panels.sample import SamplePanel, request_of
 from nexus_studio.panels.sample_axes import Axis, cells, changed, leaves, parse_values, suggested
-from nexus_studio.panels.sample_info import checkpoint_name, flat
+from nexus_studio.panels.sample_facts import checkpoint_name, settings
 from nexus_studio.panels.sample_seeds import SeedEditor, parse_seeds
 from nexus_studio.panels.sample_work import Made, asked_words
 from nexus_studio.state.preferences import Preferences
 from nexus_studio.state.session import Session
 
 
-async def settle(condition=lambda: True, seconds=4.0):
+async def settle(condition=lambda: True, seconds=20.0):
     """Let Qt and asyncio run until a condition holds."""
     for turn in range(int(seconds / 0.01)):
         QApplication.processEvents()
@@ -169,6 +169,60 @@ def test_cells_run_row_by_row_and_keep_everything_else():
 # ----------------------------------------------------------------------------------------------- batches
 
 
+def able(stand):
+    return {
+        stand.panel.setup.runs.itemText(n): stand.panel.setup.runs.itemData(n) for n in range(stand.panel.setup.runs.count())
+    }
+
+
+async def test_the_window_s_run_is_sampled_unless_another_was_chosen_here_by_hand(stand):
+    setup, runs = stand.panel.setup, stand.session.runs
+    one, two, three = [able(stand)[title] for title in ("coder-small", "flow-points", "duel-03")]
+    runs.set_current(one)
+    setup.choose_run(one)
+    runs.set_current(two)
+    assert setup.run.id == setup.runs.currentData() == two and stand.panel.run_chip.text() == setup.title()
+    setup.runs.setCurrentIndex(setup.runs.findData(three))
+    setup.runs.activated.emit(setup.runs.currentIndex())
+    runs.set_current(one)
+    assert setup.run.id == setup.runs.currentData() == three, "it was chosen here"
+    setup.choose_run(one)
+    runs.set_current(two)
+    assert setup.run.id == two, "the window's own run was chosen: it is followed again"
+
+
+async def test_another_run_is_taken_once_the_form_is_seen_and_what_was_typed_is_there_again(stand):
+    setup, runs = stand.panel.setup, stand.session.runs
+    stand.panel.controls.live.setChecked(True)
+    await settle(lambda: stand.asked())
+    setup.form.set_values(setup.form.values() | {"steps": 33})
+    before, first = len(stand.asked()), setup.run.id
+    other = next(run for run in able(stand).values() if runs.get(run).family != setup.run.family)
+    setup.following.own = ""
+    stand.panel.hide()
+    runs.set_current(other)
+    await settle()
+    assert setup.run.id == first and len(stand.asked()) == before, "nothing is made for a panel that nobody sees"
+    stand.panel.show()
+    assert setup.run.id == other and "steps" not in setup.form.values()
+    runs.set_current(first)
+    assert setup.run.id == first and setup.form.values()["steps"] == 33
+
+
+async def test_a_run_is_followed_as_soon_as_it_has_learnt_something(stand):
+    setup, runs = stand.panel.setup, stand.session.runs
+    record = stand.engine.library.add_run("denoiser", runs.get(setup.run.id).dataset, "tiny", {}, {}, {}, "brand-new")
+    await runs.load()
+    await settle(lambda: runs.view(record.id).loaded)
+    setup.following.own, shown = "", setup.run.id
+    runs.set_current(record.id)
+    await settle(lambda: "brand-new" not in able(stand))
+    assert setup.run.id in able(stand).values() and setup.run.id == shown, "there is nothing to sample from yet"
+    stand.engine.tell(record.id, Metrics(20, {"loss": 0.5}))
+    stand.engine.tell(record.id, State("finished", 20))
+    await settle(lambda: setup.run.id == record.id)
+
+
 async def test_generating_sends_what_the_form_says_and_shows_the_items(stand):
     stand.panel.setup.count.setValue(6)
     stand.panel.setup.seeds.set_seeds([11])
@@ -208,6 +262,37 @@ async def test_a_checkpoint_can_be_chosen(stand):
     stand.panel.generate_or_stop()
     await stand.made()
     assert stand.asked()[0].checkpoint == boxes.itemData(2) != ""
+
+
+async def test_the_header_of_results_tells_the_step_that_they_were_made_at(stand):
+    panel = stand.panel
+    stand.choose("denoiser-small")
+    panel.generate_or_stop()
+    await stand.made()
+    await settle(lambda: panel.run_chip.text() == "denoiser-small · Training step 2,000")
+    panel.setup.choose_checkpoint("step-000000400")
+    panel.setup.changed.emit()
+    assert panel.run_chip.text() == "denoiser-small · Training step 2,000", "it is of what is seen"
+    sample = panel.results.batch.samples[0]
+    stand.engine.library.sample(sample).update_record(checkpoint="step-000000050")
+    panel.results.batch, panel._record = None, None
+    panel.setup.choose_checkpoint("")
+    await panel.show_samples([sample])  # as after a restart
+    await settle(lambda: panel.run_chip.text() == "denoiser-small · Training step 50")
+
+
+async def test_the_newest_checkpoint_is_told_with_its_step(stand):
+    boxes, library = stand.panel.setup.checkpoints, stand.engine.library
+    stand.choose("denoiser-small")
+    await settle(lambda: boxes.itemText(0) == "Newest, step 2,000")
+    assert boxes.itemData(0) == "" and boxes.itemText(1) == "Training step 2,000"
+    stand.choose("duel-03")
+    await settle(lambda: boxes.itemText(0) == "Newest, step 1,240")
+    run = stand.panel.setup.run.id
+    stand.engine.tell(run, Metrics(1250, {"loss": 0.1}))  # the worker that trains it answers
+    await settle(lambda: boxes.itemText(0) == "Newest, step 1,250")
+    stand.engine.tell(run, Saved(1260, library.layout.run(run).checkpoint(1260).name))
+    await settle(lambda: boxes.itemText(1) == "Training step 1,260")
 
 
 async def test_making_can_be_stopped(stand):
@@ -319,6 +404,17 @@ async def test_a_grid_over_two_fields_fills_cell_by_cell(stand):
     assert rows["Seed"] == 2 and rows["Steps"] == 10 and rows["In the gallery"] == "Not kept"
 
 
+async def test_a_grid_says_that_it_lies_over_two_fields_at_most(stand):
+    stand.panel.controls.grid.setChecked(True)
+    said = [one.text() for one in stand.panel.grid_form.findChildren(QLabel) if one.isVisible()]
+    assert "Grid over two fields" in said
+    assert "Two at most: a third is set above, with a grid for each of its values." in said
+    down = stand.panel.grid_form.down.field
+    down.setCurrentIndex(down.findData(stand.panel.grid_form.across.field.currentData()))
+    down.activated.emit(down.currentIndex())
+    assert stand.panel.controls.why.text() == "Both sides are the same field" and not stand.panel.controls.generate.isEnabled()
+
+
 async def test_a_bad_value_of_an_axis_stops_the_grid(stand):
     panel = stand.panel
     panel.controls.grid.click()
@@ -347,8 +443,21 @@ async def test_a_chosen_item_tells_how_it_was_made(stand):
     assert stand.panel.results.pages.currentWidget() is not stand.panel.results.single
 
 
-def test_nested_settings_become_flat_names():
-    assert flat({"a": 1, "b": {"type": "x", "c": 2}}) == [("a", 1), ("b", "x"), ("b c", 2)]
+def test_nested_settings_are_called_as_the_form_calls_them():
+    told = settings(None, {"a": 1, "b": {"type": "x", "c": 2}})
+    assert told == [("A", 1), ("B", "x"), ("B: C", 2)]
+    spec = describe(DenoiserSampling)
+    titles = {field.name: field.title for field in spec.fields}
+    told = dict(settings(spec, {"sampler": "ddim", "steps": 20, "eta": 0.5}))
+    assert told == {titles["sampler"]: "ddim", titles["steps"]: 20, titles["eta"]: 0.5}
+    assert titles["eta"] not in dict(settings(spec, {"sampler": "heun", "eta": 0.5})), "it counts for DDIM alone"
+
+
+def test_checkpoints_are_told_by_their_training_step():
+    assert checkpoint_name("step-000001234") == "Training step 1,234" and checkpoint_name("step-000000000") == "Training step 0"
+    assert checkpoint_name("step-000001234@0.07") == "Training step 1,234, averaged over 7 %"
+    assert checkpoint_name("@0.07") == "Newest, averaged over 7 %"
+    assert checkpoint_name("imported") == "imported" and checkpoint_name("") == ""
 
 
 async def test_variations_go_on_from_the_items_own_trajectory(stand):
@@ -388,9 +497,6 @@ async def test_a_state_that_the_library_lacks_is_made_again(stand):
     stand.panel.show_what({"state": lost, "sample": lost.id, "run": lost.run})
     await settle(lambda: stand.asked())
     assert stand.asked()[0].seed == 77 and stand.asked()[0] == request_of(lost)
-    foreign = msgspec.structs.replace(lost, run="nowhere")
-    stand.panel.show_what({"state": foreign})
-    await settle(lambda: any("not in this library" in notice for notice in stand.notices))
 
 
 async def test_going_to_the_trajectory_names_the_sample(stand):
@@ -481,7 +587,21 @@ async def test_the_card_of_an_item_records_which_checkpoint_made_it(stand):
     stand.panel.results.choose(0)
     await settle(lambda: stand.panel.info._checkpoint)
     shown = dict(stand.panel.info.rows())["Checkpoint"]
-    assert shown == checkpoint_name(stand.panel._record.checkpoint) and shown.startswith("Step ")
+    assert shown == checkpoint_name(stand.panel._record.checkpoint) and shown.startswith("Training step ")
+
+
+async def test_every_seed_of_a_making_is_told_with_its_checkpoint(stand):
+    stand.panel.setup.seeds.set_seeds([3, 4])
+    stand.panel.generate_or_stop()
+    await settle(lambda: len(stand.panel._checkpoints) == 2)
+    stand.panel.results.choose(len(stand.panel.results.batch.items) - 1)
+    rows = dict(stand.panel.info.rows())
+    assert rows["Seed"] == 4 and rows["Checkpoint"] == "Training step 2,000"
+
+
+async def test_a_checkpoint_that_is_not_listed_is_told_in_words(stand):
+    stand.panel.setup.choose_checkpoint("step-000001234")
+    assert stand.panel.setup.checkpoints.currentText() == "Training step 1,234"
 
 
 async def test_a_model_of_classes_shows_no_negative_prompt(stand):

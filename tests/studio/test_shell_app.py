@@ -141,7 +141,7 @@ async def test_the_jobs_list_shows_failed_jobs_and_what_the_studio_does_itself(q
         box = JobsPanel(session, window)
         box.open()
         texts = [one.text() for one in box.findChildren(QLabel)]
-        assert "failed: Out of memory" in texts and "frames · 3 of 12 · 4.0/s · 2 s left" in texts
+        assert "Failed: Out of memory" in texts and "frames · 3 of 12 · 4.0/s · 2 s left" in texts
         again = next(one for one in box.findChildren(QAbstractButton) if one.toolTip().startswith("Resume"))
         again.click()
         await settle(lambda: any(call[0] == "resume" for call in session.bridge.engine.calls))

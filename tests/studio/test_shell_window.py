@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from types import SimpleNamespace
 
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
@@ -16,14 +17,18 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QLabel, QLineEdit
 from scripted_window import scripted_window, settle, turn
 
-from models_backend.contract.messages import Metrics, Trouble
+from models_backend.contract.messages import Metrics, State, Trouble, TroubleError
+from models_backend.library import provenance
 from nexus_studio import theme
 from nexus_studio.commands import Command
 from nexus_studio.main_window import WORKSPACES
-from nexus_studio.shell import words
+from nexus_studio.panels.jobs import RunCard
+from nexus_studio.shell import notices, words
 from nexus_studio.shell.latency import LatencyMeter
 from nexus_studio.shell.palette import Entry, ranked
 from nexus_studio.shell.single import Listener, ask_first
+from nexus_studio.shell.tab_order import reading_order
+from nexus_studio.state.edits import Rewriting
 
 # ------------------------------------------------------------------------------------------------ theme
 
@@ -181,6 +186,33 @@ def test_ranking_prefers_titles_and_what_was_used_lately():
     assert ranked(entries, "")[0].title == "Pause the run"
 
 
+async def test_the_palette_lists_what_cannot_be_done_now_with_its_reason_and_runs_none_of_it(qapp, tmp_path):
+    async with scripted_window(tmp_path) as window:
+        for key in ("train", "gallery", "data"):
+            window.show_workspace(key)
+        window.open_palette()
+        palette = window.palette_box
+
+        def listed(text):
+            palette.field.setText(text)
+            return {entry.title: entry for entry in palette.lines.entries}
+
+        found = listed("compare")
+        assert list(found)[:1] == ["Compare with the selected run…"] and found["Compare with the selected run…"].possible
+        two = found["Compare two samples"]
+        assert not two.possible and two.note == "Choose two samples of one kind first"
+        palette.view.setCurrentIndex(palette.lines.index(palette.lines.entries.index(two)))
+        QTest.keyClick(palette.field, Qt.Key.Key_Return)
+        assert palette.isVisible(), "there is nothing to run"
+        assert palette.grab().toImage() is not None
+        assert {"Export the chosen sample as a contact sheet…", "Export each item of the chosen sample…"} <= set(
+            listed("export")
+        )
+        assert next(iter(listed("trash"))) == "Trash…"
+        palette.field.setText("")
+        assert all(entry.possible for entry in palette.lines.entries)
+
+
 # ------------------------------------------------------------------------------------------------ notices
 
 
@@ -210,6 +242,169 @@ async def test_a_trouble_says_what_kept_and_advice_and_gives_a_report(qapp, tmp_
         for n in range(5):
             window.session.bridge.notice(f"line {n}")
         assert [one.plain for one in window.notices.notices] == [False, True, True]  # lines make room, troubles stay
+
+
+@pytest.fixture
+def trashed(monkeypatch):
+    from models_backend.library import trash
+
+    away = {}
+
+    def delete(library, kind, key):
+        away[key] = library.sets.pop(key)
+        return SimpleNamespace(id=key)
+
+    monkeypatch.setattr(trash, "delete", delete)
+    monkeypatch.setattr(trash, "restore", lambda library, entry: library.sets.update({entry: away.pop(entry)}))
+
+
+async def test_what_was_deleted_comes_back_by_the_button_of_its_notice(qapp, tmp_path, trashed):
+    async with scripted_window(tmp_path) as window:
+        session, bar = window.session, window.notices
+        first, second = session.datasets.records[:2]
+        there = lambda: {one.id for one in session.datasets.records}  # noqa: E731
+        session.delete("dataset", first.id, first.title)
+        (notice,) = bar.notices
+        assert notice.act.isVisible() and notice.act.text() == "Undo" and first.title in notice.act.accessibleName()
+        assert notice.act in reading_order(window, [])
+        await settle(lambda: first.id not in there())
+        notice.act.setFocus()
+        QTest.keyClick(notice.act, Qt.Key.Key_Space)
+        assert not bar.notices, "it is not so any more"
+        await settle(lambda: first.id in there() and session.undo.redo_text and bar.notices)
+        bar.dismiss_all()
+        session.delete("dataset", first.id, first.title)
+        await settle(lambda: first.id not in there())
+        session.delete("dataset", second.id, second.title)
+        older, newer = (one for one in bar.notices if one.plain)
+        assert not older.act.isVisible() and newer.act.isVisible(), "Undo would take back the newer one"
+        await settle(lambda: second.id not in there())
+        session.undo.undo()
+        plain = lambda: [one for one in bar.notices if one.plain]  # noqa: E731
+        assert plain() == [older]
+        await settle(lambda: len(plain()) == 2)
+        assert plain()[0] is older and plain()[1].text.text().startswith("Undone: ")
+        window.session.bridge.notice("a line")
+        assert not bar.notices[-1].act.isVisible()
+
+
+async def test_undo_and_redo_say_what_they_did_and_lead_to_it_in_another_workspace(qapp, tmp_path):
+    async with scripted_window(tmp_path) as window:
+        session, bar = window.session, window.notices
+        session.undo.push("tag", lambda: None, lambda: None)
+        session.undo.undo()
+        (notice,) = bar.notices
+        assert notice.text.text() == "Undone: tag" and notice.act.text() == "Redo" and not notice.show_it.isVisible()
+        notice.act.click()
+        (notice,) = bar.notices  # of the undo nothing is left to say
+        assert notice.text.text() == "Done again: tag" and notice.act.text() == "Undo"
+        bar.dismiss_all()
+
+        run = session.runs.records[-1]
+        window.show_workspace("train")
+        session.undo.push_kept(f"Rename “{run.title}”", Rewriting(session, "run", run.id, {"title": run.title}, {"title": "B"}))
+        await settle(lambda: session.runs.get(run.id).title == "B")
+        window.show_workspace("data")
+        session.runs.set_current(session.runs.records[0].id)
+        session.undo.undo()
+        await settle(lambda: bar.notices)
+        (notice,) = bar.notices
+        assert notice.text.text() == f"Undone: rename “{run.title}”, in Train" and session.runs.get(run.id).title == run.title
+        notice.show_it.click()
+        assert window.current == "train" and session.runs.current == run.id
+        session.runs.set_current(session.runs.records[0].id)
+        session.undo.redo()
+        await settle(lambda: session.runs.current == run.id)  # in the workspace that is shown it comes into view by itself
+        assert [one.text.text() for one in bar.notices] == [f"Done again: rename “{run.title}”"]
+
+
+async def test_an_undo_that_fails_is_not_said_to_be_done(qapp, tmp_path):
+    async with scripted_window(tmp_path) as window:
+        session, run = window.session, window.session.runs.records[0]
+        session.undo.push_kept("edit", Rewriting(session, "run", run.id, {"title": run.title}, {"title": "B"}))
+        await settle(lambda: session.runs.get(run.id).title == "B")
+        session.bridge.library.run(run.id).update_record(title="elsewhere")
+        session.undo.undo()
+        await settle(lambda: window.notices.notices)
+        assert [one.plain for one in window.notices.notices] == [False]
+
+
+async def test_a_notice_stays_while_its_button_has_the_focus(qapp, tmp_path, trashed, monkeypatch):
+    monkeypatch.setattr(notices, "OFFERED_MS", 30)
+    monkeypatch.setattr(notices, "SHOWN_MS", 30)
+    async with scripted_window(tmp_path) as window:
+        record = window.session.datasets.records[0]
+        window.session.delete("dataset", record.id, record.title)
+        (notice,) = window.notices.notices
+        notice.act.setFocus()
+        await turn(0.2)
+        assert window.notices.notices == [notice]
+        notice.act.clearFocus()
+        await settle(lambda: not window.notices.notices)
+
+
+async def test_nothing_moves_under_a_pointer_at_rest_when_a_notice_comes_or_goes(qapp, tmp_path, monkeypatch):
+    monkeypatch.setattr(notices, "SHOWN_MS", 800)
+    async with scripted_window(tmp_path) as window:
+        window.show_workspace("gallery")
+        await turn(0.1)
+        bar, stage = window.notices, window.stack
+        pointer = {"at": stage.mapToGlobal(stage.rect().center())}
+        monkeypatch.setattr(notices.QCursor, "pos", lambda: QPoint(pointer["at"]))
+        before = stage.height()
+        window.session.bridge.notice("a line")
+        await turn(0.1)
+        assert bar.isVisible() and bar.height() > 20 and stage.height() == before, "it lies over the content"
+        pointer["at"] += QPoint(0, -80)
+        await settle(lambda: stage.height() == before - bar.height())
+
+        (notice,) = bar.notices
+        pointer["at"] = notice.dismiss.mapToGlobal(notice.dismiss.rect().center())
+        await turn(1.2)
+        assert bar.notices == [notice], "no line goes while the pointer is there"
+        window.session.bridge.notice("another")
+        await turn(0.1)
+        assert notice.dismiss.mapToGlobal(notice.dismiss.rect().center()) == pointer["at"]
+        pointer["at"] = bar.mapToGlobal(QPoint(300, -10))  # near it
+        await settle(lambda: stage.height() == before - bar.height())
+        squeezed = stage.height()
+        assert len(bar.notices) == 2
+        pointer["at"] = stage.mapToGlobal(QPoint(300, 60))
+        await settle(lambda: not bar.notices)
+        await turn(0.3)
+        assert stage.height() == squeezed and not bar.isVisible(), "its room stays until the pointer has moved"
+        pointer["at"] += QPoint(90, 0)
+        await settle(lambda: stage.height() == before)
+
+
+async def test_many_troubles_at_once_are_one_banner_and_a_list(qapp, tmp_path):
+    """Commands that fail beside the window hide nothing of it."""
+    async with scripted_window(tmp_path) as window:
+        window.resize(1024, 700)
+        bar, tell = window.notices, window.session.bridge.trouble.emit
+        tell(Trouble("the newest checkpoint is damaged", "run 0", "Its weights are kept", "Train it anew"))
+        await turn(0.1)
+        assert not bar._head.isVisible()
+        alone = bar.height()
+        for n in range(1, 4):
+            tell(Trouble("the newest checkpoint is damaged", f"run {n}", "Its weights are kept", "Train it anew"))
+        await turn(0.1)
+        seen = lambda: [one.trouble.item for one in bar.notices if one.isVisible()]  # noqa: E731
+        assert seen() == ["run 3"] and bar.more.text() == "3 earlier problems" and alone < bar.height() < alone + 40
+        window.session.bridge.notice("a line")
+        assert [one.plain for one in bar.notices if one.isVisible()] == [False, True]
+        bar.more.click()
+        assert seen()[:4] == ["run 0", "run 1", "run 2", "run 3"]
+        await turn(0.1)
+        assert bar.height() <= 0.46 * window.height()
+        bar.notices[3].dismiss.click()
+        bar.more.click()
+        assert seen()[0] == "run 2" and bar.more.text() == "2 earlier problems"
+        for n in range(40):
+            tell(Trouble("it failed", f"later {n}"))
+        assert bar.more.text() == "19 earlier problems" and seen()[-1] == "later 39"
+        bar.dismiss_all()
+        assert not bar.notices and not bar.isVisible()
 
 
 async def test_a_workspace_that_cannot_be_built_says_so_and_the_window_lives(qapp, tmp_path, monkeypatch):
@@ -250,6 +445,7 @@ def send_drop(window, mime, at):
 
 async def test_files_dropped_anywhere_show_zones_and_are_imported(qapp, tmp_path):
     async with scripted_window(tmp_path, populated=False) as window:
+        (tmp_path / "a.png").write_bytes(b"\x89PNG")
         mime = dragged([tmp_path])
         enter = send_drag(window, mime, QPoint(300, 400))
         assert enter.isAccepted() and window.drops.isVisible() and window.drops.hovered == "import"
@@ -274,6 +470,71 @@ async def test_each_zone_says_what_would_happen_and_an_impossible_one_is_refused
         send_drop(window, mime, places["import"].center().toPoint())
         assert "the pictures that it names are not beside it" in window.notices.notices[-1].trouble.what
         assert not [call for call in window.session.bridge.engine.calls if call[0] == "import_data"]
+
+
+@pytest.mark.parametrize("others", [[], ["plain.png", "leaf.png"]])
+async def test_an_exported_picture_opens_its_state_wherever_it_is_dropped_and_the_rest_is_imported(qapp, tmp_path, others):
+    async with scripted_window(tmp_path) as window:
+        session, gone, told = window.session, [], []
+        session.navigate.connect(lambda key, what: gone.append((key, what)))
+        session.bridge.noticed.connect(told.append)
+        record = session.bridge.library.samples()[0]
+        exported = tmp_path / "sheet.png"
+        exported.write_bytes(b"\x89PNG...." + provenance.marker(record).encode() + b"\0....")
+        for name in others:
+            (tmp_path / name).write_bytes(b"\x89PNG")
+        mime = dragged([tmp_path / name for name in [*others, "sheet.png"]])
+        for at in (QPoint(300, 400), QPoint(window.width() - 120, 300), QPoint(4, 4)):
+            before = len(gone)
+            send_drag(window, mime, at)
+            place = window.drops.places()[window.drops.hovered]
+            if not others:
+                assert [zone.key for zone in window.drops.zones] == ["state"] and place.width() > window.width() * 0.8
+            elif window.drops.hovered != "import":
+                window.drops.leave()
+                continue
+            send_drop(window, mime, at)
+            await settle(lambda before=before: len(gone) > before)
+            assert gone[-1][0] == "sample" and gone[-1][1]["state"] == record
+        await settle(lambda: not session.jobs.activities and not session.bridge.busy())
+        imported = [call[1] for call in session.bridge.engine.calls if call[0] == "import_data"]
+        assert all(paths == [str(tmp_path / name) for name in others] for paths in imported) and bool(imported) == bool(others)
+        assert {key for key, _ in gone} == {"sample"}, "the state stays in view"
+        assert others == [] or "“sheet.png” opened the state that made it. 2 others are imported as a new data set." in told
+
+
+async def test_an_empty_folder_is_told_once_and_leaves_nothing_behind(qapp, tmp_path):
+    async with scripted_window(tmp_path, populated=False) as window:
+        (tmp_path / "empty" / "inner").mkdir(parents=True)
+        mime = dragged([tmp_path / "empty"])
+        send_drag(window, mime, QPoint(300, 400))
+        send_drop(window, mime, QPoint(300, 400))
+        await settle(lambda: window.notices.notices)
+        assert [notice.text.text() for notice in window.notices.notices] == [f"{tmp_path / 'empty'}: There is nothing in it"], (
+            "the words of the command line"
+        )
+        assert not window.session.verdicts.records
+        assert not [call for call in window.session.bridge.engine.calls if call[0] == "import_data"]
+
+
+async def test_a_failed_import_is_told_in_the_list_or_in_the_notices_whichever_is_in_view(qapp, tmp_path):
+    async with scripted_window(tmp_path) as window:
+        session = window.session
+        session.bridge.engine.failures["import_data"] = TroubleError(
+            "there are no pictures in it", "texts", "nothing was added", detail="a line\n" * 2000
+        )
+        (tmp_path / "texts").mkdir()
+        (tmp_path / "texts" / "a.txt").write_text("words")
+        window.show_workspace("data")
+        await turn(0.05)
+        session.open_paths([str(tmp_path / "texts")])
+        await settle(lambda: session.verdicts.of("import"))
+        await turn(0.05)
+        assert not window.notices.notices and window.workspace("data").list.isVisible()
+        window.show_workspace("learn")
+        session.open_paths([str(tmp_path / "texts")])
+        await settle(lambda: window.notices.notices)
+        assert window.notices.notices[0].text.text() == "texts: There are no pictures in it"
 
 
 async def test_a_drag_that_leaves_takes_the_zones_away_and_text_is_not_taken(qapp, tmp_path):
@@ -306,6 +567,50 @@ async def test_the_bottom_bar_shows_the_running_job_and_pauses_it(qapp, tmp_path
         running._stop.click()
         await settle(lambda: running._title.text() == "Nothing is running")
         assert [call[0] for call in engine.calls if call[0] in ("pause", "resume", "stop")] == ["pause", "resume", "stop"]
+
+
+async def test_what_has_ended_cannot_be_paused_while_its_worker_closes(qapp, tmp_path):
+    async with scripted_window(tmp_path) as window:
+        running, jobs, runs = window.bottom.running, window.session.jobs, window.session.runs
+        engine, run = window.session.bridge.engine, jobs.active.run
+        window.toggle_jobs()
+        card = window.jobs_box.findChild(RunCard)
+        await settle(lambda: running._pause.isEnabled() and card._pause.isEnabled())
+        engine.tell(run, State("finished", 2000))  # its job goes on until the worker is gone
+        await settle(lambda: running._title.text() == "Finished · duel-03")
+        buttons = (running._pause, running._stop, card._pause, card._after, card._now)
+        await settle(lambda: not any(button.isEnabled() for button in buttons))  # bar and card each redraw in their turn
+        assert jobs.active.run == run
+        assert all(button.toolTip() == "The run has ended; its worker is closing" for button in buttons)
+        engine.tell(jobs.active.id, State("running"))  # trained further: what it was before is not what it is now
+        await settle(lambda: running._title.text() == "Starting · duel-03")
+        assert running._stop.isEnabled() and not running._pause.isEnabled()
+        assert running._pause.toolTip() == "It can be paused once it trains"
+        engine.tell(run, State("running", 2000))
+        await settle(lambda: all(button.isEnabled() for button in buttons))
+        assert running._pause.toolTip() == "Pause after this step"
+        assert runs.view(run).live
+
+
+async def test_the_bottom_bar_and_the_jobs_acknowledge_a_pause_at_once(qapp, tmp_path):
+    async with scripted_window(tmp_path) as window:
+        running, engine = window.bottom.running, window.session.bridge.engine
+        window.toggle_jobs()
+        card = window.jobs_box.findChild(RunCard)
+        await settle(lambda: running._pause.isEnabled() and card._pause.isEnabled())
+
+        async def pause(run):
+            """The step that compiles lasts."""
+
+        engine.pause = pause
+        running._pause.click()
+        assert running._title.text() == "Pausing after this step · duel-03"
+        assert card._state.text() == "pausing after this step"
+        for button in (running._pause, card._pause):
+            assert not button.isEnabled() and button.toolTip() == "It pauses after this step"
+        assert running._stop.isEnabled() and card._after.isEnabled() and card._now.isEnabled()
+        engine.tell(window.session.jobs.active.run, State("paused", 1240))
+        await settle(lambda: running._title.text() == "Paused · duel-03" and running._pause.isEnabled())
 
 
 async def test_a_run_that_a_command_trains_stands_in_the_bottom_bar_too(qapp, tmp_path):
@@ -567,3 +872,40 @@ async def test_the_bridge_closes_what_is_under_way(qapp, tmp_path):
         task = window.session.bridge.spawn(asyncio.sleep(60))
         await turn(0.02)
     assert task.cancelled()
+
+
+async def test_a_refused_number_is_told_once_in_the_window(qapp, tmp_path):
+    async with scripted_window(tmp_path) as window:
+        window.show_workspace("trajectory")
+        await turn(0.3)
+        box = window.workspaces["trajectory"].controls.count
+        old = box.value()
+        box.lineEdit().selectAll()
+        QTest.keyClicks(box.lineEdit(), "5000")
+        QTest.keyClick(box, Qt.Key.Key_Return)
+        said = [one.trouble.what for one in window.notices.notices if one.plain]
+        assert said == [f"“Items recorded” must be a whole number from 1 to {box.maximum():,}. It stays as it was: {old}."]
+        assert box.value() == old
+
+
+async def test_every_kept_change_of_the_data_counts_as_saved(qapp, tmp_path):
+    async with scripted_window(tmp_path) as window:
+        session, bottom = window.session, window.bottom
+        dataset = next(one.id for one in session.datasets.records if one.classes)
+        classes = session.datasets.get(dataset).classes
+        renamed = (f"{classes[0]} again", *classes[1:])
+        values = session.datasets.settings(dataset) | {"resolution": 24}
+        changes = (
+            lambda: session.datasets.edit(session.undo, dataset, "Rename the class", classes=renamed),
+            lambda: session.datasets.set_settings(session.undo, dataset, values),
+            session.undo.undo,
+        )
+        for change in changes:
+            await turn(0.5)  # what else was to be kept is kept
+            session.preferences.saved.disconnect(bottom.note_saved)
+            bottom._saved_at = time.monotonic() - 60
+            bottom._show_saved()
+            assert bottom.saved.text().startswith("Saved 1 m")
+            change()
+            await settle(lambda: bottom.saved.text() == "Saved just now")
+            session.preferences.saved.connect(bottom.note_saved)

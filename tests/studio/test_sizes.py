@@ -1,14 +1,18 @@
 """No size follows text: every workspace in its states, with the longest names, at three window sizes and three text sizes."""
 
+import os
+import shutil
+import subprocess
+import sys
 import time
 
 import msgspec
 import pytest
 from layout_faults import layout_faults
 from long_names import HUGE, NO_SPACE, REAL, give_long_names, name
-from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, Qt
+from PySide6.QtCore import QEvent, QMargins, QPoint, QPointF, QRect, QSize, Qt
 from PySide6.QtGui import QMouseEvent
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QFormLayout, QStyle
 from scripted_window import scripted_window, settle, turn
 
 from models_backend.contract.messages import Metrics, Trouble
@@ -31,10 +35,18 @@ async def faults_at_every_size(window, state: str, sizes=SIZES) -> list[str]:
     return found
 
 
+async def faults_in(window, states, where: str = "") -> list[str]:
+    """What is wrong in each of some states of a window."""
+    found = []
+    async for state in states(window):
+        found += await faults_at_every_size(window, where + state)
+    return found
+
+
 async def lasting_faults(window) -> list[str]:
     """What is wrong once the window has come to rest."""
     wrong: list[str] = []
-    for pause in (0.04, 0.2, 0.5):
+    for pause in (0.04, 0.2, 0.5, 2.0, 4.0):  # on a busy machine it takes long to come to rest
         await turn(pause)
         wrong = layout_faults(window)
         if not wrong:
@@ -113,7 +125,7 @@ async def train(window):
     panel.curves.measures._say(HUGE)
     panel.curves.choose("measures")
     panel.budget._say(f"{REAL} {NO_SPACE}", "error")
-    panel.controls.show_problem(f"{REAL} {NO_SPACE}")
+    panel.begin.show_problem(f"{REAL} {NO_SPACE}")
     yield "train: measured, and refused"
     panel.curves.choose("loss")
     tell(running.id, TROUBLE)
@@ -173,6 +185,8 @@ async def gallery(window):
     panel.compare()
     await settle(lambda: panel.stack.currentWidget() is panel._compare)
     yield "gallery: two compared"
+    panel._compare.slider.setChecked(True)
+    yield "gallery: two under a slider"
     panel.end_comparison()
     panel.blind_study()
     study = panel.study
@@ -180,7 +194,7 @@ async def gallery(window):
     yield "gallery: a study set up"
     items = [StudyItem(side, "", 0, name(side)) for side in (0, 1)]
     pair = StudyPair(*items, "chance")
-    picture = panel._compare.left.image()
+    picture = panel._compare.over.image()
     study._show_page(study.judge)
     study.judge.show_pair(picture, picture, pair, 1, 40)
     yield "gallery: a study judged"
@@ -208,9 +222,7 @@ STATES = (data, train, sample, trajectory, latent, gallery, learn)
 async def test_nothing_is_cut_in_any_state_of_any_workspace(qapp, tmp_path, text_size, step, states):
     async with scripted_window(tmp_path, prepare=give_long_names) as window:
         text_size(step)
-        found = []
-        async for state in states(window):
-            found += await faults_at_every_size(window, state)
+        found = await faults_in(window, states)
         assert not found, "\n".join(found)
 
 
@@ -222,8 +234,7 @@ async def test_nothing_is_cut_while_notices_jobs_or_the_palette_are_open(qapp, t
         for key in ("train", "gallery"):
             window.show_workspace(key)
             for states in (notices, jobs, palette):
-                async for state in states(window):
-                    found += await faults_at_every_size(window, f"{key}: {state}")
+                found += await faults_in(window, states, f"{key}: ")
         assert not found, "\n".join(found)
 
 
@@ -236,6 +247,86 @@ async def test_nothing_is_cut_in_an_empty_library(qapp, tmp_path, text_size, ste
             window.show_workspace(key)
             found += await faults_at_every_size(window, f"{key}: empty", SIZES[:2])
         assert not found, "\n".join(found)
+
+
+# ------------------------------------------------------------------------------------------- what a page is for
+
+
+def seen_plot(panel) -> float:
+    """How much of the height of the loss curves' own area is on the screen; 0 while they are not drawn."""
+    axes = panel.curves.curves.axes
+    if axes is None or axes.visibleRegion().boundingRect().height() < axes.height():
+        return 0
+    return axes.plotItem.getViewBox().height()
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "step"), [(1024, 700, 0), *((1440, 900, step) for step in theme.TEXT_STEPS)], ids=str
+)
+async def test_the_loss_plot_is_tall_enough_to_read(qapp, tmp_path, text_size, width, height, step):
+    async with scripted_window(tmp_path) as window:
+        text_size(step)
+        window.resize(width, height)
+        window.show_workspace("train")
+        panel, runs = window.workspaces["train"], window.session.runs
+        chosen = next(run for run in runs.records if run.family == "duel")
+        runs.set_current(chosen.id)
+        await settle(lambda: panel.samples.known() and seen_plot(panel) >= 140)
+        assert panel.samples.isVisible() and set(panel.curves.curves.names()) == {"loss", "validation"}
+        others = [run.id for run in runs.records if run.id != chosen.id][-2:]
+        panel.runs.compare(others)
+        await settle(lambda: len(panel.curves.curves.names()) == 4)
+        await turn(0.3)
+        assert seen_plot(panel) >= 140
+        chips = [panel.curves.curves._chips[name] for name in ("loss", "validation")]
+        assert all(chip.visibleRegion().boundingRect() == chip.rect() for chip in chips)
+
+
+async def test_the_sampling_form_has_the_room_until_an_item_is_chosen(qapp, tmp_path):
+    async with scripted_window(tmp_path) as window:
+        window.resize(1024, 700)
+        window.show_workspace("sample")
+        panel = window.workspaces["sample"]
+        form, item = panel.docks["sample.setup"], panel.docks["sample.item"]
+        await settle(lambda: panel._scroll.height() >= 350)
+        assert form.height() > 3 * item.height()
+        panel.generate_or_stop()
+        await settle(lambda: panel.results.batch is not None and not panel.work.is_busy)
+        panel.results.choose(2)
+        await settle(lambda: item.height() >= 200)
+        assert form.height() > item.height()
+
+
+@pytest.mark.parametrize("step", (-2, 0, 6))
+async def test_a_row_of_the_runs_is_as_tall_as_its_title(qapp, tmp_path, text_size, step):
+    async with scripted_window(tmp_path) as window:
+        text_size(step)
+        window.show_workspace("train")
+        runs = window.workspaces["train"].runs
+        row = next(iter(runs._rows.values()))
+        for width in (1024, 1440):
+            window.resize(width, 900)
+            await turn(0.1)
+            for letters in range(8, 60):
+                row.title.setText(("A run of many " * 5)[:letters])
+                await turn(0.01)
+                title = row.title
+                assert title.height() >= title.heightForWidth(title.width()), (width, title.text())
+
+
+async def test_what_is_said_of_a_sample_takes_one_line_each(qapp, tmp_path):
+    async with scripted_window(tmp_path, prepare=give_long_names) as window:
+        window.resize(1024, 700)
+        async for state in gallery(window):
+            assert state == "gallery: filled"
+            await turn(0.3)
+            break
+        table = window.workspaces["gallery"].detail._facts
+        values = [table.itemAt(place, QFormLayout.ItemRole.FieldRole).widget() for place in range(table.rowCount())]
+        assert any(value.is_elided() for value in values)
+        for value in values:
+            assert value.height() < 2 * value.fontMetrics().height()
+            assert not value.is_elided() or value.text() in value.toolTip()
 
 
 # ------------------------------------------------------------------------------------------- the window's own size
@@ -289,3 +380,59 @@ def test_a_window_that_is_larger_than_its_screen_is_brought_onto_it():
         found = within(place, screen)
         assert screen.contains(found) and found.width() == min(place.width(), 1364), (place, found)
     assert within(QRect(100, 100, 1000, 640), screen) == QRect(100, 100, 1000, 640)
+
+
+async def test_the_window_s_frame_stands_on_its_screen_at_the_first_start_and_after(qapp, tmp_path):
+    async with scripted_window(tmp_path) as window:
+        room = window.screen().availableGeometry()
+        assert window.geometry().top() >= room.top() + window.style().pixelMetric(QStyle.PixelMetric.PM_TitleBarHeight)
+        frame = QMargins(5, 31, 5, 5)
+        for place in (QRect(room.topLeft(), QSize(700, 600)), QRect(-200, -90, 2000, 2000)):
+            window.setGeometry(place)
+            window.fit_frame(frame)
+            assert room.contains(window.geometry().marginsAdded(frame)), place
+
+
+SHOWN = """
+import sys
+from pathlib import Path
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QApplication
+from nexus_studio.bridge import Bridge
+from nexus_studio.main_window import MainWindow
+from nexus_studio.state.preferences import Preferences
+from nexus_studio.state.session import Session
+app = QApplication([])
+window = MainWindow(Session(Bridge(), Preferences(Path(sys.argv[1]))))
+window.show()
+def tell():
+    shown, room, frame = window.frameGeometry(), window.screen().availableGeometry(), window.windowHandle().frameMargins()
+    print(*shown.getRect(), *room.getRect(), frame.top(), flush=True)
+    app.exit()
+QTimer.singleShot(1500, tell)
+app.exec()
+"""
+
+
+@pytest.mark.xvfb
+@pytest.mark.skipif(not (shutil.which("Xvfb") and shutil.which("openbox")), reason="there is no window manager here")
+def test_a_window_manager_s_title_bar_is_seen_at_the_first_start(tmp_path):
+    read, write = os.pipe()
+    server = subprocess.Popen(["Xvfb", "-displayfd", str(write), "-screen", "0", "1440x900x24", "-nolisten", "tcp"],
+                              pass_fds=[write], stderr=subprocess.DEVNULL)  # fmt: skip
+    os.close(write)
+    with os.fdopen(read) as told:
+        display = f":{told.readline().strip()}"
+    environment = {name: value for name, value in os.environ.items() if name != "QT_QPA_PLATFORM"} | {"DISPLAY": display}
+    manager = subprocess.Popen(["openbox", "--sm-disable"], env=environment, stderr=subprocess.DEVNULL)
+    try:
+        time.sleep(1)
+        command = [sys.executable, "-c", SHOWN, str(tmp_path / "session.json")]
+        told = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True).stdout
+    finally:
+        for process in (manager, server):
+            process.terminate()
+            process.wait(timeout=10)
+    figures = [int(one) for one in told.split()]
+    shown, room, title = QRect(*figures[:4]), QRect(*figures[4:8]), figures[8]
+    assert title > 0 and room.contains(shown) and abs(shown.center().x() - room.center().x()) < 20, told

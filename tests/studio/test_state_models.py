@@ -3,6 +3,7 @@
 import asyncio
 import time
 
+import msgspec
 import numpy as np
 import pytest
 from scripted_library import ScriptedLibrary
@@ -10,6 +11,7 @@ from scripted_window import scripted_session, settle, turn
 
 from models_backend.contract.messages import Event, Heartbeat, Mark, Metrics, Preview, Progress, State, Trouble, TroubleError
 from models_backend.contract.run_layout import Item
+from models_backend.library import provenance
 from nexus_studio import naming
 from nexus_studio.bridge import Bridge, trouble_of
 from nexus_studio.panels.train import described
@@ -70,6 +72,15 @@ def test_preferences_are_on_disk_soon_after_a_change_without_being_asked(qapp, t
     assert again.get("theme") == "light" and again.get("layout/data") == "QUJD"
     assert again.keys("layout/") == ["layout/data"]
     kept.close(), again.close()
+
+
+def test_what_is_set_after_the_end_is_on_disk_at_once(qapp, tmp_path):
+    kept = Preferences(tmp_path / "session.json")
+    beside = kept.companion("undo")
+    kept.close()
+    kept.set("theme", "light")
+    beside.set("done", [1])
+    assert Preferences(kept.path).get("theme") == "light" and Preferences(beside.path).get("done") == [1]
 
 
 def test_a_burst_of_changes_is_one_write(qapp, tmp_path, qtbot, monkeypatch):
@@ -151,20 +162,45 @@ def test_a_view_of_a_log_has_its_curves_marks_previews_and_health(view):
 def test_a_view_says_what_a_run_does_beside_training_until_it_trains_again(view):
     view.take_log(list(view.folder.events()))
     assert view.stage is None and "it/s" in described(view)
-    view.tell(event(0, Progress(1240, 2000, "compiling", left_s=60.0)))
+    view.tell(event(0, Mark(1240, "compiling the networks")))
+    view.tell(event(0, Progress(0, 0, "compiling", left_s=60.0)))
     assert view.stage.what == "compiling" and "about 1 m 00 s left" in described(view) and "it/s" not in described(view)
     view.tell(event(0, Heartbeat(1240, what="compiling", for_s=65.0, left_s=5.0)))  # a window that opens now hears it as well
     assert "compiling · 1 m 05 s · about 5 s left" in described(view) and "it/s" not in described(view)
     view.tell(event(0, Heartbeat(1240, what="compiling", for_s=75.0)))
-    assert described(view).endswith("compiling · 1 m 15 s")
-    view.tell(event(0, Progress(1244, 2000, "training", 40.0, 18.9)))
+    assert described(view).endswith("compiling · 1 m 15 s so far")
+    view.tell(event(0, Progress(1244, 2000, "training")))
     assert view.stage is None and "waiting for the first figure" in described(view)  # the old rate tells nothing of what comes
+
+
+@pytest.mark.parametrize("seq, state", [(0, "running"), (1, "finished"), (1, "stopped")])
+def test_a_worker_that_did_not_answer_is_no_trouble_once_it_answers_or_has_ended(view, seq, state):
+    view.take_log(list(view.folder.events()))
+    view.tell(event(0, Trouble("its worker does not open its socket")))
+    assert view.trouble is not None
+    view.tell(event(seq and view._seq + 1, State(state, 1240)))
+    assert view.trouble is None
+    view.tell(event(view._seq + 1, Trouble("the preview failed")))
+    view.tell(event(view._seq + 1, State("finished", 1240)))
+    assert view.trouble is not None, "what its log says of it stays"
+
+
+def test_no_time_left_is_told_until_a_few_steady_steps_are_done(view):
+    now = time.time()
+    view.take_log([event(1, State("running", 0), now - 60)])
+    for step, at in ((1, -20.0), (2, -15.0), (3, -10.0)):
+        view.tell(event(1 + step, Metrics(step, {"loss": 1.0}), now + at))
+    assert view.rate == view.left_s == 0 and "left" not in described(view) and "it/s" not in described(view)
+    view.tell(event(5, Metrics(3, {"validation": 1.0}), now - 9))
+    assert view.left_s == 0
+    view.tell(event(6, Metrics(4, {"loss": 1.0}), now - 5))
+    assert view.rate == pytest.approx(0.2) and view.left_s == pytest.approx(1996 * 5)
 
 
 @pytest.mark.parametrize("silent_s, told", [(1, "it/s"), (4, "it/s"), (20, "for 20 s"), (190, "for 3 m 10 s")])
 def test_figures_age(view, monkeypatch, silent_s, told):
     view.take_log(list(view.folder.events()))
-    last = view._pace[-1][0]
+    last = view._heard
     monkeypatch.setattr(run_view.time, "time", lambda: last + silent_s)
     assert told in described(view)
     assert ("left" in described(view)) == (told == "it/s")
@@ -325,6 +361,7 @@ async def test_live_events_reach_the_view_and_what_the_wire_lost_comes_from_the_
 async def test_importing_shows_progress_can_be_cancelled_and_then_adds_nothing(qapp, tmp_path):
     async with scripted_session(tmp_path) as session:
         engine, told = session.bridge.engine, []
+        (tmp_path / "a.png").write_bytes(b"\x89PNG")
         session.bridge.noticed.connect(told.append)
         engine.import_steps = 200
         task = session.open_paths([str(tmp_path)])
@@ -346,8 +383,6 @@ async def test_an_import_is_chosen_and_shown(qapp, tmp_path):
 
 
 async def test_a_file_that_the_studio_exported_brings_its_state_back(qapp, tmp_path):
-    from models_backend.library import provenance
-
     async with scripted_session(tmp_path) as session:
         record = session.bridge.library.samples()[0]
         exported = tmp_path / "sheet.png"
@@ -362,6 +397,21 @@ async def test_a_file_that_the_studio_exported_brings_its_state_back(qapp, tmp_p
         task = session.open_paths([str(tmp_path / "plain.png")], "state")
         await settle(lambda: troubles)
         assert task.done() and troubles[0].item == "plain.png" and "no state" in troubles[0].what
+
+
+@pytest.mark.parametrize("count", [1, 2])
+async def test_a_picture_of_a_run_that_the_library_has_not_is_told_once(qapp, tmp_path, count):
+    async with scripted_session(tmp_path) as session:
+        record = msgspec.structs.replace(session.bridge.library.samples()[0], id="elsewhere", run="nowhere")
+        files = [tmp_path / f"sheet-{n}.png" for n in range(count)]
+        for file in files:
+            file.write_bytes(b"\x89PNG...." + provenance.marker(record).encode() + b"\0....")
+        gone, told = [], []
+        session.navigate.connect(lambda key, what: gone.append(key))
+        session.bridge.noticed.connect(told.append)
+        await session.open_paths([str(file) for file in files])
+        assert len(told) == 1 and "“sheet-0.png” was made by a run that is not in this library" in told[0] and not gone
+        assert ("1 other exported file" in told[0]) == (count == 2) and "opened the state" not in told[0]
 
 
 async def test_captions_from_a_table_are_one_edit_that_undo_takes_back(qapp, tmp_path):

@@ -5,8 +5,8 @@ from itertools import pairwise
 import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QDockWidget, QScrollArea, QToolButton
-from scripted_window import scripted_window, turn
+from PySide6.QtWidgets import QAbstractButton, QDockWidget, QScrollArea, QToolButton
+from scripted_window import scripted_window, settle, turn
 
 from nexus_studio.main_window import WORKSPACES
 
@@ -75,7 +75,8 @@ async def test_fields_come_after_their_heading_and_before_the_next(qapp, tmp_pat
         inside = [n for n, one in enumerate(order) if setup.training.form.isAncestorOf(one)]
         assert model < training < min(inside) and max(inside) < more
         assert names.index("Preset") < names.index("Title of the run") < model
-        assert more < names.index("Start training") < names.index("Queue")
+        start = next(name for name in names if name.startswith("Start training"))
+        assert more < names.index(start) < names.index("Queue")
 
 
 async def test_a_field_that_tab_reaches_is_scrolled_into_view(qapp, tmp_path):
@@ -98,3 +99,58 @@ async def test_from_a_workspace_itself_tab_enters_it(qapp, tmp_path):
         workspace.setFocus()
         QTest.keyClick(workspace, Qt.Key.Key_Tab)
         assert workspace.isAncestorOf(window.focusWidget())
+
+
+async def test_the_focus_stays_in_the_panel_when_its_button_is_switched_off(qapp, tmp_path):
+    """Space must not pause the training because Qt moved the focus on to the status bar."""
+    async with scripted_window(tmp_path) as window:
+        window.resize(1440, 900)
+        window.activateWindow()
+        window.show_workspace("trajectory")
+        panel = window.workspaces["trajectory"]
+        await settle(panel.controls.sample.isEnabled)
+        QTest.mouseClick(panel.controls.sample, Qt.MouseButton.LeftButton)
+        await settle(lambda: panel.recordings)
+        assert panel.isAncestorOf(window.focusWidget()) or window.focusWidget() is panel
+        for take_away in (lambda one: one.setEnabled(False), lambda one: one.hide()):
+            one = panel.controls.film
+            one.setEnabled(True)
+            one.show()
+            one.setFocus()
+            take_away(one)
+            await turn(0.05)
+            assert panel.isAncestorOf(window.focusWidget()) or window.focusWidget() is panel
+            assert window.focusWidget() is not one
+        asked = [call for call in window.session.bridge.engine.calls if call[0] == "pause"]
+        QTest.keyClick(window.focusWidget(), Qt.Key.Key_Space)
+        await turn(0.05)
+        assert [call for call in window.session.bridge.engine.calls if call[0] == "pause"] == asked
+
+
+async def test_a_change_of_the_page_takes_the_focus_from_the_status_bar_to_the_page(qapp, tmp_path):
+    async with scripted_window(tmp_path) as window:
+        window.activateWindow()
+        window.show_workspace("trajectory")
+        await turn(0.3)
+        window.bottom.running._pause.setFocus()
+        for key in KEYS:
+            window.show_workspace(key)
+            assert window.focusWidget() is window.workspaces[key], key
+            await turn(0.05)
+        window.workspaces["learn"].setFocus()
+        window.show_workspace("train")
+        train = window.workspaces["train"]
+        assert window.focusWidget() is train, "not the first of its buttons"
+        field = train.setup.title
+        field.setFocus()
+        window.show_workspace("data")
+        window.show_workspace("train")
+        assert window.focusWidget() is field, "what had the focus there has it again"
+
+
+async def test_the_status_bar_takes_the_focus_by_tab_only(qapp, tmp_path):
+    async with scripted_window(tmp_path) as window:
+        buttons = window.bottom.findChildren(QAbstractButton)
+        assert len(buttons) >= 4 and all(
+            one.focusPolicy() in (Qt.FocusPolicy.TabFocus, Qt.FocusPolicy.NoFocus) for one in buttons
+        )

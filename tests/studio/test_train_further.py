@@ -78,7 +78,9 @@ async def test_what_adds_nothing_is_refused_on_the_spot(stand, typed):
     assert not stand.asked("extend") and not stand.troubles
 
 
-@pytest.mark.parametrize(("state", "why"), [("running", "Stop it first"), ("paused", "Stop it first"), ("queued", "queued")])
+@pytest.mark.parametrize(
+    ("state", "why"), [("running", "Stop it first"), ("paused", "Stop it first"), ("queued", "not started")]
+)
 async def test_only_a_run_that_has_ended_is_trained_further(stand, state, why):
     await stand.choose("denoiser-small")
     controls = stand.panel.controls

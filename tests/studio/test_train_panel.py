@@ -3,13 +3,16 @@
 import asyncio
 import time
 
+import msgspec
 import numpy as np
 import pytest
 import shiboken6
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QApplication, QLabel
-from scripted import ScriptedEngine
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QMenu
+from scripted import ScriptedEngine, scripted_families
 
+from models_backend.contract.losses import loss_kind
 from models_backend.contract.messages import (
     Budget,
     BudgetReport,
@@ -22,11 +25,14 @@ from models_backend.contract.messages import (
     ProveResume,
     Remedy,
     Sample,
+    Saved,
     State,
     TroubleError,
 )
-from models_backend.library import storage
-from nexus_studio import theme
+from models_backend.contract.run_layout import JobRecord, SampleRecord
+from models_backend.library import storage, trash
+from models_backend.library.showing import kept_showing
+from nexus_studio import figures, theme
 from nexus_studio.bridge import Bridge
 from nexus_studio.panels.train import TrainPanel, described
 from nexus_studio.panels.train_cards import HealthCard
@@ -38,7 +44,7 @@ from nexus_studio.state.preferences import Preferences
 from nexus_studio.state.session import Session
 
 
-async def settle(condition=lambda: True, seconds=4.0):
+async def settle(condition=lambda: True, seconds=20.0):
     """Let Qt and asyncio run until a condition holds."""
     for turn in range(int(seconds / 0.01)):
         QApplication.processEvents()
@@ -137,6 +143,29 @@ async def test_a_model_that_cannot_learn_the_data_says_why(stand):
 # -------------------------------------------------------------------------------------------------- setup
 
 
+async def test_how_often_previews_are_made_follows_the_steps_but_for_what_was_set_by_hand(stand):
+    setup = stand.panel.setup
+    setup.preset.setCurrentIndex(setup.preset.findData("tiny"))
+    setup.take_preset()
+
+    def every():
+        return tuple(setup.values("training")[name] for name in ("preview_every", "validate_every", "checkpoint_every"))
+
+    def put(section, name, value):
+        section.put({name: value})
+        section.changed.emit()
+
+    assert every() == (33, 33, 33), "of 100 steps"
+    put(setup.training, "steps", 6)
+    put(setup.training, "steps", 60)
+    assert every() == (20, 20, 20)
+    put(setup.training, "steps", "")
+    put(setup.training, "preview_every", 50)
+    put(setup.training, "steps", 6000)
+    assert every() == (50, 200, 500)
+    assert setup.wish()["training"]["preview_every"] == 50
+
+
 async def test_a_preset_is_laid_over_the_defaults(stand):
     setup = stand.panel.setup
     stand.session.catalogue.set_current("denoiser")
@@ -171,7 +200,7 @@ async def test_edits_of_a_family_are_kept_while_another_is_looked_at(stand):
 
 async def test_starting_makes_a_run_and_submits_it_in_front(stand):
     await settle(lambda: not stand.panel.setup.problems())
-    stand.panel.controls.start.click()
+    stand.panel.begin.start.click()
     await settle(lambda: stand.asked("submit"))
     (_, family, dataset, _, _, training, data, _), (_, run, after, front) = (
         stand.asked("create_run")[0],
@@ -180,25 +209,31 @@ async def test_starting_makes_a_run_and_submits_it_in_front(stand):
     assert family == stand.session.catalogue.current and dataset == stand.session.datasets.current
     assert front is True and after == () and stand.session.runs.current == run
     assert training["steps"] > 0 and data["resolution"] == 16
-    stand.panel.controls.queue.click()
-    await asyncio.sleep(0.5)
-    print(
-        "TT",
-        stand.troubles,
-        stand.notices,
-        stand.asked("submit"),
-        stand.panel.controls.start.isEnabled(),
-        stand.panel.setup.problems(),
-    )
+    stand.panel.begin.queue.click()
     await settle(lambda: len(stand.asked("submit")) == 2)
     assert stand.asked("submit")[1][3] is False
+
+
+async def test_a_new_run_is_called_by_the_next_free_number(stand):
+    setup, session = stand.panel.setup, stand.session
+    family, data = setup.family.title, session.datasets.current_record.title
+    mine = [record for record in session.runs.records if record.family == setup.family.key]
+    assert mine and setup.wish()["title"] == f"{family} 1 · {data}", "runs with names of their own take no number"
+    mine[0] = stand.engine.library.folders[mine[0].id].update_record(title=f"{family} 1 · old data")
+    await session.runs.load()
+    assert setup.wish()["title"] == setup.title.placeholderText() == f"{family} 2 · {data}"
+    layout = stand.engine.library.layout
+    layout.run("gone").root.mkdir(parents=True)
+    trash.put_away(layout, "run", f"{family} 2 · {data}", layout.run("gone").root)
+    await session.runs.load()
+    assert setup.wish()["title"] == setup.title.placeholderText() == f"{family} 3 · {data}"
 
 
 async def test_a_value_out_of_bounds_stops_the_start_and_names_the_field(stand):
     section = stand.panel.setup.training
     section.set_values({"batch_size": 0})
     section.changed.emit()
-    assert not stand.panel.controls.start.isEnabled() and "Batch size" in stand.panel.controls.why.text()
+    assert not stand.panel.begin.start.isEnabled() and "Batch size" in stand.panel.begin.why.text()
     stand.panel.start(True)
     await settle()
     assert not stand.asked("create_run")
@@ -218,6 +253,79 @@ async def test_the_settings_of_a_run_come_back_into_the_forms(stand):
     assert stand.session.catalogue.current == "duel"
     assert stand.panel.setup.values("config")["latent"] == 32
     assert stand.panel.setup.values("training")["learning_rate"] == 1e-3
+
+
+async def test_using_a_run_s_settings_fills_the_set_up_and_starts_nothing(stand):
+    await stand.choose("duel-03")
+    session, setup, run = stand.session, stand.panel.setup, stand.run("denoiser-small")
+    run.config["schedule"], run.training["batch_size"], run.data["resolution"] = {"type": "linear", "first": 1e-3}, 24, 48
+    session.catalogue.set_current("duel")
+    session.datasets.set_current(next(one.id for one in session.datasets.records if one.modality == "points"))
+    menu = menu_of(stand, "denoiser-small")
+    next(one for one in menu.actions() if one.text() == "Use these settings").trigger()
+    menu.close()
+    await settle(lambda: stand.notices)
+    wish = setup.wish()
+    assert (wish["family"], wish["dataset"], wish["preset"]) == (run.family, run.dataset, run.preset)
+    assert wish["config"]["schedule"]["type"] == "linear" and wish["config"]["schedule"]["first"] == 1e-3
+    assert wish["training"]["batch_size"] == 24 and wish["data"]["resolution"] == 48
+    said = "The settings of “denoiser-small” stand in the set-up of a new run; nothing was started."
+    assert stand.notices == [said] and not stand.asked("create_run") and not stand.asked("submit")
+    assert session.runs.current == stand.run("duel-03").id, "the selection stays"
+
+
+async def test_what_of_a_run_s_settings_cannot_be_taken_is_said(stand):
+    session, run = stand.session, stand.run("coder-small")
+    chosen = session.datasets.current_record.title
+    layout = stand.engine.library.layout
+    layout.dataset("gone").root.mkdir(parents=True)
+    trash.put_away(layout, "dataset", "Old photos", layout.dataset("gone").root)
+    run.dataset, run.preset, run.training["batch_size"] = "gone", "giant", -3
+    before = session.datasets.settings(session.datasets.current)
+    session.runs.set_current(run.id)
+    next(one for one in stand.panel.commands() if one.key == "run.again").run()
+    await settle(lambda: stand.notices)
+    assert stand.notices[-1].split("nothing was started. ")[1] == (
+        f"Its data set “Old photos” is in the trash: “{chosen}” stays chosen, as it is shown. "
+        "Its preset “giant” is not there any more: its settings were taken one by one. "
+        "Settings that do not fit this version stay as the preset has them: Batch size."
+    )
+    assert session.catalogue.current == "coder" and session.datasets.settings(session.datasets.current) == before
+    run.family, run.dataset = "unheard", "lost"
+    stand.panel.use_settings(run.id)
+    await settle(lambda: len(stand.notices) == 2)
+    assert stand.notices[-1].split("nothing was started. ")[1] == (
+        f"Its data set is not in the library any more: “{chosen}” stays chosen, as it is shown. "
+        "Its model “unheard” is not installed: preset and settings stay as they were."
+    )
+    assert session.catalogue.current == "coder" and not stand.troubles and not stand.asked("create_run")
+
+
+async def test_what_acts_on_a_run_stands_by_its_title_and_what_starts_one_with_its_setup(stand):
+    panel = stand.panel
+    await stand.choose("duel-03")
+    await settle(lambda: panel.controls.change.isVisible())
+    right, middle = panel.docks["train.setup"], panel.centralWidget()
+    acting = [panel.controls.title, *panel.controls.findChildren(QAbstractButton), panel.edited.anew]
+    assert panel.controls.title.text() == "duel-03" and all(middle.isAncestorOf(one) for one in acting)
+    assert not any(right.isAncestorOf(one) for one in acting)
+    assert all(right.isAncestorOf(one) for one in (panel.begin.start, panel.begin.queue, panel.setup, panel.budget))
+    data = stand.session.datasets.current_record.title
+    stand.session.catalogue.set_current("duel")
+    assert panel.begin.what.text() == f"New run: Duel on “{data}”"
+    assert panel.begin.start.accessibleName() == f"Start training Duel on “{data}”"
+    panel.controls.menu.click()
+    assert "Use these settings" in [one.text() for one in panel.runs.findChildren(QMenu)[-1].actions()]
+    panel.runs.findChildren(QMenu)[-1].close()
+    buttons = (panel.controls.pause, panel.controls.stop, panel.controls.further, panel.controls.prove)
+
+    def seen():
+        return [one.text() for one in buttons if one.isVisible()]
+
+    assert seen() == ["Pause", "Stop"]
+    await stand.choose("denoiser-small")
+    await settle(lambda: seen() == ["Train further…", "Verify resume"])
+    assert panel.controls.title.text() == "denoiser-small"
 
 
 # ------------------------------------------------------------------------------------------------- budget
@@ -260,7 +368,7 @@ async def test_starting_gives_up_a_measurement_and_says_so(stand):
     stand.panel.budget.button.click()
     await settle()
     assert "measuring" in stand.panel.budget.note.text()
-    stand.panel.controls.start.click()
+    stand.panel.begin.start.click()
     await settle(lambda: stand.asked("submit"))
     assert "measuring" not in stand.panel.budget.note.text() and not stand.asked(Budget)
 
@@ -301,8 +409,8 @@ async def test_what_does_not_fit_is_called_by_its_title(stand):
     stand.panel.setup.training.form.group.lines["batch_size"].editor.set_value(0)
     stand.panel.setup.changed.emit()
     assert stand.panel.setup.problems() == ["Batch size must be a whole number from 1 to 65,536"]
-    assert stand.panel.controls.why.text() == "Batch size must be a whole number from 1 to 65,536"
-    assert not stand.panel.controls.start.isEnabled()
+    assert stand.panel.begin.why.text() == "Batch size must be a whole number from 1 to 65,536"
+    assert not stand.panel.begin.start.isEnabled()
 
 
 async def test_nothing_is_measured_unasked_while_a_run_trains(stand):
@@ -363,7 +471,7 @@ async def test_a_missing_part_is_trained_first_and_waited_for(stand):
     chooser.setCurrentIndex(place)
     chooser.activated.emit(place)
     assert stand.panel.setup.budget_request() is None and not stand.panel.budget.button.isEnabled()
-    stand.panel.controls.start.click()
+    stand.panel.begin.start.click()
     await settle(lambda: len(stand.asked("submit")) == 2)
     first, then = stand.asked("create_run")
     assert first[1] == "denoiser" and then[1] == "flow" and first[2] == then[2]
@@ -391,6 +499,26 @@ async def test_live_figures_reach_curve_cards_and_line(stand):
     assert len(stand.panel.curves.curves._curves["loss"].steps) == before + 1
     assert stand.panel.cards.validation.figure.text() == "0.25"
     assert (1250, "preview every 100") in stand.panel.curves.curves.marks()
+
+
+@pytest.mark.parametrize("width", [1000, 1024, 1440])
+async def test_the_state_of_a_run_is_seen_whole_beside_or_below_the_tabs(stand, width):
+    await stand.choose("duel-03")
+    stand.panel.resize(width - 72, 640)  # what the rail leaves of such a window
+    state, run = stand.panel.curves.state, stand.run("duel-03").id
+    stand.engine.tell(run, State("paused", 1640))
+    await settle(lambda: state.text().startswith("paused"))
+    assert state.text() == "paused · 1,640 / 2,000" and not state.is_elided()
+    places = set()
+    stand.engine.tell(run, State("running", 1640))
+    for step in (1641, 1700, 1999):
+        stand.engine.tell(run, Metrics(step, {"loss": 0.1}))
+        await settle(lambda step=step: f"{step:,}" in state.text())
+        assert not state.is_elided()
+        places.add(state.y())
+    assert len(places) == 1, "it does not come and go with its figures"
+    tabs = stand.panel.curves.tabs.geometry()
+    assert not tabs.intersects(state.geometry()) and stand.run("duel-03").title in state.toolTip()
 
 
 async def test_tabs_are_there_for_the_figures_that_are(stand):
@@ -481,8 +609,8 @@ def test_a_difference_is_taken_where_both_curves_are():
 
 
 async def test_runs_are_laid_over_and_subtracted(stand):
-    await stand.choose("duel-03")
-    other = stand.run("coder-small").id
+    await stand.choose("denoiser-small")
+    other = stand.run("flow-points").id
     stand.panel.runs._rows[other].box.click()
     await settle(lambda: f"{other}/loss" in stand.panel.curves.curves.names())
     assert stand.panel.curves.subtract.isVisible() and "loss" in stand.panel.curves.curves.names()
@@ -490,6 +618,102 @@ async def test_runs_are_laid_over_and_subtracted(stand):
     assert stand.panel.curves.curves.names() == [f"{other}/loss"]
     stand.panel.runs.compare([])
     assert not stand.panel.curves.subtract.isVisible()
+
+
+async def test_losses_of_different_kinds_are_said_to_be_so_and_not_subtracted(stand):
+    await stand.choose("denoiser-small")
+    curves, flow, duel = stand.panel.curves, stand.run("flow-points").id, stand.run("duel-03").id
+    stand.panel.runs.compare([flow])
+    assert curves.subtract.isEnabled() and not curves.unlike.isVisible(), "both predict noise"
+    curves.subtract.click()
+    stand.panel.runs.compare([flow, duel])
+    words = "The losses of “denoiser-small” and “duel-03” are of different kinds: their heights cannot be compared"
+    assert curves.unlike.isVisible() and curves.unlike.text() == curves.subtract.toolTip() == words
+    assert not curves.subtract.isEnabled() and not curves.subtract.isChecked()
+    assert curves.subtract.palette().buttonText().color().name() == theme.token("text3"), "it looks switched off"
+    await settle(lambda: {"loss", f"{flow}/loss", f"{duel}/loss"} <= set(curves.curves.names()))
+    curves.choose("lr")
+    assert curves.plot.key == "lr" and curves.subtract.isEnabled() and not curves.unlike.isVisible(), "rates have one scale"
+    curves.choose("loss")
+    stand.panel.runs.compare([flow])
+    assert curves.subtract.isEnabled() and not curves.unlike.isVisible()
+    assert curves.subtract.toolTip() == "Show the compared runs minus the chosen one"
+
+
+async def test_every_loss_of_another_kind_is_named(stand):
+    await stand.choose("denoiser-small")
+    stand.panel.runs.compare([stand.run(title).id for title in ("duel-03", "coder-small")])
+    await settle(lambda: stand.panel.curves.unlike.isVisible())
+    words = stand.panel.curves.unlike.text()
+    assert words.startswith("The losses of “denoiser-small”, “") and "duel-03" in words and "coder-small" in words
+
+
+async def test_the_kind_of_a_loss_is_what_is_predicted_or_the_family(stand):
+    record = stand.run("duel-03")
+    families = {family.key: family for family in scripted_families()}
+    kinds = [
+        loss_kind(msgspec.structs.replace(record, family=key, config=config), families.get(key))
+        for key, config in (("denoiser", {}), ("flow", {"prediction": "epsilon"}), ("flow", {"prediction": "v"}), ("duel", {}),
+                            ("coder", {}), ("gone", {}))
+    ]  # fmt: skip
+    assert kinds[0] == kinds[1] and all(kinds.index(kind) == place for place, kind in enumerate(kinds) if place != 1)
+
+
+def click(stand, title, button=Qt.MouseButton.LeftButton, keys=Qt.KeyboardModifier.NoModifier):
+    """Click the title of a run in the list."""
+    runs = stand.panel.runs
+    runs.list.scrollToItem(runs._items[stand.run(title).id])
+    label = runs._rows[stand.run(title).id].title
+    QTest.mouseClick(label, button, keys, label.rect().center())
+    return runs.list.viewport().mapFromGlobal(label.mapToGlobal(label.rect().center()))
+
+
+def menu_of(stand, title):
+    """Right-click a run: its menu."""
+    stand.panel.runs._open_menu(click(stand, title, Qt.MouseButton.RightButton))
+    return stand.panel.runs.findChildren(QMenu)[-1]
+
+
+async def test_a_run_is_compared_by_its_menu(stand):
+    await stand.choose("duel-03")
+    other, told = stand.run("coder-small").id, []
+    stand.panel.runs.compared.connect(told.append)
+    for words, over in (("Compare with the selected run", [other]), ("Stop comparing", [])):
+        menu = menu_of(stand, "coder-small")
+        assert stand.session.runs.current == stand.run("duel-03").id, "a right click leaves the selection"
+        action = menu.actions()[0]
+        assert action.text() == words and action.isEnabled()
+        action.trigger()
+        assert told.pop() == over
+        menu.close()
+        await settle()
+    own = menu_of(stand, "duel-03").actions()[0]
+    assert own.text() == "Compare with the selected run" and not own.isEnabled()
+    assert own.toolTip() == "This is the selected run: compare another run with it"
+
+
+async def test_ctrl_click_compares_a_run_and_keeps_the_selection(stand):
+    await stand.choose("duel-03")
+    other, own = stand.run("coder-small").id, stand.run("duel-03").id
+    rows = stand.panel.runs._rows
+    for compared in (True, False):
+        click(stand, "coder-small", keys=Qt.KeyboardModifier.ControlModifier)
+        assert rows[other].box.isChecked() == compared and stand.session.runs.current == own
+    click(stand, "duel-03", keys=Qt.KeyboardModifier.ControlModifier)
+    assert not rows[own].box.isChecked() and stand.panel.runs.list.currentItem().isSelected()
+    click(stand, "coder-small")
+    assert stand.session.runs.current == other
+
+
+async def test_the_button_of_a_comparison_says_what_it_does(stand):
+    await stand.choose("duel-03")
+    own, other = (stand.panel.runs._rows[stand.run(title).id].box for title in ("duel-03", "coder-small"))
+    assert not own.isEnabled() and own.toolTip() == "This is the selected run: compare another run with it"
+    assert other.toolTip().startswith("Compare with the selected run")
+    other.click()
+    assert other.toolTip().startswith("Stop comparing")
+    await stand.choose("coder-small")
+    assert own.isEnabled() and own.toolTip().startswith("Compare with the selected run") and not other.isEnabled()
 
 
 async def test_the_rows_of_runs_tell_state_in_words_and_shape(stand):
@@ -637,6 +861,102 @@ async def test_pause_resume_stop_and_live_changes_reach_the_engine(stand):
     assert stand.asked("stop")[0][1:] == (run, False) and not controls.change.isEnabled()
 
 
+async def test_the_model_of_settings_that_are_used_again_is_selected_though_a_filter_hid_it(stand):
+    models = stand.panel.models
+    stand.session.catalogue.set_current("flow")
+    models.filter.setText("flow")
+    assert models.model.row_of("denoiser") < 0
+    stand.panel.use_settings(stand.run("denoiser-small").id)
+    assert models.filter.text() == ""
+    assert models.list.currentIndex().row() == models.model.row_of("denoiser") >= 0
+    assert stand.session.catalogue.current == "denoiser"
+
+
+async def test_a_run_that_never_began_and_waits_for_nothing_is_not_started_and_can_be(stand):
+    run = stand.engine.library.add_run("denoiser", stand.session.datasets.current, title="left over").id
+    await stand.session.runs.load()
+    await stand.choose("left over")
+    controls, line = stand.panel.controls, stand.panel.curves.state
+    await settle(lambda: line.whole().startswith("not started · 0 / "))
+    await settle(lambda: stand.panel.runs._rows[run].line.whole().startswith("not started"))
+    assert controls.pause.isEnabled() and controls.pause.text() == "Start" and not controls.stop.isVisible()
+    controls.pause.click()
+    await settle(lambda: stand.asked("resume"))
+    assert stand.asked("resume")[0][1:] == (run,)
+    await settle(lambda: line.whole().startswith("running"))
+
+
+async def test_a_resumed_run_that_has_to_wait_says_so_at_once(stand):
+    run = stand.engine.library.add_run("denoiser", stand.session.datasets.current, title="ended early").id
+    stand.engine.library.train(run, 800, "stopped")
+    await stand.session.runs.load()
+    await stand.choose("ended early")
+    controls, line, row = stand.panel.controls, stand.panel.curves.state, stand.panel.runs._rows[run].line
+    await settle(lambda: line.whole().startswith("stopped") and controls.pause.isEnabled())
+
+    async def resume(which):
+        job = JobRecord("job-again", "train", "ended early", which, 0.0, -1.0, state="queued")
+        stand.engine._jobs.insert(0, job)
+
+    stand.engine.resume = resume
+    controls.pause.click()
+    await settle(lambda: line.whole().startswith("queued (1st in the queue) · ") and row.whole().startswith("queued"))
+    assert controls.pause.isVisible() and not controls.pause.isEnabled() and controls.pause.text() == "Resume"
+    assert controls.pause.toolTip() == "The run waits in the queue already: it is the 1st"
+    assert controls.stop.isVisible() and not controls.further.isEnabled()
+    stand.engine._jobs.pop(0)
+    stand.session.jobs.refresh()
+    await settle(lambda: line.whole().startswith("stopped") and controls.pause.isEnabled())
+
+
+async def test_an_interrupted_run_says_from_where_it_goes_on(stand):
+    run = stand.engine.library.add_run("denoiser", stand.session.datasets.current, title="killed")
+    folder = stand.engine.library.folders[run.id]
+    for body in (State("running", 0), Saved(50, "checkpoints/step-50"), Metrics(129, {"loss": 0.5}), State("interrupted", 129)):
+        folder.append(body)
+    await stand.session.runs.load()
+    await stand.choose("killed")
+    line = stand.panel.curves.state
+    await settle(lambda: "129" in line.whole())
+    assert line.whole().startswith("interrupted · 129 / ")
+    assert line.whole().endswith(" · it goes on from the checkpoint at step 50; 79 steps are done again")
+    stand.engine.tell(run.id, Saved(129, "checkpoints/step-129"))
+    await settle(lambda: "goes on" not in line.whole())
+
+
+async def test_a_pause_is_acknowledged_before_the_step_is_over(stand):
+    await stand.choose("duel-03")
+    run, controls, line = stand.run("duel-03").id, stand.panel.controls, stand.panel.curves.state
+    await settle(lambda: controls.pause.isEnabled() and controls.pause.text() == "Pause")
+    asked = []
+
+    async def pause(which):
+        asked.append(which)
+
+    stand.engine.pause = pause
+    controls.pause.click()
+    assert line.whole().startswith("pausing after this step · 1,240 / 2,000")
+    assert not controls.pause.isEnabled() and controls.pause.toolTip() == "It pauses after this step"
+    assert controls.stop.isVisible() and controls.stop.isEnabled()
+    await settle(lambda: asked == [run] and "pausing" in stand.panel.runs._rows[run].line.whole())
+    stand.engine.tell(run, State("paused", 1240))
+    await settle(lambda: line.whole().startswith("paused") and controls.pause.isEnabled())
+    assert controls.pause.text() == "Resume"
+
+
+async def test_a_pause_that_fails_is_taken_back(stand):
+    await stand.choose("duel-03")
+    controls, line = stand.panel.controls, stand.panel.curves.state
+    await settle(lambda: controls.pause.isEnabled() and controls.pause.text() == "Pause")
+
+    async def pause(which):
+        raise TroubleError("the run is not in training any more", which)
+
+    stand.engine.pause = pause
+    controls.pause.click()
+    await settle(lambda: stand.troubles and line.whole().startswith("running") and controls.pause.isEnabled())
+
+
 async def test_sampling_now_adds_a_row(stand):
     await stand.choose("duel-03")
     await settle(stand.panel.controls.sample.isEnabled)
@@ -645,7 +965,62 @@ async def test_sampling_now_adds_a_row(stand):
     stand.panel.controls.sample.click()
     await settle(lambda: len(stand.panel.samples._rows) == rows + 1)
     request = stand.asked(Sample)[0][1]
-    assert request.run == stand.run("duel-03").id and stand.panel.samples._rows[-1][0] == "now"
+    assert request.run == stand.run("duel-03").id
+    await settle(lambda: stand.panel.samples._rows[-1][0] == "1,240")
+    assert stand.panel.samples._rows[-1][1] == 1240, "it is told by its step, as the rows beside it"
+
+
+async def test_samples_made_on_demand_are_there_again_after_another_run_was_looked_at(stand):
+    await stand.choose("duel-03")
+    rows, samples = lambda: [row[0] for row in stand.panel.samples._rows], stand.panel.samples
+    made = lambda: [n for n, row in enumerate(samples._rows) if isinstance(row[2], SampleRecord)]  # noqa: E731
+    stand.panel.sample_now()
+    await stand.choose("coder-small")  # they arrive while another run is looked at
+    await settle(lambda: stand.asked(Sample) and not stand.session.jobs.activities)
+    assert not made() and "coming" not in rows(), "they are another run's"
+    await stand.choose("duel-03")
+    await settle(lambda: len(made()) == 1 and "coming" not in rows())
+    (at,) = made()
+    await settle(lambda: samples._picture(at, 0) is not None)
+
+
+async def test_samples_made_on_demand_are_there_again_in_another_window_at_their_step(stand, tmp_path):
+    await stand.choose("duel-03")
+    run, library = stand.run("duel-03"), stand.engine.library
+    stand.panel.sample_now()
+    await settle(lambda: library.samples()[0].preview and not stand.session.jobs.activities)
+    kept = library.samples()[0]
+    library.add_sample(Sample(run.id, 3), run, np.zeros((3, 16, 16, 3), np.uint8))  # made in Sample: none of its previews
+    stand.engine.tell(run.id, Metrics(1300, {"loss": 0.1}))
+    bridge = Bridge(None, asyncio.get_running_loop())
+    session = Session(bridge, Preferences(tmp_path / "another.json"))
+    panel = TrainPanel(session)
+    panel.show()
+    bridge.attach(stand.engine)
+    await settle(lambda: session.is_ready)
+    session.runs.set_current(run.id)
+    made = lambda: [(at, step) for at, step, source in panel.samples._rows if source == kept]  # noqa: E731
+    await settle(made)
+    assert made() == [(figures.short(1240), 1240)] and len([row for row in panel.samples._rows if row[1] == 1240]) == 1
+    place = panel.samples._rows.index((figures.short(1240), 1240, kept))
+    await settle(lambda: panel.samples._picture(place, 11) is not None)
+    assert len(panel.samples._rows) == panel.samples.known() + 1
+    panel.close()
+    await bridge.close()
+    session.preferences.close()
+    shiboken6.delete(panel)
+    shiboken6.delete(session)
+
+
+async def test_a_failed_measurement_is_said_of_its_own_run_alone(stand):
+    await stand.choose("duel-03")
+    measures = stand.panel.curves.measures
+    await settle(measures.button.isEnabled)
+    stand.engine.failures[Evaluate] = TroubleError("no memory for this", "duel-03")
+    measures.measure()
+    stand.session.runs.set_current(stand.run("coder-small").id)
+    await settle(lambda: stand.session.verdicts.records)
+    assert "no memory" not in measures.words.text()
 
 
 async def test_a_proof_of_resuming_is_told(stand):
@@ -683,8 +1058,23 @@ async def test_samples_that_are_asked_for_are_seen_coming_at_once(stand):
     stand.panel.sample_now()
     await settle(lambda: seen)
     assert seen == [(1240, "coming")]
-    await settle(lambda: "now" in [row[0] for row in stand.panel.samples._rows])
+    await settle(lambda: "1,240" in [row[0] for row in stand.panel.samples._rows])
     assert "coming" not in [row[0] for row in stand.panel.samples._rows] and not stand.session.jobs.activities
+
+
+async def test_samples_of_a_run_in_training_are_told_at_the_step_that_they_were_made_at(stand):
+    await stand.choose("duel-03")
+    run, whole = stand.run("duel-03").id, stand.engine.call
+
+    async def later(request, tell=None):
+        stand.engine.tell(run, Metrics(1300, {"loss": 0.1}))  # training goes on until the worker answers
+        return await whole(request, tell)
+
+    stand.engine.call = later
+    stand.panel.sample_now()
+    made = lambda: [row[2] for row in stand.panel.samples._rows if isinstance(row[2], SampleRecord)]  # noqa: E731
+    await settle(made)
+    assert [one.step for one in made()] == [1300] and "step" not in made()[0].title
 
 
 async def test_renaming_a_run_can_be_undone(stand):
@@ -830,6 +1220,48 @@ async def test_a_run_whose_data_were_edited_says_so_and_can_be_begun_anew(stand)
     edited.anew.click()
     await settle(lambda: stand.asked("begin_anew") and stand.asked("submit"))
     await settle(lambda: session.runs.get(session.runs.current).title == "denoiser-small · anew")
+    assert not any("Pictures are shown" in text for text in stand.notices), "as the data set says"
     await stand.choose("denoiser-small")
     session.undo.undo()
     await settle(lambda: edited.isHidden())
+
+
+async def test_a_run_begun_anew_says_which_picture_settings_it_keeps(stand):
+    run, session = stand.run("denoiser-small"), stand.session
+    shown = session.datasets.settings(run.dataset) | {"resolution": 48, "flip": True}
+    session.datasets.set_settings(session.undo, run.dataset, shown)
+    session.datasets.keep_settings()
+    await settle(lambda: session.datasets.get(run.dataset).settings)
+    run.data["flip"] = False
+    stand.panel.actions_of_runs.begin_anew(run.id)
+    await settle(lambda: stand.asked("submit") and stand.notices)
+    kept = "resolution 16 (of the data set: 48), flip no (of the data set: yes)"
+    assert stand.notices[-1].endswith(f" Pictures are shown as the run showed them: {kept}.")
+    folder = session.bridge.library.dataset(run.dataset)
+    assert kept_showing(folder.record(), run.data)[0].endswith(kept), "the words of the command line"
+
+
+async def test_the_state_of_a_run_that_has_ended_stands_beside_the_tabs_where_it_fits(qapp, tmp_path):
+    stand = Stand(tmp_path)
+    await settle(lambda: stand.session.is_ready)
+    await stand.choose("denoiser-small")
+    curves = stand.panel.curves
+    await settle(lambda: curves.state.text() == "finished" and curves.tabs.count() > 3)
+    curves.resize(curves.tabs.sizeHint().width() + curves.state.sizeHint().width() + 80, 400)
+    await settle(lambda: abs(curves.state.geometry().center().y() - curves.tabs.geometry().center().y()) < 8)
+    assert curves.state.geometry().left() >= curves.tabs.geometry().right()
+    await stand.choose("duel-03")  # what it says grows and shrinks while it runs
+    await settle(lambda: curves.state.geometry().top() >= curves.tabs.geometry().bottom())
+    await stand.close()
+
+
+def test_the_verdict_of_health_is_whole_where_its_name_has_no_room(qapp):
+    card = HealthCard()
+    card.show_health(Health(5, (HealthLine("loss", "warn", "the loss has been flat"),)))
+    for width, named in ((260, True), (120, False)):
+        card.resize(width, 110)
+        card.show()
+        QApplication.processEvents()
+        assert card.name.isVisible() == named and not card.verdict.is_elided()
+    card.close()
+    shiboken6.delete(card)

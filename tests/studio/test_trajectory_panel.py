@@ -79,6 +79,38 @@ def test_recordings_of_different_lengths_align_by_their_share_of_the_way():
     assert list(long.aligned(9)) == list(range(9))
 
 
+async def test_the_window_s_run_is_taken_unless_one_was_chosen_here_or_a_recording_is_shown(qapp, panel):
+    runs, controls = panel.session.runs, panel.controls
+    await settle(lambda: all(runs.view(record.id).loaded for record in runs.records))  # it is known which have trained
+    one, two, three = [record.id for record in runs.records if runs.may_be_trained(record.id)][:3]
+    runs.set_current(one)
+    runs.set_current(two)
+    assert controls.run.id == controls.runs.currentData() == two
+    panel.hide()
+    runs.set_current(three)
+    assert controls.run.id == two
+    panel.show()
+    assert controls.run.id == three
+    controls.run_chosen.emit(one)
+    runs.set_current(two)
+    assert controls.run.id == controls.runs.currentData() == one, "it was chosen here"
+    controls.run_chosen.emit(two)
+    panel.sample()
+    await settle(lambda: panel.recordings)
+    runs.set_current(three)
+    assert controls.run.id == two, "its recording is shown"
+
+
+async def test_a_recording_is_called_by_what_was_asked_for(qapp, panel):
+    runs = panel.session.runs.records
+    panel.choose_run(next(run.id for run in runs if run.title == "denoiser-small"))
+    panel.controls.conditions.set_values({"class": 7})
+    panel.controls.seed.setValue(5)
+    panel.sample()
+    await settle(lambda: panel.recordings)
+    assert panel.recordings[0].record.title == "class 7, denoiser-small, ddim, seed 5"
+
+
 async def test_sampling_records_one_row_a_sampler(qapp, panel):
     panel.controls.use_b.setChecked(True)
     panel.sample()
@@ -87,7 +119,7 @@ async def test_sampling_records_one_row_a_sampler(qapp, panel):
     asked = [call for call in panel.session.bridge.engine.calls if call[0] is Sample]
     assert len(asked) == 2 and all(call[1].trace == panel.controls.count.value() for call in asked)
     panel.strip.lock(3)
-    assert panel.header.title.text().startswith("Step 3 /")
+    assert panel.header.title.text().startswith("Sampling step 3 /")
     panel.overlay.setChecked(True)
     assert panel.stack.currentIndex() == 1
 

@@ -142,6 +142,23 @@ def test_clicks_select_and_hover_tells(themed, qtbot):
     assert grid.index_at(QPoint(-5, 10)) == -1
 
 
+def test_the_ring_around_a_chosen_tile_is_whole_also_at_the_edge_of_the_view(themed, qtbot):
+    grid = ImageGrid(tile_px=64)
+    stand(qtbot, grid, 420, 300)
+    grid.set_items(np.zeros((40, 8, 8, 3), np.uint8))
+    grid.select([0])
+    shown, tile = grid.viewport().grab().toImage(), grid.tile_rect(0)
+    accent = theme.color("accent")
+
+    def ringed(x, y):
+        near = (shown.pixelColor(x + dx, y + dy) for dx in range(3) for dy in range(3))
+        return any(abs(one.blue() - accent.blue()) + abs(one.red() - accent.red()) < 60 for one in near)
+
+    middle = tile.center()
+    assert ringed(middle.x(), 0) and ringed(0, middle.y())
+    assert ringed(middle.x(), tile.bottom()) and ringed(tile.right(), middle.y())
+
+
 def test_a_late_picture_is_painted_when_it_arrives(themed, qtbot):
     ready = {}
     grid = ImageGrid(tile_px=64)

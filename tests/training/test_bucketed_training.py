@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from small_families import FAMILIES, Denoiser, make_run, trained, trainer_of
+from small_families import FAMILIES, Denoiser, make_run, trained, trainer_of, whole_state
 from torch import nn
 
 from models_backend.contract.family import DataSpec
@@ -12,7 +12,7 @@ from models_backend.contract.messages import TroubleError
 from models_backend.data.importing import import_paths
 from models_backend.library.library import Library
 from models_backend.networks.denoisers import UNet
-from models_backend.training import checkpoints, stages
+from models_backend.training import stages
 from models_backend.training.batches import BucketOrder, Order
 from models_backend.workers.registry import families
 
@@ -97,10 +97,6 @@ def test_batches_larger_than_all_data_still_take_turns():
 
 
 # ------------------------------------------------------------------------------------------------- runs
-
-
-def whole_state(trainer):
-    return checkpoints.files_of(trainer.nets, trainer.averages, trainer.stepper.optimisers)
 
 
 @pytest.mark.parametrize("more", [{}, {"accumulate": 2, "grow_from": 16}], ids=["plain", "in stages"])

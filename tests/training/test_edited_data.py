@@ -4,23 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from small_families import FAMILIES, make_run, opened, trained, trainer_of
+from small_families import FAMILIES, make_run, trained, trainer_of, whole_state
 
 from models_backend.contract.messages import TroubleError
 from models_backend.data.reading import open_data, open_known
-from models_backend.training import checkpoints
 from models_backend.training.replay import prove_resume
-
-
-@pytest.fixture
-def place(library_root):
-    library, dataset = opened(library_root)
-    yield library, dataset
-    library.close()
-
-
-def whole_state(trainer):
-    return checkpoints.files_of(trainer.nets, trainer.averages, trainer.stepper.optimisers)
 
 
 def edit(stored):

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from data.bad_files import make_good
 from small_families import QUICK, opened
 
 from models_backend.contract.fields import merged, plain
@@ -12,8 +13,10 @@ from models_backend.contract.messages import Trouble
 from models_backend.contract.run_layout import RunRecord
 from models_backend.contract.settings import DataSettings, TrainingSettings
 from models_backend.data import builtin
+from models_backend.data.importing import import_paths
 from models_backend.data.reading import open_data
 from models_backend.networks import weights
+from models_backend.training import choices, compiling
 from models_backend.training.loop import Trainer
 from models_backend.workers.registry import families
 
@@ -39,8 +42,8 @@ class Place:
         self._device, self._runs = device, 0
 
     def record(self, key: str, dataset: str, parts: dict[str, str]) -> RunRecord:
-        """A run of the tiny preset."""
-        made = builtin.make(self.library, dataset)
+        """A run of the tiny preset on a data set of the library, or a built-in one."""
+        made = next((one for one in self.library.datasets() if one.id == dataset), None) or builtin.make(self.library, dataset)
         data = DataSettings(resolution=16)
         spec = open_data(self.library, made.id, data).spec
         family = families()[key]
@@ -157,3 +160,29 @@ def test_a_finished_run_is_trained_further_to_the_same_bits(place, key, with_par
     again.run()
     assert weights.digest(again.nets) == weights.digest(straight.nets)
     assert weights.digest(again.averages["ema"].nets) == weights.digest(straight.averages["ema"].nets)
+
+
+def test_translation_trains_on_the_published_layout_of_unpaired_sets(place, tmp_path):
+    for number, name in enumerate(("trainA", "trainB", "testA", "testB")):
+        make_good(tmp_path / "horse2zebra" / name, 6, first_seed=100 * number)
+    dataset, _ = import_paths(place.library.layout.root, [tmp_path / "horse2zebra"])
+    trainer = place.trainer("cycle_gan", place.made("cycle_gan", dataset.id, {}))
+    before = weights.digest(trainer.nets)
+    assert (trainer.data.train.count, trainer.data.validation.count) == (12, 12)
+    assert trainer.family.spec.classes == ("A", "B")
+    trainer.run()
+    assert trainer.step == trainer.settings.steps and weights.digest(trainer.nets) != before
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.skipif(not compiling.possible(torch.device("cpu")), reason="needs a C++ compiler")
+@pytest.mark.parametrize("key", list(families()))
+def test_compiled_networks_have_the_gradients_of_eager_ones(place, key):
+    """torch 2.13 gives none through diffusers' upsampling, for one: where any differ a run stays with eager networks."""
+    dataset = fitting(place, key)
+    trainer = place.trainer(key, place.made(key, dataset, place.parts_for(key, dataset, False)))
+    torch._dynamo.reset()
+    compiling.compile_all(trainer.nets, trainer.device)
+    trial = choices.Trial(trainer.family, trainer.nets, trainer.settings, trainer.device, trainer.batches)
+    assert trial.compiled_rightly("fp32")

@@ -1,24 +1,13 @@
 """A run that is trained further: exact like any other, never back in what was brought in, and its past is kept."""
 
 import pytest
-from small_families import FAMILIES, make_run, opened, trained, trainer_of
+from small_families import FAMILIES, make_run, trained, trainer_of, whole_state
 
-from models_backend.contract.messages import Mark, Metrics, State, TroubleError
+from models_backend.contract.messages import Mark, Metrics, Progress, Saved, State, TroubleError
 from models_backend.library.lock import HeldError
 from models_backend.networks import weights
-from models_backend.training.checkpoints import files_of
+from models_backend.training import loop
 from models_backend.training.replay import prove_resume
-
-
-@pytest.fixture
-def place(library_root):
-    library, dataset = opened(library_root)
-    yield library, dataset
-    library.close()
-
-
-def whole_state(trainer):
-    return files_of(trainer.nets, trainer.averages, trainer.stepper.optimisers)
 
 
 def stopped_at(run, step):
@@ -150,3 +139,69 @@ def test_a_resumed_run_knows_its_past_figures(place):
     assert [step for step, _ in again.teller.history["validation"]] == [0, 2, 4]
     again.run()
     assert [step for step, _ in trainer_of(library, run).teller.history["validation"]] == [0, 2, 4, 6, 8, 10, 12]
+
+
+def test_a_run_whose_library_goes_while_it_starts_never_begins_from_step_0(place, library_root, tmp_path, monkeypatch):
+    library, _ = place
+    run, _ = trained(*place)
+    run.extend(30)
+    assembled = loop.assemble
+
+    def moved(*given):
+        made = assembled(*given)
+        library_root.rename(tmp_path / "away")
+        return made
+
+    monkeypatch.setattr(loop, "assemble", moved)
+    with pytest.raises(TroubleError, match="moved while the training started; nothing was trained"):
+        trainer_of(library, run, begins=12)
+    assert not library_root.exists()
+
+
+def test_a_run_without_a_trace_of_the_checkpoint_that_there_was_does_not_begin_anew(place):
+    library, _ = place
+    run = make_run(*place)
+    with pytest.raises(TroubleError, match="the checkpoint of step 12 was there"):
+        trainer_of(library, run, begins=12)
+
+
+def test_a_checkpoint_is_saved_by_time_too_and_takes_no_room_for_long(place, monkeypatch):
+    library, _ = place
+    run, saved = make_run(*place, checkpoint_every=5, keep=3), []
+    trainer = trainer_of(library, run, lambda body: saved.append(body.step) if isinstance(body, Saved) else None)
+    clock = [1000.0]
+    monkeypatch.setattr(loop.time, "monotonic", lambda: clock[0])
+    standing = {}
+
+    def between(trainer):
+        standing[trainer.step] = sorted(layout.step for layout in run.checkpoints())
+        clock[0] += 40.0
+
+    trainer.run(between)
+    assert saved == [2, 4, 5, 7, 9, 10, 12], "each 80 s, and where they are due"
+    assert standing[3] == [2] and standing[6] == [4, 5] and standing[8] == [5, 7]
+    assert sorted(layout.step for layout in run.checkpoints()) == [5, 10, 12]
+    _, whole = trained(*place, checkpoint_every=5)
+    assert whole_state(trainer) == whole_state(whole)
+
+
+def test_saving_by_time_takes_no_more_than_its_share(place, monkeypatch):
+    run, saved = make_run(*place, checkpoint_every=100, steps=20), []
+    trainer = trainer_of(place[0], run, lambda body: saved.append(body.step) if isinstance(body, Saved) else None)
+    clock, save = [1000.0], run.save_checkpoint
+    monkeypatch.setattr(loop.time, "monotonic", lambda: clock[0])
+
+    def slow(*given):
+        clock[0] += 10.0
+        return save(*given)
+
+    monkeypatch.setattr(trainer.run_folder, "save_checkpoint", slow)
+    trainer.run(lambda trainer: clock.__setitem__(0, clock[0] + 70.0))
+    assert saved == [1, 9, 17, 20], "after 10 s of saving not before 500 s have passed"
+
+
+def test_how_large_the_networks_are_is_told_at_the_start(place):
+    heard = []
+    trainer = trainer_of(place[0], make_run(*place, "duel"), heard.append)
+    trainer.run()
+    assert "training 12 parameters" in [body.what for body in heard if isinstance(body, Progress)]

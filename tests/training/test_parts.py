@@ -1,5 +1,6 @@
 """The parts of the trainer, each against its closed form."""
 
+import functools
 import math
 
 import numpy as np
@@ -14,6 +15,7 @@ from models_backend.contract.messages import Budget, Levels, Metrics, Progress, 
 from models_backend.contract.run_layout import Extension
 from models_backend.contract.settings import SGD, AdamW, Constant, Cosine, Linear, RMSprop, TrainingSettings
 from models_backend.networks import at_hand, averaging, precision
+from models_backend.objectives import adversarial
 from models_backend.training import activations, choices, compiling, ema, optimisers, randomness, stages
 from models_backend.training.batches import Order
 from models_backend.training.budget import measure
@@ -247,11 +249,14 @@ class _Clocked:
     def __init__(self, **seconds):
         self._seconds, self.asked = seconds, []
 
-    def seconds(self, arithmetic, channels_last=False):
-        self.asked.append(f"{arithmetic} channels last" if channels_last else arithmetic)
-        if torch.get_num_threads() == 1 and "alone" in self._seconds:
+    def seconds(self, *ways):
+        self.asked += [f"{way.arithmetic} channels last" if way.channels_last else way.arithmetic for way in ways]
+        return [self._one(way) for way in ways]
+
+    def _one(self, way):
+        if (way.threads or torch.get_num_threads()) == 1 and "alone" in self._seconds:
             return self._seconds["alone"]
-        return self._seconds["last" if channels_last else arithmetic]
+        return self._seconds["last" if way.channels_last else way.arithmetic]
 
     def repeats(self, arithmetic):
         return False
@@ -288,16 +293,49 @@ def test_one_thread_is_taken_where_it_is_measured_faster(alone, threads):
         torch.set_num_threads(before)
 
 
+@pytest.fixture
+def two_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(
+    ("half", "taken"), [(True, ("bf16", 1, 0.2)), (False, ("fp32", 1, 0.6))], ids=["half precision", "none"]
+)
+def test_arithmetic_and_threads_are_chosen_together(monkeypatch, two_threads, half, taken):
+    monkeypatch.setattr(precision, "may_be_faster", lambda device: half)
+    times = {("fp32", 2): 1.0, ("bf16", 2): 0.95, ("fp32", 1): 0.6, ("bf16", 1): 0.2}
+    trial = _Clocked()
+    trial.seconds = lambda *ways: [times[way.arithmetic, way.threads] for way in ways]
+    chosen = choices.choose(TrainingSettings(compile="off"), trial, 1000)
+    assert (chosen.precision, chosen.threads, chosen.step_s) == taken
+
+
+def test_a_trial_takes_the_least_of_the_steps_of_each_way_in_turn(monkeypatch, two_threads):
+    trial, seen = choices.Trial(None, {}, None, torch.device("cpu"), None), []
+    took = {"fp32": iter([9.0, 3.0, 8.0, 2.0]), "bf16": iter([7.0, 6.0, 1.0, 4.0])}  # the first warms up; others only add
+
+    def step_of(nets, arithmetic):
+        return lambda: seen.append((arithmetic, torch.get_num_threads())) or next(took[arithmetic])
+
+    monkeypatch.setattr(trial, "_step_of", step_of)
+    assert trial.seconds(choices.Way("fp32"), choices.Way("bf16", 1)) == [2.0, 1.0]
+    assert seen == [("fp32", 2), ("bf16", 1)] * 4 and torch.get_num_threads() == 2
+
+
 @pytest.mark.parametrize(("last", "taken"), [(0.5, True), (0.98, False), (2.0, False)])
 def test_pictures_lie_channels_last_where_that_is_measured_faster(monkeypatch, last, taken):
     monkeypatch.setattr(at_hand, "_known", {})
+    monkeypatch.setattr(at_hand, "_taken", {})
     trial = _Clocked(fp32=1.0, last=last)
     settings = TrainingSettings(precision="fp32", compile="off")
     assert not choices.choose(settings, trial, 1000).channels_last and trial.asked == []  # nothing convolves
     trial.nets = {"net": nn.Conv2d(8, 8, 3)}
     assert not choices.choose(settings, trial, 10).channels_last and trial.asked == []  # not worth it for ten steps
     assert choices.choose(settings, trial, 1000).channels_last is taken
-    assert trial.asked == ["fp32", "fp32 channels last"]
+    assert trial.asked[-2:] == ["fp32", "fp32 channels last"]
 
 
 def test_compile_is_used_only_where_the_steps_repay_it(monkeypatch):
@@ -310,6 +348,32 @@ def test_compile_is_used_only_where_the_steps_repay_it(monkeypatch):
     assert choices.choose(TrainingSettings(precision="fp32", compile="on"), _Clocked(fp32=1.0, last=1.0), 10).compile_at == 0
     growing = TrainingSettings(precision="fp32", compile="auto", grow_from=8)
     assert not choices.choose(growing, _Clocked(), 10_000).compile
+
+
+@pytest.mark.parametrize(
+    ("change", "alike"),
+    [(lambda g: g * 1.03, True), (lambda g: g * 0, False), (lambda g: -g, False), (lambda g: g * math.nan, False)],
+)
+def test_gradients_of_a_compiler_agree_up_to_rounding_or_not(change, alike):
+    torch.manual_seed(0)
+    eager = [torch.randn(5, 5), torch.randn(30, 30), torch.randn(4) * 1e-6]
+    assert choices.gradients_alike(eager, [change(eager[0]), eager[1] * 1.01, torch.zeros(4)]) is alike
+    assert not choices.gradients_alike(eager, eager[:2])
+    assert choices.gradients_alike(eager, [torch.randn(5, 5), *eager[1:]], drawn=1.0), "dropout draws differently"
+
+
+def test_what_compiling_takes_is_known_once_it_was_measured_on_this_machine(monkeypatch, tmp_path):
+    monkeypatch.setattr(at_hand, "_known", {})
+    monkeypatch.setattr(at_hand, "_file", tmp_path / "at-hand.json")
+    two = {"net": nn.Sequential(nn.Linear(4, 8), nn.Linear(8, 4))}
+    four = {"net": nn.Sequential(*(nn.Linear(4, 4) for _ in range(4)))}
+    assert compiling.measured_s(two) == 0 and compiling.cost_s(two) > compiling.LEAST_S
+    compiling.took(two, 12.0)
+    assert compiling.measured_s(two) == compiling.cost_s(two) == 12
+    assert compiling.measured_s(four) == 24, "by their layers what others took"
+    compiling.took(four, 18.0)
+    assert (compiling.measured_s(two), compiling.measured_s(four)) == (12, 18)
+    assert at_hand.choices().keys().isdisjoint(at_hand._known), "no run keeps it: it decides no bit"
 
 
 def test_linear_layers_gain_most_from_compiling_and_graphics_cards_are_not_compiled_for_unasked():
@@ -433,3 +497,31 @@ def test_a_budget_that_does_not_fit_says_what_would(library_root, monkeypatch):
     with library:
         report = measure(library, Budget("denoiser", dataset.id), FAMILIES, "cpu")
     assert not report.fits and "batch_size 32 with accumulate 2" in report.note
+
+
+class _Judge(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.last = nn.Linear(3, 4), nn.Linear(4, 1)
+
+    def forward(self, x):
+        return self.last(torch.tanh(self.first(x)))
+
+
+def test_what_is_differentiated_twice_is_not_compiled(monkeypatch):
+    compiled = functools.partial(torch.compile, backend="aot_eager")
+    monkeypatch.setattr(torch, "compile", lambda function, **how: compiled(function, dynamic=False))
+    net, x = _Judge(), torch.randn(5, 3)
+
+    def gradients():
+        ahead = adversarial.unrolled(net, lambda judge: judge(x).square().mean(), 2, 0.1)
+        costs = adversarial.slopes(net, x).sum(), adversarial.r1_penalty(net, x), ahead(x).mean()
+        return [torch.autograd.grad(cost, net.first.weight)[0] for cost in costs]
+
+    eager = gradients()
+    compiling.compile_all({"judge": net}, torch.device("cpu"))
+    try:
+        assert "Compiled" in type(net(x).grad_fn).__name__  # what is differentiated once is compiled
+        assert all(torch.allclose(one, other, atol=1e-6) for one, other in zip(gradients(), eager, strict=True))
+    finally:
+        compiling.undo({"judge": net})

@@ -1,5 +1,6 @@
 """The trainer: resume is exact, steps add up, stops are obeyed, what is not a number does no harm."""
 
+import functools
 import math
 import signal
 import threading
@@ -7,35 +8,22 @@ import time
 
 import pytest
 import torch
-from small_families import FAMILIES, Denoiser, Duel, make_run, opened, trained, trainer_of
+from small_families import FAMILIES, Denoiser, Duel, make_run, trained, trainer_of, whole_state
 from torch._dynamo.utils import counters
 
 from models_backend.contract.fields import FieldError
 from models_backend.contract.messages import Mark, Metrics, Preview, Progress, Saved, State, Trouble, TroubleError
+from models_backend.contract.trace import Left
 from models_backend.library.samples import read_arrays
 from models_backend.networks import at_hand, weights
 from models_backend.training import choices, compiling
 from models_backend.training.replay import prove_resume
-from models_backend.training.stepping import LeftCompiling, Told
-from models_backend.workers.training import LEAVE
+from models_backend.training.stepping import Told
+from models_backend.workers.leaving import LEAVE
 
 
 class Killed(BaseException):
     """What SIGKILL is to the code: nothing after it runs."""
-
-
-@pytest.fixture
-def place(library_root):
-    library, dataset = opened(library_root)
-    yield library, dataset
-    library.close()
-
-
-def whole_state(trainer):
-    """Every bit that decides what follows."""
-    from models_backend.training import checkpoints
-
-    return checkpoints.files_of(trainer.nets, trainer.averages, trainer.stepper.optimisers)
 
 
 # ------------------------------------------------------------------------------------------------- resume
@@ -68,15 +56,18 @@ def test_compiled_after_the_first_preview_and_resumed_to_the_same_weights(place,
     straight = trainer_of(place[0], make_run(*place, **settings), heard.append)
     straight.run()
     assert counters["stats"]["unique_graphs"] == 1  # one shape, and it was not given up
-    assert [body.done for body in heard if isinstance(body, Progress) and body.what == "compiling"] == [4]
+    (told,) = [body for body in heard if isinstance(body, Progress) and body.what == "compiling"]
+    assert (told.done, told.total, told.left_s) == (0, 0, 0.0), "nobody knows yet how long compiling takes on this machine"
     assert [body.step for body in heard if isinstance(body, Mark)] == [4]
     net = straight.nets["net"]
     assert net._compiled_call_impl is not None
     run = make_run(*place, **settings)
     for until in (3, 7):
         trainer_of(place[0], run).run(lambda t, until=until: t.request_stop() if t.step == until else None)
-    last = trainer_of(place[0], run)
+    last = trainer_of(place[0], run, heard.append)
     last.run()
+    (again,) = [body for body in heard if isinstance(body, Progress) and body.what == "compiling" and body is not told]
+    assert 0 < again.left_s < 600
     assert last.choices.compile_at == 4 and whole_state(last) == whole_state(straight)
     assert prove_resume(place[0], run.id, FAMILIES, steps=9).identical
     x = torch.randn(5, 2)
@@ -104,6 +95,35 @@ def test_compiling_is_measured_and_leaves_no_trace_where_it_gains_nothing(place,
     plain.run()
     assert whole_state(last) == whole_state(plain)
     assert ("compiling the networks" in [body.text for body in heard if isinstance(body, Mark)]) is gains
+
+
+def _faint(net, *told):
+    """The right output, with a hundredth of the gradient."""
+    return (said := net._call_impl(*told)).detach() + 0.01 * (said - said.detach())
+
+
+def _failing(net, *told):
+    raise RuntimeError("torch.compile does not support this")
+
+
+@pytest.mark.parametrize("wanted", ["auto", "on"])
+@pytest.mark.parametrize("compiled", [_faint, _failing])
+def test_a_compiler_that_errs_in_the_gradient_is_not_followed(place, monkeypatch, wanted, compiled):
+    def compile_wrongly(nets, device):
+        for net in nets.values():
+            net._compiled_call_impl = functools.partial(compiled, net)
+
+    monkeypatch.setattr(compiling, "possible", lambda device: True)
+    monkeypatch.setattr(compiling, "repays", lambda *figures: True)
+    monkeypatch.setattr(compiling, "compile_all", compile_wrongly)
+    monkeypatch.setattr(choices.Trial, "compiling_gains", lambda trial, arithmetic: True)
+    monkeypatch.setattr(at_hand, "_known", {})
+    heard, settings = [], {"preview_every": 4, "checkpoint_every": 3}
+    last = trainer_of(place[0], make_run(*place, compile=wanted, **settings), heard.append)
+    last.run()
+    _, plain = trained(*place, compile="off", **settings)
+    assert not last.choices.compile and whole_state(last) == whole_state(plain)
+    assert "not compiled: torch.compile computes no or other gradients here" in [b.text for b in heard if isinstance(b, Mark)]
 
 
 def test_averages_of_every_width_go_on_where_they_were(place):
@@ -149,6 +169,15 @@ def test_previews_and_answers_between_steps_change_nothing(place):
     trainer = trainer_of(place[0], run)
     trainer.run(lambda t: torch.randn(3) if t.loaded() else None)
     assert whole_state(trainer) == whole_state(straight)
+
+
+def test_the_end_of_a_preview_is_told(place):
+    run, told = make_run(*place, preview_every=3, validate_every=0), []
+    trainer = trainer_of(place[0], run)
+    trainer._tell = told.append
+    trainer.run()
+    drawn = [n for n, body in enumerate(told) if isinstance(body, Progress) and body.what == "drawing a preview"]
+    assert drawn and all(next(body.what for body in told[n + 1 :] if isinstance(body, Progress)) == "training" for n in drawn)
 
 
 def test_replay_proves_resume_and_sees_a_single_bit(place):
@@ -428,7 +457,7 @@ def test_a_run_whose_data_are_not_what_it_knew_is_refused(place):
 def test_compiling_is_left_at_once_and_loses_no_step(place, monkeypatch):
     def long(net, mode):
         def call(*arguments, **named):
-            assert trainer.compiling
+            assert trainer.leavable
             time.sleep(30)
 
         return call
@@ -441,7 +470,7 @@ def test_compiling_is_left_at_once_and_loses_no_step(place, monkeypatch):
     timer = threading.Timer(0.2, lambda: (trainer.request_stop(), signal.pthread_kill(threading.main_thread().ident, LEAVE)))
 
     def leave(*_):
-        raise LeftCompiling
+        raise Left
 
     before = signal.signal(LEAVE, leave)
     begun = time.monotonic()
@@ -449,6 +478,6 @@ def test_compiling_is_left_at_once_and_loses_no_step(place, monkeypatch):
         trainer.run()
     finally:
         signal.signal(LEAVE, before)
-    assert time.monotonic() - begun < 5 and not trainer.compiling
+    assert time.monotonic() - begun < 5 and not trainer.leavable
     assert run.state() == ("stopped", 5)
     assert run.newest_good()[0].step == 5  # what the steps before it made is saved

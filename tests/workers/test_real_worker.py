@@ -1,5 +1,7 @@
 """The real workers with a real family, end to end: train, sample half-trained, stop, resume, sample and measure."""
 
+import asyncio
+
 import numpy as np
 import pytest
 
@@ -15,6 +17,7 @@ from models_backend.contract.messages import (
     VectorField,
 )
 from models_backend.engine.engine import Engine
+from models_backend.library.fsck import fsck
 from models_backend.library.library import Library
 
 FAMILY, DATA = "ddpm", "points:density=moons,count=500"
@@ -119,3 +122,27 @@ async def test_data_are_edited_between_runs_and_every_run_goes_on_with_what_it_k
     anew = await engine.begin_anew(halved.id)
     assert (await ended(engine, anew.id)).state == "finished"
     assert weights_of(engine, anew.id) == weights_of(engine, edited.id)
+
+
+@pytest.mark.timeout(170)
+async def test_a_training_waits_while_the_library_is_moved_away_and_goes_on_when_it_is_back(engine, library_root, tmp_path):
+    events = []
+    engine.subscribe(events.append)
+    dataset = await engine.make_builtin(DATA)
+    training = {"steps": 300, "checkpoint_every": 20, "validate_every": 0, "preview_every": 0, "batch_size": 16}
+    record = await engine.create_run(FAMILY, dataset.id, "tiny", training=training)
+    await engine.submit(record.id)
+    while not any(isinstance(e.body, Saved) for e in events):
+        await asyncio.sleep(0.01)
+    library_root.rename(tmp_path / "away")
+    async with asyncio.timeout(60):
+        while not any("folder, which is gone" in getattr(e.body, "what", "") for e in events):
+            await asyncio.sleep(0.05)
+    await asyncio.sleep(1.0)
+    assert not library_root.exists(), "no second library is made where it was"
+    (tmp_path / "away").rename(library_root)
+    assert (await engine.wait(record.id)).state == "finished"
+    run = engine.library.run(record.id)
+    assert run.checkpoints()[0].step == 300 and run.damage() == ""
+    assert [e.seq for e in run.events()] == list(range(1, run.last_seq() + 1))
+    assert [str(finding) for finding in fsck(library_root) if finding.level == "error"] == []

@@ -1,10 +1,15 @@
 """What a worker says of itself while it does something else than steps, and that what tells can be stopped."""
 
-import pytest
-from small_families import make_run, opened
+import itertools
 
-from models_backend.contract.messages import LatentMap, Metrics, Progress, State
+import pytest
+from small_families import make_run, opened, trained
+from workers_calls import Heard, answers
+
+from models_backend.contract.messages import LatentMap, Metrics, Progress, State, TroubleError
 from models_backend.contract.trace import Stopped
+from models_backend.library import standing, storage
+from models_backend.workers import answers as answers_module
 from models_backend.workers import training
 from models_backend.workers.answers import telling
 from models_backend.workers.inbox import Pending
@@ -24,8 +29,8 @@ def job(library_root, monkeypatch):
 @pytest.mark.parametrize(
     "told, after_s, left_s",
     [
-        (Progress(100, 700, "compiling", left_s=60.0), 45.0, 15.0),  # an estimate made at its beginning runs down
-        (Progress(100, 700, "compiling", left_s=60.0), 90.0, 0.0),  # and is no longer told once it was wrong
+        (Progress(0, 0, "compiling", left_s=60.0), 45.0, 15.0),  # an estimate made at its beginning runs down
+        (Progress(0, 0, "compiling", left_s=60.0), 90.0, 0.0),  # and is no longer told once it was wrong
         (Progress(50, 200, "preparing data from the parts"), 10.0, 30.0),  # by how far it is
         (Progress(0, 0, "loading torch and the families"), 5.0, 0.0),
         (Progress(0, 0, "drawing a preview"), 2.0, 0.0),
@@ -53,6 +58,27 @@ def test_a_stage_is_over_with_the_next_step_or_state(job, end):
     assert made._beat().what == ""
 
 
+def test_a_library_that_goes_before_the_first_step_is_not_waited_for(job, library_root, tmp_path):
+    made, _ = job
+    made.run.append(State("starting", 0))
+
+    class Preparing:
+        step = 0
+
+        def prepare(self):
+            library_root.rename(tmp_path / "away")
+            storage.make_folder(made.run.layout.derived / "more")
+
+    made._equip = lambda job: (Preparing(), None)
+    standing.when_gone(made.wait_for_library)
+    try:
+        with pytest.raises(TroubleError, match="moved while the training started"):
+            made._made_ready()
+    finally:
+        standing.when_gone()
+        (tmp_path / "away").rename(library_root)
+
+
 def test_what_tells_is_left_when_nobody_waits_any_longer():
     told = []
     pending = Pending(None, 1, LatentMap("run"), told.append, None, None)
@@ -62,3 +88,27 @@ def test_what_tells_is_left_when_nobody_waits_any_longer():
     with pytest.raises(Stopped):
         tell(Progress(2, 4, "encoding the data"))
     assert [one.done for one in told] == [1]
+
+
+def test_a_map_says_what_it_does_and_what_is_left_from_its_first_second(library_root, monkeypatch):
+    library, dataset = opened(library_root)
+    run, _ = trained(library, dataset)
+    clock = itertools.count(100.0, 2.0)
+    monkeypatch.setattr(answers_module.time, "monotonic", lambda: float(next(clock)))
+    heard = Heard(LatentMap(run.id, limit=300))
+    answers(library).answer(heard)
+    library.close()
+    assert heard.value is not None and heard.trouble is None
+    assert [one.what for one in heard.told[:2]] == ["loading the run", "opening the data"]
+    encoding = [one for one in heard.told if one.what == "encoding the data"]
+    assert len(encoding) >= 6 and [one.left_s for one in encoding[:3]] == [0.0, 0.0, 0.0]
+    for one in encoding[3:]:
+        assert one.rate == 16.0 and one.left_s == pytest.approx((one.total - one.done) / 16, abs=0.06)
+
+
+def test_an_estimate_of_the_work_itself_is_not_replaced():
+    told = []
+    tell = telling(Pending(None, 1, LatentMap("run"), told.append, None, None))
+    for done in range(6):
+        tell(Progress(done, 9, "sampling", 2.0, 3.5))
+    assert [(one.rate, one.left_s) for one in told] == [(2.0, 3.5)] * 6

@@ -15,6 +15,9 @@ NARROW, WIDE = 0.6, 2.0
 #: Before so many steps a generator is not expected to reach the data.
 SETTLED = 1000
 
+#: What keeps a judge from learning few pictures by heart, and leaves the generator no shift to copy.
+SHIFTED = {"shifts": True, "shifted_share": 0.3}
+
 
 @monitor
 def adversarial_balance(evidence: Evidence) -> HealthLine:
@@ -98,7 +101,7 @@ def discriminator_memory(evidence: Evidence) -> HealthLine:
     memory = (real - held_out) / (real - fake) if real - fake > 0.1 else 0.0
     if memory > 0.5:
         text = f"the discriminator knows training items by heart: {real:.2f} on them, {held_out:.2f} on held-out ones"
-        remedy = Remedy("Shift pictures before the discriminator, in a new run", config={"shifts": True})
+        remedy = Remedy("Shift pictures before the discriminator, in a new run", config=SHIFTED)
         return HealthLine("discriminator_memory", "bad" if memory > 0.8 else "warn", text, remedy)
     return HealthLine(
         "discriminator_memory", "ok", f"held-out items are judged like training items ({held_out:.2f}, {real:.2f})"
@@ -145,6 +148,6 @@ def critic_memory(evidence: Evidence) -> HealthLine:
         return early("critic_memory")
     figures = f"the estimate is {train:.3g} on training items, {held_out:.3g} on held-out ones"
     if train > 0 and held_out < 0.5 * train:
-        remedy = Remedy("Shift pictures before they are judged, in a new run", config={"shifts": True})
+        remedy = Remedy("Shift pictures before they are judged, in a new run", config=SHIFTED)
         return HealthLine("critic_memory", "warn", f"the critic knows training items by heart: {figures}", remedy)
     return HealthLine("critic_memory", "ok", figures)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from models_backend.contract.messages import HealthLine, Remedy
+from models_backend.contract.words import counted
 
 from .evidence import Evidence, early, longer, monitor
 
@@ -63,7 +64,7 @@ def codebook_use(evidence: Evidence) -> HealthLine:
     perplexity, codes, dead = (evidence.figure(n) for n in ("perplexity", "codes", "dead_codes"))
     if perplexity is None or not codes or dead is None:
         return early("codebook_use")
-    text = f"{codes - dead:.0f} of {codes:.0f} codes are in use, worth {perplexity:.0f} evenly used ones"
+    text = f"{codes - dead:.0f} of {counted(round(codes), 'code')} in use, worth {perplexity:.0f} evenly used ones"
     if codes - dead <= 2 or perplexity < 0.02 * codes:
         return HealthLine("codebook_use", "bad", f"the codebook has collapsed: {text}", _more_use(evidence, codes))
     if dead > 0.5 * codes or perplexity < 0.1 * codes:

@@ -6,6 +6,7 @@ import math
 from statistics import median
 
 from models_backend.contract.messages import HealthLine, Remedy
+from models_backend.contract.words import counted
 
 from .evidence import ENOUGH, Evidence, early, longer, monitor, slower
 
@@ -18,7 +19,9 @@ def noise_levels(evidence: Evidence) -> HealthLine:
         return early("noise_levels")
     missing = len(evidence.levels) - len(known)
     if missing > 0.25 * len(evidence.levels):
-        return HealthLine("noise_levels", "warn", f"{missing} of {len(evidence.levels)} noise levels have not been trained yet")
+        return HealthLine(
+            "noise_levels", "warn", f"{missing} of {counted(len(evidence.levels), 'noise level')} not trained yet"
+        )
     total, worst = sum(map(abs, known)), max(range(len(evidence.levels)), key=lambda i: _size(evidence.levels[i]))
     share = _size(evidence.levels[worst]) / total if total > 0 else 0.0
     where = (worst + 0.5) / len(evidence.levels)

@@ -9,6 +9,7 @@ from statistics import median
 from typing import Any
 
 from models_backend.contract.messages import HealthLine, Remedy
+from models_backend.contract.words import counted
 
 from .evidence import ENOUGH, Evidence, early, monitor, slower
 
@@ -22,11 +23,11 @@ def non_finite(evidence: Evidence) -> HealthLine:
     if broken:
         return HealthLine("non_finite", "bad", f"{', '.join(broken)}: not a number at the newest step", slower(evidence))
     if count > max(2, 0.01 * evidence.step):
-        text = f"{count:,} of {evidence.step:,} steps were skipped: the gradient was not finite"
+        text = f"{count:,} of {counted(evidence.step, 'step')} skipped: the gradient was not finite"
         return HealthLine("non_finite", "bad", text, slower(evidence))
     if count:
-        plural = "step was" if count == 1 else "steps were"
-        return HealthLine("non_finite", "warn", f"{count} {plural} skipped: the gradient was not finite", slower(evidence))
+        text = f"{counted(count, 'step was', 'steps were')} skipped: the gradient was not finite"
+        return HealthLine("non_finite", "warn", text, slower(evidence))
     return HealthLine("non_finite", "ok", "all figures are finite")
 
 

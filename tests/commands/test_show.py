@@ -1,0 +1,102 @@
+"""``show``: a run as it stands, and several side by side; what ``train`` says of a run at its end."""
+
+# ruff: noqa: F811  fixtures of another file
+import io
+import json
+from types import SimpleNamespace
+
+import pytest
+from library import records
+from test_cli import last, run, scripted  # noqa: F401
+
+from models_backend import cli
+from models_backend.commands import training
+from models_backend.commands.showing import flat, written
+from models_backend.contract.messages import Event, Health, HealthLine, Metrics, Remedy, State
+from models_backend.contract.run_layout import RunLayout
+from models_backend.engine.terminal import Reporter
+from models_backend.library import storage
+from models_backend.library.runs import RunFolder
+from models_backend.library.standings import standing
+
+MOONS = ("train", "--family", "toy", "--data", "points:density=moons,count=100")
+NOISE = HealthLine("samples", "bad", "samples are no better than noise", Remedy("Train a run twice as long"))
+FINE = HealthLine("loss_trend", "ok", "the loss falls")
+
+
+def trained(run, library_root, steps=20, held_out=0.5):
+    """A run with a checkpoint of 12 parameters, a held-out loss, health and an evaluation."""
+    made = last(run(*MOONS, "--set", f"steps={steps}"), "done")["run"]
+    folder = RunFolder(RunLayout(library_root / "runs" / made))
+    header = json.dumps({"weight": {"dtype": "F32", "shape": [3, 4], "data_offsets": [0, 48]}}).encode()
+    net = len(header).to_bytes(8, "little") + header + bytes(48)
+    files = {"net.safetensors": net, "ema-net.safetensors": net, "optimiser.safetensors": net}
+    folder.save_checkpoint(steps, files, records.state(steps))
+    for body in (Metrics(10, {"validation": 0.25}), Metrics(steps, {"validation": held_out}), Health(steps, [FINE, NOISE])):
+        folder.append(body)
+    folder.close()
+    kept = {"figures": {"w2": held_out, "mmd": -0.0, "health_samples": 2.0}, "health": {"samples": NOISE.text}, "step": steps,
+            "count": 60, "seed": 3, "sampling": {"sampler": {"type": "ddim"}, "steps": 6}, "checkpoint": ""}  # fmt: skip
+    storage.write_json(folder.layout.evaluation, kept)
+    return made
+
+
+def printed(capsys, library_root, *words):
+    assert cli.main([*words, "--library", str(library_root)]) == 0
+    return capsys.readouterr()
+
+
+def test_everything_that_is_kept_of_a_run_is_shown_in_words(run, library_root, capsys):
+    made = trained(run, library_root)
+    lines = [line.strip() for line in printed(capsys, library_root, "show", made).out.splitlines()]
+    for line in ("parameters: 12", "held-out loss: 0.5 at step 20", "lowest held-out loss: 0.25 at step 10", "parts: none",
+                 "health at step 20, trouble: samples are no better than noise. Train a run twice as long", "extended: none",
+                 "checkpoints: step-000000020"):  # fmt: skip
+        assert line in lines
+    assert any(line.startswith("loss: ") for line in lines) and any(line.startswith("time: ") for line in lines)
+    head = next(line for line in lines if line.startswith("evaluation of"))
+    assert f"({made}): checkpoint of step 20, weights averaged (EMA); 60 items made, seed 3; ddim in 6 steps" in head
+    assert any(line.split()[:2] == ["w2", "0.5"] for line in lines)
+    assert any(line.split()[:2] == ["mmd", "0"] for line in lines), "and not -0"
+    assert not [line for line in lines if any(sign in line for sign in ("{", "()", "True", "None"))]
+    assert {"parameters", "time", "loss", "held_out_loss", "config"} <= {key for line in run("show", made) for key in line}
+
+
+def test_several_runs_are_compared_by_what_differs_and_what_was_measured(run, library_root, capsys):
+    one, two = trained(run, library_root), trained(run, library_root, steps=30, held_out=0.125)
+    rows = {line["name"]: line["values"] for line in run("show", one, two) if "values" in line}
+    assert rows["id"] == [one, two] and rows["training.steps"] == ["20", "30"]
+    assert not {"training.batch_size", "family", "dataset"} & set(rows), "what is the same is not repeated"
+    assert rows["held-out loss"] == ["0.5 at step 20", "0.125 at step 30"] and rows["w2"] == ["0.5", "0.125"]
+    assert rows["health"] == ["samples: trouble"] * 2
+    table = printed(capsys, library_root, "show", one, two).out.splitlines()
+    assert (
+        len({line.index("20" if "20" in line else "0.5") for line in table if line.startswith(("training.steps", "w2"))}) == 1
+    )
+
+
+def test_settings_are_written_as_set_takes_them():
+    group = {"steps": 5, "optimiser": {"type": "adamw", "beta1": 0.9}, "flip": False, "tags": [], "none": {}}
+    assert flat(group) == {"steps": 5, "optimiser": "adamw", "optimiser.beta1": 0.9, "flip": False, "tags": [], "none": {}}
+    assert written(group) == "steps=5, optimiser=adamw, optimiser.beta1=0.9, flip=no, tags=none, none=none"
+
+
+def test_time_in_training_leaves_out_pauses_and_what_came_after_a_kill(tmp_path):
+    told = [(100, State("running", 0)), (130, Metrics(5, {"loss": 1.0})), (140, State("paused", 6)), (900, State("running", 6)),
+            (910, Metrics(7, {"loss": 0.5})), (99_000, State("starting", 7)), (99_010, State("running", 0)),
+            (99_020, State("finished", 9))]  # fmt: skip
+    folder = SimpleNamespace(events=lambda: (Event(1, at, "run", body) for at, body in told))
+    found = standing(folder)
+    assert found.seconds == pytest.approx(40 + 10 + 60 + 10) and found.loss == (7, 0.5)
+
+
+@pytest.mark.parametrize("line, said", [(NOISE, "trouble: samples are no better than noise. Train"), (FINE, ": healthy")])
+def test_a_training_tells_the_held_out_loss_and_its_health_at_the_end(line, said):
+    err = io.StringIO()
+    follower = training.Follower(Reporter(err=err), SimpleNamespace(id="run", steps=9))
+    told = [Metrics(0, {"validation": 1.0}), Metrics(9, {"validation": 0.123456}), Health(9, [line])]
+    for body in told:
+        follower.hear(Event(1, 0.0, "run", body))
+    assert err.getvalue().splitlines() == ["before training: held-out loss 1", "step 9: held-out loss 0.12346"]
+    follower.hear(Event(1, 0.0, "run", State("finished", 9)))
+    assert said in err.getvalue().splitlines()[2]
