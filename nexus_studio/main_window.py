@@ -124,7 +124,7 @@ class MainWindow(QMainWindow):
         bridge.noticed.connect(self.notices.show_line)
         bridge.offered.connect(self.notices.show_line)
         number_boxes.signals.refused.connect(self.notices.show_line)
-        session.standing.came_back.connect(lambda: self.notices.withdraw(standing.WHAT))
+        session.standing.came_back.connect(self._came_back)
         session.navigate.connect(self.go_to)
         session.undo.changed.connect(self._show_undo)
         session.undo.turned.connect(self._tell_turned)
@@ -155,6 +155,9 @@ class MainWindow(QMainWindow):
             self.stack.addWidget(made)
             self.actions_list.add(*made.commands(), *self._layout_commands(made), owner=key)
         return self.workspaces[key]
+
+    def _came_back(self) -> None:
+        self.notices.withdraw(standing.WHAT)
 
     def _tell_trouble(self, trouble: Trouble) -> None:
         """Shows what went wrong, but for a failed import that stands in the list of data sets before the user's eyes."""

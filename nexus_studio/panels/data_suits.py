@@ -33,7 +33,7 @@ class SuitsList(QWidget):
         self.setLayout(column(self._lines, row(self.more, None), spacing=4))
         session.catalogue.changed.connect(self._refresh)
         session.runs.changed.connect(self._refresh)
-        session.datasets.settings_changed.connect(lambda _: self._refresh())
+        session.datasets.settings_changed.connect(self._refresh)
 
     def show_dataset(self, record: DatasetRecord | None, captions: float | None = None) -> None:
         """Ranks the models for a data set; ``captions`` is the share of its items that have one, where it is known."""

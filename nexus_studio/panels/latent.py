@@ -136,8 +136,8 @@ class LatentPanel(Workspace):
         self.frames.valueChanged.connect(lambda _: len(self._path) and self.draw_path(self._path))
         self._timer.timeout.connect(self._advance)
         self.session.runs.changed.connect(self._fill)
-        self.session.runs.state_changed.connect(lambda _run, _state: self._fill())
-        self.session.runs.current_changed.connect(lambda _: self._fill())
+        self.session.runs.state_changed.connect(self._fill)
+        self.session.runs.current_changed.connect(self._fill)
         self.session.runs.told.connect(self._look_for_first)
         self.session.catalogue.changed.connect(self._fill)
 
@@ -185,16 +185,22 @@ class LatentPanel(Workspace):
     def _await(self, view: RunView) -> None:
         """Comes back once the log of a run is read, which tells whether it has a checkpoint."""
         if self._awaited is not view:
+            self._forget_awaited()
             self._awaited = view
-            view.changed.connect(lambda: self._arrived(view))
+            view.changed.connect(self._arrived)
             if self.run is None:
                 self.wait.setText(self.tr("Reading what “{0}” has saved…").format(self.session.title_of(view.id)))
                 self.stack.setCurrentWidget(self.wait)
 
-    def _arrived(self, view: RunView) -> None:
-        if view is self._awaited and view.loaded:
-            self._awaited = None
+    def _arrived(self) -> None:
+        if self._awaited is not None and self._awaited.loaded:
+            self._forget_awaited()
             self._fill()
+
+    def _forget_awaited(self) -> None:
+        if self._awaited is not None:
+            self._awaited.changed.disconnect(self._arrived)
+            self._awaited = None
 
     def _fill(self) -> None:
         able = [record for record in self.session.runs.records if self._mappable(record.id)]

@@ -80,8 +80,8 @@ class SampleSetup(QWidget):
         self.seeds.changed.connect(self.changed)
         self.count.valueChanged.connect(lambda _: self.changed.emit())
         self._session.runs.changed.connect(self.fill_runs)
-        self._session.runs.state_changed.connect(lambda _run, _state: self.fill_runs())
-        self._session.runs.current_changed.connect(lambda _: self.fill_runs())
+        self._session.runs.state_changed.connect(self.fill_runs)
+        self._session.runs.current_changed.connect(self.fill_runs)
         self._session.catalogue.changed.connect(self.fill_runs)
         self._session.runs.told.connect(self._hear)
 

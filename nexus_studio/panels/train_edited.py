@@ -26,7 +26,7 @@ class EditedData(QWidget):
         self.anew = button(self.tr("Begin anew"), "link", self._ask)
         self.anew.setToolTip(self.tr("A new run of the same settings, on the data as they are now; this one stays as it is"))
         self.setLayout(column(self.said, Flow(self.anew), spacing=2, margins=(12, 6, 12, 0)))
-        session.datasets.items_changed.connect(lambda _: self.look())
+        session.datasets.items_changed.connect(self.look)
         self.hide()
 
     def show_run(self, view: RunView | None) -> None:

@@ -200,12 +200,17 @@ class ModelsList(QWidget):
         self.list.selectionModel().currentChanged.connect(self._choose)
         self._session.catalogue.changed.connect(self.refresh)
         self._session.catalogue.current_changed.connect(self._follow)
-        self._session.datasets.current_changed.connect(lambda _: self.list.viewport().update())
-        self._session.preferences.changed.connect(
-            lambda key: self.list.viewport().update() if key.startswith("fits/") else None
-        )
+        self._session.datasets.current_changed.connect(self._draw)
+        self._session.preferences.changed.connect(self._kept_changed)
         self.refresh()
         self.filter.setText(self._session.preferences.get("train/filter", ""))
+
+    def _draw(self) -> None:
+        self.list.viewport().update()
+
+    def _kept_changed(self, key: str) -> None:
+        if key.startswith("fits/"):
+            self._draw()
 
     def refresh(self) -> None:
         """Take the catalogue anew."""

@@ -82,10 +82,10 @@ class RunSetup(QWidget):
             section.changed.connect(self._soon)
         self.data.changed.connect(self._set_data)
         session.datasets.settings_changed.connect(self._follow_data)
-        session.datasets.report_read.connect(lambda _: self._show_labels())
-        session.catalogue.current_changed.connect(lambda _: self.show_family())
+        session.datasets.report_read.connect(self._show_labels)
+        session.catalogue.current_changed.connect(self.show_family)
         session.catalogue.changed.connect(self._renew)
-        session.datasets.current_changed.connect(lambda _: self._take_dataset())
+        session.datasets.current_changed.connect(self._take_dataset)
         session.runs.changed.connect(self._refill_parts)
 
     def _renew(self) -> None:

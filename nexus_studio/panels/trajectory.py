@@ -127,8 +127,8 @@ class TrajectoryPanel(Workspace):
         self.curves.placed.connect(lambda x: self._to_share(x, hold=True))
         self.overlay.toggled.connect(lambda _: self._show())
         self.session.runs.changed.connect(self._fill)
-        self.session.runs.state_changed.connect(lambda _run, _state: self._fill())
-        self.session.runs.current_changed.connect(lambda _: self._fill())
+        self.session.runs.state_changed.connect(self._fill)
+        self.session.runs.current_changed.connect(self._fill)
         self.session.catalogue.changed.connect(self._fill)
         theme.signals.changed.connect(self._draw_plots)
 

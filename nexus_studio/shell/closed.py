@@ -9,7 +9,7 @@ from typing import Any
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QWidget
 
-from models_backend.contract.messages import TroubleError
+from models_backend.contract.messages import Trouble, TroubleError
 from models_backend.contract.words import counted
 
 from ..dialogs import keep_typed
@@ -36,7 +36,7 @@ class Closing(QObject):
         runs = engine.live() if engine is not None else []
         given_up = [activity.title for activity in self._session.jobs.activities]
         if not self._kept:
-            self._session.bridge.trouble.connect(lambda trouble: self._say(str(trouble)))
+            self._session.bridge.trouble.connect(self._say_trouble)
         self._kept = {"library": self._place(), "runs": runs, "given_up": given_up, "said": []}
         if runs or given_up:
             self._session.preferences.set(KEPT, self._kept)
@@ -53,6 +53,9 @@ class Closing(QObject):
         for title in keep_typed(window):
             self._say(self.tr("What was typed into “{0}” could not be kept.").format(title))
         QObject.disconnect(noticed)
+
+    def _say_trouble(self, trouble: Trouble) -> None:
+        self._say(str(trouble))
 
     def _say(self, text: str) -> None:
         """Keeps what is said while the window closes: nobody can read it there any more."""
