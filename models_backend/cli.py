@@ -99,6 +99,26 @@ class Parser(argparse.ArgumentParser):
         ways = f"Another place: --library DIR, or the variable NEXUS_LIBRARY; the usual one is {usual_root()}."
         return f"{super().format_help()}\nThe library (data sets, runs, samples) lies in {default_root()}{named}. {ways}\n"
 
+    def parse_known_args(self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None):
+        known, unknown = super().parse_known_args(args, namespace)
+        if unknown and self.get_default("act"):  # a command: it knows which of its own options come near
+            self.error(self._of_unknown(unknown))
+        return known, unknown
+
+    def _of_unknown(self, unknown: list[str]) -> str:
+        from models_backend.contract.names import meant
+
+        options = self._option_string_actions
+        name, _, value = unknown[0].partition("=")
+        said = f"unrecognized arguments: {' '.join(unknown)}"
+        if not name.startswith("--"):
+            return said
+        near = meant(name, [option for option in options if option != "--set"])
+        if near or "--set" not in options:
+            return f"{near}{said}"
+        value = value or (unknown[1] if len(unknown) > 1 and not unknown[1].startswith("-") else "VALUE")
+        return f"{said}; a setting is given as --set {name[2:]}={value}"
+
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         try:
             super()._check_value(action, value)

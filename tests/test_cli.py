@@ -210,6 +210,22 @@ def test_what_is_asked_wrongly_is_named(run, arguments, word):
     assert word in error["what"]
 
 
+@pytest.mark.parametrize(
+    "words, told",
+    [
+        ("train --family toy --data digits --steps 30", "a setting is given as --set steps=30"),
+        ("train --family toy --data digits --steps=30", "a setting is given as --set steps=30"),
+        ("train --family toy --data digits --tilte Mine", "Did you mean “--title”?"),
+        ("runs there", "unrecognized arguments: there"),
+    ],
+)
+def test_an_unknown_option_is_told_by_its_command_with_the_way_that_is_meant(words, told, capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(words.split())
+    usage = capsys.readouterr().err
+    assert ended.value.code == 2 and told in usage and usage.startswith(f"usage: nexus-studio {words.split()[0]}")
+
+
 def test_a_mistyped_family_is_told_with_the_one_that_was_meant(run):
     error = last(run("train", "--family", "tyo", "--data", "points:count=100", status=1), "error")
     assert (error["what"], error["advice"]) == ("there is no such family", "Did you mean “toy”? There are toy")
