@@ -478,6 +478,26 @@ async def test_detached_runs_go_on_and_a_window_may_own_the_library(library_root
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["state"] == "finished"
 
 
+async def test_resume_goes_on_with_a_run_that_was_paused_in_a_window(library_root, capsys):
+    with session.Library.open(library_root) as library:
+        options = cli.parser().parse_args(
+            ["train", "--family", "toy", "--data", "points:density=moons,count=99", "--set", "step_s=0.01", "--set", "steps=99",
+             "--detach", "--library", str(library_root), "--json"])  # fmt: skip
+        assert await training.train(options, Reporter(as_json=True)) == 0
+        run = json.loads(capsys.readouterr().out.splitlines()[-1])["run"]
+        window = Engine(library)
+        await window.start()
+        await window.pause(run)
+        async with asyncio.timeout(60):
+            while (await window.run_state(run)).state != "paused":
+                await asyncio.sleep(0.01)
+        options = cli.parser().parse_args(["resume", run, "--library", str(library_root)])
+        async with asyncio.timeout(60):
+            assert await training.resume(options, Reporter(as_json=True)) == 0
+        await window.close()
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["state"] == "finished"
+
+
 def test_commands_that_need_no_model_import_no_torch(library_root):
     code = (
         "import sys; from models_backend.cli import main\n"

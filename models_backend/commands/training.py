@@ -55,7 +55,7 @@ async def train(options: argparse.Namespace, reporter: Reporter) -> int:
 
 
 async def resume(options: argparse.Namespace, reporter: Reporter) -> int:
-    """Goes on with a run that was stopped, interrupted or has failed; watches one that is in training."""
+    """Goes on with a run that was paused, stopped or interrupted or has failed; watches one that is in training."""
     async with session(options, reporter) as now:
         await devices.check(options.device)
         record = found(now.library, "run", options.run)
@@ -94,6 +94,8 @@ async def resume(options: argparse.Namespace, reporter: Reporter) -> int:
                 f"the data were edited since the run was made ({', '.join(changes)}): it goes on with what it knew. To begin "
                 f"anew on the data as they are now: nexus-studio resume {record.id} --anew", "edited", changes=changes,
             )  # fmt: skip
+        if record.id in now.engine.live():
+            await now.engine.resume(record.id)  # one that is paused, or pauses after this step
         return await _follow(now, record, options)
 
 

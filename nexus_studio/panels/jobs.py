@@ -13,7 +13,7 @@ from .. import theme
 from ..layouts import wanted_height
 from ..naming import plain
 from ..pieces import Card, allow, column, icon_button, label, meter, row, section
-from ..shell.bottom_bar import steer
+from ..shell.bottom_bar import HELD, steer
 from ..shell.words import activity_figures, how_far, run_figures
 from ..state.jobs import Activity
 from ..state.session import Session
@@ -58,15 +58,15 @@ class RunCard(Card):
         if view.heartbeat is not None and view.heartbeat.rss_mb:
             words.append(f"{view.heartbeat.rss_mb:,.0f} MB")
         self._figures.setText(" · ".join(words))
-        theme.keep_icon(self._pause, "play" if state == "paused" else "pause")
+        theme.keep_icon(self._pause, "play" if state in HELD else "pause")
         steer(state, self._pause, self._after, self._now)
 
     def _stop(self, after_step: bool) -> None:
         self._session.jobs.ask("stop", self._job.run, after_step)
 
     def _toggle(self) -> None:
-        paused = self._view is not None and self._view.state == "paused"
-        self._session.jobs.ask("resume" if paused else "pause", self._job.run)
+        if self._view is not None:
+            self._session.jobs.pause_or_resume(self._view.id, self._view.state)
 
 
 class WaitingRow(QFrame):

@@ -96,7 +96,7 @@ class RunActions(QObject):
         view = self._session.runs.view(run)
         if view is None:
             return None
-        return self._session.jobs.ask("pause" if view.state == "running" else "resume", run)
+        return self._session.jobs.pause_or_resume(run, view.state)
 
     def stop(self, run: str, after_step: bool = True) -> asyncio.Task:
         """Save and end a run, after its step or at once."""

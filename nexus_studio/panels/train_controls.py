@@ -18,8 +18,8 @@ from .train_further import ENDED, FurtherCard
 from .train_setup import TRAINING
 
 LIVE_FIELDS = tuple(field.name for field in TRAINING.fields if field.live)
-PAUSABLE = ("starting", "running", "pausing")
-RESUMABLE = ("not started", "paused", "interrupted", "stopped", "failed")
+PAUSABLE = ("starting", "running")
+RESUMABLE = ("not started", "pausing", "paused", "interrupted", "stopped", "failed")
 #: So much of a title is seen beside the buttons; with less room they stand below it.
 TITLE_PX = 160
 
@@ -152,13 +152,14 @@ class RunControls(QWidget):
         changed = view is not self._view
         self._view = view
         self.title.setText(view.record.title if view else "")
-        begin, go_on = self.tr("Start"), self.tr("Resume")
-        self.pause.setText(self.tr("Pause") if state in PAUSABLE else begin if state == "not started" else go_on)
+        words = {"not started": self.tr("Start"), "pausing": self.tr("Go on")} | dict.fromkeys(PAUSABLE, self.tr("Pause"))
+        self.pause.setText(words.get(state) or self.tr("Resume"))
         saved = view is not None and bool(view.checkpoints)
         allow, untold = pieces.allow, self.tr("The run is {0}").format(state)
         waits = self.tr("The run waits in the queue already: it is the {0}").format(ordinal(place)) if place else untold
-        asked = self.tr("It pauses after this step") if state == "pausing" else waits
-        allow(self.pause, state == "running" or state in RESUMABLE, asked)
+        allow(self.pause, state == "running" or state in RESUMABLE, waits)
+        if self.pause.isEnabled():
+            self.pause.setToolTip(self.tr("It pauses after this step; go on without a pause") if state == "pausing" else "")
         allow(self.sample, live or saved, self.tr("The run has no checkpoint yet"))
         allow(self.stop, live or state in ("queued", "starting"), untold)
         allow(self.change, live, self.tr("Only a run in training can be changed"))

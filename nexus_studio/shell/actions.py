@@ -9,6 +9,7 @@ from PySide6.QtGui import QDesktopServices
 
 from .. import theme
 from ..commands import Command
+from .bottom_bar import HELD
 from .settings import settings_commands
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def _run(window: MainWindow) -> list[Command]:
 
     def state() -> str:
         view = runs.view(jobs.active.run) if jobs.active else None
-        return view.state if view else ""
+        return jobs.phase(view.id, view.state) if view else ""
 
     def ask(verb: str, *more: object) -> None:
         if jobs.active is not None:
@@ -79,7 +80,7 @@ def _run(window: MainWindow) -> list[Command]:
     return [
         Command("run.pause", "Pause the running job", lambda: ask("pause"), "Run", "", "pause", lambda: state() == "running",
                 why="Nothing is in training"),
-        Command("run.resume", "Go on with the job", lambda: ask("resume"), "Run", "", "play", lambda: state() == "paused",
+        Command("run.resume", "Go on with the job", lambda: ask("resume"), "Run", "", "play", lambda: state() in HELD,
                 why="Nothing is paused"),
         Command("run.stop_after", "Stop the running job after its step", lambda: ask("stop", True), "Run", "", "stop-after",
                 lambda: bool(state()), why="Nothing is in training"),

@@ -20,6 +20,8 @@ from .words import activity_figures, duration, how_far, run_figures
 STATE_WORDS = {"starting": "Starting", "running": "Training", "pausing": "Pausing after this step", "paused": "Paused"}
 #: The letters for which figures have room: "100,000 / 1,000,000 · 41.2 it/s · 12 h 05 m left".
 FIGURES = 48
+#: States from which a run that a worker has can go on.
+HELD = ("pausing", "paused")
 STATE_TONES = {"starting": "text3", "running": "ok", "pausing": "warn", "paused": "warn"}
 
 
@@ -56,11 +58,13 @@ def steer(state: str, pause: QAbstractButton, *stops: QAbstractButton) -> None:
     """Lights what can be done with a run that a worker has: what has ended can neither be paused nor stopped."""
     over = QCoreApplication.translate("RunningJob", "The run has ended; its worker is closing")
     begins = QCoreApplication.translate("RunningJob", "It can be paused once it trains")
-    go_on = QCoreApplication.translate("RunningJob", "Go on")
-    name = go_on if state == "paused" else QCoreApplication.translate("RunningJob", "Pause after this step")
+    names = {
+        "paused": QCoreApplication.translate("RunningJob", "Go on"),
+        "pausing": QCoreApplication.translate("RunningJob", "Go on without a pause"),
+    }
+    name = names.get(state) or QCoreApplication.translate("RunningJob", "Pause after this step")
     pause.setAccessibleName(name)
-    asked = QCoreApplication.translate("RunningJob", "It pauses after this step")
-    allow(pause, state in ("running", "paused"), {"starting": begins, "pausing": asked}.get(state, over))
+    allow(pause, state in ("running", *HELD), begins if state == "starting" else over)
     if pause.isEnabled():
         pause.setToolTip(name)
     for stop in stops:
@@ -134,7 +138,7 @@ class RunningJob(QWidget):
         self._bar.setValue(round(1000 * view.step / view.total) if view.total else 0)
         figures = [f"{view.step:,} / {view.total:,}", *run_figures(view)]
         self._figures.setText(" · ".join(figures))
-        theme.keep_icon(self._pause, "play" if state == "paused" else "pause", size=13)
+        theme.keep_icon(self._pause, "play" if state in HELD else "pause", size=13)
         steer(state, self._pause, self._stop)
 
     def _draw_activity(self, activity: Activity) -> None:
@@ -148,7 +152,7 @@ class RunningJob(QWidget):
 
     def _toggle_pause(self) -> None:
         if self._view is not None:
-            self._session.jobs.ask("resume" if self._view.state == "paused" else "pause", self._view.id)
+            self._session.jobs.pause_or_resume(self._view.id, self._view.state)
 
     def _stop_it(self) -> None:
         if self._view is not None:

@@ -126,18 +126,25 @@ class Jobs(QObject):
 
     def ask(self, verb: str, *arguments: object) -> asyncio.Task:
         """Asks the engine (reorder hold cancel pause resume stop) and takes the queue anew."""
-        if verb == "pause":
-            self._note_pausing(str(arguments[0]), True)
-        return self._bridge.spawn(self._asked(verb, arguments))
+        run = str(arguments[0])
+        pausing = run in self._pausing
+        if verb in ("pause", "resume"):
+            self._note_pausing(run, verb == "pause")
+        return self._bridge.spawn(self._asked(verb, arguments, pausing))
 
-    async def _asked(self, verb: str, arguments: tuple) -> None:
+    def pause_or_resume(self, run: str, told: str) -> asyncio.Task:
+        """Holds a run that trains; lets any other go on: also one that was asked to pause and has not yet. ``told``: the state
+        that it told."""
+        return self.ask("pause" if self.phase(run, told) == "running" else "resume", run)
+
+    async def _asked(self, verb: str, arguments: tuple, pausing: bool) -> None:
         answer = getattr(self._bridge.engine, verb)(*arguments)
         try:
             if asyncio.iscoroutine(answer) or isinstance(answer, asyncio.Future):
                 await answer
         except BaseException:
-            if verb == "pause":
-                self._note_pausing(str(arguments[0]), False)
+            if verb in ("pause", "resume"):
+                self._note_pausing(str(arguments[0]), pausing)
             raise
         self.refresh()
 

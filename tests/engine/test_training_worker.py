@@ -124,6 +124,17 @@ async def test_a_pause_that_is_asked_during_an_answer_is_told(studio):
     assert states(studio, run) == ["starting", "running", "paused", "running", "finished"]
 
 
+async def test_a_pause_is_withdrawn_before_the_step_is_over(studio):
+    run = studio.make_run(steps=2, step_s=1.0)
+    await studio.engine.submit(run)
+    await studio.until(lambda: "running" in states(studio, run))
+    await studio.engine.pause(run)
+    await studio.engine.resume(run)
+    assert (await studio.engine.wait(run)).state == "finished"
+    told = states(studio, run)
+    assert told[-1] == "finished" and told.count("running") == told.count("paused") + 1
+
+
 async def test_a_run_in_training_answers_between_two_steps(studio):
     run = studio.make_run(steps=200, step_s=0.01)
     await studio.engine.submit(run)

@@ -24,6 +24,7 @@ from nexus_studio.commands import Command
 from nexus_studio.main_window import WORKSPACES
 from nexus_studio.panels.jobs import RunCard
 from nexus_studio.shell import notices, words
+from nexus_studio.shell.actions import window_commands
 from nexus_studio.shell.latency import LatencyMeter
 from nexus_studio.shell.palette import Entry, ranked
 from nexus_studio.shell.single import Listener, ask_first
@@ -607,7 +608,14 @@ async def test_the_bottom_bar_and_the_jobs_acknowledge_a_pause_at_once(qapp, tmp
         assert running._title.text() == "Pausing after this step · duel-03"
         assert card._state.text() == "pausing after this step"
         for button in (running._pause, card._pause):
-            assert not button.isEnabled() and button.toolTip() == "It pauses after this step"
+            assert button.isEnabled() and button.toolTip() == button.accessibleName() == "Go on without a pause"
+        palette = {command.key: command for command in window_commands(window)}
+        assert palette["run.resume"].enabled() and not palette["run.pause"].enabled()
+        for button in (running._pause, card._pause):
+            button.click()
+            assert running._title.text() == "Training · duel-03" and card._state.text() == "training"
+            running._pause.click()
+        await settle(lambda: [call[0] for call in engine.calls].count("resume") == 2)
         assert running._stop.isEnabled() and card._after.isEnabled() and card._now.isEnabled()
         engine.tell(window.session.jobs.active.run, State("paused", 1240))
         await settle(lambda: running._title.text() == "Paused · duel-03" and running._pause.isEnabled())

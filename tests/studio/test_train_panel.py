@@ -936,12 +936,38 @@ async def test_a_pause_is_acknowledged_before_the_step_is_over(stand):
     stand.engine.pause = pause
     controls.pause.click()
     assert line.whole().startswith("pausing after this step · 1,240 / 2,000")
-    assert not controls.pause.isEnabled() and controls.pause.toolTip() == "It pauses after this step"
+    assert controls.pause.toolTip() == "It pauses after this step; go on without a pause"
     assert controls.stop.isVisible() and controls.stop.isEnabled()
     await settle(lambda: asked == [run] and "pausing" in stand.panel.runs._rows[run].line.whole())
     stand.engine.tell(run, State("paused", 1240))
     await settle(lambda: line.whole().startswith("paused") and controls.pause.isEnabled())
-    assert controls.pause.text() == "Resume"
+    assert controls.pause.text() == "Resume" and controls.pause.toolTip() == ""
+
+
+async def test_a_pause_is_withdrawn_before_the_step_is_over(stand):
+    await stand.choose("duel-03")
+    run, controls, line = stand.run("duel-03").id, stand.panel.controls, stand.panel.curves.state
+    await settle(lambda: controls.pause.isEnabled() and controls.pause.text() == "Pause")
+    asked = []
+
+    async def pause(which):
+        asked.append(("pause", which))
+
+    async def resume(which):
+        asked.append(("resume", which))
+        if len(asked) > 2:
+            raise TroubleError("the worker does not answer", which)
+
+    stand.engine.pause, stand.engine.resume = pause, resume
+    controls.pause.click()
+    assert controls.pause.text() == "Go on" and controls.pause.isEnabled()
+    controls.pause.click()
+    assert line.whole().startswith("running") and controls.pause.text() == "Pause" and controls.pause.toolTip() == ""
+    await settle(lambda: asked == [("pause", run), ("resume", run)])
+    controls.pause.click()
+    controls.pause.click()
+    await settle(lambda: stand.troubles and len(asked) == 4)
+    assert controls.pause.text() == "Go on", "what could not be withdrawn still stands"
 
 
 async def test_a_pause_that_fails_is_taken_back(stand):
