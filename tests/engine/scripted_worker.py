@@ -93,8 +93,8 @@ def act(deed):
 
 
 class ScriptedAnswers:
-    """Answers Sample with its seed as the only pixel. ``title`` is the script: "slow", "deaf" (asks nobody), "segv", "freeze",
-    "error", "large"."""
+    """Answers Sample with its seed as the only pixel. ``title`` is the script: "slow", "long", "deaf" (asks nobody), "segv",
+    "freeze", "error", "large"."""
 
     def answer(self, pending):
         if pending.cancelled():
@@ -123,9 +123,9 @@ class ScriptedAnswers:
                     "last": "step-000000015", "differences": differences}  # fmt: skip
         if not isinstance(request, Sample):
             raise TroubleError(f"the script has no answer to {type(request).__name__}")
-        if request.title == "slow":
-            for i in range(400):
-                pending.tell(Progress(i, 400, "slow"))
+        if request.title in ("slow", "long"):
+            for i in range(count := 400 if request.title == "slow" else 6000):
+                pending.tell(Progress(i, count, request.title))
                 time.sleep(0.01)
                 if pending.cancelled():
                     raise Stopped

