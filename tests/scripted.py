@@ -173,6 +173,7 @@ class ScriptedEngine:
         self.failures: dict[Any, Exception] = {}
         self.import_steps = 3
         self.unseen: dict[str, str] = {}  # end of a source -> why it cannot be seen
+        self.owns_queue = True
         self._listeners: list[Callable[[Event], None]] = []
         self._jobs: list[JobRecord] = list(self.library.queue)
 

@@ -41,6 +41,7 @@ from .devices import Device
 from .known_families import KnownFamilies
 from .limits import Limits
 from .live_runs import LiveRuns
+from .queue_beside import QueueBeside
 from .requests import Requests
 from .scheduler import Scheduler
 from .viewer import Viewer
@@ -51,7 +52,7 @@ SETTLE_S = 0.05
 
 
 class Engine:
-    """One for a process and library. With ``schedule`` off it leaves the queue alone (another process owns the library)."""
+    """One for a process and library. With ``schedule`` off it only looks at the queue (another process owns the library)."""
 
     def __init__(self, library: Library, schedule: bool = True, limits: Limits | None = None, module: str = processes.WORKERS):
         self.library = library
@@ -64,6 +65,7 @@ class Engine:
         self._viewer = Viewer()
         self._best: asyncio.Task[str] | None = None
         self._scheduler = Scheduler(library, self._live.start, self._tell)
+        self._beside = QueueBeside(library, self._live.__contains__, self._tell)
 
     @property
     def root(self) -> Path:
@@ -78,6 +80,8 @@ class Engine:
         if self._schedule:
             await self._scheduler.load(lambda run: run in self._live)
             await self._scheduler.pump()
+        else:
+            await self._beside.look()
         self._tasks.spawn(self._keep_looking())
         if getattr(self.library, "owned", False):
             self._tasks.spawn(self._back_up())
@@ -255,6 +259,8 @@ class Engine:
             await self._live.of(run).stop(after_step)
         elif job:
             await self._take_out(job)
+        else:
+            self._beside.refuse(run)
 
     async def set_live(self, run: str, values: dict[str, Any]) -> None:
         """Changes live settings of a run between two of its steps; recorded as a mark on its curve."""
@@ -274,14 +280,21 @@ class Engine:
 
     def queue(self) -> list[JobRecord]:
         """Running jobs, then the waiting ones in their order, then what failed and has not been taken out."""
-        return self._scheduler.jobs()
+        return self._scheduler.jobs() if self._schedule else self._beside.jobs()
+
+    @property
+    def owns_queue(self) -> bool:
+        """Whether the queue is worked off here; else it is only looked at, and what would change it raises TroubleError."""
+        return self._schedule
 
     async def reorder(self, job: str, index: int) -> None:
         """Moves a waiting job."""
+        self._beside.refuse(job)
         await self._scheduler.reorder(job, index)
 
     async def hold(self, job: str, held: bool = True) -> None:
         """Keeps a waiting job from starting, or lets it go."""
+        self._beside.refuse(job)
         await self._scheduler.hold(job, held)
 
     async def cancel(self, job: str) -> None:
@@ -289,7 +302,9 @@ class Engine:
         found = next((j for j in self.queue() if j.id == job), None)
         if found and found.run in self._live:
             await self.stop(found.run)
-        elif found:
+            return
+        self._beside.refuse(job)
+        if found:
             await self._take_out(found)
         else:
             await self._scheduler.remove(job)
@@ -349,7 +364,6 @@ class Engine:
             await asyncio.sleep(self._limits.scan_s)
             try:
                 await self._live.attach_living()
-                if self._schedule:
-                    await self._scheduler.pump()
+                await (self._scheduler.pump() if self._schedule else self._beside.look())
             except (TroubleError, OSError):
                 log.exception("the library could not be looked through; it is tried again")

@@ -15,7 +15,7 @@ from ..naming import plain
 from ..pieces import Card, allow, column, icon_button, label, meter, row, section
 from ..shell.bottom_bar import HELD, steer
 from ..shell.words import activity_figures, how_far, run_figures
-from ..state.jobs import Activity
+from ..state.jobs import Activity, Jobs
 from ..state.session import Session
 from .verdict_rows import VerdictRow
 from .workspace import scrolled
@@ -69,6 +69,13 @@ class RunCard(Card):
             self._session.jobs.pause_or_resume(self._view.id, self._view.state)
 
 
+def _keep_to_owner(jobs: Jobs, *buttons: QWidget) -> None:
+    """Greys what changes the queue where another process works it off."""
+    if not jobs.own:
+        for button in buttons:
+            allow(button, False, button.tr("The queue is worked off in another window; change it there"))
+
+
 class WaitingRow(QFrame):
     """A waiting job: why it waits; earlier, later, hold, take out."""
 
@@ -86,6 +93,7 @@ class WaitingRow(QFrame):
         text = self.tr("Let it start") if job.held else self.tr("Hold: do not start it yet")
         hold = icon_button("play" if job.held else "hold", text, lambda: jobs.ask("hold", job.id, not job.held))
         out = icon_button("close", self.tr("Take it out of the queue"), lambda: jobs.ask("cancel", job.id))
+        _keep_to_owner(jobs, up, down, hold, out)
         number, title = label(f"{position + 1}", "mono"), label(job.title, "label")
         self.setLayout(
             row(number, title, label(sentence(why), "hint"), None, up, down, hold, out, spacing=6, margins=(12, 2, 8, 2))
@@ -101,6 +109,7 @@ class FailedRow(QFrame):
         why = plain(Trouble(job.reason, job.title), session.title_of).what
         again = icon_button("refresh", self.tr("Resume from the last checkpoint"), lambda: jobs.ask("resume", job.run))
         out = icon_button("close", self.tr("Take it off the list"), lambda: jobs.ask("cancel", job.id))
+        _keep_to_owner(jobs, again, out)
         words = column(
             label(job.title, "strong"),
             label(sentence(f"{job.state}: {why}" if why else job.state), "hint", lines=4),

@@ -80,6 +80,11 @@ class Jobs(QObject):
             self.changed.emit()
 
     @property
+    def own(self) -> bool:
+        """Whether the queue is this window's to change."""
+        return self._bridge.engine is None or self._bridge.engine.owns_queue
+
+    @property
     def active(self) -> JobRecord | None:
         """The job that a worker has now."""
         return next((job for job in self.records if job.state in ACTIVE), None)

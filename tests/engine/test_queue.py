@@ -163,3 +163,32 @@ async def test_a_run_that_trained_before_keeps_its_state_where_it_is_taken_out(s
     await studio.engine.resume(run)
     await studio.engine.stop(run)
     assert await studio.engine.run_state(run) == before and before.step
+
+
+async def test_a_queue_that_another_process_works_off_is_seen_and_not_changed(open_studio):
+    owner = await open_studio()
+    blocker, run = owner.make_run("blocker", steps=100_000, step_s=0.01), owner.make_run("waiting")
+    await owner.engine.submit(blocker)
+    guest = await open_studio(schedule=False)
+    assert owner.engine.owns_queue and not guest.engine.owns_queue
+    job = await owner.engine.submit(run)
+    await guest.until(lambda: guest.engine.queue() == owner.engine.queue())
+    assert [one.run for one in guest.engine.queue()] == [blocker, run]
+    assert guest.bodies(job.id, State)[-1].state == "queued"
+    asked = (guest.engine.hold(job.id), guest.engine.reorder(job.id, 0), guest.engine.cancel(job.id), guest.engine.stop(run))
+    for change in asked:
+        with pytest.raises(TroubleError, match="where the queue is worked off"):
+            await change
+    assert queue.ordered(owner.library.jobs()) == owner.engine.queue() == guest.engine.queue()
+    await owner.engine.cancel(job.id)
+    await guest.until(lambda: [one.run for one in guest.engine.queue()] == [blocker])
+    assert guest.bodies(job.id, State)[-1].state == "stopped"
+
+
+async def test_a_job_that_a_killed_owner_left_running_does_not_run_for_one_who_looks(open_studio):
+    owner = await open_studio(start=False)
+    run, waiting = owner.make_run("lost"), owner.make_run("waiting")
+    for name, of_run, state in (("a", run, "running"), ("b", waiting, "queued")):
+        owner.library.put_job(JobRecord(name, "train", name, of_run, 0.0, 0.0, state=state))
+    guest = await open_studio(schedule=False)
+    assert [one.run for one in guest.engine.queue()] == [waiting]

@@ -22,7 +22,7 @@ from models_backend.library import provenance
 from nexus_studio import theme
 from nexus_studio.commands import Command
 from nexus_studio.main_window import WORKSPACES
-from nexus_studio.panels.jobs import RunCard
+from nexus_studio.panels.jobs import RunCard, WaitingRow
 from nexus_studio.shell import notices, words
 from nexus_studio.shell.actions import window_commands
 from nexus_studio.shell.latency import LatencyMeter
@@ -631,6 +631,16 @@ async def test_a_run_that_a_command_trains_stands_in_the_bottom_bar_too(qapp, tm
         await settle(lambda: running._title.text() == f"Training · {session.runs.get(other).title}")
         session.runs.view(other).set_state("finished", 5)
         await settle(lambda: running._title.text() == "Nothing is running")
+
+
+async def test_a_queue_that_another_process_works_off_cannot_be_changed_in_the_jobs(qapp, tmp_path):
+    async with scripted_window(tmp_path) as window:
+        window.session.bridge.engine.owns_queue = False
+        window.toggle_jobs()
+        rows = window.jobs_box.findChildren(WaitingRow)
+        assert len(rows) == len(window.session.jobs.waiting) == 2
+        for button in (button for row in rows for button in row.findChildren(QAbstractButton)):
+            assert not button.isEnabled() and "change it there" in button.toolTip()
 
 
 async def test_the_jobs_list_reorders_holds_and_takes_out(qapp, tmp_path):
