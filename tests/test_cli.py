@@ -77,10 +77,17 @@ def last(lines, kind):
 def test_families_are_ordered_by_how_they_suit_a_data_set(run):
     run("import", "points:density=moons,count=100")
     lines = run("families", "--data", "points:density=moons,count=100")
-    assert [(line["key"], line["suits"], line["reason"]) for line in lines] == [
-        ("toy", True, "A part that other models of points work on")
+    assert [(line["key"], line["suits"], line["reason"], line["minutes"]) for line in lines] == [
+        ("toy", True, "A part that other models of points work on", 1.0)
     ]
     assert run("families", "--data", "nothing", status=1)[0]["what"] == "there is no such data set"
+
+
+def test_the_order_of_families_is_explained_on_a_terminal(run, library_root, capsys):
+    run("import", "points:density=moons,count=100")
+    assert cli.main(["families", "--data", "points:density=moons,count=100", "--library", str(library_root)]) == 0
+    told = capsys.readouterr()
+    assert "best first" in told.err and "1 min  A part that other models" in told.out
 
 
 def test_families_are_listed_and_one_with_all_its_settings(run):

@@ -22,6 +22,12 @@ from . import settings
 from .bringing import known_data
 from .session import Session, found, session, stands
 
+#: What the order of families for some data goes by.
+ORDER = (
+    "The best first: by what of the data a model follows, then by the minutes of its shortest measured example "
+    "on two CPU cores and by what must be trained before it; after the first of a kind, other kinds come before its next."
+)
+
 
 async def families(options: argparse.Namespace, reporter: Reporter) -> int:
     """All families, from the cache where nothing changed; with a name, all that can be set."""
@@ -60,9 +66,14 @@ def _suiting(described: list[FamilyDescription], record: DatasetRecord, now: Ses
     provided = {run.family for run in now.library.runs()}
     made = {kind for family in described if family.key in provided for kind in family.provides}
     facts = suiting.facts(record, captions, record.settings.get("conditions", "auto"))
+    if not now.reporter.as_json:
+        now.reporter.note(ORDER)
     for place, suit in enumerate(suiting.ranked(described, facts, made), 1):
-        text = f"{place if suit.suits else '-':>3}  {suit.family.key:24} {suit.family.title:28} {suit.reason}"
-        now.reporter.result(text, key=suit.family.key, title=suit.family.title, suits=suit.suits, reason=suit.reason)
+        minutes = f"{suit.minutes:.0f} min" if suit.minutes >= 1 else "< 1 min" if suit.minutes else ""
+        text = f"{place if suit.suits else '-':>3}  {suit.family.key:24} {minutes:>8}  {suit.reason}"
+        now.reporter.result(
+            text, key=suit.family.key, title=suit.family.title, suits=suit.suits, reason=suit.reason, minutes=suit.minutes
+        )
     return 0
 
 

@@ -54,12 +54,14 @@ def facts(record: Record, captions: float | None = None, learned: str = "auto") 
 
 
 class Suit(msgspec.Struct, frozen=True):
-    """How a family suits the data: ``reason`` says what it makes of them, or what it lacks where it does not suit."""
+    """How a family suits the data: ``reason`` says what it makes of them, or what it lacks where it does not suit;
+    ``minutes`` are those of its shortest measured example on such data, 0 where none is measured."""
 
     family: FamilyDescription
     suits: bool
     points: float
     reason: str
+    minutes: float = 0.0
 
 
 def ranked(families: Iterable[FamilyDescription], data: Facts, made: Collection[str] = ()) -> list[Suit]:
@@ -81,13 +83,15 @@ def _suit(family: FamilyDescription, data: Facts, made: Collection[str]) -> Suit
     if missing:
         return Suit(family, False, 0.0, missing)
     points, reason = _followed(family, data)
-    points -= _cost(family, data)
+    minutes = _minutes(family, data)
+    points -= _cost(family, data, minutes)
     part = next((part for part in family.uses if not part.optional and part.kind not in made), None)
     if part is not None:
-        return Suit(family, True, points - PART, f"Needs {_a(part)} first")
+        return Suit(family, True, points - PART, f"Needs {_a(part)} first", minutes)
     if family.group == GROUPS[-1]:
-        return Suit(family, True, points - ONLY_A_PART, f"A part that other models of {NOUNS[data.modality]} work on")
-    return Suit(family, True, points, reason)
+        what = f"A part that other models of {NOUNS[data.modality]} work on"
+        return Suit(family, True, points - ONLY_A_PART, what, minutes)
+    return Suit(family, True, points, reason, minutes)
 
 
 def lacking(family: FamilyDescription, data: Facts) -> str:
@@ -146,15 +150,19 @@ def _as_a_whole(family: FamilyDescription, data: Facts) -> str:
     return ways.get(family.trace, f"Makes more such {noun} from noise")
 
 
-def _cost(family: FamilyDescription, data: Facts) -> float:
-    """By the minutes of the shortest measured example on such data, which count more where there is little to learn from, and
-    by the place of the family's group."""
+def _minutes(family: FamilyDescription, data: Facts) -> float:
+    """Those of the shortest measured example on such data; 0 where there is none."""
     points = data.modality == "points"
-    minutes = [proof.minutes for proof in family.proofs if proof.dataset.startswith("points") == points]
+    return min((proof.minutes for proof in family.proofs if proof.dataset.startswith("points") == points), default=0.0)
+
+
+def _cost(family: FamilyDescription, data: Facts, minutes: float) -> float:
+    """By the minutes of the shortest measured example, which count more where there is little to learn from, and by the place
+    of the family's group."""
     maybe = MAYBE_PART * sum(part.optional for part in family.uses)
     dear = 2.0 if data.count < SLOW else 1.0
     place = GROUPS.index(family.group) if family.group in GROUPS else len(GROUPS)
-    return dear * MINUTE * min(min(minutes, default=LONGEST_MIN), LONGEST_MIN) + GROUP * place + maybe
+    return dear * MINUTE * min(minutes or LONGEST_MIN, LONGEST_MIN) + GROUP * place + maybe
 
 
 def _year(family: FamilyDescription) -> int:
