@@ -224,7 +224,7 @@ def wanted_height(widget: QWidget, width: int) -> int:
 
 
 class Strip(_Scroll):
-    """Chips in as many rows as they need, at most ``rows``; more than that scroll."""
+    """Chips in as many rows as they need, at most ``rows``; more than that scroll, a row at a time."""
 
     def __init__(self, rows: int = 2):
         super().__init__()
@@ -256,18 +256,25 @@ class Strip(_Scroll):
             self.updateGeometry()
         return super().eventFilter(watched, event)
 
+    def resizeEvent(self, event: QEvent) -> None:
+        super().resizeEvent(event)
+        self.verticalScrollBar().setSingleStep(self._row() + self.flow.spacing())
+        self.updateGeometry()  # its hint is as tall as the rows at its width
+
     def hasHeightForWidth(self) -> bool:
         return True
+
+    def _row(self) -> int:
+        """The height of a row."""
+        return max((self.flow.itemAt(place).sizeHint().height() for place in range(self.flow.count())), default=0)
 
     def heightForWidth(self, width: int) -> int:
         if not self.flow.count():
             return 0
-        row = max(self.flow.itemAt(place).sizeHint().height() for place in range(self.flow.count()))
-        return min(self.flow.heightForWidth(width), self._rows * row + (self._rows - 1) * self.flow.spacing() + row // 2)
+        return min(self.flow.heightForWidth(width), self._rows * self._row() + (self._rows - 1) * self.flow.spacing())
 
     def sizeHint(self) -> QSize:
-        width = self.flow.sizeHint().width()
-        return QSize(width, self.heightForWidth(max(width, 1)))
+        return QSize(self.flow.sizeHint().width(), self.heightForWidth(max(self.width(), 1)))
 
     def minimumSizeHint(self) -> QSize:
         return QSize(0 if not self.flow.count() else theme.px(90), 0 if not self.flow.count() else theme.px(19))

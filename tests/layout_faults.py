@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import combinations
 
-from PySide6.QtCore import QRect, QSize
+from PySide6.QtCore import QPoint, QRect, QSize
 from PySide6.QtWidgets import (
     QAbstractButton,
     QAbstractItemView,
@@ -24,6 +24,7 @@ from PySide6.QtWidgets import (
 )
 
 from nexus_studio.fitting import tip
+from nexus_studio.layouts import Strip
 
 LEAST = QSize(1000, 640)
 #: Letters of a text that must be seen, or it tells nothing.
@@ -41,6 +42,8 @@ def layout_faults(window: QWidget) -> list[str]:
     for widget in [window, *window.findChildren(QWidget)]:
         if widget is window or widget.isVisibleTo(window):
             found += _text_faults(widget)
+            if isinstance(widget, Strip):
+                found += _strip_faults(widget)
             if not isinstance(widget, CLOSED):
                 found += _place_faults(widget)
     return list(dict.fromkeys(found))
@@ -150,6 +153,18 @@ def _place_faults(parent: QWidget) -> list[str]:
         over = one.geometry().intersected(other.geometry())
         if over.width() > 1 and over.height() > 1:
             found.append(f"overlap: {_named(one)} and {_named(other)} by {over.width()} x {over.height()}")
+    return found
+
+
+def _strip_faults(strip: Strip) -> list[str]:
+    """Chips of which a part is seen, and rows that are not given though there may be so many."""
+    need, room, found = strip.heightForWidth(strip.width()), strip.viewport().rect(), []
+    if strip.height() < need:
+        found.append(f"cut: {_named(strip)} needs {need} for its rows, has {strip.height()}")
+    for chip in (child for child in strip.widget().children() if isinstance(child, QWidget) and child.isVisible()):
+        place = QRect(chip.mapTo(strip.viewport(), QPoint(0, 0)), chip.size())
+        if place.intersects(room) and not room.contains(place):
+            found.append(f"seen in part: {_named(chip)} at {_shown(place)} of {room.width()} x {room.height()}")
     return found
 
 
