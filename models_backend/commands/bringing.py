@@ -175,7 +175,7 @@ def _tell_notes(now: Session, record: DatasetRecord, report: DoctorReport) -> No
         now.reporter.note(passed, "ignored")
     attributes = ", ".join(f"{one.name} ({one.span})" for one in record.attributes[:SHOWN])
     told = f"attributes: {attributes}" + (", ..." if len(record.attributes) > SHOWN else "") if attributes else ""
-    for note in filter(None, (report.split_note, told, *report.notes)):
+    for note in filter(None, (report.split_note, told, *accounting.colours(report), *report.notes)):
         now.reporter.note(note)
     odd = _copies(now, record, report).odd
     for note in odd:

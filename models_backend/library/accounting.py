@@ -103,6 +103,21 @@ def outcome(report: DoctorReport, modality: str = "image", copied: Sequence[str]
     return ". ".join(said) + "."
 
 
+def colours(report: DoctorReport) -> list[str]:
+    """Sentences on the pictures that are transparent somewhere or have no colour, and on what models see of them."""
+    said = []
+    if report.alpha:
+        have = counted(report.alpha, "picture has", "pictures have")
+        said.append(f"{have} transparency: models see white where it is transparent; the files stay as they are")
+    if report.grey and report.grey == report.imported:
+        said.append("All pictures are grey: unless asked otherwise, models see one channel")
+    elif report.grey:
+        are = "is" if report.grey == 1 else "are"
+        whole = counted(report.imported, "picture")
+        said.append(f"{report.grey:,} of {whole} {are} grey: models see three equal channels there, as the others have colour")
+    return said
+
+
 def _told(number: int, one: str, many: str, every: Sequence[str]) -> str:
     """ "3 could not be read (a.jpg, b.jpg and 1 more)"; "" for none."""
     if not number:

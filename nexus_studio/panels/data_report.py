@@ -328,7 +328,8 @@ class ReportPage(QWidget):
         self._class_head.setVisible(record.modality == "image" or bool(report.labels))
         copied = self._session.datasets.copied.get(record.id) if report.exact_duplicates else None
         copied = copied or accounting.Copies()
-        self.came.setText(shown_name(accounting.outcome(report, record.modality, copied.named)))
+        came = accounting.outcome(report, record.modality, copied.named)
+        self.came.setText(shown_name(" ".join([came, *(f"{said}." for said in accounting.colours(report))])))
         self._show_figures(report)
         self._show_suitable()
         self.split.show_split(report.train, report.validation)
@@ -385,10 +386,6 @@ class ReportPage(QWidget):
         notes += map(shown_name, odd)
         if report.exact_duplicates + report.near_duplicates and not report.split_note:
             notes.append("Duplicates stay on one side of the split, so validation is not made of copies.")
-        if report.grey and report.grey == report.imported:
-            notes.append("All pictures are grey; models see one channel.")
-        if report.alpha:
-            notes.append(f"{counted(report.alpha, 'picture has', 'pictures have')} transparency; it was laid on white.")
         folder = dropped_folder(roots)
         return notes + [shown_name(below(note, folder)) for note in report.notes]
 

@@ -143,3 +143,19 @@ def test_a_title_that_several_have_is_answered_with_what_tells_them_apart_and_id
         short = said.partition(f" (set, {record.count:,} items, {day}")[0].rpartition(" ")[2]
         assert 6 <= len(short) < len(record.id) and record.id.startswith(short)
         assert json.loads(run("edit", short, "--json").splitlines()[-1])["count"] == record.count
+
+
+@pytest.mark.parametrize("grey, clear", [(0, 0), (2, 0), (0, 1), (6, 0), (1, 2)])
+def test_pictures_with_transparency_and_grey_ones_are_told_with_what_models_see(run, folder, grey, clear):
+    paths = sorted(folder.iterdir())
+    for path in paths[:grey]:
+        Image.open(path).convert("L").save(path)
+    for path in paths[grey : grey + clear]:
+        layers = Image.open(path).convert("RGBA")
+        layers.putpixel((0, 0), (0, 0, 0, 0))
+        layers.save(path)
+    said = run("import", folder)
+    transparent = "transparency: models see white where it is transparent; the files stay as they are"
+    assert (f"{clear} picture{'s have' if clear > 1 else ' has'} {transparent}" in said) is bool(clear)
+    assert (f"{grey} of 6 pictures {'is' if grey == 1 else 'are'} grey: models see three equal" in said) is (0 < grey < 6)
+    assert ("All pictures are grey" in said) is (grey == 6) and said.count("grey:") == bool(grey)

@@ -386,6 +386,19 @@ async def test_all_files_that_were_not_imported_are_seen_after_the_text_was_made
             theme.apply(qapp)
 
 
+async def test_transparency_and_grey_pictures_are_told_beside_what_was_imported(qapp, tmp_path):
+    async with Opened(tmp_path) as panel:
+        await settle(lambda: panel.report.report is not None)
+        notes = tuple(f"{n}.png is in truth a JPEG picture" for n in range(9))
+        panel.report.show_report(panel.items.record, DoctorReport(10, 10, grey=3, alpha=2, notes=notes))
+        assert panel.report.came.text() == (
+            "Imported 10 pictures. 2 pictures have transparency: models see white where it is transparent; the files stay as"
+            " they are. 3 of 10 pictures are grey: models see three equal channels there, as the others have colour."
+        )
+        panel.report.show_report(panel.items.record, DoctorReport(10, 10, grey=10))
+        assert panel.report.came.text().endswith(" All pictures are grey: unless asked otherwise, models see one channel.")
+
+
 async def test_many_notes_stand_behind_a_button_and_paths_are_told_from_what_was_dropped(qapp, tmp_path):
     async with Opened(tmp_path) as panel:
         await settle(lambda: panel.report.report is not None)
