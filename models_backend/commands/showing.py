@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from models_backend.contract import measures
+from models_backend.contract.differing import differing, flat
 from models_backend.contract.fields import merged
 from models_backend.contract.losses import loss_kind
 from models_backend.contract.messages import Health, HealthLine
@@ -100,15 +101,6 @@ def written(value: Any) -> str:
     return "none" if value in (None, "") else str(value)
 
 
-def flat(value: dict[str, Any], at: str = "") -> dict[str, Any]:
-    """The settings of a group by the keys that --set knows: "optimiser" for the one chosen, "optimiser.beta1" inside it."""
-    told: dict[str, Any] = {}
-    for key, one in value.items():
-        path = at if key == "type" and at else f"{at}.{key}".strip(".")
-        told |= flat(one, path) if isinstance(one, dict) and one else {path: one}
-    return told
-
-
 # ------------------------------------------------------------------------------------------------ an evaluation
 
 
@@ -159,7 +151,7 @@ async def _side_by_side(now: Session, records: list[RunRecord]) -> None:
     states = [await now.engine.run_state(record.id) for record in records]
     told = [standing(folder) for folder in folders]
     rows = [("run", [record.title for record in records]), ("id", [record.id for record in records])]
-    rows += _differing([flat({name: msgspec.to_builtins(record)[name] for name in KEPT}) for record in records])
+    rows += differing([_settings(record) for record in records], NOTHING)
     rows.append(("state", [f"{state.state} at step {state.step:,}" for state in states]))
     figures = [{name: words for name, words, _ in _figures(one, parameters(folder))}
                for one, folder in zip(told, folders, strict=True)]  # fmt: skip
@@ -171,6 +163,12 @@ async def _side_by_side(now: Session, records: list[RunRecord]) -> None:
     _tell_unlike(now, records, kept)
 
 
+def _settings(record: RunRecord) -> dict[str, str]:
+    """All that is kept of a run, as it is written behind --set."""
+    kept = msgspec.to_builtins(record)
+    return {name: written(value) for name, value in flat({name: kept[name] for name in KEPT}).items()}
+
+
 def _judged(health: Health | None) -> str:
     if health is None:
         return NOTHING
@@ -180,11 +178,6 @@ def _judged(health: Health | None) -> str:
 
 def _names(of: list[dict[str, Any]]) -> list[str]:
     return list(dict.fromkeys(name for one in of for name in one))
-
-
-def _differing(settings: list[dict[str, Any]]) -> list[tuple[str, list[str]]]:
-    rows = [(name, [written(one[name]) if name in one else NOTHING for one in settings]) for name in _names(settings)]
-    return [(name, values) for name, values in rows if len(set(values)) > 1]
 
 
 def _measured(records: list[RunRecord], kept: list[dict[str, Any]]) -> list[tuple[str, list[str]]]:

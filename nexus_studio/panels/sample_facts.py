@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from PySide6.QtCore import QCoreApplication
 
 from models_backend.contract import fields, names
+from models_backend.contract.differing import differing
 from models_backend.contract.family import DataSpec
 from models_backend.contract.fields import FieldSpec
 from models_backend.contract.run_layout import SampleRecord
@@ -124,9 +125,8 @@ def origin(session: Session, sample: str, step: int) -> str:
 
 def differences(session: Session, left: SampleRecord, right: SampleRecord) -> list[Difference]:
     """What two samples differ in, in the order of the table of one."""
-    ones, others = dict(facts(session, left)), dict(facts(session, right))
-    found = [Difference(name, words(ones.get(name, NONE)), words(others.get(name, NONE)))
-             for name in dict.fromkeys([*ones, *others]) if ones.get(name, NONE) != others.get(name, NONE)]  # fmt: skip
+    rows = differing([dict(facts(session, record)) for record in (left, right)], NONE)
+    found = [Difference(name, *map(words, values)) for name, values in rows]
     runs = [session.runs.get(record.run) for record in (left, right)]
     if left.run != right.run and all(runs) and runs[0].title == runs[1].title:
         found.insert(0, Difference(_tr("Run"), *(f"{run.title}, {made_at(run.created)}" for run in runs)))

@@ -11,7 +11,8 @@ from test_cli import last, run, scripted  # noqa: F401
 
 from models_backend import cli
 from models_backend.commands import training
-from models_backend.commands.showing import flat, written
+from models_backend.commands.showing import written
+from models_backend.contract.differing import flat
 from models_backend.contract.messages import Event, Health, HealthLine, Metrics, Remedy, State
 from models_backend.contract.run_layout import RunLayout
 from models_backend.engine.terminal import Reporter
