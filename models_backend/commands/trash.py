@@ -7,13 +7,12 @@ import time
 from typing import Any
 
 from models_backend.contract import names
-from models_backend.contract.messages import Trouble, TroubleError
+from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import TrashEntry
 from models_backend.contract.words import counted
 from models_backend.engine.terminal import Reporter
-from models_backend.library import trash
+from models_backend.library import remarks, trash
 from models_backend.library.library import Library
-from models_backend.library.remarks import needing
 from models_backend.library.runs import LIVE_STATES
 
 from .session import fitting, one_of, open_library, refuse_deleted
@@ -31,17 +30,15 @@ async def delete(options: argparse.Namespace, reporter: Reporter) -> int:
         for kind, record in chosen:
             trash.deletable(library.layout, kind, record.id)
         going = {record.id for _, record in chosen}
+        live = lambda run: library.run(run).state()[0] in LIVE_STATES  # noqa: E731
         for kind, record in chosen:
-            learning, trained = _users(library, record.id, going) if kind == "dataset" else ([], [])
+            users = remarks.users(kind, record.id, library.runs(), live, going)
             trash.delete(library, kind, record.id)
             text = f"The {KINDS[kind]} “{record.title}” is in the trash"
             reporter.result(text, deleted=record.id, of=kind, title=record.title)
-            if trained:
-                reporter.note(f"{record.title}: {needing(trained)}", "needed", runs=trained)
-            if learning:
-                what = f"{' and '.join(f'“{name}”' for name in learning)} was learning from it"
-                advice = "Bring it back before the training is resumed: then it needs the data again"
-                told = Trouble(what, record.title, "The training goes on with what it has read", advice)
+            if needed := users.needing():
+                reporter.note(f"{record.title}: {needed}", "needed", runs=[*users.trained, *users.built_on])
+            if told := users.trouble(record.title, "Bring it back"):
                 reporter.note(str(told), "trouble")
         back = " ".join(f"--restore {record.id}" for _, record in chosen)
         them = "it" if len(chosen) == 1 else "them"
@@ -49,15 +46,6 @@ async def delete(options: argparse.Namespace, reporter: Reporter) -> int:
     finally:
         library.close()
     return 0
-
-
-def _users(library: Library, dataset: str, going: set[str]) -> tuple[list[str], list[str]]:
-    """The titles of the runs that learn from a data set now, and of those that did, but for runs that are ``going`` too."""
-    learning, trained = [], []
-    for run in library.runs():
-        if run.dataset == dataset and run.id not in going:
-            (learning if library.run(run.id).state()[0] in LIVE_STATES else trained).append(run.title)
-    return learning, trained
 
 
 def _chosen(library: Library, wanted: list[str], only: str) -> list[tuple[str, Any]]:

@@ -3,12 +3,14 @@ they go."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 
+import msgspec
+
 from models_backend.contract.family import Condition, heard
-from models_backend.contract.messages import TroubleError
-from models_backend.contract.run_layout import DatasetRecord, DoctorReport
+from models_backend.contract.messages import Trouble, TroubleError
+from models_backend.contract.run_layout import DatasetRecord, DoctorReport, RunRecord
 from models_backend.contract.words import counted
 
 from .recounting import empty
@@ -46,14 +48,48 @@ def remarks(conditions: Iterable[Condition], record: DatasetRecord, data: dict, 
     return said
 
 
-def needing(titles: Sequence[str]) -> str:
-    """What becomes of the runs of these titles where their data set is in the trash, in one sentence; "" for none."""
-    if not titles:
-        return ""
-    named = ", ".join(f"“{title}”" for title in titles[:NAMED])
-    more = f" and {len(titles) - NAMED:,} more" if len(titles) > NAMED else ""
-    they = "it needs" if len(titles) == 1 else "they need"
-    return (
-        f"{counted(len(titles), 'run was', 'runs were')} trained on it ({named}{more}): {they} it to be trained further and "
-        "evaluated; samples can still be made"
+class Users(msgspec.Struct, frozen=True):
+    """Titles of the runs that something is needed by when it goes: those that learn from it now, those that were trained on
+    it, those it is a part of."""
+
+    learning: tuple[str, ...] = ()
+    trained: tuple[str, ...] = ()
+    built_on: tuple[str, ...] = ()
+
+    def needing(self) -> str:
+        """What becomes of runs that do not learn now, a sentence each; "" for none."""
+        said = []
+        if self.trained:
+            they = "it needs" if len(self.trained) == 1 else "they need"
+            said.append(f"{counted(len(self.trained), 'run was', 'runs were')} trained on it ({_named(self.trained)}): {they} "
+                        "it to be trained further and evaluated; samples can still be made")  # fmt: skip
+        if self.built_on:
+            they = "it needs" if len(self.built_on) == 1 else "they need"
+            said.append(f"{counted(len(self.built_on), 'run has', 'runs have')} it as a part ({_named(self.built_on)}): {they} "
+                        "it to be trained further and to make samples")  # fmt: skip
+        return ". ".join(said)
+
+    def trouble(self, title: str, back: str) -> Trouble | None:
+        """What becomes of runs that learn from ``title`` now; ``back`` says how it is brought back ("Undo")."""
+        if not self.learning:
+            return None
+        what = f"{' and '.join(f'“{name}”' for name in self.learning)} was learning from it"
+        advice = f"{back} before the training is resumed: then it needs the data again"
+        return Trouble(what, title, "The training goes on with what it has read", advice)
+
+
+def users(kind: str, key: str, runs: Iterable[RunRecord], live: Callable[[str], bool], going: Collection[str] = ()) -> Users:
+    """Who needs a thing ("dataset", "run", "sample") that goes, but for runs that are ``going`` too; ``live`` tells whether a
+    run, by its id, is in training."""
+    left = [run for run in runs if run.id not in going and run.id != key]
+    of = [run for run in left if kind == "dataset" and run.dataset == key]
+    return Users(
+        tuple(run.title for run in of if live(run.id)),
+        tuple(run.title for run in of if not live(run.id)),
+        tuple(run.title for run in left if kind == "run" and key in run.parts.values()),
     )
+
+
+def _named(titles: Sequence[str]) -> str:
+    more = f" and {len(titles) - NAMED:,} more" if len(titles) > NAMED else ""
+    return ", ".join(f"“{title}”" for title in titles[:NAMED]) + more

@@ -12,9 +12,9 @@ import msgspec
 from PySide6.QtCore import QObject, Signal
 
 from models_backend.contract.messages import State, Trouble, TroubleError
-from models_backend.contract.run_layout import DatasetRecord, RunRecord, SampleRecord
+from models_backend.contract.run_layout import DatasetRecord, SampleRecord
 from models_backend.contract.words import counted
-from models_backend.library.remarks import needing, nothing_in
+from models_backend.library.remarks import nothing_in, users
 
 from ..bridge import Bridge, trouble_of
 from ..naming import plain
@@ -262,23 +262,21 @@ class Session(QObject):
 
     def delete(self, kind: str, key: str, title: str) -> None:
         """Moves a data set, run or sample to the trash; undo brings it back. ``kind``: "dataset" "run" "sample"."""
-        learning = [run.title for run in self.runs.records if self._learns_from(run, kind, key)]
+        needed_by = users(kind, key, self.runs.records, self._is_live)
         text = f"Move “{title}” to the trash"
         self.undo.push_kept(text, Deleting(self, [(kind, key)]))
-        needed = needing([run.title for run in self.runs.records if run.dataset == key and run.title not in learning])
+        needed = needed_by.needing()
         self.tell_edit(f"“{title}” is in the trash. Undo brings it back." + (f" {needed}." if needed else ""))
-        if learning:
-            what = f"{' and '.join(f'“{name}”' for name in learning)} was learning from it"
-            kept = "The training goes on with what it has read"
-            self.bridge.trouble.emit(Trouble(what, title, kept, "Undo before it is resumed: then it needs the data again"))
+        if trouble := needed_by.trouble(title, "Undo"):
+            self.bridge.trouble.emit(trouble)
 
     def tell_edit(self, text: str) -> None:
         """Says what the last edit did, with a button that takes it back."""
         self.bridge.offered.emit(text, self.undo.offer())
 
-    def _learns_from(self, run: RunRecord, kind: str, key: str) -> bool:
-        state = self.runs.states.get(run.id)
-        return kind == "dataset" and run.dataset == key and state is not None and state.state in LIVE_STATES
+    def _is_live(self, run: str) -> bool:
+        state = self.runs.states.get(run)
+        return state is not None and state.state in LIVE_STATES
 
     async def reload(self) -> None:
         await self.datasets.load()

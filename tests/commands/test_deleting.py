@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import pytest
 from library import records
 
@@ -126,6 +127,16 @@ def test_data_that_a_run_is_learning_from_go_and_that_is_told(told, library):
     assert [line["kind"] for line in told("delete", "Shapes")] == ["result", "needed", "done"], (
         "a run that ended learns no more"
     )
+
+
+def test_runs_that_a_deleted_run_is_a_part_of_are_told_but_for_those_that_go_with_it(told, library):
+    part = library.runs()[0]
+    for key, title in (("run-u", "Latent diffusion"), ("run-v", "Another")):
+        record = records.run_record(key, title=title, created=2.0)
+        library.create_run(msgspec.structs.replace(record, parts={"codec": part.id}))
+    (note,) = [line for line in told("delete", part.id, "run-v") if line["kind"] == "needed"]
+    assert note["runs"] == ["Latent diffusion"]
+    assert "1 run has it as a part (“Latent diffusion”): it needs it to be trained further and to make samples" in note["text"]
 
 
 def test_runs_that_need_a_data_set_that_goes_are_told_but_for_those_that_go_with_it(told, library, library_root, capsys):

@@ -5,13 +5,14 @@ import asyncio
 import msgspec
 import pytest
 from real_library import RealLibrary
+from scripted_library import ScriptedRun
 from scripted_window import scripted_window, settle, turn
 
 from models_backend.contract.family import DataSpec
 from models_backend.contract.run_layout import DatasetRecord, Item, RunRecord
 from models_backend.library import trash
 from models_backend.library.library import Library
-from models_backend.library.remarks import needing
+from models_backend.library.remarks import Users
 from nexus_studio.bridge import Bridge
 from nexus_studio.state.edits import Deleting, Rewriting
 from nexus_studio.state.preferences import Preferences
@@ -353,6 +354,21 @@ async def test_undo_of_another_library_is_not_offered_and_what_cannot_be_read_is
     await a_kill(session)
 
 
+async def test_deleting_a_run_that_is_a_part_of_others_says_so(qapp, tmp_path):
+    def prepare(engine):
+        codec = engine.library.runs()[0]
+        record = msgspec.structs.replace(codec, id="built-on", title="Latent diffusion", parts={"codec": codec.id})
+        engine.library.folders[record.id] = ScriptedRun(engine.library.layout.run(record.id), record)
+
+    async with scripted_window(tmp_path, prepare=prepare) as window:
+        session = window.session
+        user = next(run for run in session.runs.records if run.parts)
+        part = session.runs.get(user.parts["codec"])
+        session.delete("run", part.id, part.title)
+        (said,) = (one.text.text() for one in window.notices.notices)
+        assert f"1 run has it as a part (“{user.title}”): it needs it to be trained further and to make samples" in said
+
+
 async def test_deleting_the_data_of_a_run_in_training_warns(qapp, tmp_path):
     async with scripted_window(tmp_path) as window:
         session = window.session
@@ -367,7 +383,7 @@ async def test_deleting_the_data_of_a_run_in_training_warns(qapp, tmp_path):
             window.notices.dismiss_all()
             session.delete("dataset", other.id, other.title)
             assert all(one.plain for one in window.notices.notices)
-            runs = [run.title for run in session.runs.records if run.dataset == other.id]
+            runs = Users(trained=tuple(run.title for run in session.runs.records if run.dataset == other.id)).needing()
             (said,) = (one.text.text() for one in window.notices.notices)
-            assert said == f"“{other.title}” is in the trash. Undo brings it back." + (f" {needing(runs)}." if runs else "")
+            assert said == f"“{other.title}” is in the trash. Undo brings it back." + (f" {runs}." if runs else "")
         assert any(run.dataset == other.id for run in session.runs.records for other in others), "one is needed"
