@@ -6,7 +6,7 @@ import argparse
 import asyncio
 from collections.abc import Iterable
 
-from models_backend.contract.course import goes_on, resumes
+from models_backend.contract.course import Resumption, goes_on
 from models_backend.contract.family import FamilyDescription, follows
 from models_backend.contract.fields import FieldError, Problem
 from models_backend.contract.messages import Event, Health, Mark, Metrics, Progress, State, Trouble, TroubleError
@@ -85,7 +85,7 @@ async def resume(options: argparse.Namespace, reporter: Reporter) -> int:
             reporter.done(text, run=record.id, state="finished")
             return 0
         if not options.steps:  # how far it is trained has said where it stands
-            begins = "" if record.id in now.engine.live() else f"; {await _goes_on(now, record, state.step)}"
+            begins = "" if record.id in now.engine.live() else f"; {(await _goes_on(now, record, state.step)).words}"
             reporter.note(
                 f"run {record.id}: {state.state} at step {state.step:,}{begins}", "run", run=record.id, step=state.step
             )
@@ -99,9 +99,9 @@ async def resume(options: argparse.Namespace, reporter: Reporter) -> int:
         return await _follow(now, record, options)
 
 
-async def _goes_on(now: Session, record: RunRecord, step: int) -> str:
+async def _goes_on(now: Session, record: RunRecord, step: int) -> Resumption:
     """From where a run goes on that had come to ``step``: from its newest checkpoint, and from nowhere else."""
-    return resumes(step, await asyncio.to_thread(now.library.run(record.id).newest_step))
+    return Resumption(step, await asyncio.to_thread(now.library.run(record.id).newest_step))
 
 
 async def _changes(now: Session, record: RunRecord, pairs: list[str]) -> dict[str, dict]:
@@ -131,8 +131,8 @@ async def _further(now: Session, record: RunRecord, options: argparse.Namespace)
     record = await now.engine.extend(record.id, steps, options.restart_rate)
     at = record.extended[-1].at
     text = f"from step {at:,} on to {record.steps:,} in all; {goes_on(record)}"
-    if at and (begins := await _goes_on(now, record, at)) != "it goes on":
-        text += f"; {begins}"
+    if at and not (begins := await _goes_on(now, record, at)).stays:
+        text += f"; {begins.words}"
     if not options.restart_rate and goes_on(record).endswith("change"):
         text += " (--restart-rate begins it anew)"
     now.reporter.note(text, "further", run=record.id, steps=record.steps)

@@ -58,14 +58,31 @@ class Course:
         return next(stage for stage in reversed(self._stages) if stage.at <= step or not stage.at)
 
 
-def resumes(step: int, saved: int) -> str:
-    """From where a run goes on that had come to ``step``, in words: from its newest checkpoint (0: it has none)."""
-    if not saved:
-        return "it has no checkpoint and begins at step 0" if step else "it begins"
-    if saved == step:
-        return "it goes on"
-    again = f"; {counted(step - saved, 'step is', 'steps are')} done again" if saved < step else ""
-    return f"it goes on from the checkpoint at step {saved:,}{again}"
+class Resumption(NamedTuple):
+    """From where a run goes on that had come to ``step``: its newest checkpoint is of step ``saved`` (0: none)."""
+
+    step: int
+    saved: int
+
+    @property
+    def again(self) -> int:
+        """Steps that are done again."""
+        return max(0, self.step - self.saved)
+
+    @property
+    def stays(self) -> bool:
+        """Whether it goes on where it stands: there is nothing to say of it."""
+        return self.saved == self.step
+
+    @property
+    def words(self) -> str:
+        """In words."""
+        if self.stays:
+            return "it goes on" if self.saved else "it begins"
+        if not self.saved:
+            return "it has no checkpoint and begins at step 0"
+        again = f"; {counted(self.again, 'step is', 'steps are')} done again" if self.again else ""
+        return f"it goes on from the checkpoint at step {self.saved:,}{again}"
 
 
 def further(record: RunRecord, at: int, steps: int, restart: bool = False, time: float = 0.0) -> RunRecord:

@@ -7,7 +7,7 @@ import asyncio
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QStackedWidget, QWidget
 
-from models_backend.contract.course import resumes
+from models_backend.contract.course import Resumption
 from models_backend.contract.messages import BudgetReport
 from models_backend.contract.run_layout import RunRecord
 
@@ -363,5 +363,5 @@ def described(view: RunView, state: str = "", place: int = 0) -> str:
     if view.total and view.state not in ("finished",):
         parts.append(f"{view.step:,} / {view.total:,}")
     if state in ("interrupted", "stopped", "failed") and view.saved != view.step:
-        parts.append(resumes(view.step, view.saved))
+        parts.append(Resumption(view.step, view.saved).words)
     return " · ".join(parts + run_figures(view))
