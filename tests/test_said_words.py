@@ -129,3 +129,31 @@ def test_the_scan_of_counts_bites(source, caught):
 )
 def test_the_scan_of_reasons_bites(source, caught):
     assert bool([text for _, text in said(ast.parse(source)) if text[:1].islower()]) is caught
+
+
+#: What only a window has: its workspaces and buttons.
+OF_THE_WINDOW = re.compile(
+    r"\b[Ii]n (?:Data|Train|Sample|Trajectory|Latent|Gallery|Learn)\b|\b[Pp]ress\b|\bbutton\b|\b[Cc]lick\b"
+)
+
+
+def troubles_for_the_window_alone(tree):
+    """(line, text) of every trouble in words of the window that gives no command for the terminal."""
+    troubles = [one for one in ast.walk(tree) if isinstance(one, ast.Call) and called(one) in ("Trouble", "TroubleError")]
+    for call in troubles:
+        texts = [] if any(keyword.arg == "command" for keyword in call.keywords) else ast.walk(call)
+        for text in texts:
+            if isinstance(text, ast.Constant) and isinstance(text.value, str) and OF_THE_WINDOW.search(text.value):
+                yield call.lineno, text.value
+
+
+def test_what_the_engine_says_in_words_of_the_window_has_a_command_for_the_terminal():
+    found = [
+        f"{path.name}:{line}: {text}"
+        for path, tree in trees()
+        if path.is_relative_to(Path(models_backend.__file__).parent)
+        for line, text in troubles_for_the_window_alone(tree)
+    ]
+    assert not found, "\n".join(found)
+    wrong = ast.parse("TroubleError('it is gone', advice='Look for it in Data')")
+    assert [text for _, text in troubles_for_the_window_alone(wrong)] == ["Look for it in Data"]

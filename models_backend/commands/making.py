@@ -116,7 +116,7 @@ async def called(now: Session, request: Any, what: str) -> Any:
 
     def hear(event: Event) -> None:
         if isinstance(event.body, Trouble):
-            now.reporter.note(str(event.body), "trouble")
+            now.reporter.note(str(event.body.on_terminal()), "trouble")
 
     unsubscribe = now.engine.subscribe(hear)
     try:

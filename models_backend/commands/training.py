@@ -281,7 +281,7 @@ class Follower:
                 self._reporter.note(what)
             case Trouble() as trouble:
                 self._trouble = trouble
-                self._reporter.note(f"{trouble}", "trouble")
+                self._reporter.note(f"{trouble.on_terminal()}", "trouble")
             case State(state="running"):
                 self._pace.rest()
             case State(state="finished" | "stopped") if self._health:

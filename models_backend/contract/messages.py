@@ -30,13 +30,19 @@ class Array(msgspec.Struct):
 
 class Trouble(msgspec.Struct, tag="trouble"):
     """What went wrong, in plain words. ``item``: which file, run or field; ``kept``: what is safe; ``advice``: what
-    to do next; ``detail``: a traceback, shown on demand."""
+    to do next; ``detail``: a traceback, shown on demand; ``command``: the advice in the words of the command line, where it
+    has its own."""
 
     what: str
     item: str = ""
     kept: str = ""
     advice: str = ""
     detail: str = ""
+    command: str = ""
+
+    def on_terminal(self) -> Trouble:
+        """The same trouble, whose advice names the command that does it."""
+        return msgspec.structs.replace(self, advice=self.command or self.advice)
 
     def __str__(self) -> str:
         first, *others = [f"{self.item}: {self.what}" if self.item else self.what, self.kept, self.advice]
@@ -47,8 +53,8 @@ class Trouble(msgspec.Struct, tag="trouble"):
 class TroubleError(Exception):
     """An expected failure that carries its plain words."""
 
-    def __init__(self, what: str, item: str = "", kept: str = "", advice: str = "", detail: str = ""):
-        self.trouble = Trouble(what, item, kept, advice, detail)
+    def __init__(self, what: str, item: str = "", kept: str = "", advice: str = "", detail: str = "", command: str = ""):
+        self.trouble = Trouble(what, item, kept, advice, detail, command)
         super().__init__(str(self.trouble))
 
 

@@ -64,7 +64,8 @@ class SourceRows:
                 raise TroubleError(
                     f"{len(lost):,} of {counted(len(self._all), 'picture')} are not where they were, and are needed to show "
                     f"them at {self._cut.target}", lost[0], _KEPT,
-                    "look for them in Data (`import FOLDER --look-for DATA`), or import the folder where it is now",
+                    "look for them in Data, or import the folder where it is now",
+                    command="`nexus-studio import FOLDER --look-for DATA` finds them in the folder where they are now",
                 ) from refused  # fmt: skip
             raise TroubleError(
                 f"this source is needed to show the pictures at {self._cut.target}, but {refused.reason}",

@@ -38,7 +38,9 @@ class LiveRuns(Mapping[str, TrainingWorker]):
     def of(self, run: str) -> TrainingWorker:
         """The worker of a run. Raises TroubleError where it has none."""
         if run not in self._workers:
-            raise TroubleError("the run is not in training", run, advice="Resume it first")
+            raise TroubleError(
+                "the run is not in training", run, advice="Resume it first", command=f"`nexus-studio resume {run}` goes on"
+            )
         return self._workers[run]
 
     async def start(self, job: JobRecord) -> None:

@@ -90,8 +90,9 @@ class Reporter:
             print(visible(text), file=self.out, flush=True)
 
     def error(self, trouble: Trouble) -> None:
-        """One clear line; the details stay in the logs."""
+        """One clear line, with advice for the command line; the details stay in the logs."""
         self._clear()
+        trouble = trouble.on_terminal()
         if self.as_json:
             self._json("error", what=trouble.what, item=trouble.item, kept=trouble.kept, advice=trouble.advice)
         else:

@@ -180,7 +180,8 @@ class Library:
         day = time.strftime("%d %B %Y", time.localtime(gone.deleted))
         inside = trash.content(self.layout, gone).exists()
         advice = "Restore it from the trash" if inside else "Import or make it again"
-        raise TroubleError(f"the {word} “{gone.title}” was deleted on {day}", name, advice=advice)
+        command = f"`nexus-studio trash --restore {Path(gone.path).name}` brings it back" if inside else ""
+        raise TroubleError(f"the {word} “{gone.title}” was deleted on {day}", name, advice=advice, command=command)
 
     def runs(self) -> list[RunRecord]:
         """Every run, newest first."""

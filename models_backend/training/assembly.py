@@ -54,13 +54,15 @@ def refuse_changed(record: RunRecord, data: Any) -> None:
     """TroubleError where the data, as the run knows them, are not those it was made for, or there are none to train on."""
     if record.spec.fingerprint and record.spec.fingerprint != data.spec.fingerprint:
         raise TroubleError("what the run knew of its data is not there any more", record.title or record.id,
-                           "its checkpoints are kept", "Begin anew, with a new run of its settings")  # fmt: skip
+                           "its checkpoints are kept", "Begin anew, with a new run of its settings",
+                           command=f"`nexus-studio resume {record.id} --anew` begins a new run of its settings")  # fmt: skip
     if tuple(record.spec.shape) != tuple(data.spec.shape):
         raise TroubleError(f"the data have the shape {tuple(data.spec.shape)}, the run was made for {tuple(record.spec.shape)}",
                            record.title or record.id, advice="Make a new run")  # fmt: skip
     if not data.train.count:
         advice = "Bring items back that were left out, or import more"
-        raise TroubleError("there is no item to train on", data.record.title, advice=advice)
+        command = f"`nexus-studio edit {data.record.id} --bring-back-all` takes in again what was left out"
+        raise TroubleError("there is no item to train on", data.record.title, advice=advice, command=command)
 
 
 def seeded_networks(family: Family, seed: int, device: torch.device) -> dict[str, nn.Module]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import traceback
 
+import msgspec
+
 from models_backend.contract.fields import FieldError
 from models_backend.contract.messages import Trouble, TroubleError
 
@@ -17,7 +19,7 @@ def trouble_of(error: BaseException, item: str = "") -> Trouble:
     detail = "".join(traceback.format_exception(error))
     if isinstance(error, TroubleError):
         own = error.trouble
-        return Trouble(own.what, own.item or item, own.kept, own.advice, own.detail or detail)
+        return msgspec.structs.replace(own, item=own.item or item, detail=own.detail or detail)
     if isinstance(error, FieldError):
         return Trouble(str(error), item, advice="Change the value and try again", detail=detail)
     if out_of_memory(error):

@@ -131,7 +131,8 @@ def test_a_size_that_needs_them_says_once_how_many_are_missing(place, tmp_path):
         place.trains(48)
     trouble = caught.value.trouble
     assert trouble.what.startswith("6 of 6 pictures are not where they were") and trouble.item.endswith("00000.jpg")
-    assert "look for them" in trouble.advice
+    assert "look for them in Data" in trouble.advice and "nexus-studio" not in trouble.advice
+    assert "`nexus-studio import FOLDER --look-for DATA`" in trouble.on_terminal().advice
 
 
 def test_other_captions_are_other_data_wherever_they_lie(place, tmp_path):

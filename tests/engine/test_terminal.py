@@ -6,9 +6,10 @@ import json
 import pytest
 
 from models_backend.commands.telling import teller
-from models_backend.contract.messages import Progress, Trouble
+from models_backend.contract.messages import Progress, Trouble, TroubleError
 from models_backend.contract.pace import Pace
 from models_backend.engine.terminal import Reporter, duration, visible
+from models_backend.workers.troubles import trouble_of
 
 
 class Terminal(io.StringIO):
@@ -91,3 +92,16 @@ def test_what_a_terminal_would_act_on_is_shown_escaped_on_every_way_to_it(name):
     told = out.getvalue() + err.getvalue()
     assert told.count(SEEN[name]) >= 5 and visible(name) == SEEN[name]
     assert name == SEEN[name] or name not in told
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_advice_that_has_a_command_names_it_on_the_terminal_and_not_in_the_window(as_json):
+    """Also where a worker tells it."""
+    out, err = io.StringIO(), io.StringIO()
+    told = trouble_of(TroubleError("it was deleted", "run-a", advice="Restore it from the trash", command="`x restore` does"))
+    assert told.advice == "Restore it from the trash" and "Restore it from the trash" in str(told)
+    Reporter(as_json=as_json, out=out, err=err).error(told)
+    said = out.getvalue() + err.getvalue()
+    assert "`x restore` does" in said and "trash" not in said
+    plain = Trouble("it was deleted", advice="Import it again")
+    assert plain.on_terminal() == plain

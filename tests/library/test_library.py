@@ -246,8 +246,9 @@ def test_deleting_moves_and_restoring_moves_back(library):
     entry = trash.delete(library, "run", "run-a")
     assert library.runs() == []
     assert (entry.kind, entry.title, entry.path) == ("run", "Run run-a", "runs/run-a")
-    with pytest.raises(TroubleError, match=r"“Run run-a” was deleted on .*Restore it from the trash"):
+    with pytest.raises(TroubleError, match=r"“Run run-a” was deleted on .*Restore it from the trash") as told:
         library.run("run-a")
+    assert told.value.trouble.command == "`nexus-studio trash --restore run-a` brings it back"
     assert {f.level for f in fsck(library.layout.root)} == {"note"}
     trash.restore(library, entry.id)
     assert sorted(p.relative_to(library.layout.root) for p in library.layout.run("run-a").root.rglob("*")) == before

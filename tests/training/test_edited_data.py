@@ -61,6 +61,7 @@ def test_with_everything_left_out_the_refusal_says_what_to_do(place):
     stored = place[0].dataset(place[1].id)
     run = make_run(*place)
     stored.leave_out(range(400))
-    with pytest.raises(TroubleError, match=r"no item to train on.*Bring items back"):
+    with pytest.raises(TroubleError, match=r"no item to train on.*Bring items back") as told:
         trainer_of(place[0], make_run(*place))
+    assert f"`nexus-studio edit {place[1].id} --bring-back-all`" in str(told.value.trouble.on_terminal())
     assert open_known(place[0], run.record()).train.count > 300, "what was made before is not touched by it"
