@@ -61,9 +61,10 @@ def check_modality(family: FamilyDescription, dataset: DatasetRecord) -> None:
         )
 
 
-def check_data(family: FamilyDescription, dataset: DatasetRecord) -> None:
-    """Raises TroubleError where the family cannot learn these data: they have too few or too many classes."""
-    if missing := lacking(family, facts(dataset)):
+def check_data(family: FamilyDescription, dataset: DatasetRecord, learned: str = "auto") -> None:
+    """Raises TroubleError where the family cannot learn these data: what a run is to learn of them (``learned``: "auto",
+    "classes" or "none") are too few or too many classes."""
+    if missing := lacking(family, facts(dataset, learned=learned)):
         what = f"{family.title} cannot learn these data: it {missing[:1].lower()}{missing[1:]}"
         raise TroubleError(what, dataset.title, "No run was made", "Choose another data set or another family")
 
@@ -159,9 +160,9 @@ def same_training(record: RunRecord, wish: Wish) -> bool:
 def record_of(wish: Wish, run_id: str) -> RunRecord:
     """The run's record. Raises FieldError or TroubleError, naming the field or the item."""
     check_modality(wish.family, wish.dataset)
-    check_data(wish.family, wish.dataset)
-    preset = preset_of(wish.family, wish.preset)
     data = data_values(wish.dataset, wish.data)
+    check_data(wish.family, wish.dataset, data["conditions"])
+    preset = preset_of(wish.family, wish.preset)
     if "batch_size" in wish.training:
         check_batch(settled(TRAINING, preset.training, wish.training)["batch_size"], preset, wish.dataset.kept)
     spec = spec_of(wish.dataset, data, shape_of(wish.dataset, data), wish.fingerprint or wish.dataset.fingerprint)

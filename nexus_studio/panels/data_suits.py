@@ -53,7 +53,7 @@ class SuitsList(QWidget):
         runs = self._session.runs.records
         self.suits = []
         if self._record is not None:
-            learned = self._session.datasets.settings(self._record.id).get("conditions", "auto")
+            learned = self._session.datasets.learned(self._record.id)
             self.suits = self._session.catalogue.suits(self._record, runs, self._captions, learned)
         shown = tuple((suit.family.key, suit.family.title, suit.suits, suit.reason) for suit in self._visible())
         if shown != self._shown:

@@ -170,7 +170,7 @@ class TrainPanel(Workspace):
         """The family that suits the chosen data best, while none is chosen."""
         catalogue, data = self.session.catalogue, self.session.datasets.current_record
         if not catalogue.current and catalogue.families and self.session.is_ready:
-            learned = self.session.datasets.settings(data.id).get("conditions", "auto") if data else ""
+            learned = self.session.datasets.learned(data.id) if data else ""
             suits = catalogue.suits(data, self.session.runs.records, learned=learned) if data else []
             catalogue.set_current(suits[0].family.key if suits else catalogue.families[0].key)
 

@@ -201,6 +201,7 @@ class ModelsList(QWidget):
         self._session.catalogue.changed.connect(self.refresh)
         self._session.catalogue.current_changed.connect(self._follow)
         self._session.datasets.current_changed.connect(self._draw)
+        self._session.datasets.settings_changed.connect(self._draw)
         self._session.preferences.changed.connect(self._kept_changed)
         self.refresh()
         self.filter.setText(self._session.preferences.get("train/filter", ""))
@@ -240,8 +241,9 @@ class ModelsList(QWidget):
 
     def mark(self, family: FamilyDescription) -> tuple[str, str, str]:
         """Shape, colour token and words: does the family suit the chosen data, and did its measured budget fit here?"""
-        data = self._session.datasets.current_record
-        missing = lacking(family, facts(data)) if data is not None else ""
+        datasets = self._session.datasets
+        data = datasets.current_record
+        missing = lacking(family, facts(data, learned=datasets.learned(data.id))) if data is not None else ""
         if missing:
             return "–", "text3", missing
         fits = self._session.preferences.get(f"fits/{family.key}")

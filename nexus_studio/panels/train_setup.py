@@ -265,7 +265,7 @@ class RunSetup(QWidget):
         settings = datasets.settings(data.id)
         spec = spec_of(data, settings, shape_of(data, settings), "")
         for section in self.sections.values():
-            section.set_unmet(unmet(self.family.conditions, spec, settings.get("conditions", "auto")))
+            section.set_unmet(unmet(self.family.conditions, spec, datasets.learned(data.id)))
         said = follows(self.family.conditions, spec)
         self.follows.setText(said)
         self.follows.setVisible(bool(said))
@@ -362,7 +362,7 @@ class RunSetup(QWidget):
             return self.tr("Choose a model first.")
         if data is None:
             return self.tr("Choose or import a data set first.")
-        if unmet := lacking(self.family, facts(data)):
+        if unmet := lacking(self.family, facts(data, learned=self._session.datasets.learned(data.id))):
             return self.tr("{0}: {1}.").format(self.family.title, unmet[:1].lower() + unmet[1:])
         missing = [name for name, chooser in self.parts.items() if not chooser.part.optional and not chooser.currentData()]
         return self.tr("Choose a run for “{0}”.").format(missing[0]) if missing else ""

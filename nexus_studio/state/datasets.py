@@ -131,6 +131,10 @@ class Datasets(QObject):
         record = self.get(dataset)
         return data_settings(record) if record is not None else {}
 
+    def learned(self, dataset: str) -> str:
+        """Which conditions of a data set runs are to learn ("auto", "classes" or "none"), with what is being chosen."""
+        return self.settings(dataset).get("conditions", "auto")
+
     def set_settings(self, stack: UndoStack, dataset: str, values: dict[str, Any]) -> None:
         """Keeps how models see a data set with it, as an edit that can be undone; what is typed in a row is one edit."""
         if self.get(dataset) is None or values == self.settings(dataset):

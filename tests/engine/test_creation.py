@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 import pytest
 
-from models_backend.contract.family import FamilyDescription, Part, Preset
+from models_backend.contract.family import Condition, FamilyDescription, Part, Preset
 from models_backend.contract.fields import Field, FieldError, describe
 from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import DatasetRecord
@@ -141,6 +141,21 @@ def test_a_family_that_needs_two_classes_is_refused_on_others_before_a_run_is_ma
         return
     with pytest.raises(TroubleError, match=r"Toy cannot learn these data: it needs .*No run was made. Choose another"):
         creation.record_of(wanted, "id")
+
+
+@pytest.mark.parametrize("learned", ["auto", "classes", "none"])
+def test_whether_a_family_can_learn_the_data_goes_by_what_the_run_is_to_learn(learned):
+    captioned = msgspec.structs.replace(dataset(), captioned=True, classes=())
+    by_words = msgspec.structs.replace(FAMILY, uses=(), classes_needed=(1, 0), conditions=(Condition("text"),))
+    many = msgspec.structs.replace(dataset(), classes=("a", "b", "c"))
+    no_more_than_two = msgspec.structs.replace(FAMILY, uses=(), classes_needed=(0, 2), conditions=(Condition("class"),))
+    for family, data, suits in ((by_words, captioned, ("auto",)), (no_more_than_two, many, ("none",))):
+        wanted = wish(family=family, dataset=data, data={"conditions": learned})
+        if learned in suits:
+            assert creation.record_of(wanted, "id").data["conditions"] == learned
+        else:
+            with pytest.raises(TroubleError, match="Toy cannot learn these data: it needs"):
+                creation.record_of(wanted, "id")
 
 
 def test_a_batch_larger_than_the_data_is_refused_unless_it_is_the_preset_s():

@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 import pytest
 import shiboken6
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QMenu
 from scripted import ScriptedEngine, scripted_families
@@ -138,6 +138,30 @@ async def test_a_model_that_cannot_learn_the_data_says_why(stand):
     model = stand.panel.models.model
     model.set_families([narrow])
     assert model.data(model.index(1), Qt.ItemDataRole.ToolTipRole).endswith("Learns points; these are pictures")
+
+
+class Paints(QObject):
+    """Counts how often a widget is painted."""
+
+    count = 0
+
+    def eventFilter(self, _watched, event):
+        self.count += event.type() == QEvent.Type.Paint
+        return False
+
+
+async def test_marks_and_what_can_be_started_follow_what_of_the_data_is_to_be_learned(stand):
+    panel, datasets, paints = stand.panel, stand.session.datasets, Paints()
+    few = msgspec.structs.replace(panel.setup.family, classes_needed=(0, 1))
+    assert len(datasets.current_record.classes) > 1
+    panel.setup.family = few
+    panel.models.list.viewport().installEventFilter(paints)
+    assert panel.models.mark(few)[0] == "–" and "at most one class" in panel.setup.guidance()
+    for learned, suits in (("none", True), ("auto", False)):
+        before, settings = paints.count, datasets.settings(datasets.current)
+        datasets.set_settings(stand.session.undo, datasets.current, settings | {"conditions": learned})
+        assert (panel.models.mark(few)[0] != "–") is suits and ("at most one class" not in panel.setup.guidance()) is suits
+        await settle(lambda before=before: paints.count > before)
 
 
 # -------------------------------------------------------------------------------------------------- setup
