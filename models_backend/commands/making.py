@@ -21,7 +21,7 @@ from models_backend.media import timing
 
 from . import settings
 from .asking import said_of
-from .session import Session, fitting, found, session
+from .session import Session, fitting, found, refuse_deleted, session
 from .showing import tell_evaluation
 from .telling import teller
 
@@ -151,13 +151,16 @@ def _source(now: Session, text: str, form: str, what: str) -> tuple[str, str]:
     """The id of what is exported, and what of it. Raises TroubleError, FieldError."""
     if form not in FORMATS:
         raise FieldError([Problem("to", form, "one of " + ", ".join(FORMATS))])
+    made, runs = now.library.samples(limit=1_000_000), now.library.runs()
+    if not fitting(made, text) and not fitting(runs, text):
+        for kind in ("run" if form in WEIGHTS else "sample", ""):
+            refuse_deleted(now.library, text, kind)
     if form in WEIGHTS:
-        sample = next((record for record in now.library.samples(limit=1_000_000) if record.id == text), None)
+        sample = next((record for record in made if record.id == text), None)
         if sample is not None:
             raise TroubleError("a sample has no weights", text, advice=f"Export its run instead: {sample.run}")
         return found(now.library, "run", text).id, "weights"
-    made = now.library.samples(limit=1_000_000)
-    if not fitting(made, text) and fitting(now.library.runs(), text):
+    if not fitting(made, text) and fitting(runs, text):
         raise TroubleError(
             f"a run is exported as {WEIGHTS[0]}; {form} is for a sample", text, advice="Make one with `nexus-studio sample`"
         )
