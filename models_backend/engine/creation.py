@@ -154,7 +154,10 @@ def same_training(record: RunRecord, wish: Wish) -> bool:
     wanted = record_of(wish, record.id)
     if settled(DATA, record.data) != wanted.data:  # an older run may lack a setting that came since
         return False
-    return all(getattr(record, name) == getattr(wanted, name) for name in ("config", "training", "parts"))
+    asked = settled(TRAINING, preset_of(wish.family, wish.preset).training, wish.training)
+    if record.training not in (wanted.training, asked):  # older runs keep what is done every so many steps as it was asked for
+        return False
+    return record.config == wanted.config and record.parts == wanted.parts
 
 
 def record_of(wish: Wish, run_id: str) -> RunRecord:

@@ -99,6 +99,15 @@ def test_a_run_made_before_a_setting_came_was_trained_the_same_way():
     assert creation.same_training(old, wish()) and not creation.same_training(old, wish(data={"conditions": "none"}))
 
 
+def test_a_run_made_before_previews_were_fitted_to_few_steps_was_trained_the_same_way():
+    wanted = wish(preset="tiny", training={"steps": 60})
+    old = creation.record_of(wanted, "id")
+    old.training.update(preview_every=200, validate_every=200, checkpoint_every=500)
+    assert creation.record_of(wanted, "id").training != old.training and creation.same_training(old, wanted)
+    assert not creation.same_training(old, wish(preset="tiny", training={"steps": 60, "preview_every": 30}))
+    assert not creation.same_training(old, wish(preset="tiny", training={"steps": 61}))
+
+
 @pytest.mark.parametrize(
     "more, words",
     [
