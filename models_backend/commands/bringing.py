@@ -87,6 +87,11 @@ async def data_of(now: Session, text: str) -> DatasetRecord:
     """The data set that ``--data`` means; a folder is imported, a built-in one made. Raises TroubleError."""
     means = meaning(now, text)
     if isinstance(means, Path):
+        if standing := await now.engine.unchanged(means):
+            record, at = standing
+            when = time.strftime("%d %B %Y, %H:%M", time.localtime(at))
+            now.reporter.note(f"{record.title}: unchanged since the import of {when}{_edits(now, record)}", "unchanged")
+            return record
         since = time.time()
         record = await _imported(now, [str(means)], "")
         if record.created >= since:
@@ -142,13 +147,18 @@ async def _imported(now: Session, paths: list[str], title: str) -> DatasetRecord
         now.reporter.note("import stopped; nothing was added and the sources are untouched", "interrupted")
         raise
     if record.created < since:
-        edited = now.library.dataset(record.id).edited()
-        edits = f", with its edits ({', '.join(edited)}); `nexus-studio edit {record.id} --as-imported` takes them back"
         said = f"the same items were imported before, as {record.title}: that data set is taken"
-        now.reporter.note(said + (edits if edited else ""), "known")
+        now.reporter.note(said + _edits(now, record), "known")
         if record.roots != before.get(record.id, record.roots):
             now.reporter.note(f"its pictures are now taken from {', '.join(record.roots)}", "moved")
     return record
+
+
+def _edits(now: Session, record: DatasetRecord) -> str:
+    """Behind the sentence that a data set is taken: that it is taken as it was edited, where it was."""
+    edited = now.library.dataset(record.id).edited()
+    back = f"`nexus-studio edit {record.id} --as-imported` takes them back"
+    return f", with its edits ({', '.join(edited)}); {back}" if edited else ""
 
 
 def _passed_over(ignored: Sequence[Unreadable]) -> list[str]:

@@ -113,6 +113,7 @@ class DatasetLayout:
         self.items = self.root / "items.jsonl"
         self.report = self.root / "report.json"
         self.edits = self.root / "edits.json"
+        self.unchanged = self.root / "unchanged.json"
         self.cache = self.root / "cache"
 
 

@@ -16,7 +16,8 @@ import numpy as np
 from models_backend.contract.messages import Progress, TroubleError
 from models_backend.contract.run_layout import DatasetRecord, DoctorReport, LibraryLayout
 from models_backend.contract.settings import DataSettings
-from models_backend.library import storage, table_kinds
+from models_backend.library import storage, table_kinds, unchanged
+from models_backend.library.datasets import read_items
 from models_backend.library.trouble import explained
 
 from . import (
@@ -64,6 +65,7 @@ def import_paths(
         paths = [table.absolute().parent]
     with explained("the data set cannot be written", str(root), "nothing was added; the sources are untouched"):
         storage.make_folder(home)
+        looked = unchanged.look(paths) if settings is None else None  # before the first file is read
         with pool or Pool() as pool, Opener() as opener:
             found = looking.look_below(paths, opener, watch)
             spools = [Spool(t, tempfile.TemporaryFile(dir=home)) for t in targets_for(settings)]  # noqa: SIM115
@@ -71,7 +73,7 @@ def import_paths(
                 intake = Intake(found, opener, spools, watch)
                 watch.begin("Reading pictures", len(found.pictures))
                 pool.run(batches(found.pictures), intake.load, [spool.target for spool in spools], intake.take)
-                return _write(root, paths, title, settings, intake, started)
+                return _write(root, paths, title, settings, intake, started, looked)
             finally:
                 for spool in spools:
                     spool.file.close()
@@ -99,7 +101,7 @@ def _words(found: Found, opener: Opener) -> labels.Words:
 
 
 def _write(root: Path, paths: Sequence[str | Path], title: str, settings: DataSettings | None, intake: Intake,
-           started: float) -> tuple[DatasetRecord, DoctorReport]:  # fmt: skip
+           started: float, looked: unchanged.Noted | None) -> tuple[DatasetRecord, DoctorReport]:  # fmt: skip
     found, good = intake.found, intake.good()
     words = _words(found, intake.opener)
     unreadable = tuple(sorted((*found.unreadable, *intake.bad()), key=lambda line: line.source))
@@ -119,8 +121,13 @@ def _write(root: Path, paths: Sequence[str | Path], title: str, settings: DataSe
     report.took_s = round(time.perf_counter() - started, 3)
     there = moving.standing(root, record, items)
     if there is not None:
-        return moving.take_paths(there, items, record.roots), report
-    record = folder.write_dataset(root, record, items, report, lambda path: _write_caches(path, record, settings, intake, good))
+        record = moving.take_paths(there, items, record.roots)
+    else:
+        made = record
+        record = folder.write_dataset(root, made, items, report, lambda path: _write_caches(path, made, settings, intake, good))
+    layout = LibraryLayout(root).dataset(record.id)
+    if looked and not unreadable and {item.source for item in read_items(layout.items)} == {item.source for item in items}:
+        unchanged.note(layout, looked)
     return record, report
 
 

@@ -31,7 +31,7 @@ from models_backend.contract.messages import (
 )
 from models_backend.contract.run_layout import DatasetRecord, JobRecord, RunRecord
 from models_backend.contract.views import Seen, View
-from models_backend.library import backup
+from models_backend.library import backup, unchanged
 from models_backend.library.edits import Edits
 from models_backend.library.library import Library
 
@@ -141,6 +141,13 @@ class Engine:
         absolute = tuple(os.path.abspath(p) for p in paths)  # noqa: PTH100  there may be thousands
         job = importing.ImportJob(str(self.root), absolute, title=title, settings=importing.plain_settings(settings))
         return await self._imported(job, tell)
+
+    async def unchanged(self, path: str | Path) -> tuple[DatasetRecord, float] | None:
+        """The data set that was imported from this path and whose sources are as they were then, and when that was."""
+        library = self.library
+        return await asyncio.to_thread(
+            lambda: unchanged.since(((one, library.dataset(one.id).layout) for one in library.datasets()), [path])
+        )
 
     async def look_for(
         self, dataset: str, paths: Iterable[str | Path], tell: Callable[[Progress], None] | None = None

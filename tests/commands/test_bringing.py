@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from models_backend import cli
-from models_backend.library import storage
+from models_backend.data.importing import import_paths
+from models_backend.library import storage, unchanged
 from models_backend.library.edits import Edits
 from models_backend.library.library import Library
 
@@ -109,6 +110,18 @@ def test_a_folder_that_moved_is_said_and_can_be_looked_for(run, folder, tmp_path
     assert "1 of 1 missing picture found" in run("import", tmp_path / "elsewhere", "--look-for", "mine")
     assert "no picture is missing" in run("import", tmp_path, "--look-for", "mine")
     assert len(run("datasets").strip().splitlines()) == 1
+
+
+def test_an_unchanged_folder_is_not_read_again_and_a_changed_one_is(run, folder, library_root, monkeypatch):
+    monkeypatch.setattr(unchanged, "YOUNG_S", float("-inf"))
+    import_paths(library_root, [folder])
+    train = ("train", "--family", "ddpm", "--preset", "tiny", "--set", "steps=1", "--set", "batch_size=2", "--data", folder)
+    said = run(*train)
+    assert "unchanged since the import of" in said and "imported before" not in said
+    picture(folder / "6.png", 6)
+    said = run(*train)
+    assert "unchanged since" not in said and "not imported" not in said
+    assert json.loads(run("datasets", "--json").splitlines()[0])["count"] == 7
 
 
 def test_lists_that_are_no_json_are_told_in_json_too(run, folder):
