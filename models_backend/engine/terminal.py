@@ -13,7 +13,8 @@ from models_backend.contract.messages import Trouble
 from models_backend.contract.pace import Pace
 
 _BLOCKS = " ▏▎▍▌▋▊▉█"
-
+#: Letters that a bar takes: in a narrow terminal it shrinks first, then it goes and the figures have the line.
+WIDEST_BAR, NARROWEST_BAR = 24, 4
 
 #: What a terminal acts on rather than shows: control characters, marks of direction, ends of lines that are no "\\n",
 #: lone halves of letters; and what shows nothing at all and can so make two names look alike.
@@ -67,8 +68,9 @@ class Reporter:
         if self.as_json:
             self._json("progress", done=done, total=total, text=text, left_s=round(left_s, 1))
         elif self.on_terminal:
-            known = f" · {pace.rate:.3g}/s · {duration(left_s)} left" if left_s else ""
-            self._bar(done, total, f"{done:,}/{total:,}{known} · {text}")
+            known = f" · {pace.rate:.3g}/s · {duration(left_s)}" if left_s else ""
+            share = f"{done / max(total, 1):.0%}{known} · {text}"
+            self._bar(done, total, f"{done:,}/{total:,}{known}{' left' if known else ''} · {text}", share)
         else:
             left = f" · {duration(left_s)} left" if left_s >= 1 else ""
             print(f"  {done:,} of {total:,}{left} · {text}" if total else f"  {text}", file=self.err, flush=True)
@@ -101,11 +103,13 @@ class Reporter:
     def _json(self, kind: str, **values: Any) -> None:
         print(json.dumps({"kind": kind, **values}), file=self.out, flush=True)
 
-    def _bar(self, done: int, total: int, text: str) -> None:
-        width = 24
+    def _bar(self, done: int, total: int, text: str, short: str) -> None:
+        room = shutil.get_terminal_size().columns - 1
+        text = text if len(text) <= room else short
+        width = min(WIDEST_BAR, room - len(text) - 3)
         eighths = round(8 * width * done / max(total, 1))
         bar = ("█" * (eighths // 8) + _BLOCKS[eighths % 8]).ljust(width)[:width]
-        line = f"  {bar} {text}"[: shutil.get_terminal_size().columns - 1]
+        line = (f"  {bar} {text}" if width >= NARROWEST_BAR else text)[:room]
         print(f"\r\x1b[2K{line}", end="", file=self.err, flush=True)
         self._bar_shown = True
 

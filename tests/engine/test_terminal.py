@@ -34,6 +34,20 @@ def test_a_terminal_sees_a_bar_that_is_cleared_before_the_result():
     assert out.getvalue() == "samples are in X\n"
 
 
+@pytest.mark.parametrize(("columns", "bar"), [(90, 24), (70, 14), (60, 4), (56, 0), (40, 0)])
+def test_in_a_narrow_terminal_the_bar_gives_way_to_the_figures(monkeypatch, columns, bar):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    err, pace = Terminal(), paced(12_000, 12_001, 12_002, 12_003, each_s=0.0175)
+    Reporter(out=io.StringIO(), err=err).progress(15_000, 30_000, "loss 0.1234", pace, begins=True)
+    line = err.getvalue().removeprefix("\r\x1b[2K")
+    assert ("15,000/30,000" if columns > 52 else "50%") in line
+    for figure in ("57.1/s", "4 m 22 s", "loss 0.1234"):
+        assert figure in line
+    assert len(line) < columns
+    assert len(line) - len(line.lstrip(" █")) == (bar and 2 + bar + 1)
+    assert line.count("█") == bar // 2
+
+
 def test_a_log_file_gets_few_plain_lines():
     err = io.StringIO()
     reporter = Reporter(err=err, out=io.StringIO())
