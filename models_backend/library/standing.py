@@ -28,6 +28,8 @@ class Gone(TroubleError):
 
 #: The folder of each opened library -> its id; "" where that cannot be read.
 _roots: dict[str, str] = {}
+#: The same folder -> the file that its id was last read from (see `_file`); () where it is to be read.
+_files: dict[str, tuple[int, ...]] = {}
 
 
 def _refuse(root: str) -> None:
@@ -46,12 +48,16 @@ _when_gone: Callable[[str], None] = _refuse
 def opened(root: str | Path) -> None:
     """From now on a library stands there."""
     root = os.path.abspath(root)  # noqa: PTH100
+    file = _file(root)
     _roots[root] = _id(root)
+    _files[root] = file if _roots[root] else ()
 
 
 def forget(root: str | Path) -> None:
     """A library may be made there."""
-    _roots.pop(os.path.abspath(root), None)  # noqa: PTH100
+    root = os.path.abspath(root)  # noqa: PTH100
+    _roots.pop(root, None)
+    _files.pop(root, None)
 
 
 def when_gone(act: Callable[[str], None] = _refuse) -> None:
@@ -61,12 +67,27 @@ def when_gone(act: Callable[[str], None] = _refuse) -> None:
 
 
 def is_gone(root: str | Path) -> bool:
-    """Whether a library that was opened there is not there now; another one that was made in its place is not it."""
+    """Whether a library that was opened there is not there now; another one that was made in its place is not it. This is asked
+    before every write: the record is read only where its file is another one, or was changed, since it was read last."""
     root = os.path.abspath(root)  # noqa: PTH100
     if root not in _roots:
         return False
+    file = _file(root)  # before the id is read: a file that changes in between is read again
+    if file and file == _files.get(root):
+        return False
     known, now = _roots[root], _id(root)
+    if known and now == known:
+        _files[root] = file
     return known != now if known and now else not os.path.lexists(f"{root}/{RECORD}")
+
+
+def _file(root: str) -> tuple[int, ...]:
+    """Which file the record is: device, inode, size and time of its last change in ns; () for none."""
+    try:
+        told = os.lstat(f"{root}/{RECORD}")
+    except OSError:
+        return ()
+    return told.st_dev, told.st_ino, told.st_size, told.st_mtime_ns
 
 
 def _id(root: str) -> str:

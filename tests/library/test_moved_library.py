@@ -53,6 +53,22 @@ def test_a_library_that_was_made_in_its_place_is_not_taken_for_it(library, libra
     WRITES[what](library)
 
 
+def test_the_record_is_read_again_only_where_its_file_is_another(library, library_root, tmp_path, monkeypatch):
+    read, content = [], standing.content
+    monkeypatch.setattr(standing, "content", lambda path: read.append(path) or content(path))
+    assert not standing.is_gone(library_root)
+    library.run("run-a").update_record(title="another")
+    assert read == [], "its file is the one that was read when it was opened"
+    record = library.layout.record
+    record.write_bytes(record.read_bytes() + b"\n")
+    assert not standing.is_gone(library_root) and not standing.is_gone(library_root) and len(read) == 1
+    library_root.rename(tmp_path / "away")
+    assert standing.is_gone(library_root)
+    (tmp_path / "away").rename(library_root)
+    read.clear()
+    assert not standing.is_gone(library_root) and read == [], "it is the same file when it is back"
+
+
 def test_no_checkpoint_makes_a_run_anew_that_is_gone(library, library_root, tmp_path):
     run = library.run("run-a")
     run.layout.root.rename(tmp_path / "away")
