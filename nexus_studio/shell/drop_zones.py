@@ -18,6 +18,17 @@ def local_paths(event: QDropEvent | QDragEnterEvent) -> list[str]:
     return [url.toLocalFile() for url in mime.urls() if url.isLocalFile()] if mime.hasUrls() else []
 
 
+def offered(found: list[Outcome]) -> list[Outcome]:
+    """What can be done; where nothing can, the likeliest alone, to say why not."""
+    return [one for one in found if not one.why_not] or found[:1]
+
+
+def answer(event: QDropEvent) -> None:
+    """Takes a drag as a copy: the originals are only read, and who moves them here would delete them."""
+    event.setDropAction(Qt.DropAction.CopyAction)
+    event.accept()
+
+
 class DropZones(QWidget):
     """An overlay over the whole window, shown while files are dragged over it.
 
@@ -42,17 +53,17 @@ class DropZones(QWidget):
         if not paths:
             event.ignore()
             return
-        self.zones = outcomes(paths, dataset_title)
+        self.zones = offered(outcomes(paths, dataset_title))
         self.setGeometry(self.parentWidget().rect())
         self._hover(event.position().toPoint())
         self.show()
         self.raise_()
-        event.acceptProposedAction()
+        answer(event)
 
     def move_over(self, event: QDragMoveEvent) -> None:
         """The drag moved: marks the zone below it."""
         self._hover(event.position().toPoint())
-        event.acceptProposedAction()
+        answer(event)
 
     def leave(self) -> None:
         """The drag left the window."""
@@ -65,7 +76,7 @@ class DropZones(QWidget):
         zone = next((zone for zone in self.zones if zone.key == self.hovered), None)
         paths = local_paths(event)
         self.leave()
-        event.acceptProposedAction()
+        answer(event)
         if zone is None or zone.why_not:
             self.refused.emit(f"{zone.title}: {zone.why_not}." if zone else self.tr("Nothing here can be opened."))
         else:

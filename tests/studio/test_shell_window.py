@@ -457,19 +457,38 @@ async def test_files_dropped_anywhere_show_zones_and_are_imported(qapp, tmp_path
         assert calls[0][1] == [str(tmp_path)] and window.current == "data"
 
 
-async def test_each_zone_says_what_would_happen_and_an_impossible_one_is_refused_with_its_reason(qapp, tmp_path):
+async def test_on_an_empty_library_the_whole_window_imports_and_the_files_are_never_moved(qapp, tmp_path):
+    async with scripted_window(tmp_path, populated=False) as window:
+        (tmp_path / "a.png").write_bytes(b"\x89PNG")
+        mime, middle = dragged([tmp_path]), window.rect().center()
+        send_drag(window, mime, middle)
+        assert list(window.drops.places()) == ["import"] and window.drops.places()["import"].contains(middle)
+        both = Qt.DropAction.CopyAction | Qt.DropAction.MoveAction
+        drop = QDropEvent(QPointF(middle), both, mime, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ShiftModifier)
+        assert drop.proposedAction() == Qt.DropAction.MoveAction
+        QApplication.sendEvent(window, drop)
+        assert drop.isAccepted() and drop.dropAction() == Qt.DropAction.CopyAction
+        await settle(lambda: [call for call in window.session.bridge.engine.calls if call[0] == "import_data"])
+
+
+async def test_only_what_can_be_done_has_a_zone_and_where_nothing_can_the_drop_is_refused_with_its_reason(qapp, tmp_path):
     async with scripted_window(tmp_path) as window:
-        table = tmp_path / "captions.csv"
+        table, folder = tmp_path / "captions.csv", tmp_path / "prints"
         table.write_text("file_name,text\na.png,a fern\n")
-        mime = dragged([table])
-        send_drag(window, mime, QPoint(300, 400))
+        folder.mkdir()
+        send_drag(window, dragged([table]), QPoint(300, 400))
+        assert set(window.drops.places()) == {"captions"}, "the pictures that it names are not beside it"
+        send_drag(window, dragged([folder]), QPoint(300, 400))
         places = window.drops.places()
-        assert set(places) == {"import", "captions", "state"} and window.drops.zones[0].key == "captions"
+        assert set(places) == {"import", "captions"}
         spots = [place.toRect() for place in places.values()]
         assert not any(a.intersects(b) for n, a in enumerate(spots) for b in spots[n + 1 :])
         assert window.grab().toImage() is not None
-        send_drop(window, mime, places["import"].center().toPoint())
-        assert "the pictures that it names are not beside it" in window.notices.notices[-1].trouble.what
+        mime = dragged([tmp_path / "a.xyz"])
+        send_drag(window, mime, QPoint(300, 400))
+        assert len(window.drops.places()) == 1
+        send_drop(window, mime, window.rect().center())
+        assert "no picture or archive among them" in window.notices.notices[-1].trouble.what
         assert not [call for call in window.session.bridge.engine.calls if call[0] == "import_data"]
 
 
