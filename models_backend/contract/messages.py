@@ -260,13 +260,15 @@ class Decode(msgspec.Struct, tag="decode"):
 
     ``xy``: (N, 2) places on the plane; a place takes the rest of its latent from its nearest items. ``limit`` and
     ``checkpoint`` are those of the map that is meant: each map has a plane of its own.
-    ``z``: (N, L) whole latents, used instead where given. ``save``: also write a sample folder (a path film)."""
+    ``z``: (N, L) whole latents, used instead where given. ``save``: also write a sample folder (a path film), which keeps
+    ``drawn``: (M, 2) the places that the path was drawn through."""
 
     run: str
     xy: list[list[float]] = []
     z: list[list[float]] = []
     stamp: int = 0
     save: bool = False
+    drawn: list[list[float]] = []
     title: str = ""
     sampling: dict[str, Any] = {}
     limit: int = MAPPED

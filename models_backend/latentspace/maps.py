@@ -205,7 +205,7 @@ def _decoded(loaded: LoadedRun, z: np.ndarray, sampling: Any, tell: Tell) -> tor
 
 def _save(library: Any, loaded: LoadedRun, run: Any, request: Decode, items: np.ndarray, z: np.ndarray,
           sampling: Any) -> SampleFolder:  # fmt: skip
-    path = {"xy": request.xy, "z": z.tolist()}
+    path = {"xy": request.xy, "z": z.tolist(), "drawn": request.drawn}
     record = SampleRecord(
         library.new_id("path"), request.title or f"Path through {run.title or run.family}", run.id, run.family,
         averaging.named(request.checkpoint, loaded.step), loaded.spec.modality, len(items), MAP_SEED, plain(sampling), {},

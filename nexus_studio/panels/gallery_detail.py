@@ -14,7 +14,7 @@ from ..pieces import allow, button, label, row, section
 from ..state.session import Session
 from ..viewers.modality import ItemsView, shown
 from .exporting import fill_menu
-from .sample_facts import SHOWN, facts, made_at, words
+from .sample_facts import SHOWN, drawn_places, facts, made_at, words
 from .verdict_rows import VerdictRows
 
 
@@ -22,7 +22,7 @@ class SampleDetail(QWidget):
     """Shows one sample. ``edited`` (sample, changes) when its title, star or tags are changed here."""
 
     edited = Signal(str, object)
-    open_in = Signal(str)  # "sample" or "trajectory"
+    open_in = Signal(str)  # "sample", "trajectory" or "latent"
     reproduce = Signal()
     delete = Signal()
 
@@ -55,6 +55,9 @@ class SampleDetail(QWidget):
         self.menu = QMenu(self)
         self.export.setMenu(self.menu)
         self.trajectory = button(self.tr("Trajectory"), on_click=lambda: self.open_in.emit("trajectory"))
+        self.latent = button(self.tr("Open in Latent"), on_click=lambda: self.open_in.emit("latent"))
+        self.latent.setToolTip(self.tr("Draw the path again on its map, as it was drawn"))
+        self.latent.hide()
         self.again = button(self.tr("Reproduce"), on_click=self.reproduce.emit)
         self.again.setToolTip(self.tr("Make it again from its record and say whether it is identical"))
         layout = QVBoxLayout(self)
@@ -72,7 +75,7 @@ class SampleDetail(QWidget):
         self.sample = button(self.tr("Open in Sample"), on_click=lambda: self.open_in.emit("sample"))
         self.trash = button(self.tr("Delete"), on_click=self.delete.emit)
         self.actions = QWidget()  # stands below what scrolls
-        actions = Flow(self.export, self.sample, self.trajectory, self.again, self.trash, spacing=8, spread=True)
+        actions = Flow(self.export, self.sample, self.latent, self.trajectory, self.again, self.trash, spacing=8, spread=True)
         actions.setContentsMargins(12, 10, 12, 12)
         self.actions.setLayout(actions)
 
@@ -84,6 +87,7 @@ class SampleDetail(QWidget):
         """Shows a sample, or nothing."""
         new = record is None or self.record is None or record.id != self.record.id
         self.record = record
+        self.latent.setVisible(record is not None and bool(drawn_places(record)))
         for widget in (self.name, self.tags, self.star, self.export, self.sample, self.trash):
             allow(widget, record is not None, self.tr("Choose a sample first"))
         if new:

@@ -11,7 +11,7 @@ from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QMenu, QStackedWidget, QVBoxLayout, QWidget
 
 from models_backend.contract.messages import Arrays, Decode, Event, LatentMap, Saved
-from models_backend.contract.run_layout import RunRecord
+from models_backend.contract.run_layout import RunRecord, SampleRecord
 from models_backend.contract.words import counted
 
 from .. import theme
@@ -28,6 +28,7 @@ from ..viewers.film_strip import FilmStrip
 from ..viewers.modality import shown, to_array
 from .exporting import fill_menu
 from .latent_map import THUMB_PX, LatentMapView, along
+from .sample_facts import drawn_places
 from .working import Working
 from .workspace import Workspace, scrolled
 
@@ -46,6 +47,7 @@ class LatentPanel(Workspace):
         self.map: Arrays | None = None
         self._path = np.empty((0, 2))
         self.following = Following(session.runs)
+        self._kept: SampleRecord | None = None  # the path that is opened on its map
         self._mapping = ""  # the run whose map is being made
         self._awaited: RunView | None = None  # whose log must be read before its run is mapped
         self._instead = ""  # why it is not the window's run that is mapped
@@ -146,9 +148,11 @@ class LatentPanel(Workspace):
         self._fill()  # runs may have been trained since the last visit
 
     def show_what(self, what: dict) -> None:
-        """{"run": id} maps that run."""
+        """{"run": id} maps that run; with a kept path as "state" it maps as the path was drawn, and draws it again."""
         if self._mappable(what.get("run", "")):
-            self.choose(what["run"])
+            kept = what.get("state")
+            self.following.choose(what["run"])
+            self._map_run(what["run"], kept if kept is not None and drawn_places(kept) else None)
 
     def commands(self) -> list[Command]:
         drawn = lambda: self.play.isEnabled()  # noqa: E731
@@ -226,9 +230,10 @@ class LatentPanel(Workspace):
         self.following.choose(run)
         self._map_run(run)
 
-    def _map_run(self, run: str) -> None:
-        if run == self._mapping:
+    def _map_run(self, run: str, kept: SampleRecord | None = None) -> None:
+        if run == self._mapping and kept is self._kept:
             return
+        self._kept = kept
         self.run = self.session.runs.get(run)
         if self.run is None:
             return
@@ -243,14 +248,14 @@ class LatentPanel(Workspace):
             self.session.bridge.notice(self.tr("{0}; {1} is mapped").format(self._instead, self.run.title))
         self.stack.setCurrentWidget(self.wait)
         self._enable_film(False)
-        self.session.bridge.spawn(self._read_map(self.run), on_error=self._say_trouble)
+        self.session.bridge.spawn(self._read_map(self.run, kept), on_error=self._say_trouble)
 
     def _say_trouble(self, trouble: Any) -> None:
         self.wait.setText(str(trouble))
 
-    async def _read_map(self, record: RunRecord) -> None:
+    async def _read_map(self, record: RunRecord, kept: SampleRecord | None = None) -> None:
         try:
-            await self._map(record)
+            await self._map(record, kept)
         except asyncio.CancelledError:
             self.wait.setText(self.tr("Stopped. Choose the run again to map it."))
             raise
@@ -259,14 +264,15 @@ class LatentPanel(Workspace):
                 self._mapping = ""
                 self.working.follow(None)
 
-    async def _map(self, record: RunRecord) -> None:
+    async def _map(self, record: RunRecord, kept: SampleRecord | None) -> None:
         title = self.tr("Mapping {0}").format(record.title)
         async with self.session.under_way(title, "latent", record.title, record.id) as activity:
             self.working.follow(activity)
-            made = await self.session.bridge.engine.call(LatentMap(record.id, limit=LIMIT), tell=activity.tell)
+            request = LatentMap(record.id, limit=LIMIT, checkpoint=kept.checkpoint if kept else "")
+            made = await self.session.bridge.engine.call(request, tell=activity.tell)
         arrays = {name: to_array(array) for name, array in made.arrays.items()}
         thumbnails = await self._thumbnails(record, arrays)
-        if self.run is None or self.run.id != record.id:  # another one was chosen meanwhile
+        if self.run is None or self.run.id != record.id or self._kept is not kept:  # another one was chosen meanwhile
             return
         self.map = made
         labels = arrays.get("label")
@@ -277,6 +283,9 @@ class LatentPanel(Workspace):
         middle = np.median(arrays["xy"], axis=0)
         self.view.set_place(*middle)
         self.decode(*middle)
+        if kept is not None:
+            self.frames.setValue(kept.count)
+            self.draw_path(np.asarray(drawn_places(kept)))
 
     async def _thumbnails(self, record: RunRecord, arrays: dict[str, np.ndarray]) -> list[QImage]:
         """A small picture of each mapped item: the one that was made for the map, or the data set's own."""
@@ -401,7 +410,7 @@ class LatentPanel(Workspace):
     async def _save_film(self) -> None:
         title = self.tr("Path in {0}").format(self.run.title)
         async with self.session.under_way(self.tr("Saving {0}").format(title), "latent", title) as activity:
-            request = self._asked(self._line.tolist(), save=True, title=title)
+            request = self._asked(self._line.tolist(), save=True, title=title, drawn=self._path.tolist())
             made = await self.session.bridge.engine.call(request, activity.tell)
         self.session.samples.changed.emit()
         record = await self.session.samples.record(made.note)

@@ -148,13 +148,37 @@ def one_a_cell(places: np.ndarray, cell_px: float, slack_px: float) -> list[int]
     return list(best.values())
 
 
+FINE = 16  # places of the curve between two that were drawn
+
+
 def along(drawn: np.ndarray, count: int) -> np.ndarray:
-    """``count`` places (count, 2) at equal distances along a drawn line (N, 2), smoothed a little."""
-    steps = np.linalg.norm(np.diff(drawn, axis=0), axis=1)
-    kept = np.concatenate([[True], steps > 0])
-    line, lengths = drawn[kept], np.concatenate([[0.0], np.cumsum(steps[steps > 0])])
+    """``count`` places (count, 2) at equal distances along the curve through the places drawn (N, 2), both ends included: the
+    plane is linear in the latents, so the curve is a centripetal Catmull-Rom spline (Yuksel, Schaefer and Keyser 2011,
+    Parameterization and Applications of Catmull-Rom Curves), smooth and without loops between places."""
+    kept = drawn[np.concatenate([[True], np.linalg.norm(np.diff(drawn, axis=0), axis=1) > 0])]
+    if len(kept) < 2:
+        return np.repeat(kept[:1], count, axis=0)
+    curve = _spline(kept)
+    lengths = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(curve, axis=0), axis=1))])
     at = np.linspace(0.0, lengths[-1], count)
-    even = np.stack([np.interp(at, lengths, line[:, axis]) for axis in (0, 1)], axis=1)
-    smooth = even.copy()
-    smooth[1:-1] = (even[:-2] + 2 * even[1:-1] + even[2:]) / 4
-    return smooth
+    return np.stack([np.interp(at, lengths, curve[:, axis]) for axis in (0, 1)], axis=1)
+
+
+def _spline(places: np.ndarray) -> np.ndarray:
+    """The centripetal Catmull-Rom spline through places (N, 2) that differ from their neighbours, at ``FINE`` steps between
+    two, by the pyramid of Barry and Goldman (1988); beyond its ends it goes straight on."""
+    whole = np.concatenate([[2 * places[0] - places[1]], places, [2 * places[-1] - places[-2]]])
+    knots = np.concatenate([[0.0], np.cumsum(np.sqrt(np.linalg.norm(np.diff(whole, axis=0), axis=1)))])
+    share = np.linspace(0.0, 1.0, FINE, endpoint=False)[None, :, None]
+    p, t = (
+        [whole[k : len(places) - 1 + k, None] for k in range(4)],
+        [knots[k : len(places) - 1 + k, None, None] for k in range(4)],
+    )
+    at = t[1] + share * (t[2] - t[1])
+
+    def between(a: np.ndarray, b: np.ndarray, first: int, last: int) -> np.ndarray:
+        return ((t[last] - at) * a + (at - t[first]) * b) / (t[last] - t[first])
+
+    one, two, three = (between(p[k], p[k + 1], k, k + 1) for k in range(3))
+    curve = between(between(one, two, 0, 2), between(two, three, 1, 3), 1, 2)
+    return np.concatenate([curve.reshape(-1, 2), places[-1:]])

@@ -105,6 +105,12 @@ def facts(session: Session, record: SampleRecord) -> list[tuple[str, Any]]:
     return [(title, value) for title, value in found if value not in ("", None)]
 
 
+def drawn_places(record: SampleRecord) -> list[list[float]]:
+    """The places (N, 2) that a kept path was drawn through; of an older one those of its frames, of other samples none."""
+    path = record.path or {}
+    return path.get("drawn") or path.get("xy") or []
+
+
 def _path(record: SampleRecord) -> list[tuple[str, Any]]:
     """What a path through the latents was made of."""
     path = record.path or {}

@@ -92,11 +92,12 @@ def test_a_place_is_decoded_on_the_plane_of_its_own_map(place, monkeypatch):
 
 def test_whole_latents_decode_as_they_are_and_a_path_is_saved(place):
     library, run, loaded, data = place
-    request = Decode(run.id, z=[[2.0, 4.0], [0.0, 0.0]], save=True, title="a walk")
+    request = Decode(run.id, z=[[2.0, 4.0], [0.0, 0.0]], save=True, title="a walk", drawn=[[0.25, 1.5]])
     answer = maps.decode_places(library, loaded, data, request)
     assert np.allclose(arrays_of(answer)["items"], [[1, 2], [0, 0]])
     record = library.sample(answer.note).record()
     assert record.kind == "path" and record.title == "a walk" and record.path["z"] == [[2.0, 4.0], [0.0, 0.0]]
+    assert record.path["drawn"] == [[0.25, 1.5]]
 
 
 def test_the_rest_of_a_latent_comes_from_the_nearest_items():

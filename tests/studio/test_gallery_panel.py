@@ -209,7 +209,13 @@ async def test_a_path_tells_what_it_was_made_of_and_why_it_is_not_made_again(qap
     assert told["Frames"] == 3 and told["Path"] == "3 points on the map, from (0.00, 1.00) to (1.00, -2.00)"
     assert told["Numbers in a latent"] == 8 and told["Checkpoint"] == "Training step 400" and told["Run"]
     assert not {"Items", "Seed", "Temperature", "Interpolation points", "Interpolation seed"} & set(told)
+    assert panel.detail.latent.isHidden()
     panel.detail.show_record(record)
+    gone = []
+    panel.detail.open_in.connect(gone.append)
+    assert not panel.detail.latent.isHidden()
+    panel.detail.latent.click()
+    assert gone == ["latent"]
     assert not panel.detail.again.isEnabled() and panel.detail.why.isVisible() and "drawn on a map" in panel.detail.why.text()
 
 

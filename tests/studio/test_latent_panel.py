@@ -8,6 +8,7 @@ from PySide6.QtTest import QTest
 from scripted_window import scripted_session, settle, turn
 
 from models_backend.contract.messages import Decode, LatentMap, Metrics, Saved, State
+from models_backend.contract.run_layout import SampleRecord
 from nexus_studio.panels.latent import LatentPanel
 from nexus_studio.panels.latent_map import along, one_a_cell
 
@@ -33,6 +34,17 @@ def test_places_along_a_line_are_evenly_spaced():
     line = along(drawn, 31)
     assert line[0] == pytest.approx([0, 0]) and line[-1] == pytest.approx([3, 0])
     assert np.diff(line[:, 0]) == pytest.approx(0.1, abs=1e-6)
+
+
+def test_a_path_goes_through_its_places_without_a_corner():
+    drawn = np.array([[0.0, 0.0], [1.0, 1.0], [2.0, 0.0], [2.2, 0.1], [4.0, 2.0]])
+    line = along(drawn, 2001)
+    assert line[0] == pytest.approx(drawn[0]) and line[-1] == pytest.approx(drawn[-1])
+    assert all(np.linalg.norm(line - place, axis=1).min() < 0.02 for place in drawn)
+    steps = np.diff(along(drawn, 101), axis=0)
+    steps /= np.linalg.norm(steps, axis=1, keepdims=True)
+    assert (steps[1:] * steps[:-1]).sum(1).min() > 0.5  # straight legs turn by 90 degrees at the second place
+    assert along(np.array([[1.0, 2.0], [1.0, 2.0]]), 3).tolist() == [[1.0, 2.0]] * 3
 
 
 async def test_the_first_seconds_say_what_is_done(qapp, tmp_path):
@@ -166,6 +178,27 @@ async def test_a_run_that_is_asked_for_twice_is_mapped_once_and_another_map_has_
     assert len(maps()) == before + 1 and not len(panel._path)
     panel.show_what({"run": panel.run.id})
     await settle(lambda: len(maps()) == before + 2)
+
+
+@pytest.mark.parametrize("old", [False, True])
+async def test_a_kept_path_is_opened_on_its_own_map_with_the_places_as_they_were_drawn(qapp, panel, old):
+    engine = panel.session.bridge.engine
+    places = [[-1.0, 0.123456789], [0.5, 1.0], [1.25, -0.75]]
+    panel.draw_path(np.array(places))
+    await settle(lambda: panel.film.steps() > 0)
+    panel.save_film()
+    await settle(lambda: any(request.save for request in decodes(panel)))
+    saved = next(request for request in decodes(panel) if request.save)
+    assert saved.drawn == places and len(saved.xy) == panel.frames.value()
+    path = {"xy": saved.xy} if old else {"xy": saved.xy, "drawn": saved.drawn}
+    kept = SampleRecord(
+        "p", "walk", panel.run.id, panel.run.family, "step-000000900", "image", 12, 0, {}, {}, 0.0, kind="path", path=path
+    )
+    panel.show_what({"run": panel.run.id, "state": kept})
+    assert not len(panel._path)
+    await settle(lambda: len(panel._path) and panel.film.steps() == 12)
+    assert panel._path.tolist() == (saved.xy if old else places) and panel.frames.value() == 12
+    assert [call[1] for call in engine.calls if call[0] is LatentMap][-1].checkpoint == "step-000000900"
 
 
 def in_training(engine, title):
