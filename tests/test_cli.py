@@ -148,6 +148,31 @@ def test_a_part_that_a_run_does_without_is_told_with_how_to_add_it(run, monkeypa
     )
 
 
+def test_a_family_of_latents_without_its_codec_says_pixel_space_and_names_a_codec_that_fits(run, monkeypatch):
+    codec = Part("codec", "image codec", True, "Work on its latents", "pixel space")
+    whole = structs.replace(TOY, key="toy", modalities=("image",), uses=(codec,), provides=("image codec",))
+
+    async def refreshed(cache, ask):
+        return [whole]
+
+    monkeypatch.setattr(catalogue, "refreshed", refreshed)
+    monkeypatch.setattr(catalogue, "load", lambda cache: catalogue.Cached("", [whole]))
+    train = ("train", "--family", "toy", "--data", "shapes:size=16,count=40", "--set", "steps=3")
+    lines = run(*train)
+    (first,) = run("runs")
+    head = "Toy is trained in pixel space. With a codec it is trained on latents: --part codec="
+    assert last(lines, "part")["text"] == f"{head}RUN: a finished run of Toy"
+    assert first["title"].endswith(", pixel space") and first["works_in"] == "pixel space"
+    assert [line["works_in"] for line in run("show", first["id"]) if "works_in" in line] == ["pixel space"]
+    told = last(run(*train, "--title", "own"), "part")["text"]
+    assert told == f"{head}{first['id']} (“{first['title']}”, which fits these data)"
+    run(*train, "--part", f"codec={first['id']}", "--title", "coded")
+    assert {line["title"]: line["works_in"] for line in run("runs")} == {
+        first["title"]: "pixel space", "own": "pixel space", "coded": ""
+    }  # fmt: skip
+    assert last(run(*train, "--set", "resolution=8", "--title", "small"), "part")["text"].startswith(f"{head}RUN")
+
+
 def test_a_run_that_fails_is_one_clear_line_and_a_status(run, library_root):
     lines = run("train", "--family", "toy", "--data", "points:density=moons,count=100", "--set", "at=3", "--set", "do=error",
                 status=1)  # fmt: skip

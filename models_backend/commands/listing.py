@@ -20,7 +20,7 @@ from models_backend.library.library import Library
 
 from . import settings
 from .bringing import known_data
-from .session import Session, found, session, stands
+from .session import Session, found, session, stands, works_in_of
 
 #: What the order of families for some data goes by.
 ORDER = (
@@ -110,10 +110,12 @@ async def runs(options: argparse.Namespace, reporter: Reporter) -> int:
             state = await now.engine.run_state(record.id)
             total = record.steps
             why = f"  ({state.reason})" if state.reason else ""
-            text = f"{record.id:40} {state.state:12} step {state.step:,} of {total:,}  {record.title}{why}"
+            place = works_in_of(now, record)
+            said = f", {place}" if place and place not in record.title else ""
+            text = f"{record.id:40} {state.state:12} step {state.step:,} of {total:,}  {record.title}{said}{why}"
             reporter.result(
                 text, id=record.id, title=record.title, family=record.family, dataset=record.dataset, state=state.state,
-                step=state.step, steps=total, created=record.created, reason=state.reason,
+                step=state.step, steps=total, created=record.created, reason=state.reason, works_in=place,
             )  # fmt: skip
     _none(reporter, found_runs, "no runs yet: `nexus-studio train` makes one")
     return 0

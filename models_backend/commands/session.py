@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from models_backend.contract import names
+from models_backend.contract.family import works_in
 from models_backend.contract.messages import TroubleError
-from models_backend.contract.run_layout import LibraryLayout
+from models_backend.contract.run_layout import LibraryLayout, RunRecord
 from models_backend.contract.words import counted
 from models_backend.engine.engine import Engine
 from models_backend.engine.terminal import Reporter
@@ -119,6 +120,12 @@ def must_stand(root: Path | None) -> None:
 
 #: What commands call things, and what the library does.
 KINDS = {"run": "run", "sample": "sample", "data set": "dataset"}
+
+
+def works_in_of(now: Session, record: RunRecord) -> str:
+    """Where a run works that does without parts it could have ("pixel space"), or ""."""
+    family = next((one for one in now.engine.descriptions() if one.key == record.family), None)
+    return works_in(family.uses, record.parts, record.spec.modality) if family else ""
 
 
 def found(library: Library, kind: str, text: str) -> Any:

@@ -19,7 +19,7 @@ from models_backend.contract.words import counted
 from models_backend.engine.terminal import Reporter, duration
 from models_backend.library.standings import Standing, evaluation, parameters, standing
 
-from .session import Session, found, session
+from .session import Session, found, session, works_in_of
 
 KEPT = ("family", "dataset", "preset", "config", "training", "data", "sampling", "parts", "versions", "extended")
 #: A monitor's word -> what is said before it.
@@ -54,6 +54,8 @@ async def _whole(now: Session, record: RunRecord) -> None:
     for line in health_lines(told.health):
         reporter.result(f"  {line}")
     kept = msgspec.to_builtins(record)
+    if place := works_in_of(now, record):
+        reporter.result(f"  works in: {place}", works_in=place)
     for name in KEPT:
         reporter.result(f"  {name}: {written(kept[name])}", **{name: kept[name]})
     saved = [checkpoint.name for checkpoint in folder.checkpoints()]

@@ -7,11 +7,12 @@ import asyncio
 from collections.abc import Iterable
 
 from models_backend.contract.course import Resumption, goes_on
-from models_backend.contract.family import FamilyDescription, follows
+from models_backend.contract.family import FamilyDescription, Part, follows, works_in
 from models_backend.contract.fields import FieldError, Problem
 from models_backend.contract.messages import Event, Health, Mark, Metrics, Progress, State, Trouble, TroubleError
 from models_backend.contract.pace import Pace
 from models_backend.contract.run_layout import RunRecord
+from models_backend.contract.suiting import fitting
 from models_backend.contract.words import counted
 from models_backend.engine import creation, devices
 from models_backend.engine.terminal import INTERRUPTED, Reporter
@@ -47,11 +48,23 @@ async def train(options: argparse.Namespace, reporter: Reporter) -> int:
         _tell_data(now, family, record)
         for part in family.uses:
             if not record.parts.get(part.name):
-                run = f"a finished run of {creation.makers(part, now.engine.descriptions())}"
-                what = part.help[:1].lower() + part.help[1:]
-                said = f"Trained without a {part.name} ({what}). A new run uses one with --part {part.name}=RUN: {run}"
-                reporter.note(said, "part", part=part.name)
+                reporter.note(_without(now, family, part, record), "part", part=part.name)
         return await _follow(now, record, options, made=True)
+
+
+def _without(now: Session, family: FamilyDescription, part: Part, record: RunRecord) -> str:
+    """What a run is that does without a part, and how a new one is made with it: by a finished run that fits, where there is
+    one."""
+    described = now.engine.descriptions()
+    fits = fitting(part, record.spec, described, now.library.runs())
+    run = next((run for run in fits if now.library.run(run.id).state()[0] == "finished"), None)
+    what = part.help[:1].lower() + part.help[1:]
+    head = f"Trained without a {part.name} ({what}). A new run uses one with"
+    if place := works_in((part,), record.parts, record.spec.modality):
+        head = f"{family.title} is trained in {place}. With a {part.name} it is trained on latents:"
+    if run is not None:
+        return f"{head} --part {part.name}={run.id} (“{run.title}”, which fits these data)"
+    return f"{head} --part {part.name}=RUN: a finished run of {creation.makers(part, described)}"
 
 
 async def resume(options: argparse.Namespace, reporter: Reporter) -> int:

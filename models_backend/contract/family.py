@@ -9,7 +9,7 @@ Tensors are written ``Any`` here: this package imports nothing but msgspec.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Protocol
 
@@ -122,12 +122,22 @@ def translates(conditions: Iterable[Condition]) -> bool:
 
 
 class Part(msgspec.Struct, frozen=True):
-    """Another run used as a part. ``kind`` is matched against the ``provides`` of the other run's family."""
+    """Another run used as a part. ``kind`` is matched against the ``provides`` of the other run's family. ``instead``: where a
+    run on pictures works that does without it ("pixel space"), for its title and facts; "" where nothing is to be said."""
 
     name: str
     kind: str
     optional: bool = True
     help: str = ""
+    instead: str = ""
+
+
+def works_in(uses: Iterable[Part], parts: Mapping[str, str], modality: str) -> str:
+    """Where a run works that does without parts it could have ("pixel space"); "" where nothing is to be said. ``parts``: part
+    name -> run id."""
+    if modality != "image":
+        return ""
+    return ", ".join(part.instead for part in uses if part.instead and not parts.get(part.name))
 
 
 class Preset(msgspec.Struct, frozen=True):

@@ -10,7 +10,8 @@ import msgspec
 
 from models_backend.contract.words import counted
 
-from .family import GROUPS, TOLD, Attribute, FamilyDescription, Known, Part, told
+from .family import GROUPS, TOLD, Attribute, DataSpec, FamilyDescription, Known, Part, told
+from .run_layout import RunRecord
 
 CLASS = ("class", "classes")
 NOUNS = {"image": "pictures", "points": "points", "audio": "sound", "video": "video"}
@@ -92,6 +93,13 @@ def _suit(family: FamilyDescription, data: Facts, made: Collection[str]) -> Suit
         what = f"A part that other models of {NOUNS[data.modality]} work on"
         return Suit(family, True, points - ONLY_A_PART, what, minutes)
     return Suit(family, True, points, reason, minutes)
+
+
+def fitting(part: Part, spec: DataSpec, families: Iterable[FamilyDescription], runs: Iterable[RunRecord]) -> list[RunRecord]:
+    """Of the runs, in their order, those that can be that part of a run on such data: of a family that provides it, and
+    trained on items of the same shape."""
+    able = {family.key for family in families if part.kind in family.provides}
+    return [run for run in runs if run.family in able and tuple(run.spec.shape) == tuple(spec.shape)]
 
 
 def lacking(family: FamilyDescription, data: Facts) -> str:

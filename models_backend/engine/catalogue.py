@@ -21,7 +21,7 @@ from . import postmortem, processes
 
 PACKAGE = Path(__file__).parent.parent
 #: packages whose files shape a description
-SOURCES = ("contract", "families", "objectives", "samplers", "networks", "codecs", "conditions")
+SOURCES = ("contract", "families", "kinds", "objectives", "samplers", "networks", "codecs", "conditions")
 DESCRIBE_TIMEOUT_S = 300.0
 
 Ask = Callable[[], Awaitable[list[FamilyDescription]]]

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from models_backend.contract.family import FamilyDescription, Part, Preset, starting_preset
+from models_backend.contract.family import FamilyDescription, Part, Preset, starting_preset, works_in
 from models_backend.contract.fields import FieldError, FieldSpec, Problem, check, defaults, describe, merged
 from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import DatasetRecord, RunRecord
@@ -169,9 +169,10 @@ def record_of(wish: Wish, run_id: str) -> RunRecord:
     if "batch_size" in wish.training:
         check_batch(settled(TRAINING, preset.training, wish.training)["batch_size"], preset, wish.dataset.kept)
     spec = spec_of(wish.dataset, data, shape_of(wish.dataset, data), wish.fingerprint or wish.dataset.fingerprint)
+    named = f"{wish.family.title} on {wish.dataset.title}"
     return RunRecord(
         id=run_id,
-        title=wish.title or f"{wish.family.title} on {wish.dataset.title}",
+        title=wish.title or ", ".join(filter(None, (named, works_in(wish.family.uses, wish.parts, spec.modality)))),
         family=wish.family.key,
         dataset=wish.dataset.id,
         preset=preset.name,

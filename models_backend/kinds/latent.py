@@ -19,7 +19,9 @@ from models_backend.contract.trace import Step
 
 from . import kept
 
-CODEC = Part("codec", "image codec", True, "Makes latents of pictures for the model: faster, and for large pictures")
+CODEC = Part(
+    "codec", "image codec", True, "Makes latents of pictures for the model: faster, and for large pictures", "pixel space"
+)
 
 
 class InLatents:

@@ -9,8 +9,9 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QToolButton, QVBoxLayout, QWidget
 
 from models_backend.contract import fields
-from models_backend.contract.family import Part
+from models_backend.contract.family import DataSpec, FamilyDescription, Part, works_in
 from models_backend.contract.fields import FieldSpec, Problem
+from models_backend.contract.suiting import fitting
 
 from .. import pieces, theme
 from ..forms.editors import Pick, Runs
@@ -118,3 +119,28 @@ class PartChooser(Pick):
             if self.part.kind in family.provides:
                 self.addItem(self.tr("train {0} first").format(family.title), NEW + family.key)
         self.setCurrentIndex(max(0, self.findData(kept)))
+
+
+class PartLine(QWidget):
+    """The choice of a part, and below it what the run is without one, with a run that fits where there is one."""
+
+    def __init__(self, session: Session, part: Part):
+        super().__init__()
+        self._session, self.chooser = session, PartChooser(session, part)
+        self.instead = pieces.label("", "hint", wrap=True)
+        self.instead.hide()
+        line = pieces.form_line(part.name.replace("_", " ").capitalize(), self.chooser)
+        self.setLayout(pieces.column(line, self.instead, spacing=4))
+
+    def show_instead(self, family: FamilyDescription, spec: DataSpec) -> None:
+        """Say what a run of that family on such data is as the part is chosen now."""
+        part, runs = self.chooser.part, self._session.runs
+        place = works_in((part,), {part.name: self.chooser.currentData()}, spec.modality)
+        self.instead.setVisible(bool(place))
+        if not place:
+            return
+        finished = (run for run in runs.records if run.id in runs.states and runs.states[run.id].state == "finished")
+        fits = next(iter(fitting(part, spec, self._session.catalogue.families, finished)), None)
+        way = self.tr("choose “{0}”, which fits these data").format(fits.title) if fits else self.tr("choose or train a {0}")
+        text = self.tr("{0} is trained in {1}. For a model of latents {2}.")
+        self.instead.setText(text.format(family.title, place, way.format(part.name)))

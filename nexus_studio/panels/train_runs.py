@@ -222,7 +222,9 @@ class RunsList(QWidget):
         done = f"{figures.short(step)} / {figures.short(total)}" if total and step < total else figures.short(step)
         why = self._why(run, record.title, known)
         state = "failed" if why and state == "not started" else state
-        line = " · ".join(filter(None, (state, done, family.title if family else record.family)))
+        place = self._session.catalogue.works_in(record)
+        place = "" if place in record.title else place
+        line = " · ".join(filter(None, (state, done, family.title if family else record.family, place)))
         self._rows[run].show_state(state, line, why)
         self._fit(run)
 

@@ -10,7 +10,7 @@ from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QLineEdit, QVBoxLayout, QWidget
 
 from models_backend.contract import fields
-from models_backend.contract.family import FamilyDescription, Preset, follows, starting_preset, unmet
+from models_backend.contract.family import DataSpec, FamilyDescription, Preset, follows, starting_preset, unmet, works_in
 from models_backend.contract.messages import Budget
 from models_backend.contract.settings import EVERY, fitted
 from models_backend.contract.suiting import facts, lacking
@@ -23,7 +23,7 @@ from ..state.preferences import THREADS
 from ..state.session import Session
 from ..viewers.modality import SHOWN
 from .data_gaps import CaptionGap
-from .train_forms import NEW, FormSection, PartChooser
+from .train_forms import NEW, FormSection, PartChooser, PartLine
 from .train_taken import TRAINING, sound
 
 #: The training fields that most runs change; the others stand in a section of their own.
@@ -43,6 +43,7 @@ class RunSetup(QWidget):
         self._session = session
         self.family: FamilyDescription | None = None
         self.parts: dict[str, PartChooser] = {}
+        self._part_lines: list[PartLine] = []
         self._configs: dict[str, FormSection] = {}
         self._filling, self._steps_before = False, 1
         self._kept_parts: dict[str, str] = {}  # chosen before, of runs that have not been read yet
@@ -163,13 +164,26 @@ class RunSetup(QWidget):
             line = self._parts.takeAt(0).widget()
             line.hide()
             line.deleteLater()
-        self.parts = {}
-        for part in self.family.uses:
-            chooser = self.parts[part.name] = PartChooser(self._session, part)
-            chooser.activated.connect(lambda _: self._soon())
-            line = QWidget()
-            line.setLayout(pieces.form_line(part.name.replace("_", " ").capitalize(), chooser))
+        self._part_lines = [PartLine(self._session, part) for part in self.family.uses]
+        self.parts = {line.chooser.part.name: line.chooser for line in self._part_lines}
+        for line in self._part_lines:
+            line.chooser.activated.connect(self._soon)
             self._parts.addWidget(line)
+
+    def _show_parts(self) -> None:
+        """What the run is without the parts that are not chosen, for its data as they are shown now; its title says so too."""
+        if self.family is not None and (spec := self._spec()) is not None:
+            for line in self._part_lines:
+                line.show_instead(self.family, spec)
+            self._offer_title()
+
+    def _spec(self) -> DataSpec | None:
+        """The data as the model would see them; None where none is chosen."""
+        data = self._session.datasets.current_record
+        if data is None:
+            return None
+        settings = self._session.datasets.settings(data.id)
+        return spec_of(data, settings, shape_of(data, settings), "")
 
     def _show_config(self) -> None:
         key = self.family.key
@@ -262,8 +276,7 @@ class RunSetup(QWidget):
         data = datasets.current_record
         if data is None or self.family is None:
             return
-        settings = datasets.settings(data.id)
-        spec = spec_of(data, settings, shape_of(data, settings), "")
+        settings, spec = datasets.settings(data.id), self._spec()
         for section in self.sections.values():
             section.set_unmet(unmet(self.family.conditions, spec, datasets.learned(data.id)))
         said = follows(self.family.conditions, spec)
@@ -330,11 +343,13 @@ class RunSetup(QWidget):
         for chooser in self.parts.values():
             chooser.fill()
         self._choose_kept_parts()
+        self._show_parts()
         if self.family is not None:
             self._offer_title()
 
     def _soon(self) -> None:
         self._steps_before = self._steps() or self._steps_before
+        self._show_parts()
         self._keep()
         self.changed.emit()
         self.settle()
@@ -379,7 +394,8 @@ class RunSetup(QWidget):
         data, runs = self._session.datasets.current_record, self._session.runs
         taken = {title.split(" · ")[0] for title in (*(record.title for record in runs.records), *runs.deleted)}
         name = next(name for n in itertools.count(1) if (name := f"{self.family.title} {n}") not in taken)
-        return name + (f" · {data.title}" if data else "")
+        place = works_in(self.family.uses, self.chosen_parts(), data.modality) if data else ""
+        return " · ".join(filter(None, (name, data.title if data else "", place)))
 
     def _offer_title(self) -> None:
         self.title.setPlaceholderText(self._title())

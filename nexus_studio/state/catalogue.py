@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from PySide6.QtCore import QObject, Signal
 
-from models_backend.contract.family import FamilyDescription, in_order
+from models_backend.contract.family import FamilyDescription, in_order, works_in
 from models_backend.contract.run_layout import DatasetRecord, RunRecord
 from models_backend.contract.suiting import Suit, facts, ranked
 
@@ -36,6 +36,11 @@ class Catalogue(QObject):
     def get(self, key: str) -> FamilyDescription | None:
         """The family with that key, or None."""
         return next((family for family in self.families if family.key == key), None)
+
+    def works_in(self, record: RunRecord) -> str:
+        """Where a run works that does without parts it could have ("pixel space"), or ""."""
+        family = self.get(record.family)
+        return works_in(family.uses, record.parts, record.spec.modality) if family else ""
 
     def suits(
         self, record: DatasetRecord, runs: Iterable[RunRecord] = (), captions: float | None = None, learned: str = "auto"

@@ -12,6 +12,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QMenu
 from scripted import ScriptedEngine, scripted_families
 
+from models_backend.contract.family import Part
 from models_backend.contract.losses import loss_kind
 from models_backend.contract.messages import (
     Budget,
@@ -500,6 +501,31 @@ async def test_a_missing_part_is_trained_first_and_waited_for(stand):
     first, then = stand.asked("create_run")
     assert first[1] == "denoiser" and then[1] == "flow" and first[2] == then[2]
     assert then[-1] == {"teacher": stand.asked("submit")[0][1]}
+
+
+async def test_a_model_of_latents_without_its_codec_says_pixel_space_in_form_title_and_list(stand):
+    families, coder = stand.session.catalogue.families, stand.run("coder-small")
+    given = {"denoiser": {"uses": (Part("codec", "image codec", True, "", "pixel space"),)},
+             "coder": {"provides": ("image codec",)}}  # fmt: skip
+    described = [msgspec.structs.replace(family, **given.get(family.key, {})) for family in families]
+    stand.session.catalogue.families = described
+    stand.session.catalogue.changed.emit()
+    stand.session.datasets.set_current(coder.dataset)
+    stand.session.catalogue.set_current("denoiser")
+    setup = stand.panel.setup
+    await settle(lambda: "codec" in setup.parts and coder.id in stand.session.runs.states)
+    chooser, (line,) = setup.parts["codec"], setup._part_lines
+    setup._soon()
+    assert not line.instead.isHidden() and "in pixel space" in line.instead.text() and coder.title in line.instead.text()
+    assert setup.wish()["title"].endswith(" · pixel space")
+    place = chooser.findData(coder.id)
+    chooser.setCurrentIndex(place)
+    chooser.activated.emit(place)
+    assert line.instead.isHidden() and "pixel space" not in setup.wish()["title"]
+    other = next(record for record in stand.session.runs.records if record.family == "denoiser")
+    assert stand.session.catalogue.works_in(other) == "pixel space"
+    stand.panel.runs.update_row(other.id)
+    assert "pixel space" in stand.panel.runs._rows[other.id].line.text()
 
 
 # --------------------------------------------------------------------------------------------- watching
