@@ -301,6 +301,23 @@ class Conformance:
         after = {f"{n}.{k}": v for n, net in nets.items() for k, v in net.state_dict().items()}
         assert [k for k in before if not torch.equal(before[k], after[k])] == []
 
+    def test_what_changes_its_losses_along_a_run_is_told_by_its_objective(self, spec):
+        """For each choice that a config leaves: losses that differ only in how far the run is are of another objective."""
+        tiny = built(self.family, spec)
+        choices = [{f.name: {"type": v.name}} for f in description(self.key, self.family).config.fields for v in f.variants]
+        for chosen in [{}, *choices]:
+            member = self.family(build(self.family.Config, merged(plain(tiny.config), chosen)), spec, tiny.parts)
+            if member.problems():
+                continue
+            nets, seen = fresh_networks(member), {}
+            for net in nets.values():
+                net.eval()
+            for progress in (0.0, 0.05, 0.3, 0.6, 0.97):
+                with torch.no_grad():
+                    told = replace(batch(self.family, spec), progress=progress)
+                    losses = [(loss.network, float(loss.value)) for loss in member.losses(nets, told)]
+                assert seen.setdefault(str(member.objective(progress)), losses) == losses, (chosen, progress)
+
     def test_sharing_is_declared_for_every_network(self, spec):
         member = built(self.family, spec)
         assert all(isinstance(member.sharing(name), Sharing) for name in fresh_networks(member))

@@ -4,11 +4,12 @@ is trained further."""
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 
+from .family import Family
 from .fields import build
 from .run_layout import Extension, RunRecord
 from .settings import Constant, Cosine, Linear, TrainingSettings
@@ -49,6 +50,16 @@ class Course:
         ahead = (step - stage.at) / max(1, stage.steps - stage.at)
         return min(1.0, stage.progress + (1.0 - stage.progress) * ahead)
 
+    def alike_since(self, told: Callable[[float], Any], steps: Sequence[int]) -> int:
+        """The first of ``steps`` (rising) from which on a function of the progress is what it is at the last; 0 of none."""
+        since = next(reversed(steps), 0)
+        now = told(self.progress(since))
+        for step in reversed(steps):
+            if told(self.progress(step)) != now:
+                break
+            since = step
+        return since
+
     def factor(self, step: int) -> float:
         """What the peak learning rate is multiplied by at ``step`` (from 0)."""
         stage = self._stage(step)
@@ -56,6 +67,33 @@ class Course:
 
     def _stage(self, step: int) -> Stage:
         return next(stage for stage in reversed(self._stages) if stage.at <= step or not stage.at)
+
+
+def sides(first: int, full: int) -> list[int]:
+    """The sides of pictures in all stages of a training: doubled from ``first``, the last one whole; ``first`` 0 is one
+    stage."""
+    found = []
+    while 0 < first < full:
+        found.append(first)
+        first *= 2
+    return [*found, full]
+
+
+def side_at(progress: float, first: int, full: int) -> int:
+    """The side of pictures at ``progress`` (0 to 1): even stages."""
+    stages = sides(first, full)
+    return stages[min(int(progress * len(stages)), len(stages) - 1)]
+
+
+def weighed_since(record: RunRecord, family: Family, history: Mapping[str, Sequence[tuple[int, float]]]) -> int:
+    """From which step on the losses of a run are of one kind, up to the newest that it told: the family's objective and the
+    pictures' side are as they are there. 0 where they never changed."""
+    settings = build(TrainingSettings, record.training)
+    full = max(family.spec.shape[1:], default=0)
+    steps = sorted({0, *(step for name in ("loss", "validation") for step, _ in history.get(name, ()))})
+    return Course(settings, record.extended).alike_since(
+        lambda progress: (family.objective(progress), side_at(progress, settings.grow_from, full)), steps
+    )
 
 
 class Resumption(NamedTuple):

@@ -335,6 +335,11 @@ class Family:
         """What forbids this config on this data, each with what would fix it; asked before any time is spent."""
         return []
 
+    def objective(self, progress: float) -> Any:
+        """What of its losses changes along the run (the weight of a term, which terms there are), as it is at that share:
+        losses are compared only between steps where it is equal. None: nothing changes."""
+        return None
+
     def takes_side(self, side: int) -> bool:
         """Whether its losses take pictures of that side beside the data's own, for training in stages of resolution."""
         return self.takes_size(side, side)

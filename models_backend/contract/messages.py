@@ -124,11 +124,13 @@ class HealthLine(msgspec.Struct):
 
 
 class Health(msgspec.Struct, tag="health"):
-    """What all monitors of the run say at a step; ``series`` are arrays they draw (KL per dimension, for one)."""
+    """What all monitors of the run say at a step; ``series`` are arrays they draw (KL per dimension, for one). Losses of steps
+    before ``since`` were weighed otherwise than now."""
 
     step: int
     lines: list[HealthLine]
     series: dict[str, list[float]] = {}
+    since: int = 0
 
 
 class Progress(msgspec.Struct, tag="progress"):

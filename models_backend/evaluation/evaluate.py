@@ -27,6 +27,7 @@ import torch
 
 from models_backend.contract.words import counted
 
+from ..contract.course import weighed_since
 from ..contract.family import Family, LoadedRun
 from ..contract.fields import build, describe, merged, plain
 from ..contract.measures import CALIBRATED, LEAST, NEIGHBOURS, REAL, with_ratios
@@ -112,12 +113,13 @@ def _maker(draw: Draw, seed: int, sampling: dict[str, Any]) -> following.Make:
     return make
 
 
-def judged_by(record: RunRecord, family: type[Family], events: Any, step: int, looks: Mapping[str, float]) -> Judged:
+def judged_by(record: RunRecord, family: Family, events: Any, step: int, looks: Mapping[str, float]) -> Judged:
     """A run's monitors with the evidence that they have in training: the figures and noise levels told up to ``step``, and
     what a look at its previews finds."""
     series, levels = told_by(events, step)
     training = record.training | {"steps": record.steps}
-    return lambda told: judge(family.health, series, {**looks, **told}, levels, step, record.config, training)
+    since = weighed_since(record, family, series)
+    return lambda told: judge(family.health, series, {**looks, **told}, levels, step, record.config, training, since)
 
 
 def told_by(events: Any, step: int) -> tuple[dict[str, list[tuple[int, float]]], list[float]]:

@@ -98,6 +98,10 @@ class BetaVAE(variational.Variational):
         wanted = (rate - capacity.at(progress)).abs() if isinstance(capacity, Rising) else rate
         return self.kl_weight(progress) * wanted
 
+    def objective(self, progress: float) -> Any:
+        capacity = self.config.capacity
+        return super().objective(progress), capacity.at(progress) if isinstance(capacity, Rising) else None
+
     def figures(self, net: Any, log_p: Tensor, kl: Tensor, progress: float) -> dict[str, Any]:
         capacity = self.config.capacity
         wanted = {"capacity_nats": capacity.at(progress)} if isinstance(capacity, Rising) else {}

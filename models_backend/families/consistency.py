@@ -206,6 +206,9 @@ class Consistency(Keeping, Family):
             count = rule(progress, way.first, way.last)
         return consistency.grid(count, *self.ends)
 
+    def objective(self, progress: float) -> int:
+        return len(self.levels(progress))
+
     def decay(self, progress: float) -> float:
         """mu: how slowly the target follows."""
         way = self.config.way

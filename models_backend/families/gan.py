@@ -173,14 +173,19 @@ class GAN(kind.Contest):
         grows = isinstance(chosen, Growing) and self.spec.modality == "image"
         return growing.doublings(chosen.first, self.spec.shape) if grows else 0
 
+    def objective(self, progress: float) -> float | None:
+        """How often the side of pictures has doubled."""
+        if not self.doublings:
+            return None
+        return growing.doubled_at(progress, self.doublings, self.config.growing.fading)
+
     def losses(self, nets: dict[str, Any], batch: Batch) -> Iterator[Loss]:
         if not self.doublings:
             yield from super().losses(nets, batch)
             return
         if torch.is_grad_enabled():
-            doubled = growing.doubled_at(batch.progress, self.doublings, self.config.growing.fading)
             for net in nets.values():
-                growing.grow(net, doubled)
+                growing.grow(net, self.objective(batch.progress))
         side = max(self.spec.shape[1:]) >> nets["generator"].body.stage.levels()[-1]
         for loss in super().losses(nets, replace(batch, x=self.seen(nets, batch.x))):
             loss.figures["side"] = float(side)

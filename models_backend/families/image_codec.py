@@ -211,11 +211,15 @@ class ImageCodecFamily(Family):
             apart = nets["perceptual"](made, batch.x).float().mean()
             figures["perceptual"] = apart.detach()
             error = error + self.config.perceptual.weight * apart
-        judged = isinstance(self.config.adversary, Patches) and batch.progress >= self.config.adversary.start
+        judged = self.objective(batch.progress)
         against = self._against(nets, made, error, figures) if judged else 0.0
         yield Loss("codec", error + penalty + against, figures)
         if judged:
             yield self._judged(nets["discriminator"], batch.x, made.detach())
+
+    def objective(self, progress: float) -> bool:
+        """Whether the discriminator takes part."""
+        return isinstance(self.config.adversary, Patches) and progress >= self.config.adversary.start
 
     def _coded(self, codec: ImageCodec, batch: Batch) -> tuple[Tensor, Tensor, dict[str, Any]]:
         """(reconstructions, what the latents cost, figures); the codec hears how wide its latents are."""

@@ -148,10 +148,13 @@ class VQVAE(Family):
 
     # training ---------------------------------------------------------------------------------------------
     def losses(self, nets: dict[str, Any], batch: Batch) -> Iterator[Loss]:
-        if batch.progress < self.config.codec_share:
+        if self.objective(batch.progress) == "codec":
             yield self.codec_loss(nets, batch)
         else:
             yield self.prior_loss(nets, batch)
+
+    def objective(self, progress: float) -> str:
+        return "codec" if progress < self.config.codec_share else "prior"
 
     def codec_loss(self, nets: dict[str, Any], batch: Batch) -> Loss:
         """Reconstruction and commitment; the codebook's own term is what its running means solve."""

@@ -166,6 +166,9 @@ class Variational(Family):
             return beta * elbo.cyclical(progress, annealing.cycles, annealing.rise)
         return beta
 
+    def objective(self, progress: float) -> Any:
+        return self.kl_weight(progress)
+
     def log_p(self, net: Any, x: Tensor, z: Tensor, conditions: dict[str, Any]) -> Tensor:
         """log p(x|z) in nats, (B,)."""
         density = elbo.laplace_log_likelihood if isinstance(self.config.likelihood, Laplace) else elbo.gaussian_log_likelihood

@@ -18,7 +18,8 @@ QUIET_S = 60.0
 
 
 class Standing(msgspec.Struct):
-    """How a run stands. Each loss with the step at which it was told; ``seconds``: in training, pauses and ends left out."""
+    """How a run stands. Each loss with the step at which it was told, ``lowest`` the lowest held-out one of those that were
+    weighed as the newest (see Health); ``seconds``: in training, pauses and ends left out."""
 
     loss: tuple[int, float] | None = None
     held_out: tuple[int, float] | None = None
@@ -30,27 +31,29 @@ class Standing(msgspec.Struct):
 def standing(folder: RunFolder) -> Standing:
     """Read from the events of a run."""
     told, since, last = Standing(), None, 0.0
+    held_out: list[tuple[int, float]] = []
     for event in folder.events():
         body = event.body
         if isinstance(body, State):
             told.seconds += min(event.time, last + QUIET_S) - since if since is not None else 0.0
             since = event.time if body.state == "running" else None
         elif isinstance(body, Metrics):
-            _note(told, body)
+            _note(told, body, held_out)
         elif isinstance(body, Health):
             told.health = body
         last = event.time
     told.seconds += last - since if since is not None else 0.0
+    weighed = told.health.since if told.health else 0
+    told.lowest = min((one for one in held_out if one[0] >= weighed), key=lambda one: one[1], default=None)
     return told
 
 
-def _note(told: Standing, body: Metrics) -> None:
+def _note(told: Standing, body: Metrics, held_out: list[tuple[int, float]]) -> None:
     if "loss" in body.values:
         told.loss = (body.step, body.values["loss"])
     if "validation" in body.values:
         told.held_out = (body.step, body.values["validation"])
-        if told.lowest is None or told.held_out[1] < told.lowest[1]:
-            told.lowest = told.held_out
+        held_out.append(told.held_out)
 
 
 def parameters(folder: RunFolder) -> int:

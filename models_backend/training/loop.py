@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from models_backend.contract.course import Course
+from models_backend.contract.course import Course, weighed_since
 from models_backend.contract.family import Family, LoadedRun
 from models_backend.contract.fields import build, merged
 from models_backend.contract.messages import Body, Mark, Progress, Saved, State, Trouble, TroubleError
@@ -360,9 +360,9 @@ class Trainer:
             self.teller.tell_now(self.step, self.validation.losses(nets, self.step))
             seen = self.validation.diagnostics(nets)
         if self._judge:
-            training = self.record.training | {"steps": self.total}
-            self._tell(self._judge(self.family.health, self.teller.history, self._looks | seen, self.teller.levels(),
-                                   self.step, self.record.config, training))  # fmt: skip
+            training, told = self.record.training | {"steps": self.total}, self.teller.history
+            self._tell(self._judge(self.family.health, told, self._looks | seen, self.teller.levels(), self.step,
+                                   self.record.config, training, weighed_since(self.record, self.family, told)))  # fmt: skip
 
     def _preview(self) -> None:
         count, seed = self.live.settings.preview_count, self.settings.seed

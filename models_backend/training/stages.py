@@ -8,16 +8,8 @@ from collections.abc import Sequence
 import torch
 from torch.nn import functional
 
+from models_backend.contract.course import side_at, sides
 from models_backend.contract.family import Family
-
-
-def sides(first: int, full: int) -> list[int]:
-    """The sides of all stages: doubled from ``first``, the last one whole; ``first`` 0 is one stage."""
-    found = []
-    while 0 < first < full:
-        found.append(first)
-        first *= 2
-    return [*found, full]
 
 
 def at(x: torch.Tensor, first: int, progress: float, full: int = 0) -> torch.Tensor:
@@ -26,8 +18,7 @@ def at(x: torch.Tensor, first: int, progress: float, full: int = 0) -> torch.Ten
     if x.ndim != 4 or not first:
         return x
     full = full or max(x.shape[2:])
-    stages = sides(first, full)
-    side = stages[min(int(progress * len(stages)), len(stages) - 1)]
+    side = side_at(progress, first, full)
     return x if side == full else functional.adaptive_avg_pool2d(x, scaled(x.shape[2:], side / full))
 
 

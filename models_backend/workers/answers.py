@@ -179,7 +179,7 @@ class Answers:
 
         def judged(told: Any) -> Any:
             seen = previews.look(loaded, record, data, _stopping(pending))
-            health = judged_by(record, type(loaded.family), run.events(), loaded.step, seen)(told)
+            health = judged_by(record, loaded.family, run.events(), loaded.step, seen)(told)
             said.update({line.monitor: line.text for line in health.lines})
             return health
 

@@ -101,3 +101,12 @@ def test_a_training_tells_the_held_out_loss_and_its_health_at_the_end(line, said
     assert err.getvalue().splitlines() == ["before training: held-out loss 1", "step 9: held-out loss 0.12346"]
     follower.hear(Event(1, 0.0, "run", State("finished", 9)))
     assert said in err.getvalue().splitlines()[2]
+
+
+def test_the_lowest_held_out_loss_is_one_that_was_weighed_as_the_newest(run, library_root):
+    made = trained(run, library_root)
+    folder = RunFolder(RunLayout(library_root / "runs" / made))
+    assert standing(folder).lowest == (10, 0.25)
+    folder.append(Health(20, [FINE], since=15))
+    folder.close()
+    assert standing(folder).lowest == (20, 0.5)

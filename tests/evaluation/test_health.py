@@ -271,6 +271,16 @@ def test_a_loss_that_exploded_is_never_praised_for_its_fall():
     assert said.remedy.training == {"learning_rate": pytest.approx(0.1)}
 
 
+def test_losses_from_before_their_weights_were_as_now_are_compared_with_nothing():
+    rising = [1.3 + 0.01 * i for i in range(100)]
+    history = {"loss": series([*rising, *falling(start=2.3, end=1.9)]), "validation": series([1.2, 1.9, 2.0, 1.95], 500)}
+    assert line("loss_trend", history, training={"steps": 3000, "learning_rate": 1e-3}).level == "bad"
+    for since, text in ((1000, "the loss has fallen from 2.2"), (1900, "too early to say: the loss was weighed otherwise")):
+        said = line("loss_trend", history, training={"steps": 3000, "learning_rate": 1e-3}, since=since)
+        assert said.level == "ok" and said.text.startswith(text)
+    assert judge([], history, {}, since=1000).since == 1000
+
+
 @pytest.mark.parametrize(("now", "level"), [(1.0, "bad"), (1.4, "bad"), (0.98, "bad"), (0.6, "ok")])
 def test_learning_is_measured_against_an_untrained_network(now, level):
     history = {"loss": series(falling(start=1.3, end=1.0)), "validation": [(0, 1.0), (500, now), (1000, now)]}

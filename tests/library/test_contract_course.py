@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from models_backend.contract.course import Resumption
+from models_backend.contract.course import Course, Resumption
+from models_backend.contract.settings import TrainingSettings
+
+
+def test_losses_are_of_one_kind_since_their_weights_last_changed():
+    course = Course(TrainingSettings(steps=1000))
+    steps = [0, 100, 200, 300, 400]
+    for told, since in ((lambda p: min(p, 0.25), 300), (lambda p: p, 400), (lambda p: 1, 0), (lambda p: p < 0.3, 300)):
+        assert course.alike_since(told, steps) == since
+    assert course.alike_since(lambda p: min(p, 0.25), steps[:3]) == 200 and course.alike_since(lambda p: p, []) == 0
 
 
 @pytest.mark.parametrize(

@@ -19,13 +19,15 @@ ENOUGH = 8
 
 @dataclass(frozen=True)
 class Evidence:
-    """All that monitors see. ``config`` and ``training`` are the run's plain settings, where the caller knows them."""
+    """All that monitors see. ``config`` and ``training`` are the run's plain settings, where the caller knows them. Losses of
+    steps before ``since`` were weighed otherwise than now, and are not among the history."""
 
     history: History
     diagnostics: Mapping[str, Any] = field(default_factory=dict)
     levels: Sequence[float] = ()
     config: Mapping[str, Any] | None = None
     training: Mapping[str, Any] = field(default_factory=dict)
+    since: int = 0
 
     def values(self, name: str) -> list[float]:
         """The finite values of a series, oldest first."""

@@ -38,7 +38,8 @@ def loss_trend(evidence: Evidence) -> HealthLine:
         return HealthLine("loss_trend", "ok", "the networks play against each other: no trend is expected")
     train = evidence.values("loss")
     if len(train) < 2 * ENOUGH:
-        return early("loss_trend")
+        weighed = f"too early to say: the loss was weighed otherwise up to step {evidence.since:,}"
+        return HealthLine("loss_trend", "ok", weighed) if evidence.since else early("loss_trend")
     said = _exploded(evidence, train) or _by_heart(evidence) or _learned_nothing(evidence) or _rises(evidence, train)
     return said or _fallen(evidence, train)
 
