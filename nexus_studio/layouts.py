@@ -5,7 +5,7 @@ Nothing here widens the window or moves what stands beside it because of what it
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QPoint, QRect, QSize, Qt
+from PySide6.QtCore import QEvent, QObject, QPoint, QRect, QSize, Qt
 from PySide6.QtWidgets import QFrame, QLayout, QLayoutItem, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
 from . import theme
@@ -108,18 +108,32 @@ class Flow(QLayout):
                 widget.deleteLater()
 
 
+class _Asked(QObject):
+    """Tells a scroll area that its contents ask for another size. An object of its own: Qt's areas filter events themselves,
+    and one that is being destroyed must not be led back into Python by a filter that hands on to theirs."""
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        area = self.parent() if event.type() == QEvent.Type.LayoutRequest else None
+        if area is not None:
+            area.contents_changed()
+        return False
+
+
 class _Scroll(QScrollArea):
     """Has a scroll bar only where its contents do not fit without one. Qt keeps one that was needed for a moment: beside it
     text takes more lines, and so it seems to be needed still."""
+
+    def setWidget(self, widget: QWidget) -> None:
+        super().setWidget(widget)
+        widget.installEventFilter(_Asked(self))
 
     def resizeEvent(self, event: QEvent) -> None:
         super().resizeEvent(event)
         self._show_bar()
 
-    def eventFilter(self, watched, event: QEvent) -> bool:
-        if event.type() == QEvent.Type.LayoutRequest:
-            self._show_bar()
-        return super().eventFilter(watched, event)
+    def contents_changed(self) -> None:
+        """The contents ask for another size."""
+        self._show_bar()
 
     def _show_bar(self) -> None:
         inner = self.widget()
@@ -251,10 +265,9 @@ class Strip(_Scroll):
         self.flow.clear()
         self.updateGeometry()
 
-    def eventFilter(self, watched, event) -> bool:
-        if event.type() == QEvent.Type.LayoutRequest:
-            self.updateGeometry()
-        return super().eventFilter(watched, event)
+    def contents_changed(self) -> None:
+        self.updateGeometry()
+        super().contents_changed()
 
     def resizeEvent(self, event: QEvent) -> None:
         super().resizeEvent(event)

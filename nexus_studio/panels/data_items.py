@@ -380,7 +380,7 @@ class ItemsPage(QWidget):
             else:
                 QToolTip.hideText()
             return True
-        return super().eventFilter(watched, event)
+        return False
 
     def _edit(self, text: str, **changes) -> None:
         self._session.datasets.edit(self._session.undo, self.record.id, text, **changes)

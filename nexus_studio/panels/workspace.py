@@ -158,7 +158,7 @@ class Workspace(QMainWindow):
     def eventFilter(self, watched, event) -> bool:
         if event.type() in (QEvent.Type.Resize, QEvent.Type.Move, QEvent.Type.Show, QEvent.Type.Hide) and self._shown:
             self._keep_timer.start()
-        return super().eventFilter(watched, event)
+        return False
 
     def resizeEvent(self, event) -> None:
         super().resizeEvent(event)

@@ -233,4 +233,4 @@ class Palette(QFrame):
                 return True
         if watched is self.field and event.type() == QEvent.Type.FocusOut and self.isVisible():
             self.hide()
-        return super().eventFilter(watched, event)
+        return False

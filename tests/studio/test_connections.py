@@ -36,3 +36,10 @@ def test_planted_connections_are_found():
     assert lambdas_that_stay("theme.signals.changed.connect(functools.partial(self.fill, 1))") == [1]
     assert lambdas_that_stay("self.session.runs.changed.connect(self.fill)") == []
     assert lambdas_that_stay("self.runs.activated.connect(lambda _: self.choose())") == []
+
+
+def test_no_filter_of_events_hands_on_to_the_widget_that_it_is():
+    """A filter that calls its widget's own can be led back into itself while the widget is destroyed: areas that scroll, which
+    filter events themselves, have a filter beside them."""
+    found = [path.name for path in ROOT.rglob("*.py") if "super().eventFilter" in path.read_text("utf-8")]
+    assert found == []
