@@ -201,10 +201,6 @@ class Card(QFrame):
         self.body = column(*widgets, spacing=spacing, margins=(margin, margin - 2, margin, margin - 2))
         self.setLayout(self.body)
 
-    def set_chosen(self, chosen: bool) -> None:
-        """Draws the border in the accent colour."""
-        set_look(self, "chosen", "true" if chosen else "false")
-
 
 #: The width of a header's hint up to which it is seen whole before its corner goes below.
 HINT_PX = 90

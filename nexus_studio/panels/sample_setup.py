@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import msgspec
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QCheckBox, QVBoxLayout, QWidget
 
@@ -241,9 +240,3 @@ class SampleSetup(QWidget):
     def title(self) -> str:
         """Run and checkpoint in words."""
         return f"{self.run.title} · {self.checkpoints.currentText()}" if self.run else ""
-
-
-def same_request(one: Sample, other: Sample) -> bool:
-    """Whether two requests make the same items."""
-    plain = [msgspec.structs.replace(r, stamp=0, save=False, trace=0, title="") for r in (one, other)]
-    return plain[0] == plain[1]

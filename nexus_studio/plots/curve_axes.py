@@ -147,10 +147,6 @@ class CurveAxes(pg.PlotWidget):
         """Show everything, and follow what comes."""
         self.enableAutoRange()
 
-    def is_fitted(self) -> bool:
-        """Whether the view follows the data."""
-        return bool(self.getViewBox().autoRangeEnabled()[0])
-
     def _placed(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if not self._log:
             return x, y
