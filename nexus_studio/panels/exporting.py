@@ -9,9 +9,9 @@ from pathlib import Path
 from PySide6.QtCore import QCoreApplication
 from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
 
-from models_backend.contract.exports import file_name
+from models_backend.contract.exports import WEIGHTS, file_name
 from models_backend.contract.messages import Export
-from models_backend.contract.run_layout import SampleRecord
+from models_backend.contract.run_layout import RunRecord, SampleRecord
 from models_backend.contract.words import sentence
 
 from ..dialogs import begin_in, opened
@@ -77,15 +77,32 @@ def ask(session: Session, owner: QWidget, record: SampleRecord, choice: Choice, 
     suffix = "png" if choice.format == "apng" else choice.format
     name = file_name(record.title) or record.id
     name = _new_folder(Path(folder), name) if choice.folder else f"{name}.{suffix}"
-    dialog = QFileDialog(owner, _tr("Export"), str(Path(folder) / name))
-    dialog.setFileMode(QFileDialog.FileMode.AnyFile)
-    dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+    dialog = _saving(owner, str(Path(folder) / name))
     if choice.folder:  # it need not be there: it is made with what goes into it
         dialog.setLabelText(QFileDialog.DialogLabel.FileName, _tr("Name of the folder:"))
     else:
         dialog.setDefaultSuffix(suffix)
     dialog.fileSelected.connect(lambda path: start(session, record, choice, path, items, strip))
     return opened(dialog)
+
+
+def ask_model(session: Session, owner: QWidget, record: RunRecord) -> QFileDialog:
+    """Opens the file dialog for the weights of a run, with a filter for each format; the export starts when a place was
+    chosen."""
+    folder = begin_in(session.preferences.get("export/folder", ""))
+    dialog = _saving(owner, str(Path(folder) / f"{file_name(record.title) or record.id}.{WEIGHTS[0]}"))
+    dialog.setNameFilters([f"{form} (*.{form})" for form in WEIGHTS])
+    dialog.setDefaultSuffix(WEIGHTS[0])
+    dialog.filterSelected.connect(lambda chosen: dialog.setDefaultSuffix(chosen.partition(" ")[0]))
+    dialog.fileSelected.connect(lambda path: start_model(session, record, path))
+    return opened(dialog)
+
+
+def _saving(owner: QWidget, path: str) -> QFileDialog:
+    dialog = QFileDialog(owner, _tr("Export"), path)
+    dialog.setFileMode(QFileDialog.FileMode.AnyFile)
+    dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+    return dialog
 
 
 def _new_folder(folder: Path, name: str) -> str:
@@ -96,12 +113,21 @@ def _new_folder(folder: Path, name: str) -> str:
 
 def start(session: Session, record: SampleRecord, choice: Choice, path: str, items: list[int], strip: bool) -> None:
     """Writes the export in the worker and says where it went."""
-    session.preferences.set("export/folder", str(Path(path).parent))
-    request = Export(record.id, path, choice.format, choice.what, strip=strip, items=items, name=record.title)
+    _begin(session, record, Export(record.id, path, choice.format, choice.what, strip=strip, items=items, name=record.title))
+
+
+def start_model(session: Session, record: RunRecord, path: str) -> None:
+    """Writes the weights of a run in the worker and says where they went."""
+    form = next((form for form in WEIGHTS if path.lower().endswith(f".{form}")), WEIGHTS[0])
+    _begin(session, record, Export(record.id, path, form, "weights", name=record.title))
+
+
+def _begin(session: Session, record: SampleRecord | RunRecord, request: Export) -> None:
+    session.preferences.set("export/folder", str(Path(request.path).parent))
     session.bridge.spawn(_export(session, record, request))
 
 
-async def _export(session: Session, record: SampleRecord, request: Export) -> None:
+async def _export(session: Session, record: SampleRecord | RunRecord, request: Export) -> None:
     title = _tr("Exporting {0}").format(Path(request.path).name)
     async with session.under_way(title, "export", record.title or Path(request.path).name, record.id) as activity:
         written = await session.bridge.engine.call(request, activity.tell)

@@ -344,6 +344,8 @@ class TrainPanel(Workspace):
                     why=self.tr("Only a run that has ended can be trained further")),
             Command("run.evaluate", self.tr("Measure the run on held-out data"), self.evaluate, "Run", "", "health", saved,
                     why=unsaved),
+            Command("run.export", self.tr("Export the model…"), lambda: self._with_run(self.runs.export), "Run", "", "export",
+                    saved, why=unsaved, keywords=self.tr("save write weights checkpoint safetensors file")),
             Command("run.again", self.tr("Use these settings of the chosen run for a new one"),
                     lambda: self._with_run(self.use_settings), "Run", "", "copy", there, why=none,
                     keywords=self.tr("set up again like load")),

@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from models_backend.contract.exports import WEIGHTS
 from models_backend.contract.messages import State, Trouble
 
 from .. import figures, pieces, theme
@@ -25,6 +26,7 @@ from ..layouts import wanted_height
 from ..naming import plain
 from ..state.edits import Rewriting
 from ..state.session import Session
+from . import exporting
 
 REDRAW_MS = 250
 ROW_PX = 46
@@ -287,9 +289,26 @@ class RunsList(QWidget):
         )
         menu.addAction(self.tr("Rename…"), lambda: self.ask_title(run))
         menu.addAction(self.tr("Sample from it"), lambda: self._session.navigate.emit("sample", {"run": run}))
+        export = menu.addAction(self.tr("Export the model…"), lambda: self.export(run))
+        export.setEnabled(self.learned(run))
+        export.setToolTip(
+            self.tr("Write the weights of the networks as {0}").format(", ".join(WEIGHTS))
+            if export.isEnabled() else self.tr("The run has learned nothing yet")
+        )  # fmt: skip
         menu.addSeparator()
         menu.addAction(self.tr("Delete"), lambda: self.delete_asked.emit(run))
         menu.popup(place)
+
+    def learned(self, run: str) -> bool:
+        """Whether a run has taken a step, as far as is known."""
+        known = self._session.runs.states.get(run)
+        return known is None or known.step > 0
+
+    def export(self, run: str) -> None:
+        """Ask where the weights of a run are written."""
+        record = self._session.runs.get(run)
+        if record is not None:  # it may be deleted while its menu is open
+            exporting.ask_model(self._session, self, record)
 
     def _add_comparison(self, menu: QMenu, run: str) -> None:
         box = self._rows[run].box

@@ -209,6 +209,8 @@ async def test_the_palette_lists_what_cannot_be_done_now_with_its_reason_and_run
         assert {"Export the chosen sample as a contact sheet…", "Export each item of the chosen sample…"} <= set(
             listed("export")
         )
+        for words in ("export model", "weights", "save model"):
+            assert next(iter(listed(words))) == "Export the model…", words
         assert next(iter(listed("trash"))) == "Trash…"
         palette.field.setText("")
         assert all(entry.possible for entry in palette.lines.entries)

@@ -9,15 +9,17 @@ import pytest
 import shiboken6
 from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QMenu
+from PySide6.QtWidgets import QAbstractButton, QApplication, QFileDialog, QLabel, QMenu
 from scripted import ScriptedEngine, scripted_families
 
+from models_backend.contract.exports import WEIGHTS
 from models_backend.contract.family import Part
 from models_backend.contract.losses import loss_kind
 from models_backend.contract.messages import (
     Budget,
     BudgetReport,
     Evaluate,
+    Export,
     Health,
     HealthLine,
     Mark,
@@ -740,6 +742,27 @@ async def test_a_run_is_compared_by_its_menu(stand):
     own = menu_of(stand, "duel-03").actions()[0]
     assert own.text() == "Compare with the selected run" and not own.isEnabled()
     assert own.toolTip() == "This is the selected run: compare another run with it"
+
+
+async def test_the_model_of_a_run_is_exported_from_its_menu(stand, tmp_path):
+    run = stand.run("duel-03")
+    menu = menu_of(stand, "duel-03")
+    export = next(action for action in menu.actions() if action.text() == "Export the model…")
+    assert export.isEnabled() and "safetensors" in export.toolTip()
+    export.trigger()
+    menu.close()
+    dialog = stand.panel.runs.findChild(QFileDialog)
+    assert dialog.nameFilters() == [f"{form} (*.{form})" for form in WEIGHTS] and dialog.defaultSuffix() in WEIGHTS
+    path = str(tmp_path / "duel.safetensors")
+    dialog.fileSelected.emit(path)
+    dialog.close()
+    await settle(lambda: stand.notices)
+    (request,) = [one for kind, *rest in stand.engine.calls for one in rest if isinstance(one, Export)]
+    assert (request.source, request.path, request.format, request.what) == (run.id, path, "safetensors", "weights")
+    assert stand.notices[-1].startswith("Exported ")
+    fresh = next(r for r in stand.session.runs.records if stand.session.runs.states[r.id].step == 0)
+    locked = next(action for action in menu_of(stand, fresh.title).actions() if action.text() == "Export the model…")
+    assert not locked.isEnabled() and locked.toolTip() == "The run has learned nothing yet"
 
 
 async def test_ctrl_click_compares_a_run_and_keeps_the_selection(stand):
