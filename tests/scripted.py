@@ -357,7 +357,8 @@ def _sample(engine: ScriptedEngine, request: Sample) -> tuple[Media, np.ndarray]
     saved = engine.library.add_sample(request, record, items, trace).id if request.save else ""
     seeds = list(range(request.count))
     info = trace[0] if trace else None
-    return Media(array(items), record.spec.modality, saved, seeds, 12.5, info, request.stamp)
+    kept = engine.library.made_from(request)
+    return Media(array(items), record.spec.modality, saved, seeds, 12.5, info, request.stamp, kept)
 
 
 def _vector_field(engine: ScriptedEngine, request: VectorField) -> Arrays:

@@ -276,9 +276,13 @@ class ScriptedLibrary:
         self.folders[key] = ScriptedRun(self.layout.run(key), record)
         return record
 
+    def made_from(self, request) -> str:
+        """The checkpoint that a request is answered from."""
+        return request.checkpoint or f"step-{self.folders[request.run].reached():09d}"
+
     def add_sample(self, request, run: RunRecord, items: np.ndarray, trace=None) -> SampleRecord:
         key = f"20261123-2300-sample-{len(self.made):04x}"
-        checkpoint = request.checkpoint or f"step-{self.folders[run.id].reached():09d}"
+        checkpoint = self.made_from(request)
         record = SampleRecord(key, request.title or f"sample {len(self.made)}", run.id, run.family, checkpoint,
                               run.spec.modality, len(items), request.seed, request.sampling, request.conditions,
                               time.time() + len(self.made), dataset=run.dataset, trace=trace[0] if trace else None,

@@ -356,7 +356,8 @@ class BudgetReport(msgspec.Struct):
 
 
 class Media(msgspec.Struct):
-    """Made items: uint8 (N, H, W, C) for images, float32 (N, D) for points. ``sample`` is the saved folder's id or ""."""
+    """Made items: uint8 (N, H, W, C) for images, float32 (N, D) for points. ``sample`` is the saved folder's id or "",
+    ``checkpoint`` the one that the items were made from: the newest is told by its step."""
 
     items: Array
     modality: str
@@ -365,6 +366,7 @@ class Media(msgspec.Struct):
     took_ms: float = 0.0
     trace: TraceInfo | None = None
     stamp: int = 0
+    checkpoint: str = ""
 
 
 class Arrays(msgspec.Struct):

@@ -63,7 +63,8 @@ def draw(loaded: LoadedRun, request: Sample, library: Any, tell: Callable[[Body]
     shown = on_the_wire(items, loaded.spec)
     took_ms = 1000 * (time.monotonic() - drawing.began)
     saved = _save(drawing, shown, info, trace, library).id if request.save else ""
-    media = Media(as_array(shown), loaded.spec.modality, saved, list(range(drawing.count)), took_ms, info, request.stamp)
+    kept, seeds = averaging.named(request.checkpoint, loaded.step), list(range(drawing.count))
+    media = Media(as_array(shown), loaded.spec.modality, saved, seeds, took_ms, info, request.stamp, kept)
     return media, shown
 
 

@@ -78,7 +78,6 @@ class SamplePanel(Workspace):
         super().__init__(session)
         self.work = SampleWork(session)
         self._record: SampleRecord | None = None
-        self._checkpoints: dict[str, str] = {}  # of the samples shown, by id
         self._latency_ms = 0.0
         self._build_middle()
         self._build_docks()
@@ -162,7 +161,7 @@ class SamplePanel(Workspace):
         controls.grid_toggled.connect(self._show_grid_form)
         work.made.connect(self._show_made)
         work.live_made.connect(self._show_live)
-        work.cell.connect(self.results.show_cell)
+        work.cell.connect(self._show_cell)
         work.kept.connect(self._show_actions)
         work.busy.connect(self._show_busy)
         work.progressed.connect(lambda share: self.meter.setValue(round(1000 * share)))
@@ -274,15 +273,20 @@ class SamplePanel(Workspace):
         self._say_origin()
 
     def _say_origin(self) -> None:
-        """The run and the checkpoint that what is shown was made from; those that are set up where nothing is shown yet."""
+        """The runs and the checkpoints that what is shown was made from; those that are set up where nothing is shown yet."""
         made = self.results.batch.made if self.results.batch is not None else []
-        from_them = {(one.request.run, self._checkpoint_of(one) or one.request.checkpoint) for one in made}
-        run, checkpoint = from_them.pop() if len(from_them) == 1 else ("", "")
-        record = self.session.runs.get(run)
-        known = record is not None and checkpoint
-        text = f"{record.title} · {checkpoint_name(checkpoint)}" if known else self.setup.title()
+        self.setup.holds = (bool(made) or self.work.is_busy) and not self.controls.live.isChecked()
+        if self.work.is_busy and not made:
+            return  # what is under way was set up when the form may have been another
+        text = self._origin(made) if made else self.setup.title()
         self.run_chip.setText(text)
         self.run_chip.setVisible(bool(text))
+
+    def _origin(self, made: list[Made]) -> str:
+        runs = dict.fromkeys(self.session.title_of(one.request.run) or one.request.run for one in made)
+        kept = dict.fromkeys(one.checkpoint or one.request.checkpoint for one in made)
+        step = counted(len(kept), "checkpoint") if len(kept) > 1 else checkpoint_name(next(iter(kept))) or self.tr("Newest")
+        return f"{', '.join(runs)} · {step}"
 
     def _show_grid_form(self, on: bool) -> None:
         if on:
@@ -313,6 +317,10 @@ class SamplePanel(Workspace):
         self._show_actions()
         self._show_page()
 
+    def _show_cell(self, index: int, batch: Batch) -> None:
+        self.results.show_cell(index, batch)
+        self._say_origin()
+
     def _show_live(self, batch: Batch, latency_ms: float) -> None:
         self._record, self._latency_ms = None, latency_ms
         self.results.show_batch(batch, self._asked(batch))
@@ -330,12 +338,10 @@ class SamplePanel(Workspace):
         self.controls.show_problem(str(trouble))
 
     async def _read_records(self, batch: Batch) -> None:
-        """The record of the first sample, and which checkpoint each was made from: that is known only now."""
-        records = [await self.session.samples.record(sample) for sample in batch.samples]
+        """The record of the first sample, by which it is exported and varied."""
+        record = await self.session.samples.record(batch.samples[0])
         if self.results.batch is batch:
-            self._record = records[0]
-            self._checkpoints = {record.id: record.checkpoint for record in records}
-            self._show_info(self.results.current())
+            self._record = record
             self._show_actions()
 
     def _show_actions(self) -> None:
@@ -354,21 +360,12 @@ class SamplePanel(Workspace):
             fill_menu(self.export_menu, self.session, self, self._record, self.results.selection())
 
     def _choose(self, made: Made | None) -> None:
-        self._show_info(made)
-        self._show_actions()
-
-    def _show_info(self, made: Made | None) -> None:
-        """The item's card; once its record is read, with the checkpoint that it was made from."""
         before = self.info.made
-        self.info.show_made(made, self._checkpoint_of(made) if made is not None else "")
         self._say_origin()
+        self._show_actions()
+        self.info.show_made(made)
         if (made is None) != (before is None):
             self.place_docks()
-
-    def _checkpoint_of(self, made: Made) -> str:
-        """The checkpoint that an item was made from; "" until its record is read."""
-        known = self._checkpoints | ({self._record.id: self._record.checkpoint} if self._record is not None else {})
-        return known.get(made.sample, "")
 
     # ---------------------------------------------------------------------------------------------- acting
 

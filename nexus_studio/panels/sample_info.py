@@ -23,7 +23,6 @@ class ItemInfo(QWidget):
         super().__init__()
         self._session = session
         self.made: Made | None = None
-        self._checkpoint = ""
         self.table = QFormLayout()
         self.table.setHorizontalSpacing(12)
         self.table.setVerticalSpacing(3)
@@ -33,11 +32,11 @@ class ItemInfo(QWidget):
         self.copy.hide()
         self.setLayout(pieces.column(self.hint, self.table, pieces.row(self.copy, None), None, margins=(12, 2, 12, 10)))
 
-    def show_made(self, made: Made | None, checkpoint: str = "") -> None:
-        """Show where an item comes from; ``checkpoint`` is the one that it was made from, where it is known."""
-        if made is self.made and checkpoint == self._checkpoint:
+    def show_made(self, made: Made | None) -> None:
+        """Show where an item comes from."""
+        if made is self.made:
             return
-        self.made, self._checkpoint = made, checkpoint
+        self.made = made
         while self.table.rowCount():
             self.table.removeRow(0)
         self.hint.setVisible(made is None)
@@ -54,7 +53,7 @@ class ItemInfo(QWidget):
         request, run = self.made.request, self._session.runs.get(self.made.request.run)
         rows = [
             (self.tr("Run"), run.title if run else request.run),
-            (self.tr("Checkpoint"), checkpoint_name(request.checkpoint or self._checkpoint) or self.tr("Newest")),
+            (self.tr("Checkpoint"), checkpoint_name(self.made.checkpoint or request.checkpoint) or self.tr("Newest")),
             (self.tr("Seed"), request.seed),
             (self.tr("Item"), self.made.index),
         ]

@@ -76,6 +76,7 @@ class Results(QWidget):
         self.grid.set_largest(0 if rows <= FITTED_ROWS else CELL_PX)
         self.grid.set_source(rows * len(across.values), self._pictures.get)
         self.pages.setCurrentWidget(self.grid)
+        self.chosen.emit(None)  # what was chosen is seen no more
 
     def show_cell(self, index: int, batch: Batch) -> None:
         """A finished cell."""

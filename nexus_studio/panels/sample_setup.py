@@ -39,6 +39,7 @@ class SampleSetup(QWidget):
         super().__init__()
         self._session = session
         self.run: RunRecord | None = None
+        self.holds = False  # results that were made with it are seen: the run stays
         self._saved: int | None = None  # the step of its newest checkpoint
         self.following = Following(session.runs)
         self._left: dict[str, tuple[dict, dict]] = {}  # run -> settings and conditions as they were when another was chosen
@@ -87,15 +88,15 @@ class SampleSetup(QWidget):
     # ------------------------------------------------------------------------------------------------ run
 
     def fill_runs(self) -> None:
-        """Offer the runs that have learnt something. What is chosen here by hand stays; else the window's current run is taken
-        as soon as the form is seen."""
+        """Offer the runs that have learnt something. What is chosen here by hand stays, and so does what results are seen of;
+        else the window's current run is taken as soon as the form is seen."""
         runs = self._session.runs
         able = [r for r in runs.records if self._session.catalogue.get(r.family) and runs.may_be_trained(r.id)]
         self.runs.clear()
         for record in able:
             self.runs.addItem(record.title, record.id)
         ids, shown = [record.id for record in able], self.run.id if self.run else ""
-        wanted = shown if shown in ids and not self.isVisible() else self.following.wanted(ids, shown)
+        wanted = shown if shown in ids and (self.holds or not self.isVisible()) else self.following.wanted(ids, shown)
         if wanted and wanted != shown:
             self._take_run(wanted)
         self.runs.setCurrentIndex(self.runs.findData(wanted))

@@ -29,11 +29,12 @@ Tell = Callable[[Progress], None]
 
 @dataclass
 class Made:
-    """One item on the screen: where it comes from, and how to make it again."""
+    """One item on the screen: where it comes from, and how to make it again. ``checkpoint``: what made it, by its step."""
 
     request: Sample
     index: int
     sample: str = ""
+    checkpoint: str = ""
 
 
 @dataclass
@@ -73,14 +74,14 @@ def media_of(answer: Any) -> Media:
 def joined(requests: list[Sample], answers: list[Media]) -> Batch:
     """One batch from the answers to several requests."""
     items = np.concatenate([to_array(media.items) for media in answers])
-    made = [Made(r, n, m.sample) for r, m in zip(requests, answers) for n in range(m.items.shape[0])]
+    made = [Made(r, n, m.sample, m.checkpoint) for r, m in zip(requests, answers) for n in range(m.items.shape[0])]
     samples = [media.sample for media in answers if media.sample]
     return Batch(items, answers[0].modality, made, sum(media.took_ms for media in answers), samples)
 
 
 def batch_of(record: SampleRecord, items: np.ndarray) -> Batch:
     """A kept sample as it is shown."""
-    made = [Made(request_of(record), n, record.id) for n in range(len(items))]
+    made = [Made(request_of(record), n, record.id, record.checkpoint) for n in range(len(items))]
     return Batch(items, record.modality, made, samples=[record.id])
 
 

@@ -148,6 +148,7 @@ def test_the_sample_folder_tells_how_it_was_made(place):
     media, items = items_of(place, count=3, seed=5, save=True, title="three", sampling={"steps": 3}, conditions={})
     record = library.sample(media.sample).record()
     assert (record.run, record.seed, record.count, record.title, record.checkpoint) == (run.id, 5, 3, "three", "step-000000012")
+    assert media.checkpoint == record.checkpoint
     assert record.step == 12 and not record.preview, "only what is asked for while a run is watched is one of its previews"
     asked, _ = items_of(place, count=1, save=True, preview=True)
     assert library.sample(asked.sample).record().preview
