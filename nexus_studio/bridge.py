@@ -11,6 +11,7 @@ import re
 import traceback
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 from PySide6.QtCore import QObject, Signal
@@ -42,6 +43,14 @@ def trouble_of(error: BaseException) -> Trouble:
     )
 
 
+@dataclass(frozen=True)
+class Way:
+    """What can be done about a plain line: the words of its button, and what that does."""
+
+    words: str
+    act: Callable[[], object]
+
+
 class Bridge(QObject):
     """Starts coroutines on the loop and passes on what the engine tells."""
 
@@ -49,6 +58,7 @@ class Bridge(QObject):
     trouble = Signal(object)  # contract Trouble, for the notice bar
     noticed = Signal(str)  # a plain line for the notice bar
     offered = Signal(str, object)  # a plain line of an edit, and the state.undo.Offer that takes it back
+    proposed = Signal(str, tuple)  # a plain line, and up to two Ways to go on from it
     preview_took = Signal(float)  # how long a live preview took, ms, for the bottom bar
     engine_ready = Signal()
     kept = Signal()  # an edit is on disk
@@ -107,9 +117,9 @@ class Bridge(QObject):
         """The result of slow file work, done on the studio's one file thread in the order asked for, which is now."""
         return asyncio.wrap_future(self._thread.submit(work, *arguments), loop=self.loop)
 
-    def notice(self, text: str) -> None:
-        """Shows a plain line in the notice bar for a few seconds."""
-        self.noticed.emit(text)
+    def notice(self, text: str, *ways: Way) -> None:
+        """Shows a plain line in the notice bar for a few seconds, with a button for each of at most two ``ways`` to go on."""
+        self.proposed.emit(text, ways) if ways else self.noticed.emit(text)
 
     def busy(self) -> int:
         """How many coroutines are under way."""

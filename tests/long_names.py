@@ -39,7 +39,7 @@ def give_long_names(engine: ScriptedEngine) -> None:
         sample._record = msgspec.structs.replace(sample._record, title=name(position), tags=(NO_SPACE, CJK))
     for job in engine._jobs:
         job.title = library.run(job.run).record().title
-        job.reason = "" if job.state == "running" else f"waits for cpu, where {REAL} runs"
+        job.reason = "" if job.state == "running" else f"waits for cpu, which {REAL} has"
     failed = msgspec.structs.replace(engine._jobs[-1], id="job-failed", state="failed", reason=f"{REAL}: {HUGE}")
     engine._jobs.append(failed)
 

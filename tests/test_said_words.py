@@ -24,7 +24,7 @@ HOLE = re.compile(rf"\{{[^{{}}]*\}} (?:more |missing )?(?:{THINGS})\b")
 #: What never is one: limits of the studio, kinds and shares in place of counts, and what only developers read.
 NEVER_ONE = (
     "Show all {0} models", "Choose one of the first {0} items", "Keeps every step of up to {0} items",
-    "at most {0} steps in all", "torch.get_num_threads()", "where {busy[job.device]} runs",
+    "at most {0} steps in all", "torch.get_num_threads()", "which {busy[job.device]} has",
     "pictures are not read", " pictures'", "% of items", "defines", "generators for", "codes; take fewer", "steps in a row",
 )  # fmt: skip
 

@@ -31,7 +31,7 @@ def order_at(jobs: list[JobRecord], index: int) -> float:
 
 
 def obstacle(job: JobRecord, look: Look, busy: dict[str, str]) -> str:
-    """Why a waiting job cannot start now, in words; "" where it can. ``busy``: device -> title of what runs there."""
+    """Why a waiting job cannot start now, in words; "" where it can. ``busy``: device -> title of what has it."""
     if job.held:
         return "held"
     for run in job.after:
@@ -41,7 +41,7 @@ def obstacle(job: JobRecord, look: Look, busy: dict[str, str]) -> str:
         if state != "finished":
             return f"waits for {title}"
     if job.device in busy:
-        return f"waits for {job.device}, where {busy[job.device]} runs"
+        return f"waits for {job.device}, which {busy[job.device]} has"
     return ""
 
 

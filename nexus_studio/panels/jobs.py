@@ -76,6 +76,15 @@ def _keep_to_owner(jobs: Jobs, *buttons: QWidget) -> None:
             allow(button, False, button.tr("The queue is worked off in another window; change it there"))
 
 
+def _behind(session: Session, job: JobRecord) -> str:
+    """That a job waits for a paused run, or ""."""
+    active = session.jobs.active
+    if active is None or active.device != job.device or not session.is_held(active):
+        return ""
+    text = QApplication.translate("WaitingRow", "“{0}” is paused and keeps its place: resume or stop it")
+    return text.format(session.title_of(active.run) or active.title)
+
+
 class WaitingRow(QFrame):
     """A waiting job: why it waits; earlier, later, hold, take out."""
 
@@ -83,7 +92,7 @@ class WaitingRow(QFrame):
         super().__init__()
         jobs = session.jobs
         self.setAccessibleName(f"{job.title}, {position + 1} of {count} waiting")
-        why = self.tr("held") if job.held else job.reason
+        why = self.tr("held") if job.held else _behind(session, job) or job.reason
         if not why:
             why = self.tr("next") if position == 0 else self.tr("waiting")
         up = icon_button("up", self.tr("Earlier"), lambda: jobs.ask("reorder", job.id, position - 1))
@@ -94,10 +103,10 @@ class WaitingRow(QFrame):
         hold = icon_button("play" if job.held else "hold", text, lambda: jobs.ask("hold", job.id, not job.held))
         out = icon_button("close", self.tr("Take it out of the queue"), lambda: jobs.ask("cancel", job.id))
         _keep_to_owner(jobs, up, down, hold, out)
-        number, title = label(f"{position + 1}", "mono"), label(job.title, "label")
-        self.setLayout(
-            row(number, title, label(sentence(why), "hint"), None, up, down, hold, out, spacing=6, margins=(12, 2, 8, 2))
-        )
+        words = column(label(job.title, "label"), label(sentence(why), "hint", lines=4), spacing=1)
+        line = row(label(f"{position + 1}", "mono"), words, up, down, hold, out, spacing=6, margins=(12, 2, 8, 2))
+        line.setStretch(1, 1)
+        self.setLayout(line)
 
 
 class FailedRow(QFrame):
@@ -201,6 +210,7 @@ class JobsPanel(QFrame):
         jobs = self._session.jobs
         shown = (
             [(job.id, job.state, job.held, job.reason) for job in jobs.records],
+            jobs.active is not None and self._session.is_held(jobs.active),
             [id(one) for one in jobs.activities],
             [id(one) for one in self._session.verdicts.records],
         )

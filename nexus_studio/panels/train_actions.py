@@ -13,6 +13,7 @@ from models_backend.contract.run_layout import RunRecord
 from models_backend.contract.words import counted, sentence
 from models_backend.library.showing import kept_showing
 
+from ..bridge import Way
 from ..shell.words import ordinal
 from ..state.run_view import LIVE_STATES
 from ..state.session import Session
@@ -63,16 +64,25 @@ class RunActions(QObject):
 
     def _tell_place(self, record: RunRecord, said: str) -> None:
         """Says where a run stands that does not start at once, or that training needs no window; then what else is ``said``."""
-        jobs = self._session.jobs
+        jobs, ways = self._session.jobs, ()
         place = next((n for n, job in enumerate(jobs.waiting, 1) if job.run == record.id), 0)
         if place and jobs.active is not None:
             text = self.tr("“{0}” waits: {1} of {2} in the queue. “{3}” is in training.")
+            if self._session.is_held(jobs.active):
+                text = self.tr("“{0}” waits: {1} of {2} in the queue. “{3}” is paused and keeps its place.")
+                ways = self._ways_past(jobs.active.run)
             active = self._session.title_of(jobs.active.run) or jobs.active.title
             told = text.format(record.title, ordinal(place), len(jobs.waiting), active)
         else:
             told = "" if place else self.tr("Training goes on when the window is closed; the next start finds it.")
         if whole := " ".join(filter(None, (told, f"{sentence(said)}." if said else ""))):
-            self._bridge.notice(whole)
+            self._bridge.notice(whole, *ways)
+
+    def _ways_past(self, run: str) -> tuple[Way, Way]:
+        """What lets the queue go on that waits behind a paused run."""
+        ask = self._session.jobs.ask
+        resume = Way(self.tr("Resume the paused run"), lambda: ask("resume", run))
+        return resume, Way(self.tr("Stop the paused run"), lambda: ask("stop", run, True))
 
     async def _parts(self, wish: dict[str, Any], front: bool) -> dict[str, str]:
         """Part name -> run id; a part that is still to be trained is queued before, on the same data."""

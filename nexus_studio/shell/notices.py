@@ -14,6 +14,7 @@ from models_backend.contract.messages import Trouble
 from models_backend.contract.words import counted, sentence
 
 from .. import __version__, theme
+from ..bridge import Way
 from ..layouts import scrolled, wanted_height
 from ..naming import without
 from ..pieces import button, column, icon_button, label, row
@@ -262,6 +263,14 @@ class NoticeBar(QWidget):
             offer.over.connect(lambda taken: self._over(notice, taken))
         self._add(notice)
         self._go_later(notice, SHOWN_MS if offer is None and show is None else OFFERED_MS)
+
+    def show_ways(self, text: str, ways: tuple[Way, ...]) -> None:
+        """Shows a plain line with a button for each way to go on from it; it has been answered once one is taken."""
+        notice = Notice(Trouble(text), plain=True)
+        for place, way in zip((notice.lead, notice.offer), ways):
+            place(way.words, lambda way=way: (self._remove(notice), way.act()))
+        self._add(notice)
+        self._go_later(notice, OFFERED_MS)
 
     def _go_later(self, notice: Notice, ms: int) -> None:
         def go() -> None:

@@ -12,7 +12,7 @@ import msgspec
 from PySide6.QtCore import QObject, Signal
 
 from models_backend.contract.messages import State, Trouble, TroubleError
-from models_backend.contract.run_layout import DatasetRecord, SampleRecord
+from models_backend.contract.run_layout import DatasetRecord, JobRecord, SampleRecord
 from models_backend.contract.words import counted
 from models_backend.library.remarks import nothing_in, users
 
@@ -273,6 +273,11 @@ class Session(QObject):
     def tell_edit(self, text: str) -> None:
         """Says what the last edit did, with a button that takes it back."""
         self.bridge.offered.emit(text, self.undo.offer())
+
+    def is_held(self, job: JobRecord) -> bool:
+        """Whether the run of a job that a worker has is paused, or about to be."""
+        state = self.runs.states.get(job.run)
+        return state is not None and self.jobs.phase(job.run, state.state) in ("pausing", "paused")
 
     def _is_live(self, run: str) -> bool:
         state = self.runs.states.get(run)

@@ -23,7 +23,7 @@ def look_from(states):
 def test_one_job_a_device_starts_in_order():
     start, reasons = queue.next_up([job("b", 2), job("a", 1), job("c", 3, device="cuda:0")], look_from({}))
     assert [j.id for j in start] == ["a", "c"]
-    assert reasons == {"b": "waits for cpu, where a runs"}
+    assert reasons == {"b": "waits for cpu, which a has"}
 
 
 @pytest.mark.parametrize(

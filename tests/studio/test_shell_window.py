@@ -20,6 +20,7 @@ from scripted_window import scripted_window, settle, turn
 from models_backend.contract.messages import Metrics, State, Trouble, TroubleError
 from models_backend.library import provenance
 from nexus_studio import theme
+from nexus_studio.bridge import Way
 from nexus_studio.commands import Command
 from nexus_studio.main_window import WORKSPACES
 from nexus_studio.panels.jobs import RunCard, WaitingRow
@@ -589,6 +590,28 @@ async def test_the_bottom_bar_shows_the_running_job_and_pauses_it(qapp, tmp_path
         running._stop.click()
         await settle(lambda: running._title.text() == "Nothing is running")
         assert [call[0] for call in engine.calls if call[0] in ("pause", "resume", "stop")] == ["pause", "resume", "stop"]
+
+
+async def test_what_waits_behind_a_paused_run_says_so_whole_and_its_notice_has_both_ways_on(qapp, tmp_path):
+    async with scripted_window(tmp_path) as window:
+        session = window.session
+        window.toggle_jobs()
+        await session.jobs.ask("pause", session.jobs.active.run)
+
+        def said():
+            return [
+                one for row in window.jobs_box.findChildren(WaitingRow) if row.isVisible() for one in row.findChildren(QLabel)
+            ]
+
+        await settle(lambda: any("“duel-03” is paused and keeps its place" in one.text() for one in said()))
+        whole = lambda one: one.text().endswith("resume or stop it") and one.height() >= one.heightForWidth(one.width())  # noqa: E731
+        await settle(lambda: any(whole(one) for one in said()))
+        taken = []
+        session.bridge.notice("“duel-03” is paused.", Way("Resume it", lambda: taken.append("resume")), Way("Stop it", print))
+        (notice,) = window.notices.notices
+        assert notice.show_it.text() == "Resume it" and notice.act.text() == "Stop it" and not notice.act.isHidden()
+        notice.show_it.click()
+        assert taken == ["resume"] and not window.notices.notices
 
 
 async def test_what_has_ended_cannot_be_paused_while_its_worker_closes(qapp, tmp_path):

@@ -1149,6 +1149,25 @@ async def test_a_run_that_has_to_wait_says_in_which_place(stand):
     assert "3 of 3rd" not in stand.notices[-1] and "3rd of 3 in the queue. “duel-03” is in training." in stand.notices[-1]
 
 
+async def test_a_run_behind_a_paused_one_says_so_and_offers_what_lets_it_go_on(stand):
+    await stand.choose("duel-03")
+    active = stand.session.jobs.active.run
+    await stand.session.jobs.ask("pause", active)
+    await settle(lambda: stand.session.is_held(stand.session.jobs.active))
+    offered = []
+    stand.bridge.proposed.connect(lambda text, ways: offered.append((text, ways)))
+    stand.panel.setup.take_run(stand.run("coder-small").id)
+    stand.panel.start(front=False)
+    await settle(lambda: offered)
+    text, ways = offered[0]
+    assert "“duel-03” is paused and keeps its place." in text and "in training" not in text
+    assert [way.words for way in ways] == ["Resume the paused run", "Stop the paused run"]
+    for way, verb in zip(ways, ("resume", "stop")):
+        way.act()
+        await settle(lambda verb=verb: stand.asked(verb))
+        assert stand.asked(verb)[0][1] == active
+
+
 async def test_samples_that_are_asked_for_are_seen_coming_at_once(stand):
     await stand.choose("duel-03")
     seen = []
