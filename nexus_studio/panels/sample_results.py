@@ -70,7 +70,8 @@ class Results(QWidget):
         self._pictures.clear()
         self.grid.set_columns(len(across.values))
         self.grid.set_current(-1)
-        self.grid.set_labels(down.labels() if down else [""], [f"{across.title} {text}" for text in across.labels()])
+        rows, title = (down.labels(), down.title) if down else ([""], "")
+        self.grid.set_labels(rows, across.labels(), title, across.title)
         rows = len(down.values) if down else 1
         self.grid.set_fit(rows <= FITTED_ROWS)
         self.grid.set_largest(0 if rows <= FITTED_ROWS else CELL_PX)

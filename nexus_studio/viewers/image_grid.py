@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 from PySide6.QtCore import QEvent, QPoint, QRect, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QImage, QPainter, QPixmap
+from PySide6.QtGui import QFontMetrics, QImage, QPainter, QPixmap
 from PySide6.QtWidgets import QAbstractScrollArea, QToolTip, QWidget
 
 from nexus_studio import paint, theme
@@ -49,6 +49,7 @@ class ImageGrid(QAbstractScrollArea):
         self._badge: Callable[[int], str] | None = None
         self._row_labels: list[str] = []
         self._column_labels: list[str] = []
+        self._sides = ("", "")
         self.tiles = TileLayout(tile_px, columns, fit)
         self._current, self._hover, self._anchor = -1, -1, -1
         self._selected: set[int] = set()
@@ -84,9 +85,10 @@ class ImageGrid(QAbstractScrollArea):
         self._badge = badge
         self.viewport().update()
 
-    def set_labels(self, rows: list[str], columns: list[str] | None = None) -> None:
-        """Text left of each row and above each column, for grids whose rows and columns mean something."""
-        self._row_labels, self._column_labels = rows, columns or []
+    def set_labels(self, rows: list[str], columns: list[str] | None = None, down: str = "", across: str = "") -> None:
+        """Text left of each row and above each column, for grids whose rows and columns mean something. ``down`` and
+        ``across``: what they are values of; each name stands once, so that the values are seen whole."""
+        self._row_labels, self._column_labels, self._sides = rows, columns or [], (down, across)
         self._relayout()
 
     def refresh(self, index: int | None = None) -> None:
@@ -169,7 +171,8 @@ class ImageGrid(QAbstractScrollArea):
     def _relayout(self) -> None:
         tiles, bar = self.tiles, self.verticalScrollBar()
         tiles.count, tiles.captions = self._count, 0 if self._caption is None else 2 if self._titled else 1
-        tiles.row_labels, tiles.column_labels = bool(self._row_labels), bool(self._column_labels)
+        tiles.row_labels = bool(self._row_labels)
+        tiles.column_labels = (2 if self._sides[1] else 1) if self._column_labels else 0
         tiles.scale = theme.text_scale()
         tiles.width, tiles.height = self.viewport().width(), self.viewport().height()
         bar.setRange(0, max(0, tiles.total_height - tiles.height) if self._count else 0)
@@ -201,11 +204,22 @@ class ImageGrid(QAbstractScrollArea):
             painter.drawText(place, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, text)
         if self._column_labels:
             painter.fillRect(QRect(0, 0, self.viewport().width(), self.tiles.header), paint.ink("bg0"))
-        for column, label in enumerate(self._column_labels):
-            rect = self.tile_rect(column)
-            place = QRect(rect.left(), 0, rect.width(), self.tiles.header - 2)
-            text = painter.fontMetrics().elidedText(one_line(label), Qt.TextElideMode.ElideRight, rect.width())
+        for place, label in self.headings():
+            text = painter.fontMetrics().elidedText(one_line(label), Qt.TextElideMode.ElideRight, place.width())
             painter.drawText(place, Qt.AlignmentFlag.AlignCenter, text)
+
+    def headings(self) -> list[tuple[QRect, str]]:
+        """Where each heading above the tiles stands, and its words: the values of the columns, and the names of the sides."""
+        if not self._column_labels:
+            return []
+        (down, across), high = self._sides, self.tiles.header // self.tiles.column_labels
+        top, left, wide = self.tiles.header - high, self.tiles.gutter, self.viewport().width() - self.tiles.gutter
+        rects = [self.tile_rect(column) for column in range(len(self._column_labels))]
+        found = [(QRect(r.left(), top, r.width(), high - 2), label) for r, label in zip(rects, self._column_labels)]
+        if across:
+            row, own = rects[-1].right() + 1 - left, QFontMetrics(paint.figures(11)).horizontalAdvance(one_line(across)) + 2
+            found.append((QRect(left, 0, min(wide, max(row, own)), high - 2), across))
+        return found + ([(QRect(0, top, left - 8, high - 2), down)] if down else [])
 
     def _paint_tile(self, painter: QPainter, index: int, rect: QRect) -> None:
         tile = self._tile_of(index, rect.width())

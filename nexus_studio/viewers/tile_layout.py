@@ -26,7 +26,7 @@ class TileLayout:
     width: int = 100
     height: int = 100
     row_labels: bool = False
-    column_labels: bool = False
+    column_labels: int = 0  # lines of text above the first row
     captions: int = 0  # lines of text below each
     largest: int = 0
     scale: float = 1.0  # of the text
@@ -37,7 +37,7 @@ class TileLayout:
 
     @property
     def header(self) -> int:
-        return round(HEADER_PX * self.scale) if self.column_labels else 0
+        return round(HEADER_PX * self.scale) * self.column_labels
 
     @property
     def caption(self) -> int:

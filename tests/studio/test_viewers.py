@@ -5,11 +5,11 @@ import time
 import numpy as np
 import pytest
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
-from PySide6.QtGui import QImage, QMouseEvent
+from PySide6.QtGui import QFontMetrics, QImage, QMouseEvent
 from PySide6.QtWidgets import QApplication
 
 from models_backend.contract.messages import Array, TroubleError
-from nexus_studio import pictures, theme
+from nexus_studio import paint, pictures, theme
 from nexus_studio.viewers import density, modality
 from nexus_studio.viewers.film_strip import FilmStrip
 from nexus_studio.viewers.image_grid import ImageGrid
@@ -157,6 +157,20 @@ def test_the_ring_around_a_chosen_tile_is_whole_also_at_the_edge_of_the_view(the
     middle = tile.center()
     assert ringed(middle.x(), 0) and ringed(0, middle.y())
     assert ringed(middle.x(), tile.bottom()) and ringed(tile.right(), middle.y())
+
+
+@pytest.mark.parametrize("rows", [5, 8])
+def test_the_headings_of_a_grid_are_whole_values_under_one_name(themed, qtbot, rows):
+    grid = ImageGrid(columns=2, fit=True)
+    grid.set_labels([str(seed) for seed in range(rows)], ["0.123", "4"], "Seed", "Guidance scale")
+    grid.set_source(2 * rows, lambda index: pictures.to_image(colours(1)[0]))
+    stand(qtbot, grid, 420, 420)
+    told = {label: place for place, label in grid.headings()}
+    assert list(told) == ["0.123", "4", "Guidance scale", "Seed"], "the name stands once"
+    inks = QFontMetrics(paint.figures(11))
+    assert all(inks.horizontalAdvance(label) <= place.width() for label, place in told.items()), "nothing is cut"
+    assert told["Guidance scale"].bottom() < told["4"].top() and told["4"].bottom() < grid.tile_rect(1).top()
+    assert told["Seed"].right() < grid.tile_rect(0).left() <= told["Guidance scale"].left()
 
 
 def test_a_late_picture_is_painted_when_it_arrives(themed, qtbot):
