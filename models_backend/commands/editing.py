@@ -23,6 +23,7 @@ from .bringing import data_of
 from .session import session
 
 SHOWN = 5  # items left out that are named on a terminal
+LOOKING = ("library", "json", "act", "data")  # what every edit is given
 
 
 async def edit(options: argparse.Namespace, reporter: Reporter) -> int:
@@ -30,20 +31,30 @@ async def edit(options: argparse.Namespace, reporter: Reporter) -> int:
     async with session(options, reporter) as now:
         record = await data_of(now, options.data)
         stored = now.library.dataset(record.id)
-        taken_back = stored.reset() if options.as_imported else None
-        try:
-            record, items = stored.record(), stored.items()
-            changes = changes_for(options, record, items)
-            if changes:
-                stored.edit_many(**changes)
-        except (TroubleError, FieldError):
-            if taken_back is not None:
-                stored.undo(taken_back)
-            raise
+        if _asked(options):
+            with stored.changing():
+                _change(stored, options)
         if options.title is not None and options.title != (given := stored.record().title):
             reporter.note(titles.taken(options.title, given), "title")
         tell(stored, reporter)
     return 0
+
+
+def _asked(options: argparse.Namespace) -> bool:
+    """Whether any option changes something; without, the data set is only looked at."""
+    return any(value not in (None, False, []) for name, value in vars(options).items() if name not in LOOKING)
+
+
+def _change(stored: DatasetFolder, options: argparse.Namespace) -> None:
+    taken_back = stored.reset() if options.as_imported else None
+    try:
+        changes = changes_for(options, stored.record(), stored.items())
+        if changes:
+            stored.edit_many(**changes)
+    except (TroubleError, FieldError):
+        if taken_back is not None:
+            stored.undo(taken_back)
+        raise
 
 
 def tell(stored: DatasetFolder, reporter: Reporter) -> None:

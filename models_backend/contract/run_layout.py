@@ -2,12 +2,12 @@
 
 LIBRARY/
   library.json   owner.lock   index.sqlite   backups/
-  datasets/<id>/   dataset.json  items.jsonl  report.json  edits.json  cache/<name>.npy + .json
-  runs/<id>/       run.json  data.json (edits of the data that it knows)  events.jsonl  worker.lock  socket  log.txt
+  datasets/<id>/   dataset.json  items.jsonl  report.json  edits.json  turn.lock  cache/<name>.npy + .json
+  runs/<id>/       run.json  data.json (edits of the data that it knows)  events.jsonl  worker.lock  turn.lock  socket  log.txt
                    checkpoints/step-000001000/  <network>.safetensors  ema-<network>.safetensors  ema-<0 or 1>-<network>...
                                                 optimiser.safetensors  state.json  manifest.json (last)
                    previews/step-000001000.npz   derived/   proof.json  evaluation.json
-  samples/<id>/    sample.json  items.npz  trace.npz
+  samples/<id>/    sample.json  items.npz  trace.npz  turn.lock
   jobs/<id>.json   studies/<id>.json   trash/<id>/ (entry.json + what was moved)   cache/families.json
 """
 
@@ -64,6 +64,7 @@ class RunLayout:
         self.known = self.root / "data.json"
         self.events = self.root / "events.jsonl"
         self.worker_lock = self.root / "worker.lock"
+        self.turn_lock = self.root / "turn.lock"
         self.socket = self.root / "socket"
         self.log = self.root / "log.txt"
         self.checkpoints = self.root / "checkpoints"
@@ -114,6 +115,7 @@ class DatasetLayout:
         self.report = self.root / "report.json"
         self.edits = self.root / "edits.json"
         self.unchanged = self.root / "unchanged.json"
+        self.turn_lock = self.root / "turn.lock"
         self.cache = self.root / "cache"
 
 
@@ -125,6 +127,7 @@ class SampleLayout:
         self.record = self.root / "sample.json"
         self.items = self.root / "items.npz"
         self.trace = self.root / "trace.npz"
+        self.turn_lock = self.root / "turn.lock"
 
 
 # ------------------------------------------------------------------------------------------------ records

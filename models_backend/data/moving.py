@@ -19,6 +19,7 @@ from models_backend.library import storage
 from models_backend.library.datasets import read_items, write_items
 from models_backend.library.source_paths import INSIDE, as_text, missing
 from models_backend.library.trouble import explained
+from models_backend.library.turns import Turn
 
 from .archives import Refused
 from .looking import look_below
@@ -62,22 +63,22 @@ def take_paths(layout: DatasetLayout, items: Sequence[Item], roots: tuple[str, .
 def renew(layout: DatasetLayout, places: Mapping[str, list[str]], roots: tuple[str, ...], gone: Callable[[Item], bool]
           ) -> DatasetRecord:  # fmt: skip
     """Writes the data set with new sources (by content hash; one each as long as there are several) for items that are gone."""
-    record, items = storage.read_json(layout.record, DatasetRecord), read_items(layout.items)
-    own = {item.source for item in items}
-    free = {sha: [path for path in paths if path not in own] for sha, paths in places.items()}
-    changed = 0
-    for position, item in enumerate(items):
-        known = places.get(item.sha256, ())
-        if not known or item.source in known or not gone(item):
-            continue
-        left = free[item.sha256]
-        items[position] = msgspec.structs.replace(item, source=left.pop(0) if left else known[0])
-        changed += 1
-    if changed:
-        with explained("the new paths cannot be written", record.title, "The data set is as it was"):
-            write_items(layout.items, items)
-            record.roots = _roots(record.roots, roots, items)
-            storage.write_json(layout.record, record)
+    found = (item for item in read_items(layout.items) if item.source not in places.get(item.sha256, (item.source,)))
+    lost = {item.source for item in found if gone(item)}  # every file of them is read: nobody shall wait for that
+    if not lost:
+        return storage.read_json(layout.record, DatasetRecord)
+    trouble = explained("the new paths cannot be written", layout.root.name, "The data set is as it was")
+    with trouble, Turn(layout.turn_lock).taken(layout.root.name):
+        record, items = storage.read_json(layout.record, DatasetRecord), read_items(layout.items)
+        own = {item.source for item in items}
+        free = {sha: [path for path in paths if path not in own] for sha, paths in places.items()}
+        for position, item in enumerate(items):
+            if item.source in lost:
+                left, known = free[item.sha256], places[item.sha256]
+                items[position] = msgspec.structs.replace(item, source=left.pop(0) if left else known[0])
+        write_items(layout.items, items)
+        record.roots = _roots(record.roots, roots, items)
+        storage.write_json(layout.record, record)
     return record
 
 

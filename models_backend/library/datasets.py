@@ -42,6 +42,7 @@ from .edits import (
 from .recounting import empty, recounted
 from .showing import check_settings
 from .trouble import explained, noticed
+from .turns import Turn
 
 log = logging.getLogger(__name__)
 _encoder = msgspec.json.Encoder()
@@ -53,7 +54,7 @@ class DatasetFolder:
 
     def __init__(self, layout: DatasetLayout, changed: Callable[[], None] | None = None):
         self.layout, self.id = layout, layout.root.name
-        self._changed = changed
+        self._changed, self._turn = changed, Turn(layout.turn_lock)
         self._items: list[Item] | None = None
 
     def __repr__(self) -> str:
@@ -137,6 +138,13 @@ class DatasetFolder:
         return [] if known == now else differences(known, now, self.imported(), classes)
 
     # editing ------------------------------------------------------------------------------------------
+    @contextlib.contextmanager
+    def changing(self) -> Iterator[None]:
+        """Nobody else edits the data set inside the block, so that what is read there still holds when it is written. Every
+        edit takes its turn by itself. TroubleError where somebody else does not end."""
+        with explained("the edit cannot be saved", self.id, "Earlier edits are kept"), self._turn.taken(self.id):
+            yield
+
     def edit(self, index: int, caption: str | None = None, label: int | None = None) -> Undo:
         """Change one item's caption or label; what undoes it."""
         captions = {} if caption is None else {index: caption}
@@ -180,7 +188,8 @@ class DatasetFolder:
 
     def reset(self) -> Undo:
         """Take all edits of items and classes back."""
-        return self._apply(emptied(self.id, self.edits()))
+        with self.changing():
+            return self._apply(emptied(self.id, self.edits()))
 
     def undo(self, token: Undo) -> Undo:
         """Take an edit back; what does it again."""
@@ -188,6 +197,10 @@ class DatasetFolder:
 
     def _apply(self, change: Undo) -> Undo:
         """Lay a change over the edits (None: back to the import) and give the change that reverts it."""
+        with self.changing():
+            return self._written(change)
+
+    def _written(self, change: Undo) -> Undo:
         record, before = self.imported_record(), self.edits()
         self._refuse_unknown(change, record.count)
         for values in filter(None, change.attributes.values()):
@@ -196,7 +209,7 @@ class DatasetFolder:
         self._refuse_classes(after, record)
         if after.settings is not None:
             check_settings(after.settings)
-        with noticed(self._changed), explained("the edit cannot be saved", self.id, "Earlier edits are kept"):
+        with noticed(self._changed):
             storage.write_json(self.layout.edits, after)
         return reverting(before, change)
 

@@ -24,6 +24,7 @@ from .edits import Edits, keep_known
 from .events import EventLog, last_sequence, last_state, read_events
 from .lock import Lock, holder
 from .trouble import explained, noticed
+from .turns import Turn
 
 #: states that need a living worker; without one the run is "interrupted"
 LIVE_STATES = ("starting", "running", "paused")
@@ -39,7 +40,7 @@ class RunFolder:
         self.layout, self.id = layout, layout.id
         self._log = EventLog(layout.events, layout.id)
         self._lock = Lock(layout.worker_lock)
-        self._changed = changed
+        self._changed, self._turn = changed, Turn(layout.turn_lock)
 
     def __repr__(self) -> str:
         return f"RunFolder({self.id!r})"
@@ -54,8 +55,9 @@ class RunFolder:
         fixed = sorted(set(changes) - _CHANGEABLE)
         if fixed:
             raise ValueError(f"a run's {fixed[0]} is fixed once it is made")
-        record = msgspec.structs.replace(self.record(), **changes)
-        with noticed(self._changed), explained("the run's record cannot be written", self.id, "The old one stays"):
+        trouble = explained("the run's record cannot be written", self.id, "The old one stays")
+        with noticed(self._changed), trouble, self._turn.taken(self.id):
+            record = msgspec.structs.replace(self.record(), **changes)
             storage.write_json(self.layout.record, record)
         return record
 
@@ -69,8 +71,9 @@ class RunFolder:
                 raise TroubleError(f"{done} done, so {steps:,} in all are not more", record.title or self.id,
                                    "Nothing was changed", f"Ask for more than {counted(at, 'step')} in all")  # fmt: skip
             told = [self.append(State("stopped", at))]
-            record = further(record, at, steps, restart, time.time())
-            with noticed(self._changed), explained("the run's record cannot be written", self.id, "The old one stays"):
+            trouble = explained("the run's record cannot be written", self.id, "The old one stays")
+            with noticed(self._changed), trouble, self._turn.taken(self.id):
+                record = further(self.record(), at, steps, restart, time.time())
                 storage.write_json(self.layout.record, record)
             return [*told, self.append(Mark(at, f"trained on to {counted(steps, 'step')}; {goes_on(record)}"))]
 

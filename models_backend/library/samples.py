@@ -16,6 +16,7 @@ from models_backend.contract.run_layout import LibraryLayout, SampleLayout, Samp
 
 from . import guarding, storage
 from .trouble import explained, noticed
+from .turns import Turn
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,7 +29,7 @@ class SampleFolder:
 
     def __init__(self, layout: SampleLayout, changed: Callable[[], None] | None = None):
         self.layout, self.id = layout, layout.root.name
-        self._changed = changed
+        self._changed, self._turn = changed, Turn(layout.turn_lock)
 
     def __repr__(self) -> str:
         return f"SampleFolder({self.id!r})"
@@ -42,8 +43,9 @@ class SampleFolder:
         fixed = sorted(set(changes) - _CHANGEABLE)
         if fixed:
             raise ValueError(f"a sample's {fixed[0]} is fixed once it is made")
-        record = msgspec.structs.replace(self.record(), **changes)
-        with noticed(self._changed), explained("the sample's record cannot be written", self.id, "The old one stays"):
+        trouble = explained("the sample's record cannot be written", self.id, "The old one stays")
+        with noticed(self._changed), trouble, self._turn.taken(self.id):
+            record = msgspec.structs.replace(self.record(), **changes)
             storage.write_json(self.layout.record, record)
         return record
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import secrets
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from . import folders, guarding, storage
 from .appending import Appender
 from .lock import holder
 from .trouble import explained, noticed
+from .turns import Turn
 
 log = logging.getLogger(__name__)
 DELETED = "emptied.jsonl"
@@ -64,11 +67,19 @@ def put_away(layout: LibraryLayout, kind: str, title: str, source: Path) -> Tras
     now = time.time()
     name = f"{time.strftime('%Y%m%d-%H%M%S', time.localtime(now))}-{secrets.token_hex(3)}"
     entry = TrashEntry(name, kind, title, source.relative_to(layout.root).as_posix(), now)
-    with explained("it cannot be moved to the trash", title, "It stays where it was"):
+    with explained("it cannot be moved to the trash", title, "It stays where it was"), _turn(layout, title):
         with storage.new_folder(layout.trash / entry.id) as folder:
             storage.write_json(folder / "entry.json", entry)
         storage.replace(source, content(layout, entry))
     return entry
+
+
+@contextlib.contextmanager
+def _turn(layout: LibraryLayout, item: str) -> Iterator[None]:
+    """Nobody else puts away, brings back or clears up meanwhile: an entry whose content is just being moved looks empty."""
+    storage.make_folder(layout.trash)
+    with Turn(layout.trash / "turn.lock").taken(item):
+        yield
 
 
 def content(layout: LibraryLayout, entry: TrashEntry) -> Path:
@@ -119,7 +130,7 @@ def restore(library: Any, entry_id: str) -> TrashEntry:
         raise TroubleError("its place in the library is taken", entry.title, "It stays in the trash")
     with explained("it cannot be restored", entry.title, "It stays in the trash"):
         storage.make_folder(target.parent)
-        with noticed(lambda: library.notice(entry.kind, target.name)):
+        with noticed(lambda: library.notice(entry.kind, target.name)), _turn(layout, entry.title):
             storage.replace(content(layout, entry), target)
         settle(layout)
     return entry
@@ -147,10 +158,17 @@ def _note(layout: LibraryLayout, entry: TrashEntry) -> None:
 
 def settle(layout: LibraryLayout) -> int:
     """Drop entries whose content is (again) in its place: a delete or a restore that was cut off."""
-    empties = [e for e in _readable(layout) if not content(layout, e).exists()]
-    for entry in empties:
-        storage.remove_folder(layout.trash / entry.id)
+    if not _empties(layout):
+        return 0
+    with _turn(layout, "trash"):
+        empties = _empties(layout)
+        for entry in empties:
+            storage.remove_folder(layout.trash / entry.id)
     return len(empties)
+
+
+def _empties(layout: LibraryLayout) -> list[TrashEntry]:
+    return [entry for entry in _readable(layout) if not content(layout, entry).exists()]
 
 
 def deleted(layout: LibraryLayout) -> dict[tuple[str, str], TrashEntry]:

@@ -192,10 +192,11 @@ class Turning:
         from models_backend.library.edits import reverting
 
         token = self._token
-        if token is not None and self._left is not None and reverting(folder.edits(), token) != self._left:
-            raise Elsewhere(folder.record().title)
-        token = folder.edit_many(**self._changes) if token is None else folder.undo(token)
-        return token, reverting(folder.edits(), token)
+        with folder.changing():
+            if token is not None and self._left is not None and reverting(folder.edits(), token) != self._left:
+                raise Elsewhere(folder.record().title)
+            token = folder.edit_many(**self._changes) if token is None else folder.undo(token)
+            return token, reverting(folder.edits(), token)
 
 
 def makers(session: Session) -> dict[str, Callable[[dict[str, Any]], Any]]:
