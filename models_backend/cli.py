@@ -15,7 +15,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -28,8 +28,32 @@ PROGRAMS = {"demo": "models_backend.workers.demo", "bench": "models_backend.work
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command; its exit status."""
+    """Runs one command; its exit status. What nobody reads any more is left unsaid."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    with _read_or_not():
+        return _ended(arguments)
+    return 0  # the reader had enough before the command ended
+
+
+@contextlib.contextmanager
+def _read_or_not() -> Iterator[None]:
+    """Inside, output goes nowhere once its reader is gone, and from the beginning where it was closed; nor is there anything
+    left to write when the process ends."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115, PTH123  until the process ends
+    try:
+        with contextlib.suppress(BrokenPipeError):
+            yield
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except BrokenPipeError:
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _ended(arguments: list[str]) -> int:
     for stream in (sys.stdout, sys.stderr):  # a terminal that knows no ü is told \\xfc
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -42,16 +66,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return asyncio.run(_carried_out(options, reporter))
     except (KeyboardInterrupt, asyncio.CancelledError):
-        reporter.note("stopped", "interrupted")
+        with contextlib.suppress(BrokenPipeError):
+            reporter.note("stopped", "interrupted")
         return INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has had enough
-        return 0
+        raise
     except Exception as error:
         trouble = _trouble(error)
-        reporter.error(trouble)
-        if os.environ.get("NEXUS_DEBUG"):
-            print(visible(trouble.detail), file=sys.stderr)
+        with contextlib.suppress(BrokenPipeError):
+            reporter.error(trouble)
+            if os.environ.get("NEXUS_DEBUG"):
+                print(visible(trouble.detail), file=sys.stderr)
         return 1
 
 
@@ -130,7 +155,8 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         if "--json" in sys.argv:
-            Reporter(as_json=True).error(Trouble(message, self.prog, advice=f"`{self.prog} --help` lists what there is"))
+            with contextlib.suppress(BrokenPipeError):
+                Reporter(as_json=True).error(Trouble(message, self.prog, advice=f"`{self.prog} --help` lists what there is"))
             self.exit(2)
         super().error(message)
 

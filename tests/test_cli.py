@@ -694,3 +694,21 @@ def test_a_terminal_that_knows_no_umlauts_is_told_which_stand_there(library_root
     environment = {**os.environ, "LC_ALL": "C", "PYTHONIOENCODING": "ascii"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, env=environment)
     assert "\\xdcbungsbl\\xe4tter" in done.stdout and "Error" not in done.stderr
+
+
+@pytest.mark.parametrize("words", [["--json", "nope"], ["nope"], ["--json", "datasets", "NOPE"], ["datasets", "NOPE"],
+                                   ["--json", "runs"], ["runs"], ["--help"]])  # fmt: skip
+@pytest.mark.parametrize("heard", ["no output", "no errors", "neither", "errors closed", "both closed"])
+def test_what_nobody_reads_is_left_unsaid_without_a_trace(library_root, words, heard):
+    """The reader of a pipe is gone (as of `| true`), or the output was closed (as by `2>&-`)."""
+    Library.open(library_root).close()
+    reader, gone = os.pipe()
+    os.close(reader)
+    out, err = (gone if heard in told else subprocess.PIPE for told in (("no output", "neither"), ("no errors", "neither")))
+    close = {"errors closed": "2>&-", "both closed": ">&- 2>&-"}.get(heard, "")
+    command = ["sh", "-c", f'exec "$@" {close}', "sh", sys.executable, "-P", "-m", "models_backend.cli", *words]
+    done = subprocess.run(command, stdout=out, stderr=err, env={**os.environ, "NEXUS_LIBRARY": str(library_root)}, text=True)
+    os.close(gone)
+    assert "Traceback" not in f"{done.stderr}{done.stdout}" and "Exception ignored" not in f"{done.stderr}"
+    wrong = {"nope": 2, "NOPE": 1}.get(words[-1], 0)
+    assert done.returncode == wrong
