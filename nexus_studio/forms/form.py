@@ -10,7 +10,8 @@ from PySide6.QtWidgets import QApplication, QWidget
 
 from models_backend.contract.fields import FieldSpec, Problem, allowed, check, defaults, merged, renamed
 
-from ..pieces import column, label
+from ..fitting import Words
+from ..pieces import column
 from .compound import GroupEditor, Line
 from .editors import Runs, no_runs
 
@@ -19,7 +20,8 @@ class SettingsForm(QWidget):
     """The fields of a group. ``changed`` tells of every edit; what does not fit is said below its field at once.
 
     ``only`` names the top-level fields to show (all where None); the others keep their values. ``runs(kind)`` lists the
-    runs that a run field offers. The help line at the bottom tells of the field that has the focus."""
+    runs that a run field offers. ``help_line`` tells of the field that has the focus; it stands where nothing moves when it
+    changes, below all forms that share it."""
 
     changed = Signal()
 
@@ -29,7 +31,7 @@ class SettingsForm(QWidget):
         values: dict[str, Any] | None = None,
         only: Iterable[str] | None = None,
         runs: Runs = no_runs,
-        help_line: bool = True,
+        help_line: Words | None = None,
     ):
         super().__init__()
         self.spec = spec
@@ -38,10 +40,8 @@ class SettingsForm(QWidget):
         self._kept: dict[str, Any] = {}
         self._said: list[Problem] = []
         self.group = GroupEditor(spec, runs, fields)
-        self.help = label("", "hint", wrap=True)
-        self._helps = help_line
-        self.setLayout(column(self.group, self.help, None, spacing=8))
-        self.help.hide()  # until it has something to say
+        self.help = help_line
+        self.setLayout(column(self.group, None, spacing=8))
         self.set_values(values or {})
         self.group.changed.connect(self._edited)
         QApplication.instance().focusChanged.connect(self._focus_moved)
@@ -119,9 +119,9 @@ class SettingsForm(QWidget):
         if new is None or not self.isAncestorOf(new):
             return
         inner = [line for line in self.group.all_lines() if line.editor is new or line.editor.isAncestorOf(new)]
-        if inner:
+        if inner and self.help is not None:
             self.help.setText(help_text(inner[-1].spec))
-            self.help.setVisible(self._helps)
+            self.help.show()
 
     def changeEvent(self, event) -> None:
         super().changeEvent(event)

@@ -39,7 +39,7 @@ class ModelView(QWidget):
         self._record: DatasetRecord | None = None
         self._rows: CachedRows | None = None
         self._out: frozenset[int] = frozenset()
-        self.form = SettingsForm(describe(DataSettings), help_line=False)
+        self.form = SettingsForm(describe(DataSettings))
         self.form.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.images: list[QImage] = []
         self.pictures = ImageGrid(fit=True)

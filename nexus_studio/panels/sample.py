@@ -9,7 +9,7 @@ from models_backend.contract.messages import Trouble
 from models_backend.contract.run_layout import SampleRecord
 from models_backend.contract.words import counted, sentence
 
-from .. import figures, pieces
+from .. import figures, pieces, theme
 from ..commands import Command
 from ..layouts import Flow
 from ..state.session import Session
@@ -23,7 +23,7 @@ from .sample_kept import SampleKeeper
 from .sample_results import Results
 from .sample_setup import TRACED, SampleSetup
 from .sample_work import Batch, Made, SampleWork, asked_words, batch_of, beside, request_of
-from .workspace import DOCK_LEAST, Footed, Workspace, scrolled
+from .workspace import Footed, Workspace, scrolled
 
 ITEM_PX = 220
 VARIATIONS = 9
@@ -49,9 +49,18 @@ class SampleControls(QWidget):
         self.grid.setToolTip(self.tr("Lay out a grid over two fields"))
         self.grid.toggled.connect(self.grid_toggled)
         self.why = pieces.label("", "error", lines=4)
+        kept = self.why.sizePolicy()
+        kept.setRetainSizeWhenHidden(True)  # a line is kept for it: nothing moves when there is something to say
+        self.why.setSizePolicy(kept)
         self.why.hide()
+        self.rescale()
+        theme.signals.changed.connect(self.rescale)
         line = Flow(self.generate, self.live, self.grid, spacing=8, spread=True)
         self.setLayout(pieces.column(self.why, line, spacing=8, margins=(12, 8, 12, 12)))
+
+    def rescale(self) -> None:
+        """A line of the text size in force stays free for what is wrong."""
+        self.why.setMinimumHeight(self.why.fontMetrics().lineSpacing() + 3)
 
     def show_problem(self, problem: str, guidance: bool = False) -> None:
         """Why nothing can be made; "" when it can. ``guidance``: nothing is wrong, something is only still to do."""
@@ -137,7 +146,8 @@ class SamplePanel(Workspace):
         self.grid_form.hide()
         inside = QWidget()
         card = pieces.column(self.grid_form, margins=(12, 0, 12, 12))
-        inside.setLayout(pieces.column(self.setup, card, None, spacing=0))
+        told = pieces.column(self.setup.help, margins=(12, 0, 12, 12))
+        inside.setLayout(pieces.column(self.setup, card, told, None, spacing=0))
         right = Footed(inside, pieces.rule(), self.controls)
         self._scroll = right.area
         self.info = ItemInfo(self.session)
@@ -180,11 +190,8 @@ class SamplePanel(Workspace):
     # --------------------------------------------------------------------------------------------- showing
 
     def tall_dock(self, key: str, size: int, room: int) -> int:
-        """The form has what the item leaves: that takes little while none is chosen."""
-        if key == "sample.recent":
-            return super().tall_dock(key, size, room)
-        item = super().tall_dock(key, ITEM_PX, room) if self.info.made is not None else DOCK_LEAST.height()
-        return item if key == "sample.item" else room - item
+        """The form has what the item leaves, whether one is chosen or not: the buttons between them keep their place."""
+        return room - super().tall_dock(key, ITEM_PX, room) if key == "sample.setup" else super().tall_dock(key, size, room)
 
     def showEvent(self, event) -> None:
         super().showEvent(event)
@@ -360,12 +367,9 @@ class SamplePanel(Workspace):
             fill_menu(self.export_menu, self.session, self, self._record, self.results.selection())
 
     def _choose(self, made: Made | None) -> None:
-        before = self.info.made
         self._say_origin()
         self._show_actions()
         self.info.show_made(made)
-        if (made is None) != (before is None):
-            self.place_docks()
 
     # ---------------------------------------------------------------------------------------------- acting
 

@@ -7,7 +7,6 @@ from PySide6.QtWidgets import QLineEdit, QWidget
 
 from models_backend.contract.fields import FieldSpec
 from models_backend.contract.messages import Sample
-from models_backend.contract.words import sentence
 
 from .. import pieces
 from ..forms.editors import Pick
@@ -30,11 +29,9 @@ class AxisForm(QWidget):
         self.field.setAccessibleName(name)
         self.values.setAccessibleName(self.tr("Values of {0}").format(name))
         self.values.setToolTip(self.tr("Separated by commas"))
-        self.error = pieces.label("", "error", wrap=True)
-        self.error.hide()
         self.field.activated.connect(lambda _: self.suggest())
         self.values.textEdited.connect(lambda _: self._check())
-        self.setLayout(pieces.column(pieces.form_line(name, self.field), self.values, self.error, spacing=4))
+        self.setLayout(pieces.column(pieces.form_line(name, self.field), self.values, spacing=4))
 
     def offer(self, specs: dict[str, FieldSpec], present: dict[str, object], first: str) -> None:
         """Offer these fields, keeping the choice where it is still there."""
@@ -58,9 +55,7 @@ class AxisForm(QWidget):
         self._check()
 
     def _check(self) -> None:
-        problem = self.problem()
-        self.error.setText(sentence(problem))
-        self.error.setVisible(bool(problem))
+        pieces.set_look(self.values, "bad", "true" if self.problem() else "false")  # the panel says why, below
         self.changed.emit()
 
     def problem(self) -> str:

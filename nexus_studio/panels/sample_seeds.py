@@ -40,15 +40,13 @@ class SeedEditor(QWidget):
         self.line = QLineEdit("0")
         self.line.setAccessibleName(self.tr("Seeds"))
         self.line.setToolTip(self.tr("One seed, a list (1, 5, 9) or a range (1-4)"))
-        self.error = pieces.label("", "error", wrap=True)
-        self.error.hide()
         self.die = pieces.icon_button("dice", self.tr("A fresh seed"), self.draw)
         self.lock = pieces.icon_button("unlock", self.tr("Keep the seed from one making to the next"))
         self.lock.setCheckable(True)
         self.lock.toggled.connect(self._show_lock)
         self.lock.setChecked(True)
         self.line.textChanged.connect(self._edited)
-        self.setLayout(pieces.column(pieces.row(self.line, self.die, self.lock, spacing=4), self.error, spacing=2))
+        self.setLayout(pieces.row(self.line, self.die, self.lock, spacing=4))
 
     def _show_lock(self, locked: bool) -> None:
         from .. import theme
@@ -57,10 +55,7 @@ class SeedEditor(QWidget):
         self.lock.setAccessibleDescription(self.tr("locked") if locked else self.tr("a fresh seed each time"))
 
     def _edited(self) -> None:
-        problem = self.problem()
-        self.error.setText(problem)
-        self.error.setVisible(bool(problem))
-        pieces.set_look(self.line, "bad", "true" if problem else "false")
+        pieces.set_look(self.line, "bad", "true" if self.problem() else "false")  # the panel says why
         self.changed.emit()
 
     def problem(self) -> str:

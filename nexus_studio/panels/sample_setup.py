@@ -46,6 +46,8 @@ class SampleSetup(QWidget):
         self.form: SettingsForm | None = None
         self.conditions: ConditionsForm | None = None
         self.runs, self.checkpoints, self.seeds = Pick(), Pick(), SeedEditor()
+        self.help = pieces.label("", "hint", wrap=True)  # the panel's last line: what stands above it keeps its place
+        self.help.hide()
         self.count = pieces.spin_box(self.tr("Items a seed"), 1, MOST_ITEMS, EACH_COUNT)
         self.record = QCheckBox(self.tr("Record the trajectory"))
         self._build()
@@ -130,6 +132,7 @@ class SampleSetup(QWidget):
         self.changed.emit()
 
     def _build_forms(self, family) -> None:
+        self.help.hide()
         for old in (self.form, self.conditions):
             if old is not None:
                 self._inner.removeWidget(old)
@@ -139,7 +142,7 @@ class SampleSetup(QWidget):
         lacking = unmet(family.conditions, self.run.spec, self.run.data.get("conditions", "auto"))
         seen = [field.name for field in family.sampling.fields if not (field.needs == "text" and "text" in lacking)]
         values = fields.merged(fields.defaults(family.sampling), fields.renamed(family.sampling, self.run.sampling))
-        self.form = SettingsForm(family.sampling, values, seen)
+        self.form = SettingsForm(family.sampling, values, seen, help_line=self.help)
         self.form.set_unmet(lacking)
         if self.run.id in self._left:
             settings, conditions = self._left[self.run.id]

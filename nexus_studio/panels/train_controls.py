@@ -32,7 +32,7 @@ class LiveCard(pieces.Card):
     def __init__(self) -> None:
         super().__init__(spacing=6)
         self._kept: dict[str, Any] = {}
-        self.form = SettingsForm(TRAINING, {}, LIVE_FIELDS, help_line=False)
+        self.form = SettingsForm(TRAINING, {}, LIVE_FIELDS)
         self.button = pieces.button(self.tr("Apply"), "primary", self._apply)
         heading = pieces.label(self.tr("While it runs"), "strong")
         self.note = pieces.label(self.tr("marked on the curve"), "hint")

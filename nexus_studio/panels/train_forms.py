@@ -50,7 +50,7 @@ class FormSection(QWidget):
         theme.keep_icon(self.button, "chevron-right" if folded else "chevron-down", "text2", size=12)
         self.button.setAccessibleDescription(self.tr("folded") if folded else self.tr("unfolded"))
         if self.unfolded and self.form is None:
-            self.form = SettingsForm(self.spec, self._values, self.only, self._runs, help_line=False)
+            self.form = SettingsForm(self.spec, self._values, self.only, self._runs)
             self.form.set_unmet(self._unmet)
             self.form.changed.connect(self.changed)
             self._box.addWidget(self.form)

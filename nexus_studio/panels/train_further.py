@@ -44,7 +44,7 @@ class FurtherCard(pieces.Card):
         super().__init__(spacing=6)
         self._record: RunRecord | None = None
         self._at = 0
-        self.form = SettingsForm(FURTHER, help_line=False)
+        self.form = SettingsForm(FURTHER)
         self.said = pieces.label("", "hint", wrap=True)
         self.button = pieces.button(self.tr("Train further"), "primary", self._ask)
         self.body.addWidget(pieces.label(self.tr("Train further"), "strong"))

@@ -16,7 +16,7 @@ from ..forms.conditions import ConditionsForm, of_item
 from ..forms.editors import Pick
 from ..forms.form import SettingsForm
 from ..layouts import Flow
-from ..pieces import allow, button, form_line, icon_button, section, spin_box
+from ..pieces import allow, button, form_line, icon_button, label, section, spin_box
 from ..state.session import Session
 
 POINTS_RECORDED = 1500
@@ -52,6 +52,8 @@ class TrajectoryControls(QWidget):
         self.count = spin_box(self.tr("Items recorded"), 1, 64, 4)
         again = icon_button("refresh", self.tr("Another seed"), lambda: self.seed.setValue(self.seed.value() + 1))
         self.asked, self.a, self.b = QVBoxLayout(), QVBoxLayout(), QVBoxLayout()
+        self.help = label("", "hint", wrap=True)
+        self.help.hide()
         self.use_b = button(self.tr("Compare with a second sampler"))
         self.use_b.setCheckable(True)
         self.use_b.toggled.connect(lambda on: self.form_b and self.form_b.setVisible(on))
@@ -73,6 +75,7 @@ class TrajectoryControls(QWidget):
         layout.addWidget(section(self.tr("Sampler B")))
         layout.addWidget(self.use_b)
         layout.addLayout(self.b)
+        layout.addWidget(self.help)
         layout.addStretch(1)
         self.actions = QWidget()  # stands below what scrolls
         actions = Flow(self.sample, self.branch, self.film, spacing=8, spread=True)
@@ -101,8 +104,10 @@ class TrajectoryControls(QWidget):
             return
         self.conditions = self._replace(self.asked, self.conditions, ConditionsForm(family.conditions, run.spec))
         values = merged(defaults(family.sampling), run.sampling)
-        self.form_a = self._replace(self.a, self.form_a, SettingsForm(family.sampling, values))
-        self.form_b = self._replace(self.b, self.form_b, SettingsForm(family.sampling, another(family.sampling, values)))
+        self.form_a = self._replace(self.a, self.form_a, SettingsForm(family.sampling, values, help_line=self.help))
+        other = SettingsForm(family.sampling, another(family.sampling, values), help_line=self.help)
+        self.form_b = self._replace(self.b, self.form_b, other)
+        self.help.hide()
         for form in (self.form_a, self.form_b):
             form.set_unmet(unmet(family.conditions, run.spec, run.data.get("conditions", "auto")))
         self.form_b.setVisible(self.use_b.isChecked())

@@ -162,7 +162,9 @@ def test_the_slider_and_the_number_move_together(qtbot):
 
 
 def test_the_help_line_tells_of_the_field_that_has_the_focus(qtbot, qapp):
-    form = form_of(qtbot, describe(TrainingSettings))
+    form = SettingsForm(describe(TrainingSettings), help_line=pieces.label("", "hint", wrap=True))
+    qtbot.addWidget(form)
+    qtbot.addWidget(form.help)
     form.activateWindow()
     editor = form.group.lines["learning_rate"].editor
     form._focus_moved(None, editor.field)

@@ -117,7 +117,7 @@ def test_an_unlocked_seed_is_fresh_each_time(qapp, qtbot):
     editor.advance()
     assert editor.seeds() != [1, 2] and len(editor.seeds()) == 2
     editor.line.setText("no")
-    assert editor.problem() and editor.error.text() == editor.problem()
+    assert editor.problem() and editor.line.property("bad") == "true"
 
 
 # --------------------------------------------------------------------------------------------------- axes
@@ -440,6 +440,41 @@ async def test_a_grid_says_that_it_lies_over_two_fields_at_most(stand):
     down.setCurrentIndex(down.findData(stand.panel.grid_form.across.field.currentData()))
     down.activated.emit(down.currentIndex())
     assert stand.panel.controls.why.text() == "Both sides are the same field" and not stand.panel.controls.generate.isEnabled()
+
+
+async def test_controls_keep_their_places_when_hints_errors_and_the_item_come(stand):
+    panel = stand.panel
+    panel.controls.grid.click()
+    panel.generate_or_stop()
+    await stand.made()
+    await settle()
+    watched = [panel.controls.generate, panel.controls.grid, panel.grid_form, panel.grid_form.down.values, panel.setup.count]
+    area = panel._scroll
+
+    def places():
+        return [one.mapTo(panel, one.rect().topLeft()) for one in watched] + [area.size(), area.verticalScrollBar().value()]
+
+    async def stay(what):
+        await settle()
+        assert places() == before, what
+
+    before = places()
+    panel.results.choose(1)
+    await settle(lambda: panel.info.made is not None)
+    await stay("an item was chosen")
+    panel.setup.form._focus_moved(None, panel.setup.form.group.lines["steps"].editor.slider)
+    assert panel.setup.help.text().startswith("Steps") and panel.setup.help.isVisibleTo(panel)
+    await stay("a hint came")
+    panel.grid_form.across.values.clear()
+    QTest.keyClicks(panel.grid_form.across.values, "5, x")
+    assert panel.controls.why.isVisible()
+    said = [one.text() for one in panel.findChildren(QLabel) if one.isVisible() and "must be" in one.text()]
+    assert len(said) == 1, "it is said once"
+    assert panel.grid_form.across.values.property("bad") == "true"
+    await stay("an error came")
+    panel.setup.seeds.line.setText("x")
+    assert "seed" in panel.controls.why.text()
+    await stay("another error came")
 
 
 async def test_a_bad_value_of_an_axis_stops_the_grid(stand):
