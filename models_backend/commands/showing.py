@@ -51,8 +51,8 @@ async def _whole(now: Session, record: RunRecord) -> None:
     told, size = standing(folder), parameters(folder)
     for name, words, value in _figures(told, size):
         reporter.result(f"  {name}: {words}", **{name.replace("-", " ").replace(" ", "_"): value})
-    for line in health_lines(told.health):
-        reporter.result(f"  {line}")
+    for line, values in health_told(told.health):
+        reporter.result(f"  {line}", health=values)
     kept = msgspec.to_builtins(record)
     if place := works_in_of(now, record):
         reporter.result(f"  works in: {place}", works_in=place)
@@ -81,11 +81,23 @@ def _at(told: tuple[int, float] | None) -> str:
 
 def health_lines(health: Health | None) -> list[str]:
     """What a run's monitors say, those first that find something wrong; one line where none does."""
+    return [line for line, _ in health_told(health)]
+
+
+def health_told(health: Health | None) -> list[tuple[str, dict[str, Any]]]:
+    """The same lines, each with its step, state, monitor, sentence and remedy ("" for those that there are none of)."""
     if health is None:
         return []
     wrong = sorted((line for line in health.lines if line.level != "ok"), key=lambda line: line.level)  # bad, then warn
     at = f"health at step {health.step:,}"
-    return [f"{at}, {LEVELS[line.level]}: {_said(line)}" for line in wrong] or [f"{at}: healthy, as far as its monitors see"]
+    fine = "healthy, as far as its monitors see"
+    return [(f"{at}, {LEVELS[line.level]}: {_said(line)}", _told(health.step, LEVELS[line.level], line.text, line))
+            for line in wrong] or [(f"{at}: {fine}", _told(health.step, LEVELS["ok"], fine))]  # fmt: skip
+
+
+def _told(step: int, state: str, sentence: str, line: HealthLine | None = None) -> dict[str, Any]:
+    remedy = line.remedy.text if line and line.remedy else ""
+    return {"step": step, "state": state, "monitor": line.monitor if line else "", "sentence": sentence, "remedy": remedy}
 
 
 def _said(line: HealthLine) -> str:

@@ -79,7 +79,7 @@ class Reporter:
         """A line of the command's answer."""
         self._clear()
         if self.as_json:
-            self._json("result", **values)
+            self._json("result", **(values or {"text": text.strip()}))
         else:
             print(visible(text), file=self.out, flush=True)
 

@@ -110,3 +110,22 @@ def test_the_lowest_held_out_loss_is_one_that_was_weighed_as_the_newest(run, lib
     folder.append(Health(20, [FINE], since=15))
     folder.close()
     assert standing(folder).lowest == (20, 0.5)
+
+
+def test_health_is_told_to_scripts_as_it_is_told_in_words(run, library_root):
+    made = trained(run, library_root)
+    told = run("show", made)
+    assert {"step": 20, "state": "trouble", "monitor": "samples", "sentence": NOISE.text, "remedy": NOISE.remedy.text} in [
+        one["health"] for one in told if "health" in one
+    ]
+    assert all(set(one) - {"kind"} for one in told), "no line is empty"
+    folder = RunFolder(RunLayout(library_root / "runs" / made))
+    folder.append(Health(20, [FINE]))
+    folder.close()
+    [fine] = [one["health"] for one in run("show", made) if "health" in one]
+    assert (fine["state"], fine["step"], fine["remedy"]) == ("healthy", 20, "")
+
+
+def test_a_line_of_words_alone_is_told_to_scripts_with_its_words(capsys):
+    Reporter(as_json=True).result("  it follows nothing")
+    assert json.loads(capsys.readouterr().out) == {"kind": "result", "text": "it follows nothing"}
