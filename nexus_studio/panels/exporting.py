@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
 from models_backend.contract.exports import WEIGHTS, file_name
 from models_backend.contract.messages import Export
 from models_backend.contract.run_layout import RunRecord, SampleRecord
-from models_backend.contract.words import sentence
+from models_backend.contract.words import counted, sentence
 
 from ..dialogs import begin_in, opened
 from ..state.session import Session
@@ -44,8 +45,11 @@ CHOICES = (
 )
 
 
-def fill_menu(menu: QMenu, session: Session, owner: QWidget, record: SampleRecord, items: list[int] | None = None) -> QMenu:
-    """Fills a menu with every way to export a sample; ``items`` narrows it to some of them."""
+def fill_menu(
+    menu: QMenu, session: Session, owner: QWidget, record: SampleRecord, items: list[int] | None = None,
+    beside: Sequence[SampleRecord] = (),
+) -> QMenu:  # fmt: skip
+    """Fills a menu with every way to export a sample, and those ``beside`` it; ``items`` narrows it to some of its own."""
     menu.setToolTipsVisible(True)
     strip = menu.addAction(_tr("Leave the metadata out"))
     strip.setCheckable(True)
@@ -55,10 +59,12 @@ def fill_menu(menu: QMenu, session: Session, owner: QWidget, record: SampleRecor
     menu.addSeparator()
     for choice in CHOICES:
         action = menu.addAction(_tr(choice.text))
-        missing = _lacking(record, choice)
+        missing = next(filter(None, (_lacking(one, choice) for one in (record, *beside))), "")
         action.setEnabled(not missing)
         action.setToolTip(sentence(missing))
-        action.triggered.connect(lambda _=False, c=choice: ask(session, owner, record, c, items or [], strip.isChecked()))
+        action.triggered.connect(
+            lambda _=False, c=choice: ask(session, owner, record, c, items or [], strip.isChecked(), beside)
+        )
     return menu
 
 
@@ -71,19 +77,29 @@ def _lacking(record: SampleRecord, choice: Choice) -> str:
     return ""
 
 
-def ask(session: Session, owner: QWidget, record: SampleRecord, choice: Choice, items: list[int], strip: bool) -> QFileDialog:
-    """Opens the file dialog; the export starts when a place was chosen."""
+def ask(
+    session: Session, owner: QWidget, record: SampleRecord, choice: Choice, items: list[int], strip: bool,
+    beside: Sequence[SampleRecord] = (),
+) -> QFileDialog:  # fmt: skip
+    """Opens the file dialog; the export starts when a place was chosen: a folder, where others ``beside`` it go too."""
     folder = begin_in(session.preferences.get("export/folder", ""))
-    suffix = "png" if choice.format == "apng" else choice.format
-    name = file_name(record.title) or record.id
-    name = _new_folder(Path(folder), name) if choice.folder else f"{name}.{suffix}"
+    suffix, into_folder = _suffix(choice), choice.folder or bool(beside)
+    name = counted(1 + len(beside), "sample") if beside else file_name(record.title) or record.id
+    name = _new_folder(Path(folder), name) if into_folder else f"{name}.{suffix}"
     dialog = _saving(owner, str(Path(folder) / name))
-    if choice.folder:  # it need not be there: it is made with what goes into it
+    if into_folder:  # it need not be there: it is made with what goes into it
         dialog.setLabelText(QFileDialog.DialogLabel.FileName, _tr("Name of the folder:"))
     else:
         dialog.setDefaultSuffix(suffix)
-    dialog.fileSelected.connect(lambda path: start(session, record, choice, path, items, strip))
+    if beside:
+        dialog.fileSelected.connect(lambda path: start_all(session, [record, *beside], choice, path, strip))
+    else:
+        dialog.fileSelected.connect(lambda path: start(session, record, choice, path, items, strip))
     return opened(dialog)
+
+
+def _suffix(choice: Choice) -> str:
+    return "png" if choice.format == "apng" else choice.format
 
 
 def ask_model(session: Session, owner: QWidget, record: RunRecord) -> QFileDialog:
@@ -114,6 +130,19 @@ def _new_folder(folder: Path, name: str) -> str:
 def start(session: Session, record: SampleRecord, choice: Choice, path: str, items: list[int], strip: bool) -> None:
     """Writes the export in the worker and says where it went."""
     _begin(session, record, Export(record.id, path, choice.format, choice.what, strip=strip, items=items, name=record.title))
+
+
+def start_all(session: Session, records: list[SampleRecord], choice: Choice, path: str, strip: bool) -> None:
+    """Writes each sample into a folder, as a file (or a folder of its items) that is named after it."""
+    taken: dict[str, int] = {}
+    session.preferences.set("export/folder", str(Path(path).parent))
+    for record in records:
+        name = file_name(record.title) or record.id
+        taken[name] = taken.get(name, 0) + 1
+        name += f" {taken[name]}" if taken[name] > 1 else ""
+        target = Path(path) / (name if choice.folder else f"{name}.{_suffix(choice)}")
+        request = Export(record.id, str(target), choice.format, choice.what, strip=strip, name=record.title)
+        session.bridge.spawn(_export(session, record, request))
 
 
 def start_model(session: Session, record: RunRecord, path: str) -> None:

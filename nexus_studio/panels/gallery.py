@@ -106,6 +106,7 @@ class GalleryPanel(Workspace):
         self.grid.set_badges(self.tiles.badge)
         self.grid.current_changed.connect(self._choose)
         self.grid.selection_changed.connect(self._allow_comparison)
+        self.grid.selection_changed.connect(self._show_beside)
         self.grid.activated.connect(lambda _: self._open("trajectory" if self._traced() else "sample"))
         self._compare.closed.clicked.connect(self.end_comparison)
         self.detail.edited.connect(self.edit)
@@ -238,6 +239,16 @@ class GalleryPanel(Workspace):
         chosen = self._chosen()
         if chosen is not None and chosen.id == record.id:
             self.detail.show_record(chosen, items)
+            self._show_beside()
+
+    def _show_beside(self, _chosen: object = None) -> None:
+        self.detail.show_beside(self._beside())
+
+    def _beside(self) -> list[SampleRecord]:
+        """What is chosen beside the sample that is shown at the side."""
+        shown, records = self._chosen(), [self.tiles.record(index) for index in self.grid.selection()]
+        others = [record for record in records if record is not None and record != shown]
+        return others if shown in records else []
 
     # --------------------------------------------------------------------------------------------- acting
 
@@ -255,7 +266,8 @@ class GalleryPanel(Workspace):
     def _export(self, choice: Choice) -> None:
         record = self._chosen()
         if record is not None:
-            ask(self.session, self, record, choice, [], self.session.preferences.get("export/strip", False))
+            strip = self.session.preferences.get("export/strip", False)
+            ask(self.session, self, record, choice, [], strip, self._beside())
 
     def _star(self) -> None:
         record = self._chosen()

@@ -30,6 +30,9 @@ class SampleDetail(QWidget):
         super().__init__()
         self._session, self.record = session, None
         self._view: ItemsView | None = None
+        self._beside: list[SampleRecord] = []
+        self.many = label("", "strong", wrap=True)
+        self.many.hide()
         self.name = QLineEdit()
         self.name.setAccessibleName(self.tr("Title"))
         self.name.editingFinished.connect(lambda: self._edit("title", self.name.text().strip()))
@@ -63,6 +66,7 @@ class SampleDetail(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(12, 4, 12, 12)
         layout.setSpacing(8)
+        layout.addWidget(self.many)
         layout.addLayout(self._place, 1)
         layout.addWidget(self.name)
         layout.addLayout(row(self.star, self.tags))
@@ -107,11 +111,22 @@ class SampleDetail(QWidget):
         allow(self.again, not why, why)
         self.why.setText(why)
         self.why.setVisible(bool(why))
-        self.menu.clear()
-        fill_menu(self.menu, self._session, self, record)
+        self._fill_menu()
         self._show_facts(record)
         if items is not None:
             self._show_items(record, items)
+
+    def show_beside(self, beside: list[SampleRecord]) -> None:
+        """The samples that are chosen beside the one that is shown: export and delete take them too."""
+        self._beside = beside
+        self.many.setText(self.tr("{0} chosen: Export and Delete take all of them").format(len(beside) + 1))
+        self.many.setVisible(bool(beside))
+        self._fill_menu()
+
+    def _fill_menu(self) -> None:
+        self.menu.clear()
+        if self.record is not None:
+            fill_menu(self.menu, self._session, self, self.record, beside=self._beside)
 
     def _why_not_again(self, record: SampleRecord) -> str:
         """Why a sample cannot be reproduced here, or ""."""

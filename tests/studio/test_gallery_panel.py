@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import shiboken6
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QApplication, QDialogButtonBox, QLabel
+from PySide6.QtWidgets import QApplication, QDialogButtonBox, QFileDialog, QLabel
 from scripted_window import scripted_session, settle
 
 from models_backend.contract import names
-from models_backend.contract.messages import Sample
+from models_backend.contract.messages import Export, Sample
 from models_backend.contract.run_layout import SampleRecord
 from nexus_studio.panels import exporting
 from nexus_studio.panels.gallery import GalleryPanel, difference
@@ -241,6 +241,29 @@ async def test_single_items_go_into_a_new_folder_named_after_the_sample(qapp, pa
     engine = panel.session.bridge.engine
     await settle(lambda: any("First try ä 2" in str(call) and "name='First try ä'" in str(call) for call in engine.calls))
     assert panel.session.preferences.get("export/folder") == str(tmp_path)
+
+
+async def test_several_chosen_are_told_at_the_side_and_all_of_them_are_exported(qapp, panel, tmp_path):
+    QApplication.setAttribute(Qt.ApplicationAttribute.AA_DontUseNativeDialogs)
+    panel.session.preferences.set("export/folder", str(tmp_path))
+    assert panel.detail.many.isHidden()
+    panel.grid.select([0, 1])
+    chosen = [panel.tiles.record(0), panel.tiles.record(1)]
+    await settle(lambda: panel.detail.many.isVisible())
+    assert panel.detail.many.text().startswith("2 chosen") and panel.detail.record.id == chosen[0].id
+    next(action for action in panel.detail.menu.actions() if action.text() == "Contact sheet · PNG").trigger()
+    dialog = panel.detail.findChild(QFileDialog)
+    folder = tmp_path / "2 samples"
+    assert Path(dialog.selectedFiles()[0]) == folder
+    dialog.fileSelected.emit(str(folder))
+    dialog.close()
+    calls = panel.session.bridge.engine.calls
+    await settle(lambda: len([one for call in calls for one in call if isinstance(one, Export)]) == 2)
+    asked = [one for call in calls for one in call if isinstance(one, Export)]
+    assert [one.source for one in asked] == [record.id for record in chosen]
+    assert len({one.path for one in asked}) == 2 and all(Path(one.path).parent == folder for one in asked)
+    panel.grid.select([0])
+    assert panel.detail.many.isHidden()
 
 
 def test_a_collage_shows_the_first_items_in_a_square(qapp):
