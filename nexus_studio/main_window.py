@@ -99,8 +99,8 @@ class MainWindow(QMainWindow):
         self.rail = Rail([(key, title) for key, title, _ in WORKSPACES])
         self.top = TopBar(self.session, self.open_palette, self.actions_list)
         self.bottom = BottomBar(self.session, self.toggle_jobs)
-        self.notices = NoticeBar()
         self.stack = QStackedWidget()
+        self.notices = NoticeBar(self.stack)
         stage = Frame(self.stack, QSize(600, 360), QSize(1216, 360))
         middle = row(self.rail, rule(vertical=True), stage, spacing=0)
         middle.setStretch(2, 1)
@@ -109,6 +109,7 @@ class MainWindow(QMainWindow):
         whole.layout().setStretch(2, 1)
         self.setCentralWidget(whole)
         self.notices.setParent(whole)
+        self.installEventFilter(self.notices)
         self.drops = DropZones(self)
         self._palette: Palette | None = None
         self._settings: SettingsPage | None = None

@@ -6,9 +6,21 @@ import platform
 import time
 from collections.abc import Callable
 
-from PySide6.QtCore import QEvent, QPoint, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QPoint, QRect, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QCursor, QTextOption
-from PySide6.QtWidgets import QAbstractButton, QApplication, QFrame, QLabel, QPlainTextEdit, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QApplication,
+    QBoxLayout,
+    QFrame,
+    QLabel,
+    QMainWindow,
+    QPlainTextEdit,
+    QSizePolicy,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
 from models_backend.contract.messages import Trouble
 from models_backend.contract.words import counted, sentence
@@ -26,6 +38,8 @@ OFFERED_MS = 15_000
 #: So near the bar, or after so much of a way, in pixels, a pointer is on its way; it is looked at so often.
 NEAR_PX, WATCHED_MS = 40, 100
 MOST = 3
+#: From this width on, buttons have room beside the words.
+BESIDE_PX = 680
 #: So many troubles are kept in the list behind the one that is shown.
 KEPT = 20
 
@@ -53,6 +67,7 @@ class Notice(QFrame):
         super().__init__()
         self.trouble, self.plain = trouble, plain
         self.setProperty("role", "notice")
+        self._said: QBoxLayout | None = None
         self._tone = "accent" if plain else "bad"
         self._mark = QLabel()
         what = sentence(without(trouble.what, trouble.item))
@@ -73,9 +88,10 @@ class Notice(QFrame):
             words.addLayout(row(self._details, self._copy, None, spacing=4))
             line = row(self._mark, words, self.dismiss, margins=(10, 6, 6, 6))
         else:
-            line = row(
-                self._mark, words, self.show_it, self.act, self._details, self._copy, self.dismiss, margins=(12, 7, 10, 7)
-            )
+            self._ways = row(self.show_it, self.act, self._details, self._copy)
+            self._said = row(words, self._ways)
+            self._said.setStretch(0, 1)
+            line = row(self._mark, self._said, self.dismiss, margins=(12, 7, 10, 7))
         line.setStretch(1, 1)
         body = QVBoxLayout(self)
         body.setContentsMargins(0, 0, 0, 0)
@@ -86,6 +102,13 @@ class Notice(QFrame):
         self._copy.setVisible(not plain)
         self.setAccessibleName(str(trouble))
         self._draw()
+
+    def resizeEvent(self, event) -> None:
+        super().resizeEvent(event)
+        if self._said is not None:  # what can be done stands below the words where both have no room side by side
+            beside = event.size().width() >= theme.px(BESIDE_PX)
+            self._said.setDirection(QBoxLayout.Direction.LeftToRight if beside else QBoxLayout.Direction.TopToBottom)
+            self._said.setAlignment(self._ways, Qt.AlignmentFlag(0) if beside else Qt.AlignmentFlag.AlignLeft)
 
     def offer(self, text: str, act: Callable[[], object]) -> None:
         """Shows a button for what can be done about it."""
@@ -183,14 +206,19 @@ class NoticeBar(QWidget):
     """The newest trouble and a few plain lines, which go by themselves. Troubles wait to be dismissed; what was told before
     the newest is listed where it is asked for, so that many at once (of commands that fail beside the window) hide nothing.
 
-    It takes part of the window's height and scrolls beyond that; the window never grows for it. It lies over what stands in
-    its ``room``, which follows its height once the pointer has moved on, so that nothing moves under a pointer at rest; for
-    the same reason the newest stands at the top, and no line goes by itself while the pointer is near."""
+    It takes part of the window's height and scrolls beyond that; the window never grows for it. Plain lines lie over the lower
+    edge of the middle of ``over``, beside the columns with buttons, and move nothing. With a trouble it lies over what stands
+    in its ``room``, which follows its height once the pointer has moved on, so that nothing moves under a pointer at rest; for
+    the same reason the newest stands at the top, and no line goes by itself while the pointer is near. Escape that nobody else
+    takes closes the newest: the window's events are filtered for it."""
 
     SHARE = 0.45
 
-    def __init__(self) -> None:
+    def __init__(self, over: QStackedWidget | None = None) -> None:
         super().__init__()
+        self._over_what = over
+        if over is not None:
+            over.currentChanged.connect(self._follow)
         self._list = QWidget()
         self._layout = column(spacing=0)
         self.more = button("", "link", self._unfold)
@@ -212,15 +240,29 @@ class NoticeBar(QWidget):
         self.setVisible(False)
 
     def eventFilter(self, watched, event) -> bool:
-        if event.type() == QEvent.Type.LayoutRequest:
-            self._follow()
+        if watched is self._list:
+            if event.type() == QEvent.Type.LayoutRequest:
+                self._follow()
+        elif event.type() == QEvent.Type.KeyPress and event.key() == Qt.Key.Key_Escape and self.notices:
+            self._remove(self.notices[-1])
+            return True
         return False
 
-    def _follow(self) -> None:
+    def _middle(self) -> QRect:
+        """Where plain lines lie: as wide as the middle of the workspace, ending where the room ends."""
+        room, shown = self.room.geometry(), self._over_what.currentWidget() if self._over_what is not None else None
+        middle = shown.centralWidget() if isinstance(shown, QMainWindow) else None
+        if middle is None:
+            return room
+        return QRect(middle.mapTo(self.parentWidget(), QPoint()).x(), room.top(), middle.width(), room.height())
+
+    def _follow(self, _shown: int = 0) -> None:
         """Puts the bar in its place, and lets its room follow where nothing moves under the pointer by that."""
         within = QSize(self.room.width(), self.window().height())
         most = round(within.height() * self.SHARE)
-        wanted = min(wanted_height(self._list, max(within.width(), 200)), most) if self.notices else 0
+        place = self.room.geometry() if self._of(plain=False) else self._middle()
+        high = min(wanted_height(self._list, max(place.width(), 200)), most) if self.notices else 0
+        wanted = high if self._of(plain=False) else 0
         if wanted == self.room.taken:
             self._waiting.stop()
         elif within != self._within or self._may_move():  # the window's size changed: everything moves
@@ -230,9 +272,9 @@ class NoticeBar(QWidget):
             self._rested = QCursor.pos()
             self._waiting.start()
         self._within = within
-        place = self.room.geometry()
-        height = place.height() if wanted == self.room.taken and place.height() else wanted
-        self.setGeometry(place.left(), place.bottom() + 1 - height, place.width(), height)
+        room = self.room.geometry()
+        high = room.height() if wanted and wanted == self.room.taken and room.height() else high
+        self.setGeometry(place.left(), room.bottom() + 1 - high, place.width(), high)
 
     def _may_move(self) -> bool:
         """Whether the pointer is away from what moves with the room, or has moved since it was waited for."""
@@ -245,7 +287,7 @@ class NoticeBar(QWidget):
 
     def _is_near(self) -> bool:
         """Whether the pointer is in the bar or about to be."""
-        near = theme.px(NEAR_PX)
+        near = theme.px(NEAR_PX) if self.room.taken else 0  # what takes no room moves nothing when it goes
         return self.rect().adjusted(-near, -near, near, near).contains(self.mapFromGlobal(QCursor.pos()))
 
     def show_trouble(self, trouble: Trouble) -> None:

@@ -11,7 +11,7 @@ from collections import Counter
 from types import SimpleNamespace
 
 import pytest
-from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtCore import QMimeData, QPoint, QPointF, QRect, Qt, QUrl
 from PySide6.QtGui import QColor, QDragEnterEvent, QDragLeaveEvent, QDragMoveEvent, QDropEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QLabel, QLineEdit
@@ -347,7 +347,49 @@ async def test_a_notice_stays_while_its_button_has_the_focus(qapp, tmp_path, tra
         await settle(lambda: not window.notices.notices)
 
 
-async def test_nothing_moves_under_a_pointer_at_rest_when_a_notice_comes_or_goes(qapp, tmp_path, monkeypatch):
+async def test_a_plain_line_covers_no_button_moves_nothing_and_goes_by_itself(qapp, tmp_path, monkeypatch):
+    monkeypatch.setattr(notices, "OFFERED_MS", 1500)
+    async with scripted_window(tmp_path) as window:
+        bar, stage = window.notices, window.stack
+        for size in ((1024, 700), (1440, 900)):
+            window.resize(*size)
+            for key, names in (
+                ("train", ("Start training", "Queue")),
+                ("gallery", ("Reproduce", "Delete")),
+                ("data", ("Import…",)),
+            ):
+                window.show_workspace(key)
+                await turn(0.1)
+                before = stage.height()
+                window.session.bridge.notice(
+                    "a line of some words " * 6, Way("Resume the run", print), Way("Stop the run", print)
+                )
+                (said,) = bar.notices
+                ways = (said.show_it, said.act, said.dismiss)
+                seen = lambda: all(said.rect().contains(QRect(one.mapTo(said, QPoint()), one.size())) for one in ways)  # noqa: E731, B023
+                await settle(lambda: bar.isVisible() and bar.height() > 20 and bar.height() >= said.height() and seen())  # noqa: B023
+                buttons = [one for one in stage.findChildren(QAbstractButton) if one.isVisible() and one.text() in names]
+                assert buttons
+                spot = QRect(bar.mapToGlobal(QPoint()), bar.size())
+                assert not [one.text() for one in buttons if spot.intersects(QRect(one.mapToGlobal(QPoint()), one.size()))]
+                near = QPoint(spot.center().x(), spot.top() - 10)
+                monkeypatch.setattr(notices.QCursor, "pos", lambda near=near: near)
+                await settle(lambda: not bar.notices)
+                assert not bar.isVisible() and stage.height() == before and not window.notices.room.taken
+
+
+async def test_escape_that_nobody_takes_closes_the_newest_notice(qapp, tmp_path):
+    async with scripted_window(tmp_path) as window:
+        for n in range(2):
+            window.session.bridge.trouble.emit(Trouble("it failed", f"run {n}"))
+        window.show_workspace("gallery")
+        QTest.keyClick(window.workspace("gallery"), Qt.Key.Key_Escape)
+        assert [one.trouble.item for one in window.notices.notices] == ["run 0"]
+        QTest.keyClick(window, Qt.Key.Key_Escape)
+        assert not window.notices.notices
+
+
+async def test_nothing_moves_under_a_pointer_at_rest_when_a_trouble_comes_or_goes(qapp, tmp_path, monkeypatch):
     monkeypatch.setattr(notices, "SHOWN_MS", 800)
     async with scripted_window(tmp_path) as window:
         window.show_workspace("gallery")
@@ -356,25 +398,25 @@ async def test_nothing_moves_under_a_pointer_at_rest_when_a_notice_comes_or_goes
         pointer = {"at": stage.mapToGlobal(stage.rect().center())}
         monkeypatch.setattr(notices.QCursor, "pos", lambda: QPoint(pointer["at"]))
         before = stage.height()
-        window.session.bridge.notice("a line")
+        window.session.bridge.trouble.emit(Trouble("it failed", "run 0"))
         await turn(0.1)
         assert bar.isVisible() and bar.height() > 20 and stage.height() == before, "it lies over the content"
         pointer["at"] += QPoint(0, -80)
         await settle(lambda: stage.height() == before - bar.height())
 
-        (notice,) = bar.notices
-        pointer["at"] = notice.dismiss.mapToGlobal(notice.dismiss.rect().center())
+        (trouble,) = bar.notices
+        window.session.bridge.notice("a line")
+        await settle(lambda: bar.notices[-1].isVisible())
+        line = bar.notices[-1]
+        pointer["at"] = line.dismiss.mapToGlobal(line.dismiss.rect().center())
         await turn(1.2)
-        assert bar.notices == [notice], "no line goes while the pointer is there"
-        window.session.bridge.notice("another")
-        await turn(0.1)
-        assert notice.dismiss.mapToGlobal(notice.dismiss.rect().center()) == pointer["at"]
-        pointer["at"] = bar.mapToGlobal(QPoint(300, -10))  # near it
+        assert bar.notices == [trouble, line], "no line goes while the pointer is there"
+        pointer["at"] = stage.mapToGlobal(QPoint(300, 60))
+        await settle(lambda: bar.notices == [trouble])
+        pointer["at"] += QPoint(90, 0)
         await settle(lambda: stage.height() == before - bar.height())
         squeezed = stage.height()
-        assert len(bar.notices) == 2
-        pointer["at"] = stage.mapToGlobal(QPoint(300, 60))
-        await settle(lambda: not bar.notices)
+        trouble.dismiss.click()
         await turn(0.3)
         assert stage.height() == squeezed and not bar.isVisible(), "its room stays until the pointer has moved"
         pointer["at"] += QPoint(90, 0)
