@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,7 @@ class Finder:
         return [
             Entry(
                 command.title, command.category.lower(), lambda key=command.key: self._run(key), command.icon,
-                keywords=command.keywords, shortcut=command.shortcut.replace("+", " "),
+                keywords=command.keywords, shortcut=re.sub(r"\+(?=.)", " ", command.shortcut),
                 recent=self._used.get(command.key, 0.0), possible=possible,
                 note="" if possible else sentence(command.why) or "Not possible now",
             )

@@ -212,6 +212,8 @@ async def test_the_palette_lists_what_cannot_be_done_now_with_its_reason_and_run
         )
         for words in ("export model", "weights", "save model"):
             assert next(iter(listed(words))) == "Export the model…", words
+        larger = next(one for one in window.actions_list.all() if one.shortcut == "Ctrl++")
+        assert listed(larger.title)[larger.title].shortcut == "Ctrl +"
         assert next(iter(listed("trash"))) == "Trash…"
         palette.field.setText("")
         assert all(entry.possible for entry in palette.lines.entries)
