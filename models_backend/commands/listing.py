@@ -98,8 +98,8 @@ async def _one_family(key: str, now: Session) -> int:
 
 
 def _tell_group(reporter: Reporter, group: str, spec: FieldSpec) -> None:
-    for line in settings.lines(spec):
-        reporter.result(f"  {group}.{line}", group=group, setting=line)
+    for line in settings.lines(spec, group):
+        reporter.result(f"  {line}", group=group, setting=line)
 
 
 async def runs(options: argparse.Namespace, reporter: Reporter) -> int:

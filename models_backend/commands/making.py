@@ -90,7 +90,7 @@ async def sampling_of(now: Session, record: RunRecord, pairs: list[str]) -> dict
         return {}
     family = await now.engine.family(record.family)
     values: dict[str, Any] = {}
-    for pair in pairs:
+    for pair in settings.spelled(pairs):
         key, text = settings.split(pair)
         values = settings.put(values, family.sampling, key.removeprefix("sampling."), text, now.engine.descriptions(),
                               "sampling")  # fmt: skip

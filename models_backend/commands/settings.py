@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
+
+import msgspec
 
 from models_backend.contract import names
 from models_backend.contract.family import FamilyDescription
@@ -30,7 +33,7 @@ def changes(family: FamilyDescription, pairs: list[str], known: Families = ()) -
     Raises TroubleError for a pair without "=" and for a key that no group has."""
     found: dict[str, dict[str, Any]] = {name: {} for name in GROUPS}
     specs = groups_of(family)
-    for pair in pairs:
+    for pair in spelled(pairs):
         key, text = split(pair)
         group, path = _placed(specs, key, known)
         found[group] = put(found[group], specs[group], path, text, known, group)
@@ -103,14 +106,43 @@ def spec_at(spec: FieldSpec, path: str) -> FieldSpec | None:
     return next((deeper for f in inside if (deeper := spec_at(f, rest))), None)
 
 
-def lines(spec: FieldSpec, at: str = "") -> list[str]:
-    """What can be set, one line a field: path, range, default, help."""
+def lines(spec: FieldSpec, at: str = "", chosen: tuple[str, ...] = ()) -> list[str]:
+    """What can be set below the path ``at``, one line a field: path and default as ``--set`` takes them, the choices that it
+    stands in (``chosen``), range, help."""
     told = []
     for field in spec.fields:
         path = f"{at}.{field.name}".strip(".")
-        told.append(f"{path} = {field.default!r}  ({allowed(field)})  {field.help}")
+        where = f"with {', '.join(chosen)}; " if chosen else ""
         if field.kind == "group":
-            told += lines(field, path)
+            told.append(f"{path}  {field.help}")
+            told += lines(field, path, chosen)
+        else:
+            told.append(f"{path}={as_set(field)}  ({where}{allowed(field)})  {field.help}")
         for variant in field.variants:
-            told += lines(variant, f"{path}[{variant.name}]")
+            told += lines(variant, path, (*chosen, f"{path}={variant.name}"))
     return told
+
+
+def as_set(field: FieldSpec) -> str:
+    """The default of a field as ``--set`` takes it: a choice by its name."""
+    default = field.default
+    if field.kind == "choice" and isinstance(default, dict) and "type" in default:
+        return str(default["type"])
+    if isinstance(default, bool):
+        return "yes" if default else "no"
+    return default if isinstance(default, str) else msgspec.json.encode(default).decode()
+
+
+def spelled(pairs: Iterable[str]) -> list[str]:
+    """Pairs in which a choice may be made on the way: ``encoder[mlp].width=8`` is ``encoder=mlp``, then ``encoder.width=8``."""
+    found: list[str] = []
+    for pair in pairs:
+        key, sign, text = pair.partition("=")
+        while made := _CHOSEN.search(key):
+            found.append(f"{key[: made.start()]}={made[1]}")
+            key = key[: made.start()] + key[made.end() :]
+        found.append(f"{key}{sign}{text}")
+    return found
+
+
+_CHOSEN = re.compile(r"\[(\w+)\]")

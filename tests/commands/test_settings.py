@@ -7,9 +7,10 @@ import msgspec
 import pytest
 
 from models_backend.commands import session, settings
-from models_backend.contract.family import FamilyDescription
-from models_backend.contract.fields import Field, describe
+from models_backend.contract.family import FamilyDescription, description
+from models_backend.contract.fields import Field, check, defaults, describe, merged
 from models_backend.contract.messages import TroubleError
+from models_backend.workers.registry import families
 
 
 class Small(msgspec.Struct, frozen=True, tag="small"):
@@ -97,7 +98,27 @@ def test_a_pair_without_a_sign_is_refused():
 
 def test_every_setting_stands_on_a_line_of_its_own():
     told = "\n".join(settings.lines(FAMILY.config))
-    assert all(name in told for name in ("net ", "net[small].width", "net[large].depth", "kind", "one of 1, b"))
+    assert all(name in told for name in ("net=small ", "net.width=8  (with net=small; ", "net.depth=3  (with net=large; ",
+                                         "fast=no ", "kind=b  (one of 1, b)"))  # fmt: skip
+
+
+def test_a_choice_may_be_made_on_the_way():
+    found = settings.changes(FAMILY, ["config.net[large].depth=5", "note=a[b]c"])["config"]
+    assert found == {"net": {"type": "large", "depth": 5}, "note": "a[b]c"}
+
+
+@pytest.mark.parametrize("key", sorted(families()))
+def test_every_setting_that_is_listed_is_taken_as_it_is_listed(key):
+    family = description(key, families()[key])
+    for group, spec in settings.groups_of(family).items():
+        for line in settings.lines(spec, group):
+            pair, _, rest = line.partition("  ")
+            if "=" not in pair:
+                continue
+            chosen = rest.removeprefix("(with ").partition(";")[0].split(", ") if rest.startswith("(with ") else []
+            found = settings.changes(family, [*chosen, pair])
+            assert not any(values for other, values in found.items() if other != group), line
+            assert found[group] and check(spec, merged(defaults(spec), found[group])) == [], line
 
 
 def test_a_mistyped_key_is_told_by_the_one_that_was_meant():
