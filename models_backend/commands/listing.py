@@ -7,6 +7,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
+
 from models_backend.contract import suiting
 from models_backend.contract.family import TOLD, FamilyDescription, in_order
 from models_backend.contract.fields import FieldSpec
@@ -14,6 +16,7 @@ from models_backend.contract.run_layout import LEFT_OUT, DatasetRecord
 from models_backend.contract.words import counted
 from models_backend.engine import creation
 from models_backend.engine.terminal import Reporter
+from models_backend.library.attributes import laid_over
 from models_backend.library.datasets import DatasetFolder
 from models_backend.library.index import Filter
 from models_backend.library.library import Library
@@ -154,11 +157,13 @@ async def datasets(options: argparse.Namespace, reporter: Reporter) -> int:
         for record in records:
             classes = f", {counted(len(record.classes), 'class', 'classes')}" if record.classes else ""
             classes += ", captions" if record.captioned else ""
+            classes += f", attributes {', '.join(one.name for one in record.attributes)}" if record.attributes else ""
             classes += f", {record.left_out:,} left out" if record.left_out else ""
             text = f"{record.id}  {record.kept:>9,} {record.modality}{classes}  {record.title}"
             reporter.result(
                 text, id=record.id, title=record.title, modality=record.modality, count=record.kept,
                 classes=record.classes, captioned=record.captioned, builtin=record.builtin,
+                attributes=msgspec.to_builtins(record.attributes),
             )  # fmt: skip
     _none(reporter, records, "no data sets yet: `nexus-studio import PATH` makes one")
     return 0
@@ -168,13 +173,15 @@ SPLITS = {"train": "to train", "validation": "held out"}
 
 
 def _tell_items(reporter: Reporter, record: DatasetRecord, stored: DatasetFolder) -> None:
-    wide = max(map(len, record.classes), default=0)
+    wide, names = max(map(len, record.classes), default=0), [attribute.name for attribute in record.attributes]
     for number, (item, as_imported) in enumerate(zip(stored.items(), stored.imported(), strict=True)):
         out = item.split == LEFT_OUT
         name = record.classes[item.label] if item.label >= 0 else ""
         split = "left out" if out else SPLITS[item.split]
-        text = f"#{number:<6} {split:8}  {name:{wide}}  {item.source}  {' '.join(item.caption.split())}".rstrip()
-        known = {"number": number, "file": item.source, "class": name, "caption": item.caption}
+        values = dict(zip(names, laid_over(item.attributes, {}, len(names)), strict=True))
+        told = "".join(f"  {one}={'' if value is None else f'{value:g}'}" for one, value in values.items())
+        text = f"#{number:<6} {split:8}  {name:{wide}}  {item.source}{told}  {' '.join(item.caption.split())}".rstrip()
+        known = {"number": number, "file": item.source, "class": name, "caption": item.caption, "attributes": values}
         reporter.result(text, **known, split=as_imported.split, left_out=out)
 
 

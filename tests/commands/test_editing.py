@@ -62,7 +62,7 @@ def test_the_items_of_a_data_set_are_listed_as_they_are_now_with_the_numbers_tha
     told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [one["number"] for one in told] == list(range(6)) and [one["left_out"] for one in told].index(True) == 3
     assert told[5] == {"kind": "result", "number": 5, "file": "/photos/b/5.png", "class": "sky", "caption": "a  red\nboat",
-                       "split": "train", "left_out": False}  # fmt: skip
+                       "attributes": {}, "split": "train", "left_out": False}  # fmt: skip
     assert (told[4]["split"], told[3]["split"], told[0]["class"]) == ("validation", "train", "")
     assert cli.main(["datasets", "Photos", "--library", str(library_root)]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -139,6 +139,20 @@ def test_a_value_that_an_attribute_cannot_have_is_one_clear_error(aged, library_
     told = capsys.readouterr().err
     assert said in told and len(told.strip().splitlines()) == 1 and "Traceback" not in told
     assert aged.edited() == []
+
+
+def test_attributes_are_listed_with_the_value_of_every_item(aged, library_root, capsys):
+    def told(*words):
+        assert cli.main(["datasets", *words, "--library", str(library_root)]) == 0
+        return capsys.readouterr().out.splitlines()
+
+    assert ", attributes age, smiles" in told()[0]
+    assert [one["name"] for one in json.loads(told("--json")[0])["attributes"]] == ["age", "smiles"]
+    first, second, third = told("Faces")
+    assert "/faces/1.png  age=80  smiles=1" in second and "/faces/2.png  age=  smiles=" in third
+    values = [json.loads(line)["attributes"] for line in told("Faces", "--json")]
+    assert values[1:] == [{"age": 80.0, "smiles": 1.0}, {"age": None, "smiles": None}]
+    assert all(set(one) == {"age", "smiles"} for one in values) and first
 
 
 def test_an_edit_of_attributes_is_undone_and_done_again(aged):
