@@ -13,7 +13,7 @@ from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import DatasetRecord, DoctorReport, Unreadable
 from models_backend.contract.words import counted
 from models_backend.engine.terminal import Reporter
-from models_backend.library import accounting
+from models_backend.library import accounting, showing
 from models_backend.library.source_paths import as_text
 
 from .session import Session, found, named_so, session
@@ -185,7 +185,7 @@ def _tell_notes(now: Session, record: DatasetRecord, report: DoctorReport) -> No
         now.reporter.note(passed, "ignored")
     attributes = ", ".join(f"{one.name} ({one.span})" for one in record.attributes[:SHOWN])
     told = f"attributes: {attributes}" + (", ..." if len(record.attributes) > SHOWN else "") if attributes else ""
-    for note in filter(None, (report.split_note, told, *accounting.colours(report), *report.notes)):
+    for note in filter(None, (report.split_note, told, showing.seen_at(record), *accounting.colours(report), *report.notes)):
         now.reporter.note(note)
     odd = _copies(now, record, report).odd
     for note in odd:

@@ -29,6 +29,24 @@ def first_resolution(record: DatasetRecord) -> int:
     return max(STEP_PX, min(LARGEST_PX, side // STEP_PX * STEP_PX))
 
 
+def seen_at(record: DatasetRecord) -> str:
+    """In a sentence: at which resolution models see the pictures of a data set, and why. "" of points."""
+    if record.modality != "image":
+        return ""
+    side, own = data_settings(record)["resolution"], set(record.shape[1:])
+    if side != first_resolution(record):
+        why = ", as it is set for these data"
+    elif own == {side}:
+        why = ", their own size"
+    elif (record.side or min(own, default=0)) < side:
+        why = f": no model sees less than {STEP_PX} px" if record.side else ", for nothing is known of their sizes"
+    elif side == LARGEST_PX:
+        why = ": larger pictures are shrunk to that"
+    else:
+        why = f": the largest multiple of {STEP_PX} px that nine in ten have"
+    return f"models see pictures at {side} × {side} px{why}; `--set resolution=N` of `edit` or `train` changes that"
+
+
 def first_settings(record: DatasetRecord) -> dict[str, Any]:
     """Plain DataSettings that a data set begins with."""
     whole = fields.defaults(DATA)

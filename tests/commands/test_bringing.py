@@ -43,6 +43,7 @@ def test_what_is_passed_over_is_told_by_kind_with_an_example(run, folder):
     (folder / "prices.csv").write_text("what,price\nbread,2\n")
     (folder / ".hidden").write_text("x")
     said = run("import", folder)
+    assert said.count("models see pictures at ") == 1
     assert "passed over: 3 .xmp files, such as" in said and "passed over: 3 .caption files, such as" in said
     assert "passed over: 1 .csv file, such as" in said and "passed over: 1 file, such as" in said
 

@@ -34,8 +34,24 @@ def test_pictures_begin_at_a_side_that_suits_them(shape, side, begins):
     assert showing.data_settings(pictures(shape, side))["resolution"] == begins
 
 
+@pytest.mark.parametrize(
+    ("shape", "side", "said"),
+    [
+        ((1, 28, 28), 28, "at 28 × 28 px, their own size"),
+        ((3, 480, 640), 480, "at 64 × 64 px: larger pictures are shrunk"),
+        ((), 41, "at 40 × 40 px: the largest multiple of 8 px that nine in ten have"),
+        ((), 3, "at 8 × 8 px: no model sees less than 8 px"),
+        ((), 0, "at 32 × 32 px, for nothing is known"),
+    ],
+)
+def test_at_which_resolution_pictures_are_seen_is_said_with_the_reason(shape, side, said):
+    assert said in showing.seen_at(pictures(shape, side))
+    assert "at 16 × 16 px, as it is set" in showing.seen_at(pictures(shape, side, settings={"resolution": 16}))
+
+
 def test_points_begin_with_the_defaults():
     record = DatasetRecord("p", "Moons", "points", "f", 10, shape=(2,))
+    assert showing.seen_at(record) == ""
     assert showing.data_settings(record)["resolution"] == 32 and showing.shape_of(record, {}) == (2,)
 
 
