@@ -326,6 +326,7 @@ class SamplePanel(Workspace):
 
     def _show_cell(self, index: int, batch: Batch) -> None:
         self.results.show_cell(index, batch)
+        self.keeper.keep_shown(self.results.batch.samples)
         self._say_origin()
 
     def _show_live(self, batch: Batch, latency_ms: float) -> None:

@@ -26,6 +26,10 @@ class Axis:
     title: str
     values: tuple[Any, ...]
 
+    def named(self) -> list[str]:
+        """Each value after the name of the field."""
+        return [f"{self.title} {text}" for text in self.labels()]
+
     def labels(self) -> list[str]:
         """The values as text."""
         return [f"{v:g}" if isinstance(v, float) else str(v) for v in self.values]
@@ -116,12 +120,17 @@ def changed(request: Sample, path: str, value: Any, choices: frozenset[str] = fr
 
 
 def cells(request: Sample, across: Axis, down: Axis | None, choices: frozenset[str] = frozenset()) -> list[Sample]:
-    """The request of every cell, row by row. Raises ValueError for more than ``MOST_CELLS``."""
+    """The request of every cell, row by row, titled by its values after the title of ``request``.
+
+    Raises ValueError for more than ``MOST_CELLS``."""
     rows = down.values if down else (None,)
     if len(rows) * len(across.values) > MOST_CELLS:
         raise ValueError(f"{len(rows)} x {len(across.values)} are too many; a grid has at most {MOST_CELLS} cells")
     found = []
-    for row in rows:
+    for row, below in zip(rows, down.named() if down else [""]):
         base = changed(request, down.path, row, choices) if down else request
-        found += [changed(base, across.path, value, choices) for value in across.values]
+        for value, beside in zip(across.values, across.named()):
+            what = ", ".join(filter(None, (beside, below)))
+            cell = changed(base, across.path, value, choices)
+            found.append(msgspec.structs.replace(cell, title=f"{request.title} · {what}" if request.title else what))
     return found

@@ -120,9 +120,10 @@ class GridForm(pieces.Card):
         if down is not None and down.path == across.path:
             raise ValueError(self.tr("Both sides are the same field"))
         choices = frozenset(path for path, spec in self.across._specs.items() if spec.kind == "choice")
-        request = self._setup.request(save=False)
+        request = self._setup.request()
+        request.title = self._setup.run.title
         if not self._setup.together:
-            request.count = 1
+            request.count, request.trace = 1, min(1, request.trace)
         return sample_axes.cells(request, across, down, choices), across, down
 
 

@@ -88,10 +88,11 @@ class Results(QWidget):
         self._gather()
 
     def _gather(self) -> None:
-        """The finished cells as one batch, so that they can be kept."""
+        """The finished cells as one batch."""
         ordered = [self._cells[index] for index in sorted(self._cells)]
         items = np.concatenate([batch.items for batch in ordered])
-        self.batch = Batch(items, ordered[0].modality, [made for batch in ordered for made in batch.made])
+        made, samples = [[one for batch in ordered for one in getattr(batch, part)] for part in ("made", "samples")]
+        self.batch = Batch(items, ordered[0].modality, made, samples=samples)
 
     # ----------------------------------------------------------------------------------------- the chosen
 

@@ -151,6 +151,7 @@ class SampleWork(QObject):
             media = media_of(await self._bridge.engine.call(request))
             tell(Progress(place + 1, len(requests), self.tr("cells")))
             self.cell.emit(place, joined([request], [media]))
+            self._session.samples.refresh()
             self.progressed.emit((place + 1) / len(requests))
 
     def vary(self, record: SampleRecord, item: int, share: float, count: int, seed: int) -> asyncio.Task:

@@ -396,12 +396,32 @@ async def test_a_grid_over_two_fields_fills_cell_by_cell(stand):
     panel.generate_or_stop()
     await settle(lambda: len(stand.asked()) == 6 and not panel.work.is_busy)
     assert [(r.sampling["steps"], r.seed) for r in stand.asked()] == [(5, 1), (10, 1), (20, 1), (5, 2), (10, 2), (20, 2)]
-    assert all(r.count == 1 and not r.save for r in stand.asked())
+    assert all(r.count == 1 and r.save for r in stand.asked())
     assert panel.results.grid.columns() == 3 and panel.results.grid.image(5) is not None
     panel.results.grid.set_current(4)
     assert panel.results.current().request.sampling["steps"] == 10
     rows = dict(panel.info.rows())
-    assert rows["Seed"] == 2 and rows["Steps"] == 10 and rows["In the gallery"] == "Not kept"
+    assert rows["Seed"] == 2 and rows["Steps"] == 10 and rows["In the gallery"] != "Not kept"
+
+
+async def test_a_grid_is_kept_cell_by_cell_and_shown_again(stand):
+    panel, library = stand.panel, stand.engine.library
+    panel.controls.grid.click()
+    panel.grid_form.across.field.setCurrentIndex(panel.grid_form.across.field.findData("steps"))
+    panel.grid_form.across.values.setText("5, 10")
+    panel.grid_form.down.values.setText("1, 2")
+    before = set(library.made)
+    panel.generate_or_stop()
+    await settle(lambda: len(stand.asked()) == 4 and not panel.work.is_busy)
+    kept = [library.made[key].record() for key in library.made if key not in before]
+    assert [one.title for one in kept] == [f"denoiser-small · Steps {n}, Seed {seed}" for seed in (1, 2) for n in (5, 10)]
+    assert not panel.keep.isVisible(), "there is nothing left to keep"
+    await settle(lambda: {one.id for one in kept} <= {panel.tiles.record(n).id for n in range(4) if panel.tiles.record(n)})
+    shown = stand.session.preferences.get("sample/shown")
+    assert shown == [one.id for one in kept]
+    panel.results.batch, panel._record = None, None
+    await panel.show_samples(shown)  # as after a restart
+    assert [one.request.sampling["steps"] for one in panel.results.batch.made] == [5, 10, 5, 10]
 
 
 async def test_a_grid_stays_that_of_the_run_and_the_step_that_made_it(stand):
