@@ -108,7 +108,7 @@ class TrainPanel(Workspace):
     def _connect(self) -> None:
         session, controls, actions = self.session, self.controls, self.actions_of_runs
         session.runs.current_changed.connect(self._show_run)
-        session.runs.changed.connect(self._show_page)
+        session.runs.changed.connect(self._choose_run)
         session.jobs.changed.connect(self._show_state)
         session.ready.connect(self._choose_run)
         session.ready.connect(self._setup_changed)
@@ -175,9 +175,9 @@ class TrainPanel(Workspace):
             catalogue.set_current(suits[0].family.key if suits else catalogue.families[0].key)
 
     def _choose_run(self) -> None:
-        """The run in training, or the newest one, while none is chosen."""
+        """The run in training, or the newest one, while none is chosen or the chosen one is gone."""
         runs, active = self.session.runs, self.session.jobs.active
-        if not runs.current and runs.records:
+        if self.session.is_ready and runs.get(runs.current) is None and runs.records:
             runs.set_current(active.run if active and runs.get(active.run) else runs.records[0].id)
         self._show_page()
 

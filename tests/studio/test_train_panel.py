@@ -744,6 +744,16 @@ async def test_a_run_is_compared_by_its_menu(stand):
     assert own.toolTip() == "This is the selected run: compare another run with it"
 
 
+async def test_the_page_of_another_run_is_shown_when_the_chosen_one_is_deleted(stand, monkeypatch):
+    await stand.choose("coder-small")
+    gone = stand.session.runs.current
+    left = [record for record in stand.session.runs.records if record.id != gone]
+    monkeypatch.setattr(stand.bridge.library, "runs", lambda: left)
+    await stand.session.runs.load()
+    assert stand.session.runs.current not in ("", gone) and stand.session.runs.current_view is not None
+    assert stand.panel.pages.currentIndex() == 0
+
+
 async def test_the_model_of_a_run_is_exported_from_its_menu(stand, tmp_path):
     run = stand.run("duel-03")
     menu = menu_of(stand, "duel-03")
