@@ -20,7 +20,7 @@ from msgspec import structs
 from PIL import Image
 
 from models_backend import cli, isolation
-from models_backend.commands import session, training
+from models_backend.commands import making, session, training
 from models_backend.commands.making import conditions
 from models_backend.contract.family import Claim, FamilyDescription, Part, Preset, Proof
 from models_backend.contract.fields import FieldSpec
@@ -406,6 +406,18 @@ def test_samples_figures_and_files_of_a_run(run, tmp_path):
     assert "exported as safetensors" in run("export", made, "--to", "png", status=1)[-1]["what"]
     proved, refuted = run("prove-resume", made, "--steps", 5), run("prove-resume", made, "--steps", 13, status=1)
     assert last(proved, "done")["identical"] and not last(refuted, "done")["identical"]
+
+
+@pytest.mark.parametrize(
+    ("modality", "names"), [("points", ["samples.png", "samples.csv"]), ("image", ["samples.png", "items"])]
+)
+def test_points_are_written_as_numbers_beside_their_picture(tmp_path, modality, names):
+    async def call(request):
+        return [request.path]
+
+    now = SimpleNamespace(engine=SimpleNamespace(call=call))
+    made = SimpleNamespace(sample="sample-a", modality=modality, trace=None)
+    assert [Path(file).name for file in asyncio.run(making._written(now, made, tmp_path))] == names
 
 
 def test_conditions_are_written_kind_is_value_and_several_go_round():

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from models_backend.contract.exports import FORMATS, MOVING, WEIGHTS, plain
+from models_backend.contract.exports import FORMATS, MOVING, NUMBERS, WEIGHTS, plain
 from models_backend.contract.fields import FieldError, Problem
 from models_backend.contract.messages import Evaluate, Event, Export, Media, Sample, Trouble, TroubleError
 from models_backend.contract.run_layout import RunRecord, step_of
@@ -37,7 +37,7 @@ async def sample(options: argparse.Namespace, reporter: Reporter) -> int:
         if out:
             if out.suffix and not out.is_dir() and plain(out.suffix) in FORMATS:
                 raise TroubleError("this names a file; several are written", str(out), advice="Name a folder with --out")
-            refuse_existing([out / "samples.png", out / "trace.mp4", *older], options.overwrite)
+            refuse_existing([out / "samples.png", out / "samples.csv", out / "trace.mp4", *older], options.overwrite)
         sampling = await sampling_of(now, record, options.set)
         given = conditions(options.condition)
         family = next((family for family in now.engine.descriptions() if family.key == record.family), None)
@@ -78,6 +78,8 @@ async def _written(now: Session, media: Media, out: Path) -> list[str]:
     wanted = [Export(media.sample, str(out / "samples.png"), "png", "sheet")]
     if media.modality == "image":
         wanted.append(Export(media.sample, str(out / "items"), "png", "items"))
+    if media.modality == "points":
+        wanted.append(Export(media.sample, str(out / "samples.csv"), "csv", "items"))
     if media.trace is not None:
         wanted.append(Export(media.sample, str(out / "trace.mp4"), "mp4", "trace"))
     files = [await now.engine.call(request) for request in wanted]
@@ -166,7 +168,7 @@ def _source(now: Session, text: str, form: str, what: str) -> tuple[str, str]:
         )
     record = found(now.library, "sample", text)
     moving = "trace" if record.trace is not None else "path"
-    return record.id, what or (moving if form in MOVING else "sheet")
+    return record.id, what or (moving if form in MOVING else "items" if form in NUMBERS else "sheet")
 
 
 async def evaluate(options: argparse.Namespace, reporter: Reporter) -> int:

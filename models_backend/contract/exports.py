@@ -11,8 +11,10 @@ FILMS = ("mp4", "webm")
 #: They show what moves where nobody says what of a sample is wanted.
 MOVING = (*FILMS, "gif", "apng")
 WEIGHTS = ("safetensors",)
+#: Of points.
+NUMBERS = ("csv", "npy")
 #: Every format, each once.
-FORMATS = tuple(dict.fromkeys((*STILLS, *MOVING, *WEIGHTS)))
+FORMATS = tuple(dict.fromkeys((*STILLS, *MOVING, *NUMBERS, *WEIGHTS)))
 #: What of a sample is written.
 PARTS = ("items", "sheet", "trace", "path")
 

@@ -1,18 +1,20 @@
 """Export: a sample, its trace, its path, or a run's weights to files that people use elsewhere.
 
-Every file carries the sample's record (``library.provenance``), so that dropping it on the window brings its state back;
-``strip`` leaves it out. Files appear whole or not at all; what a killed export left behind goes with the next one.
+Every file but one of numbers carries the sample's record (``library.provenance``), so that dropping it on the window brings
+its state back; ``strip`` leaves it out. Files appear whole or not at all; what a killed export left behind goes with the next
+one.
 """
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from models_backend.contract.exports import FILMS, FORMATS, STILLS, WEIGHTS, file_name, plain
+from models_backend.contract.exports import FILMS, FORMATS, NUMBERS, STILLS, WEIGHTS, file_name, plain
 from models_backend.contract.messages import Export, Progress, Trouble, TroubleError
 from models_backend.contract.run_layout import SampleRecord
 from models_backend.library import provenance, storage
@@ -64,6 +66,8 @@ def _export_media(library: Any, request: Export, format: str, target: Path, tell
     sample = library.sample(request.source)
     record = sample.record()
     marker = "" if request.strip else provenance.marker(record)
+    if format in NUMBERS:
+        return [_numbers(sample, record, request, format, target)]
     if request.what == "items":
         return _items(sample, record, request, format, target, marker, tell)
     frames = _frames(sample, record, request, format, tell)
@@ -87,6 +91,26 @@ def _file(target: Path, name: str, format: str) -> Path:
 
 
 # ------------------------------------------------------------------------------------------------ items
+
+
+def _numbers(sample: Any, record: SampleRecord, request: Export, format: str, target: Path) -> Path:
+    """Points (N, D) as numbers: lines below the header x,y, or a float32 array. Neither has a place for the record."""
+    if record.modality != "points":
+        raise TroubleError("pictures are not written as numbers", format, advice="choose PNG, WebP or GIF")
+    if request.what not in ("items", "sheet"):
+        raise TroubleError("only the points themselves are written as numbers", request.what, advice="export the items")
+    points = sample.items()
+    points = points[_chosen(request.items, len(points))].astype(np.float32)
+    written = io.BytesIO()
+    if format == "npy":
+        np.save(written, points, allow_pickle=False)
+    else:
+        names = "xyz" if points.shape[1] <= 3 else [f"x{number + 1}" for number in range(points.shape[1])]
+        header = ",".join(names[: points.shape[1]])
+        np.savetxt(written, points, "%.9g", ",", header=header, comments="", encoding="utf-8")
+    target = _file(target, f"{request.source}.{format}", format)
+    storage.write_bytes(target, written.getvalue())
+    return target
 
 
 def _items(sample: Any, record: SampleRecord, request: Export, format: str, target: Path, marker: str,

@@ -10,7 +10,7 @@ from pathlib import Path
 from PySide6.QtCore import QCoreApplication
 from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
 
-from models_backend.contract.exports import WEIGHTS, file_name
+from models_backend.contract.exports import NUMBERS, WEIGHTS, file_name
 from models_backend.contract.messages import Export
 from models_backend.contract.run_layout import RunRecord, SampleRecord
 from models_backend.contract.words import counted, sentence
@@ -42,6 +42,8 @@ CHOICES = (
     Choice("Items as a film · MP4", "path", "mp4"),
     Choice("Items as a film · WebM", "path", "webm"),
     Choice("Items as a film · GIF", "path", "gif"),
+    Choice("Numbers · CSV", "items", "csv"),
+    Choice("Numbers · NPY", "items", "npy"),
 )
 
 
@@ -72,6 +74,8 @@ def _lacking(record: SampleRecord, choice: Choice) -> str:
     """Why a sample cannot be exported so, or ""."""
     if choice.needs_trace and record.trace is None:
         return _tr("Its steps were not recorded")
+    if choice.format in NUMBERS and record.modality != "points":
+        return _tr("Only points are written as numbers")
     if choice.what == "path" and record.count < 2:
         return _tr("A film needs two items or more")
     return ""

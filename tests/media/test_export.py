@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 from safetensors.numpy import load_file, save
 
+from models_backend.contract import exports
 from models_backend.contract.exports import file_name
 from models_backend.contract.family import DataSpec
 from models_backend.contract.messages import Export, TroubleError
@@ -75,6 +76,30 @@ def test_every_format_brings_the_record_back_and_can_be_stripped(library, pictur
         assert provenance.read(path) is None
         assert b"ddpm" not in path.read_bytes()
     assert frame_count(kept[0]) == frame_count(bare[0]) >= 1
+
+
+@pytest.mark.parametrize("format", exports.NUMBERS)
+def test_points_are_written_as_numbers_to_their_last_digit(library, points, pictures, tmp_path, format):
+    def read(path):
+        return np.load(path) if format == "npy" else np.loadtxt(path, np.float32, delimiter=",", skiprows=1)
+
+    (whole,) = export(library, Export("cloud", str(tmp_path / "out"), format))
+    assert whole == tmp_path / f"out.{format}" and np.array_equal(read(whole), points)
+    assert format == "npy" or whole.read_bytes().startswith(b"x,y\n")
+    (some,) = export(library, Export("cloud", str(tmp_path), format, "items", items=[3, 1]))
+    assert some.parent == tmp_path and np.array_equal(read(some), points[[3, 1]])
+    for source, what, said in (("made", "items", "pictures are not"), ("cloud", "trace", "only the points themselves")):
+        with pytest.raises(TroubleError, match=said):
+            export(library, Export(source, str(tmp_path / "no"), format, what))
+
+
+def test_the_window_offers_every_format_of_a_sample():
+    from nexus_studio.panels.exporting import CHOICES, _lacking
+
+    assert {choice.format for choice in CHOICES} == {*exports.FORMATS} - {*exports.WEIGHTS}
+    numbers = [choice for choice in CHOICES if choice.format in exports.NUMBERS]
+    assert not any(_lacking(sample_record("cloud", "points", 5), choice) for choice in numbers)
+    assert all(_lacking(sample_record("made", "image", 5), choice) for choice in numbers)
 
 
 MOVING = {"gif": STEPS, "apng": STEPS, "webp": STEPS, "mp4": STEPS + 7, "webm": STEPS + 7}
