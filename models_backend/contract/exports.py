@@ -11,6 +11,24 @@ FILMS = ("mp4", "webm")
 #: They show what moves where nobody says what of a sample is wanted.
 MOVING = (*FILMS, "gif", "apng")
 WEIGHTS = ("safetensors",)
+#: How weights are loaded again, in Python where the studio is installed.
+LOADING = """Weights are read again, as the networks of their family (of one that needs no part), by:
+
+    import json, msgspec, safetensors
+    from models_backend.contract.family import DataSpec
+    from models_backend.contract.fields import build
+    from models_backend.workers.registry import families
+
+    with safetensors.safe_open("model.safetensors", "pt") as file:
+        told = json.loads(file.metadata()["settings"])
+        tensors = {name: file.get_tensor(name) for name in file.keys()}
+    family = families()[told["family"]]
+    model = family(build(family.Config, told["config"]), msgspec.convert(told["spec"], DataSpec))
+    nets = model.networks()
+    for name, net in nets.items():
+        own = {key: tensor for key, tensor in tensors.items() if key.startswith(f"{name}.")}
+        net.load_state_dict({key.removeprefix(f"{name}."): tensor for key, tensor in own.items()})
+"""
 #: Of points.
 NUMBERS = ("csv", "npy")
 #: Every format, each once.

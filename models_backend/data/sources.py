@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 
 from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import Unreadable
+from models_backend.library import provenance
 from models_backend.library.accounting import SAME_FILE
 from models_backend.library.source_paths import as_text
 
@@ -216,7 +217,19 @@ def place(source: Source, found: Found, head: Callable[[], bytes]) -> None:
     elif suffix in TABLE_EXTENSIONS:
         found.tables.append(source)
     else:
-        found.ignore(source.name, "not-a-picture", _what(head()))
+        found.ignore(source.name, "not-a-picture", _weights(source) if suffix == ".safetensors" else _what(head()))
+
+
+def _weights(source: Source) -> str:
+    """What a file of weights is, by the record that an export leaves in it."""
+    try:
+        record = None if source.member else provenance.read(source.path)
+    except TroubleError:
+        record = None
+    if record is None:
+        return "it holds weights of a model, no picture"
+    return (f"it holds weights exported from run {record.run} of family {record.family}, no picture; "
+            "`nexus-studio export --help` says how they are loaded")  # fmt: skip
 
 
 def _what(head: bytes) -> str:

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import CheckpointLayout, RunRecord, SampleRecord
 from models_backend.library import provenance, storage
@@ -76,5 +78,8 @@ def _origin(checkpoint: CheckpointLayout, run: RunRecord) -> dict[str, str]:
         f"weights-{run.id}", run.title, run.id, run.family, checkpoint.name, run.spec.modality, 0,
         int(run.training.get("seed", 0)), run.sampling, {}, run.created, kind="weights", dataset=run.dataset,
     )  # fmt: skip
-    settings = {"config": run.config, "training": run.training, "data": run.data, "preset": run.preset}
+    settings = {
+        "family": run.family, "config": run.config, "training": run.training, "data": run.data, "preset": run.preset,
+        "spec": msgspec.to_builtins(run.spec),
+    }  # fmt: skip
     return {"nexus-studio": provenance.marker(record), "settings": json.dumps(settings)}

@@ -2,18 +2,25 @@
 
 import os
 import stat
+import textwrap
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from safetensors.numpy import load_file, save
+from safetensors.torch import save as save_torch
 
 from models_backend.contract import exports
 from models_backend.contract.exports import file_name
 from models_backend.contract.family import DataSpec
+from models_backend.contract.fields import plain
 from models_backend.contract.messages import Export, TroubleError
 from models_backend.contract.run_layout import CheckpointState, RunRecord, SampleRecord
+from models_backend.data.sources import find
+from models_backend.families.vae import VAE
 from models_backend.library import provenance
 from models_backend.library.library import Library
 from models_backend.library.samples import SampleFolder
@@ -191,6 +198,26 @@ def test_weights_are_the_averaged_ones_with_their_origin(library, tmp_path):
     assert (origin.run, origin.kind, origin.family, origin.seed) == ("run-1", "weights", "ddpm", 3)
     (bare,) = export(library, Export("run-1", str(tmp_path / "bare.safetensors"), "safetensors", "weights", strip=True))
     assert provenance.read(bare) is None and np.array_equal(load_file(bare)["net.w"], averaged["w"])
+
+
+def test_exported_weights_are_loaded_by_the_lines_that_help_and_readme_give(library, tmp_path, monkeypatch):
+    lines = textwrap.dedent(exports.LOADING.partition("\n\n")[2])
+    assert lines in (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    spec, config = DataSpec("points", (2,)), plain(VAE.Config())
+    record = RunRecord("run-1", "A run", "vae", "d", "tiny", config, {"seed": 3}, {}, {}, spec, 1.0)
+    nets = VAE(VAE.Config(), spec).networks()
+    files = {f"{name}.safetensors": save_torch(net.state_dict()) for name, net in nets.items()}
+    library.create_run(record).save_checkpoint(10, files, CheckpointState(10, 3, "", "", 1, "fp32"))
+    export(library, Export("run-1", str(tmp_path / "model"), "safetensors", "weights"))
+    monkeypatch.chdir(tmp_path)
+    there: dict = {}
+    exec(lines, there)
+    loaded = there["nets"]["vae"].state_dict()
+    assert all(torch.equal(tensor, loaded[name]) for name, tensor in nets["vae"].state_dict().items())
+    found = find([tmp_path / "model.safetensors"])
+    assert [one.reason.partition(", no picture")[0] for one in found.ignored] == [
+        "it holds weights exported from run run-1 of family vae"
+    ]
 
 
 def test_trouble_names_what_does_not_fit(library, points, tmp_path):
