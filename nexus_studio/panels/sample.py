@@ -87,7 +87,7 @@ class SamplePanel(Workspace):
         super().__init__(session)
         self.work = SampleWork(session)
         self._record: SampleRecord | None = None
-        self._latency_ms = 0.0
+        self._latency_ms, self._doing = 0.0, False
         self._build_middle()
         self._build_docks()
         self._connect()
@@ -174,6 +174,7 @@ class SamplePanel(Workspace):
         work.cell.connect(self._show_cell)
         work.kept.connect(self._show_actions)
         work.busy.connect(self._show_busy)
+        work.told.connect(self._say_doing)
         work.progressed.connect(lambda share: self.meter.setValue(round(1000 * share)))
         work.failed.connect(self._live_failed)
         self.results.chosen.connect(self._choose)
@@ -309,6 +310,9 @@ class SamplePanel(Workspace):
         self.meter.setVisible(busy)
         if not busy:
             self.meter.setValue(0)
+            if self._doing:  # nothing was made that says how long it took
+                self._say_doing("")
+            self._doing = False
             self._judge()
         self._show_page()
 
@@ -316,6 +320,7 @@ class SamplePanel(Workspace):
         self.results.show_batch(batch, self._asked(batch))
         self._say_state(counted(len(batch.items), "item"))
         self.header.set_hint(figures.milliseconds(batch.took_ms) if batch.took_ms else "")
+        self._doing = False
         self._record = record
         self._say_origin()
         self.keeper.keep_shown(batch.samples)
@@ -323,6 +328,10 @@ class SamplePanel(Workspace):
             self.session.bridge.spawn(self._read_records(batch))
         self._show_actions()
         self._show_page()
+
+    def _say_doing(self, words: str) -> None:
+        self.header.set_hint(sentence(words))
+        self._doing = True
 
     def _show_cell(self, index: int, batch: Batch) -> None:
         self.results.show_cell(index, batch)

@@ -19,6 +19,7 @@ from models_backend.contract.run_layout import SampleRecord
 from models_backend.contract.words import counted
 
 from ..forms.conditions import of_item
+from ..shell.words import activity_figures
 from ..state.jobs import Activity
 from ..state.session import Session
 from ..viewers.modality import to_array
@@ -108,6 +109,7 @@ class SampleWork(QObject):
     kept = Signal()
     busy = Signal(bool)
     progressed = Signal(float)
+    told = Signal(str)  # what is being done for what is under way
     failed = Signal(object)  # Trouble, of live mode only
 
     def __init__(self, session: Session):
@@ -199,10 +201,16 @@ class SampleWork(QObject):
     def _begin(self, work: Callable[[Tell], Coroutine], title: str) -> asyncio.Task:
         self.cancel()
         activity = self._session.jobs.begin(title, self.cancel)
+        activity.changed.connect(lambda: self._tell(activity))
         self._task = self._bridge.spawn(self._carried_out(work, activity))
         self._task.add_done_callback(self._ended)
         self.busy.emit(True)
+        activity.tell(Progress(0, 0, self.tr("loading the model, then the first step")))
         return self._task
+
+    def _tell(self, activity: Activity) -> None:
+        if activity.progress is not None and not activity.over:
+            self.told.emit(" · ".join(activity_figures(activity)))
 
     async def _carried_out(self, work: Callable[[Tell], Coroutine], activity: Activity) -> None:
         try:

@@ -310,6 +310,32 @@ async def test_making_can_be_stopped(stand):
     assert stand.panel.controls.generate.text() == "Generate" and not stand.troubles and not stand.session.jobs.activities
 
 
+async def test_what_is_being_done_is_told_before_the_first_step(stand):
+    panel, gate, engine = stand.panel, asyncio.Event(), stand.engine
+    call = engine.call
+
+    async def slow(request, tell=None):
+        if isinstance(request, Sample):
+            await gate.wait()
+        return await call(request, tell)
+
+    engine.call = slow
+    panel.generate_or_stop()
+    await settle(lambda: panel.work.is_busy)
+    assert panel.header.hint.whole().startswith("Loading the model")
+    (activity,) = stand.session.jobs.activities
+    assert activity.progress.what.startswith("loading the model"), "the status bar says so too"
+    gate.set()
+    await stand.made()
+    assert panel.header.hint.whole() == "12 ms"
+    gate.clear()
+    panel.generate_or_stop()
+    await settle(lambda: panel.work.is_busy)
+    panel.generate_or_stop()
+    await settle(lambda: not panel.work.is_busy)
+    assert panel.header.hint.whole() == "", "it was given up"
+
+
 async def test_a_failure_is_told_and_the_panel_goes_on(stand):
     stand.engine.failures[Sample] = TroubleError("the checkpoint is damaged", "step-000000400", "Nothing was changed.")
     stand.panel.generate_or_stop()
