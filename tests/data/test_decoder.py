@@ -107,14 +107,13 @@ def test_a_crash_a_hang_and_a_lie_cost_only_their_picture(hostile_decoder):
 
 
 @linux
-def test_computing_counts_and_not_the_clock_of_a_busy_machine(hostile_decoder):
+def test_computing_counts_and_not_the_clock_of_a_busy_machine(hostile_decoder, monkeypatch):
+    monkeypatch.setattr(pool, "PATIENCE", 200)  # by the clock alone it would take longer than a test may
     with Pool(1) as decoders, pool._Keeper(decoders._nursery) as keeper:
-        begun = time.monotonic()
         (spun,) = decoders._decode(keeper, Work([b"spin"], [Target(16)], seconds=1.5))
-        took = time.monotonic() - begun
         work = Work([b"starved"], [Target(16)], seconds=1.0)
         (late,) = decoders._decode(keeper, work)
-    assert spun.code == "too-slow" and took < pool.PATIENCE * 1.5, "computing ends it long before the clock does"
+    assert spun.code == "too-slow"
     assert late.code == "", "2.5 s by the clock and hardly any of computing"
 
 

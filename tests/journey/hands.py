@@ -26,7 +26,7 @@ from shiboken6 import isValid
 from nexus_studio.fitting import ElidedLabel
 from nexus_studio.viewers.image_grid import ImageGrid
 
-PATIENCE_S, NOTHING_IN_FRONT_S = 75.0, 3.0
+PATIENCE_S, NOTHING_IN_FRONT_S = 120.0, 3.0
 LEFT, RIGHT = Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton
 
 

@@ -47,7 +47,7 @@ class Journey:
         lines = self._notes.read_bytes().splitlines(keepends=True) if self._notes.exists() else []
         return {name: value for line in lines if line.endswith(b"\n") for name, value in json.loads(line).items()}
 
-    def until(self, name: str, seconds: float = 240.0) -> dict:
+    def until(self, name: str, seconds: float = 480.0) -> dict:
         end = time.monotonic() + seconds
         while name not in (notes := self.notes()):
             assert self.process.poll() is None or name in self.notes(), self._errors.read_text()
@@ -98,6 +98,7 @@ def check_run(journey: Journey, notes: dict, record) -> None:
     assert not stored.changes_since(Library.open(journey.library, own=False).run(record.id).layout, record)
 
 
+@pytest.mark.timeout(600)
 def test_from_a_folder_to_samples(journey):
     journey.open("short")
     notes = journey.end()

@@ -90,17 +90,25 @@ def test_reading_the_end_of_a_long_log_does_not_read_its_beginning(run):
     began = time.thread_time()
     assert [e.seq for e in run.events(199_998)] == [199_999, 200_000]
     assert run.last_seq() == 200_000
-    assert time.thread_time() - began < 0.2
+    end = time.thread_time() - began
+    began = time.thread_time()
+    assert sum(1 for _ in run.events()) == 200_000
+    assert end < (time.thread_time() - began) / 10
 
 
-def test_a_thousand_figures_take_less_than_a_tenth_of_a_second(run):
+def test_a_thousand_figures_take_little_more_than_a_thousand_plain_writes(run, tmp_path):
     run.append(State("running"))
-    best = math.inf
-    for attempt in range(5):
+    kept, plain = math.inf, math.inf
+    for attempt in range(5):  # in turns: both are met by the same machine
         began = time.thread_time()
         figures(run, 1000, 1 + attempt * 1000)
-        best = min(best, time.thread_time() - began)
-    assert best < 0.1
+        kept = min(kept, time.thread_time() - began)
+        began = time.thread_time()
+        for step in range(1000):
+            with (tmp_path / "plain").open("ab") as file:
+                file.write(msgspec.json.encode(Event(step, 1.0, "run-a", Metrics(step, {"loss": 0.5}))) + b"\n")
+        plain = min(plain, time.thread_time() - began)
+    assert kept < 3 * plain
 
 
 def test_figures_are_not_fsynced_but_states_are(run):
