@@ -173,3 +173,20 @@ def test_pictures_with_transparency_and_grey_ones_are_told_with_what_models_see(
     assert (f"{clear} picture{'s have' if clear > 1 else ' has'} {transparent}" in said) is bool(clear)
     assert (f"{grey} of 6 pictures {'is' if grey == 1 else 'are'} grey: models see three equal" in said) is (0 < grey < 6)
     assert ("All pictures are grey" in said) is (grey == 6) and said.count("grey:") == bool(grey)
+
+
+def test_faults_of_another_file_are_not_told_of_one_with_the_same_items(run, tmp_path):
+    good = "x,y\n" + "".join(f"{n},{n * n}\n" for n in range(30))
+    (tmp_path / "points.csv").write_text(good + "a,b\n")
+    (tmp_path / "other.csv").write_text(good)
+    assert "line 32" in run("import", tmp_path / "points.csv")
+    said = run("import", tmp_path / "other.csv")
+    assert "that data set is taken" in said and "line 32" not in said and "30" in said
+    assert "line 32" in run("import", tmp_path / "points.csv"), "that file's own"
+    for n in range(4):
+        picture(tmp_path / "one" / f"{n}.png", n)
+        picture(tmp_path / "two" / f"{n}.png", n)
+    (tmp_path / "one" / "bad.png").write_bytes(b"x")
+    assert "not imported" in run("import", tmp_path / "one")
+    said = run("import", tmp_path / "two")
+    assert "that data set is taken" in said and "bad.png" not in said and "of 5" not in said
