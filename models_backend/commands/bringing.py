@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import shlex
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import DatasetRecord, DoctorReport, Unreadable
 from models_backend.contract.words import counted
 from models_backend.engine.terminal import Reporter
-from models_backend.library import accounting, showing
+from models_backend.library import accounting, showing, titles
 from models_backend.library.source_paths import as_text
 
 from .session import Session, found, named_so, session
@@ -35,6 +36,8 @@ async def import_(options: argparse.Namespace, reporter: Reporter) -> int:
             record = await now.engine.make_builtin(options.paths[0])
         else:
             record = await _imported(now, options.paths, options.title)
+        if options.title:
+            record = _titled(now, record.id, options.title)
         roots = tuple(as_text(Path(os.path.abspath(path))) for path in options.paths)  # noqa: PTH100  as an import does
         _tell_report(now, record, found_here=stood.get(record.id, roots) == roots)
     return 0
@@ -151,10 +154,24 @@ async def _imported(now: Session, paths: list[str], title: str) -> DatasetRecord
         now.reporter.note("import stopped; nothing was added and the sources are untouched", "interrupted")
         raise
     if record.created < since:
+        record = now.library.dataset(record.id).record()  # with its edits
         said = f"the same items were imported before, as {record.title}: that data set is taken"
         now.reporter.note(said + _edits(now, record), "known")
         if record.roots != before.get(record.id, record.roots):
             now.reporter.note(f"its pictures are now taken from {', '.join(record.roots)}", "moved")
+    return record
+
+
+def _titled(now: Session, dataset: str, title: str) -> DatasetRecord:
+    """A data set that may have stood already, under the title that was asked for; that is an edit like any other."""
+    stored = now.library.dataset(dataset)
+    before = stored.record()
+    if titles.free(now.library.layout, "dataset", title, but=dataset) == before.title:
+        return before
+    stored.rename(title)
+    record = stored.record()
+    back = f"`nexus-studio edit {dataset} --title {shlex.quote(before.title)}` takes that back"
+    now.reporter.note(f"it was called “{before.title}” and is called “{record.title}” now; {back}", "title")
     return record
 
 

@@ -190,3 +190,17 @@ def test_faults_of_another_file_are_not_told_of_one_with_the_same_items(run, tmp
     assert "not imported" in run("import", tmp_path / "one")
     said = run("import", tmp_path / "two")
     assert "that data set is taken" in said and "bad.png" not in said and "of 5" not in said
+
+
+def test_a_title_is_given_to_a_data_set_that_stood_already_as_an_edit(run, folder, library_root, tmp_path):
+    run("import", folder)
+    said = run("import", folder, "--title", "my title")
+    [record] = Library.open(library_root, own=False).datasets()
+    assert record.title == "my title" and "it was called “set” and is called “my title” now" in said
+    assert f"edit {record.id} --title set" in said
+    assert "is called" not in run("import", folder, "--title", "my title"), "it has that title"
+    assert "as my title: that data set is taken" in run("import", folder), "its own title stays where none is given"
+    run("import", "points:density=rings,count=50", "--title", "rings")
+    run("import", "points:density=moons,count=50", "--title", "rings")
+    assert {one.title for one in Library.open(library_root, own=False).datasets()} == {"my title", "rings", "rings (2)"}
+    assert "is called" not in run("import", "points:density=moons,count=50", "--title", "rings"), "it has the nearest free one"
