@@ -104,5 +104,6 @@ async def trash_(options: argparse.Namespace, reporter: Reporter) -> int:
 def _found(library: Library, wanted: str) -> TrashEntry:
     found = trash.named(library.layout, wanted)
     if found is None:
-        raise TroubleError("it is not in the trash", wanted, advice="`nexus-studio trash` lists what is")
+        meant = names.meant(wanted, [entry.title for entry in trash.entries(library.layout)])
+        raise TroubleError("it is not in the trash", wanted, advice=f"{meant}`nexus-studio trash` lists what is")
     return found

@@ -156,3 +156,11 @@ def test_runs_that_need_a_data_set_that_goes_are_told_but_for_those_that_go_with
     assert needed["runs"] == ["Run run-a"] and "1 run was trained on it (“Run run-a”): it needs it" in needed["text"]
     told("trash", "--restore", "Shapes")
     assert not [line for line in told("delete", "run-a", "Shapes") if line["kind"] == "needed"]
+
+
+def test_a_mistyped_title_in_the_trash_is_answered_with_the_one_that_was_meant(library_root, capsys):
+    with Library.open(library_root) as library:
+        library.create_dataset(records.dataset_record(title="mixed"), records.items())
+    assert cli.main(["delete", "mixed", "--library", str(library_root)]) == 0
+    assert cli.main(["trash", "--restore", "mixd", "--library", str(library_root)]) == 1
+    assert "Did you mean “mixed”?" in capsys.readouterr().err
