@@ -22,6 +22,7 @@ from . import settings
 from .bringing import data_of
 from .session import session
 
+NAMED = 3  # items that one name means
 SHOWN = 5  # items left out that are named on a terminal
 LOOKING = ("library", "json", "act", "data")  # what every edit is given
 
@@ -200,7 +201,8 @@ def place(items: list[Item], text: str) -> int:
     if not fits and text[:1] == "#" and text[1:].isdecimal() and int(text[1:]) < len(items):
         return int(text[1:])
     if len(fits) != 1:
-        several = f"Several are: {', '.join(items[n].source for n in fits[:3])}" if fits else ""
+        more = f" and {len(fits) - NAMED:,} more" if len(fits) > NAMED else ""
+        several = f"They are {', '.join(items[n].source for n in fits[:NAMED])}{more}" if fits else ""
         what = f"{counted(len(fits), 'item')} are named so" if fits else "no item is named so"
         advice = (
             several

@@ -9,6 +9,7 @@ import pytest
 from library import records
 
 from models_backend import cli
+from models_backend.commands import editing
 from models_backend.contract.family import Attribute
 from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import LEFT_OUT, Item
@@ -297,3 +298,11 @@ def test_names_with_signs_of_equality_other_case_and_other_unicode(library_root,
     assert [(item.caption, item.label) for item in folder.items()] == [("1 + 1 = 2", 1), ("coffee", 2), ("", 0)]
     assert folder.record().classes == ("y=2", "Stra\u00dfe", "2")
     assert edit("--rename-class", "3=4") == 1 and edit("--caption", "b.png=x") == 1
+
+
+def test_items_of_one_name_are_counted_also_those_that_are_not_listed():
+    items = [Item(f"/photos/{n}/cat.png") for n in range(5)]
+    with pytest.raises(TroubleError) as refused:
+        editing.place(items, "cat.png")
+    assert refused.value.trouble.what == "5 items are named so"
+    assert refused.value.trouble.advice == "They are /photos/0/cat.png, /photos/1/cat.png, /photos/2/cat.png and 2 more"
