@@ -158,7 +158,7 @@ class SamplePanel(Workspace):
         framed.setLayout(pieces.column(self.recent, margins=(12, 2, 12, 10)))
         self.add_dock("sample.setup", self.tr("Sampling"), right, sides.RightDockWidgetArea, 316, 440)
         self.add_dock("sample.item", self.tr("Item"), scrolled(self.info), sides.RightDockWidgetArea, 316, ITEM_PX)
-        lately = self.add_dock("sample.recent", self.tr("Made lately"), framed, sides.BottomDockWidgetArea, height=180)
+        lately = self.add_dock("sample.recent", self.tr("Made lately"), framed, sides.BottomDockWidgetArea, height=206)
         lately.heading.hint.setText(self.tr("Enter opens"))
 
     def _connect(self) -> None:

@@ -644,6 +644,15 @@ async def test_what_was_made_lately_stands_below_and_opens(stand):
 # --------------------------------------------------------------------------------------- empty, commands
 
 
+@pytest.mark.parametrize("size", [(1370, 760), (1216, 734), (954, 600)])
+async def test_both_lines_below_what_was_made_lately_are_seen_whole(stand, size):
+    panel = stand.panel
+    panel.resize(*size)
+    await settle(lambda: panel.recent.count() > 0)
+    await settle(lambda: panel.recent.tiles.pitch <= panel.recent.viewport().height() + 6)
+    assert panel.recent.tiles.captions == 2
+
+
 async def test_an_empty_library_sends_one_to_train(bare):
     assert bare.panel.pages.currentIndex() == 1 and not bare.panel.controls.generate.isEnabled()
     bare.panel.empty.button.click()
