@@ -16,6 +16,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -166,6 +167,7 @@ def parser() -> argparse.ArgumentParser:
     shared = _shared()
     top = Parser("nexus-studio", description="A studio for generative models.", parents=[shared],
                  epilog="Without a command the window opens.")  # fmt: skip
+    top.add_argument("--version", action="version", version=f"%(prog)s {_version()}", help="say the version and end")
     commands = top.add_subparsers(metavar="COMMAND", required=True)
 
     def add(name: str, act: str, help: str) -> argparse.ArgumentParser:
@@ -181,6 +183,13 @@ def parser() -> argparse.ArgumentParser:
     for name, help in (("demo", "digits from noise in four minutes, with a report"), ("bench", "measure this machine")):
         commands.add_parser(name, help=help, add_help=False)
     return top
+
+
+def _version() -> str:
+    try:
+        return metadata.version("nexus-studio")
+    except metadata.PackageNotFoundError:
+        return "from source"
 
 
 def command_names() -> list[str]:

@@ -724,3 +724,10 @@ def test_what_nobody_reads_is_left_unsaid_without_a_trace(library_root, words, h
     assert "Traceback" not in f"{done.stderr}{done.stdout}" and "Exception ignored" not in f"{done.stderr}"
     wrong = {"nope": 2, "NOPE": 1}.get(words[-1], 0)
     assert done.returncode == wrong
+
+
+def test_the_version_is_told(monkeypatch, capsys):
+    monkeypatch.setattr(cli.metadata, "version", {"nexus-studio": "4.5.6"}.__getitem__)
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["--version"])
+    assert ended.value.code == 0 and capsys.readouterr().out == "nexus-studio 4.5.6\n"
