@@ -620,7 +620,7 @@ async def test_going_to_the_trajectory_names_the_sample(stand):
 
 async def test_metadata_stay_left_out_when_the_menu_closes_at_the_click(stand, monkeypatch):
     asked = []
-    monkeypatch.setattr("nexus_studio.panels.exporting.ask", lambda *given: asked.append(given[-1]))
+    monkeypatch.setattr("nexus_studio.panels.exporting.ask", lambda *given: asked.append(given[5]))
     stand.panel.generate_or_stop()
     await stand.made()
     await settle(lambda: stand.panel.export.isVisible())
