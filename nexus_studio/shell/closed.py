@@ -16,6 +16,7 @@ from ..dialogs import keep_typed
 from ..state.session import Session
 
 KEPT = "closed/with"
+UNDER_WAY = "closed/under_way"  # for a window that is killed: it can note nothing at its end
 LIVE = ("starting", "running", "paused")
 
 
@@ -26,7 +27,9 @@ class Closing(QObject):
         super().__init__(session)
         self._session = session
         self._kept: dict[str, Any] = {}
+        self._cut_off = session.preferences.get(UNDER_WAY)
         session.ready.connect(self._begin)
+        session.jobs.activities_changed.connect(self._keep_under_way)
         if session.is_ready:
             self._begin()
 
@@ -48,6 +51,12 @@ class Closing(QObject):
             print(self.tr("The window is closed; given up: {0}").format(title), file=sys.stderr)
         self._keep_typed(window)
 
+    def _keep_under_way(self) -> None:
+        titles = [activity.title for activity in self._session.jobs.activities]
+        kept = {"library": self._place(), "titles": titles} if titles else None
+        if kept != self._session.preferences.get(UNDER_WAY):
+            self._session.preferences.set(UNDER_WAY, kept)
+
     def _keep_typed(self, window: QWidget) -> None:
         noticed = self._session.bridge.noticed.connect(self._say)
         for title in keep_typed(window):
@@ -68,10 +77,14 @@ class Closing(QObject):
         return str(library.layout.root) if library is not None else ""
 
     def _begin(self) -> None:
-        kept = self._session.preferences.get(KEPT)
+        kept, cut_off, self._cut_off = self._session.preferences.get(KEPT), self._cut_off, None
+        self._keep_under_way()
         if isinstance(kept, dict) and kept.get("library") == self._place():
             self._session.preferences.set(KEPT, None)
             self._session.bridge.spawn(self._tell(kept))
+        elif isinstance(cut_off, dict) and cut_off.get("library") == self._place():
+            text = self.tr("Not done when the window was ended from outside, and not begun again: {0}")
+            self._session.bridge.notice(text.format(", ".join(cut_off.get("titles", []))))
 
     async def _tell(self, kept: dict[str, Any]) -> None:
         bridge = self._session.bridge

@@ -75,6 +75,23 @@ async def test_what_the_window_did_itself_is_given_up_and_that_is_said(qapp, tmp
     assert "Given up when the window was closed: Importing birds" in said
 
 
+async def test_what_was_under_way_in_a_window_that_is_killed_is_said_once(qapp, tmp_path):
+    kept, killed = tmp_path / "kept.json", tmp_path / "killed.json"
+    async with scripted_window(tmp_path, preferences=kept) as window:
+
+        async def work():
+            async with window.session.under_way("Sampling duel-03 at step 33", "sample", "duel-03"):
+                await asyncio.sleep(60)
+
+        window.session.bridge.spawn(work())
+        await settle(lambda: window.session.jobs.activities)
+        window.session.preferences.flush()
+        killed.write_bytes(kept.read_bytes())  # what a kill leaves
+    words = "Not done when the window was ended from outside, and not begun again: Sampling duel-03 at step 33"
+    assert words in await said_by_the_next_window(tmp_path, killed)
+    assert words not in await said_by_the_next_window(tmp_path, killed)
+
+
 async def test_a_window_that_closes_with_nothing_under_way_says_nothing(qapp, tmp_path, capsys):
     kept = tmp_path / "kept.json"
     async with scripted_window(tmp_path, populated=False, preferences=kept):
