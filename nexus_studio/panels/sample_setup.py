@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QCheckBox, QVBoxLayout, QWidget
 
 from models_backend.contract import fields
 from models_backend.contract.family import unmet
-from models_backend.contract.messages import Event, Metrics, Sample, Saved, State
+from models_backend.contract.messages import Event, Sample, Saved, State
 from models_backend.contract.run_layout import RunRecord, SampleRecord, step_of
 
 from .. import pieces
@@ -15,6 +15,7 @@ from ..forms.conditions import ConditionsForm
 from ..forms.editors import Pick
 from ..forms.form import SettingsForm
 from ..state.following import Following
+from ..state.run_view import RunView
 from ..state.session import Session
 from ..viewers.modality import shown
 from .sample_facts import checkpoint_name
@@ -41,6 +42,7 @@ class SampleSetup(QWidget):
         self.run: RunRecord | None = None
         self.holds = False  # results that were made with it are seen: the run stays
         self._saved: int | None = None  # the step of its newest checkpoint
+        self._view: RunView | None = None  # of the run
         self.following = Following(session.runs)
         self._left: dict[str, tuple[dict, dict]] = {}  # run -> settings and conditions as they were when another was chosen
         self.form: SettingsForm | None = None
@@ -157,29 +159,33 @@ class SampleSetup(QWidget):
     def _fill_checkpoints(self) -> None:
         self.checkpoints.clear()
         self._saved = None
+        if self._view is not None:
+            self._view.changed.disconnect(self._show_newest)
+        self._view = self._session.runs.view(self.run.id)
+        if self._view is not None:
+            self._view.changed.connect(self._show_newest)
         self.checkpoints.addItem(self._newest(), "")
         self._session.bridge.spawn(self._read_checkpoints(self.run.id))
 
     def _newest(self) -> str:
         """The newest weights with their step: where the run trains, or its last checkpoint."""
-        view = self._session.runs.view(self.run.id)
-        step = view.step if view is not None and view.live else self._saved
+        view = self._view
+        step = view.step if view is not None and view.live and view.loaded else self._saved
         return self.tr("Newest, step {0}").format(f"{step:,}") if step else self.tr("Newest")
 
+    def _show_newest(self) -> None:
+        self.checkpoints.setItemText(0, self._newest())
+
     def _hear(self, run: str, event: Event) -> None:
-        if self.run is None or run != self.run.id:
-            return
-        if isinstance(event.body, Saved | State):
+        if self.run is not None and run == self.run.id and isinstance(event.body, Saved | State):
             self._session.bridge.spawn(self._read_checkpoints(run))
-        elif isinstance(event.body, Metrics):
-            self.checkpoints.setItemText(0, self._newest())
 
     async def _read_checkpoints(self, run: str) -> None:
         folder = self._session.bridge.library.run(run)
         names = await self._session.bridge.threaded(lambda: [layout.name for layout in folder.checkpoints(weights_only=True)])
         if self.run is not None and self.run.id == run:
             self._saved = step_of(names[0]) if names else None
-            self.checkpoints.setItemText(0, self._newest())
+            self._show_newest()
             for place, name in enumerate(names, 1):
                 if self.checkpoints.findData(name) < 0:
                     self.checkpoints.insertItem(place, checkpoint_name(name), name)

@@ -14,7 +14,7 @@ from scripted import DenoiserSampling, ScriptedEngine
 
 from models_backend.contract import names
 from models_backend.contract.fields import FieldSpec, defaults, describe
-from models_backend.contract.messages import Metrics, Sample, Saved, State, TroubleError
+from models_backend.contract.messages import Event, Metrics, Sample, Saved, State, TroubleError
 from nexus_studio import theme
 from nexus_studio.bridge import Bridge
 from nexus_studio.panels.sample import SamplePanel, request_of
@@ -293,6 +293,23 @@ async def test_the_newest_checkpoint_is_told_with_its_step(stand):
     await settle(lambda: boxes.itemText(0) == "Newest, step 1,250")
     stand.engine.tell(run, Saved(1260, library.layout.run(run).checkpoint(1260).name))
     await settle(lambda: boxes.itemText(1) == "Training step 1,260")
+
+
+async def test_the_newest_checkpoint_is_no_step_of_a_log_that_is_being_read(stand):
+    boxes = stand.panel.setup.checkpoints
+    stand.choose("duel-03")
+    await settle(lambda: boxes.itemText(0) == "Newest, step 1,240")
+    run = stand.panel.setup.run.id
+    view = stand.session.runs.view(run)
+    saved, first = f"Newest, step {view.checkpoints[-1].step:,}", view._seq + 1
+    stand.choose("denoiser-small")
+    view.loaded = False
+    view.take_log([Event(first, 1.0, run, Metrics(901, {"loss": 0.1}))], more=True)  # in the middle of its log
+    stand.choose("duel-03")
+    await settle(lambda: boxes.count() > 1)
+    assert boxes.itemText(0) == saved
+    view.take_log([Event(first + 1, 1.0, run, Metrics(1300, {"loss": 0.1}))])
+    await settle(lambda: boxes.itemText(0) == "Newest, step 1,300")
 
 
 async def test_making_can_be_stopped(stand):
