@@ -8,6 +8,7 @@ import os
 import shutil
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from .index import TABLES, Index
 
 log = logging.getLogger(__name__)
 IN_MEMORY = ":memory:"
+#: Times of folders go on in ticks of the kernel, and in steps of two seconds at worst (FAT).
+TICK_NS = 2_000_000_000
 _FILES = ("", "-wal", "-shm", "-journal")
 
 
@@ -36,8 +39,7 @@ class FollowedIndex:
         self._behind = False
         self.index = _begun(layout.index)
         self.clean = self.index.clean
-        self._or_in_memory(lambda: reconcile(self.index, layout, deep=not self.clean))
-        self._note_seen()
+        self._compare(deep=not self.clean)
 
     def notice(self, kind: str, name: str) -> None:
         """Bring the index up to one thing that was made, changed or removed. Never fails: the folder is already right,
@@ -50,7 +52,6 @@ class FollowedIndex:
                 self.index.put(kind, *pair)
             elif not folders.exists(self.layout, kind, name):
                 self.index.drop(kind, [name])
-            self._note_seen(kind)
         except (apsw.Error, OSError) as error:
             self._behind = True
             log.warning("the index is behind its folders: %s", words(error))
@@ -71,17 +72,15 @@ class FollowedIndex:
             if self._behind:
                 self.refresh()
             elif self._seen.get(kind) != _touched(self.layout, kind):
-                self._or_in_memory(lambda: reconcile(self.index, self.layout))
-                self._note_seen()
+                self._compare()
 
     def refresh(self) -> int:
         """Compare every name and stamp with the folders; how many records changed."""
         with self._mutex:
             if self._is_away():
                 return 0
-            changed = self._or_in_memory(lambda: reconcile(self.index, self.layout, deep=True))
+            changed = self._compare(deep=True)
             self._behind = False
-            self._note_seen()
             return changed
 
     def _is_away(self) -> bool:
@@ -101,9 +100,14 @@ class FollowedIndex:
             self.index = Index(IN_MEMORY)
             return reconcile(self.index, self.layout)
 
-    def _note_seen(self, *kinds: str) -> None:
-        for kind in kinds or folders.RECORDS:
-            self._seen[kind] = _touched(self.layout, kind)
+    def _compare(self, deep: bool = False) -> int:
+        """Compares all with the folders as they are from now on; how many records changed. A folder that was touched just
+        now may be touched again without another time, so it is compared once more at the next look."""
+        touched = {kind: _touched(self.layout, kind) for kind in folders.RECORDS}
+        settled = time.time_ns() - TICK_NS
+        changed = self._or_in_memory(lambda: reconcile(self.index, self.layout, deep))
+        self._seen = {kind: at for kind, at in touched.items() if at < settled}
+        return changed
 
     def close(self) -> None:
         """Close it, noted as sound unless it could not follow."""
@@ -171,7 +175,8 @@ def reconcile(index: Index, layout: LibraryLayout, deep: bool = False) -> int:
 
 
 def _reconcile(index: Index, layout: LibraryLayout, kind: str, deep: bool) -> int:
-    there, known = set(folders.names(layout, kind)), index.ids(kind)
+    known = index.ids(kind)  # before the folder is listed: what another thread makes and notes meanwhile is not gone
+    there = set(folders.names(layout, kind))
     gone, fresh = known - there, there - known
     if deep:
         stamps = index.stamps(kind)

@@ -13,7 +13,7 @@ from library import records
 
 from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import LibraryLayout
-from models_backend.library import backup, faults, lock, storage, trash
+from models_backend.library import backup, faults, folders, lock, storage, trash
 from models_backend.library.fsck import fsck
 from models_backend.library.library import Library
 from models_backend.library.lock import HeldError, Lock
@@ -185,6 +185,30 @@ def test_runs_are_listed_newest_first_by_owner_and_worker(library):
     assert [r.id for r in library.runs()] == [r.id for r in worker.runs()] == ["r2", "r1", "r0"]
     with pytest.raises(TroubleError, match="only the process that owns"):
         worker.search("r")
+
+
+def test_what_is_made_while_a_folder_is_listed_stays_listed(library, monkeypatch):
+    library.create_sample(records.sample_record("first"), records.pictures())
+    names, made = folders.names, []
+
+    def listed(layout, kind):
+        there = list(names(layout, kind))
+        if kind == "sample" and not made:
+            made.append("second")
+            library.create_sample(records.sample_record("second"), records.pictures())
+        return there
+
+    monkeypatch.setattr(folders, "names", listed)
+    library.refresh()
+    assert made and library.count() == 2
+
+
+def test_what_another_process_makes_beside_is_seen_at_the_next_look(library):
+    library.create_sample(records.sample_record("own"), records.pictures())
+    with Library.open(library.layout.root, own=False) as other:
+        other.create_sample(records.sample_record("foreign"), records.pictures())
+    library.create_sample(records.sample_record("own-2"), records.pictures())  # noticed: the folder's time is known by that
+    assert library.count() == 3
 
 
 def test_threads_may_use_it_together(library):
