@@ -42,7 +42,7 @@ def _read_or_not() -> Iterator[None]:
     left to write when the process ends."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115, PTH123  until the process ends
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))  # until the process ends
     try:
         with contextlib.suppress(BrokenPipeError):
             yield

@@ -282,19 +282,20 @@ async def test_the_loss_plot_is_tall_enough_to_read(qapp, tmp_path, text_size, w
         assert all(chip.visibleRegion().boundingRect() == chip.rect() for chip in chips)
 
 
-async def test_the_sampling_form_has_the_room_until_an_item_is_chosen(qapp, tmp_path):
+async def test_the_sampling_form_has_more_room_than_the_item_and_keeps_it(qapp, tmp_path):
     async with scripted_window(tmp_path) as window:
         window.resize(1024, 700)
         window.show_workspace("sample")
         panel = window.workspaces["sample"]
         form, item = panel.docks["sample.setup"], panel.docks["sample.item"]
-        await settle(lambda: panel._scroll.height() >= 350)
-        assert form.height() > 3 * item.height()
+        await settle(lambda: item.height() >= 200)
+        assert form.height() > 1.5 * item.height() and panel._scroll.height() >= 280, (form.height(), panel._scroll.height())
+        places = form.geometry(), item.geometry()
         panel.generate_or_stop()
         await settle(lambda: panel.results.batch is not None and not panel.work.is_busy)
         panel.results.choose(2)
-        await settle(lambda: item.height() >= 200)
-        assert form.height() > item.height()
+        await turn(0.2)
+        assert (form.geometry(), item.geometry()) == places
 
 
 @pytest.mark.parametrize("step", (-2, 0, 6))
