@@ -30,9 +30,9 @@ async def delete(options: argparse.Namespace, reporter: Reporter) -> int:
         for kind, record in chosen:
             trash.deletable(library.layout, kind, record.id)
         going = {record.id for _, record in chosen}
-        live = lambda run: library.run(run).state()[0] in LIVE_STATES  # noqa: E731
+        runs, live = library.runs(), lambda run: library.run(run).state()[0] in LIVE_STATES
         for kind, record in chosen:
-            users = remarks.users(kind, record.id, library.runs(), live, going)
+            users = remarks.users(kind, record.id, runs, live, going)
             trash.delete(library, kind, record.id)
             text = f"The {KINDS[kind]} “{record.title}” is in the trash"
             reporter.result(text, deleted=record.id, of=kind, title=record.title)

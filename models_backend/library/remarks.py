@@ -82,10 +82,10 @@ def users(kind: str, key: str, runs: Iterable[RunRecord], live: Callable[[str], 
     """Who needs a thing ("dataset", "run", "sample") that goes, but for runs that are ``going`` too; ``live`` tells whether a
     run, by its id, is in training."""
     left = [run for run in runs if run.id not in going and run.id != key]
-    of = [run for run in left if kind == "dataset" and run.dataset == key]
+    of = [(run.title, live(run.id)) for run in left if kind == "dataset" and run.dataset == key]
     return Users(
-        tuple(run.title for run in of if live(run.id)),
-        tuple(run.title for run in of if not live(run.id)),
+        tuple(title for title, learning in of if learning),
+        tuple(title for title, learning in of if not learning),
         tuple(run.title for run in left if kind == "run" and key in run.parts.values()),
     )
 
