@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import shutil
 import sysconfig
 from collections.abc import Callable, Iterator
@@ -93,11 +94,27 @@ def gain(nets: dict[str, nn.Module], device: torch.device) -> float:
 def compile_all(nets: dict[str, nn.Module], device: torch.device) -> None:
     """Compiles every network in place, for training; the first call of each does the work."""
     torch._dynamo.config.suppress_errors = True
+    clear_unfinished()
     for encoder in frozen_in(nets):
         encoder.forward = torch.compiler.disable(encoder.forward)
     for net in nets.values():
         if next(net.parameters(), None) is not None:
             net._compiled_call_impl = _while_training(net, MODES.get(device.type))
+
+
+def clear_unfinished() -> None:
+    """Removes from torch.compile's cache what a killed process was linking: it is taken for built otherwise, and what needs it
+    fails from then on. A linker makes its file executable last; what another process is at now is locked, and stays."""
+    from filelock import FileLock, Timeout
+    from torch._inductor import codecache
+
+    for module in Path(codecache.cache_dir()).glob("*/*.so"):
+        with contextlib.suppress(Timeout, OSError):
+            key = module.name.partition(".")[0]
+            if not os.access(module, os.X_OK):
+                with FileLock(str(Path(codecache.get_lock_dir(), f"{key}.lock")), timeout=0):
+                    if not os.access(module, os.X_OK):
+                        module.unlink()
 
 
 def _while_training(net: nn.Module, mode: str | None) -> Callable[..., Any]:
