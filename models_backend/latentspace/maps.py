@@ -165,8 +165,8 @@ def _latents(stored: dict[str, np.ndarray], request: Decode) -> np.ndarray:
 
 def lifted(stored: dict[str, np.ndarray], xy: np.ndarray) -> np.ndarray:
     """Places (N, 2) -> latents (N, L): on the plane they lie where asked; the rest of the latent is a mean of the nearest
-    items', weighted by inverse squared distance, so that an item's own place decodes to that item."""
-    known, z = stored["xy"].astype(np.float64), stored["z"].astype(np.float64)
+    items', so that an item's own place decodes to that item, and it changes without a jump from place to place."""
+    known, z = _sites(stored["xy"].astype(np.float64), stored["z"].astype(np.float64))
     place, weight = _weights(known, xy.astype(np.float64))
     mixed = np.einsum("nk,nkl->nl", weight, z[place])
     if stored["axes"].shape[1] != z.shape[1]:
@@ -176,12 +176,29 @@ def lifted(stored: dict[str, np.ndarray], xy: np.ndarray) -> np.ndarray:
     return (mixed + (xy - there) @ plane.axes).astype(np.float32)
 
 
+def _sites(known: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Places (M, 2) that differ, and the mean latent (M, L) of the items at each: equal items would fill a neighbourhood."""
+    cells = np.round(known / max(float(np.abs(known).max()), 1e-12), 6)
+    _, of, count = np.unique(cells, axis=0, return_inverse=True, return_counts=True)
+    both = np.zeros((len(count), known.shape[1] + z.shape[1]))
+    np.add.at(both, of.ravel(), np.hstack([known, z]))
+    both /= count[:, None]
+    return both[:, : known.shape[1]], both[:, known.shape[1] :]
+
+
 def _weights(known: np.ndarray, xy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The nearest known places (N, k) and their weights (N, k), summing to 1."""
-    squared = ((xy[:, None] - known[None]) ** 2).sum(-1)
-    place = np.argsort(squared, axis=1)[:, :NEIGHBOURS]
-    near = np.take_along_axis(squared, place, 1)
-    weight = 1 / (near + 1e-9 * max(float(known.var()), 1e-12))
+    """The nearest known places (N, k) and their weights (N, k), summing to 1. A weight falls with the squared distance, to
+    none at that of the next one after the nearest (Franke and Nielson 1980, Smooth interpolation of large sets of scattered
+    data), so that none jumps where another place becomes one of the nearest."""
+    away = np.hypot(xy[:, 0, None] - known[:, 0], xy[:, 1, None] - known[:, 1])
+    count = min(NEIGHBOURS + 1, len(known))
+    place = np.argpartition(away, count - 1, axis=1)[:, :count]
+    near = np.take_along_axis(away, place, 1)
+    inverse = 1 / np.maximum(near, 1e-9 * max(float(known.std()), 1e-12))
+    if count > NEIGHBOURS:
+        inverse -= inverse.min(1, keepdims=True)
+    weight = inverse**2
+    weight[~weight.any(1)] = 1.0  # all are equally far
     return place, weight / weight.sum(1, keepdims=True)
 
 

@@ -111,6 +111,28 @@ def test_the_rest_of_a_latent_comes_from_the_nearest_items():
     assert np.allclose((between - stored["mean"]) @ stored["axes"].T, stored["xy"][:3].mean(0), atol=1e-2)
 
 
+@pytest.mark.parametrize("copies", [1, 12], ids=["each item once", "more copies than neighbours"])
+@pytest.mark.parametrize("items", [2, 6, 150])
+def test_a_latent_changes_from_place_to_place_without_a_jump(items, copies):
+    z = np.repeat(np.random.default_rng(2).standard_normal((items, 6)), copies, axis=0)
+    stored = maps._laid_out(z, z)
+    ends = np.array([[-2.0, -1.5], [2.0, 1.0]], np.float32)
+
+    def largest_step(steps):
+        line = np.linspace(*ends, steps + 1, dtype=np.float64)
+        return np.linalg.norm(np.diff(maps.lifted(stored, line), axis=0), axis=1).max()
+
+    assert largest_step(4_000) / largest_step(32_000) > 4  # a jump is as large in eight times as many steps
+    assert np.allclose(maps.lifted(stored, stored["xy"]), z, atol=1e-4)
+
+
+def test_a_place_as_far_from_all_its_neighbours_takes_their_mean():
+    turn = 2 * np.pi * np.arange(7) / 7
+    known = np.stack([np.cos(turn), np.sin(turn)], 1)
+    place, weight = maps._weights(known, np.zeros((1, 2)))
+    assert np.allclose(weight @ known[place[0]], 0, atol=1e-6) and weight.sum() == pytest.approx(1)
+
+
 def test_a_family_without_an_encoder_is_mapped_by_what_it_makes(place, monkeypatch):
     def none(*_):
         raise NotImplementedError
