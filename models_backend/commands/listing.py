@@ -12,6 +12,7 @@ import msgspec
 from models_backend.contract import suiting
 from models_backend.contract.family import TOLD, FamilyDescription, in_order
 from models_backend.contract.fields import FieldSpec
+from models_backend.contract.grids import named
 from models_backend.contract.run_layout import LEFT_OUT, DatasetRecord
 from models_backend.contract.words import counted
 from models_backend.engine import creation
@@ -132,9 +133,11 @@ async def samples(options: argparse.Namespace, reporter: Reporter) -> int:
         for record in records:
             recorded = f", {counted(len(record.trace.steps), 'step')} recorded" if record.trace else ""
             reporter.result(
-                f"{record.id:40} {record.count:>7,} {record.modality}{recorded}  {record.title}", id=record.id,
+                f"{record.id:40} {record.count:>7,} {record.modality}{recorded}  {named(record.title, record.grid)}",
+                id=record.id,
                 title=record.title, run=record.run, family=record.family, count=record.count, modality=record.modality,
                 sample_kind=record.kind, seed=record.seed, checkpoint=record.checkpoint, traced=record.trace is not None,
+                grid=record.grid.id if record.grid else "",
             )  # fmt: skip
     _none(reporter, records, "no samples yet: `nexus-studio sample` makes some")
     return 0

@@ -168,7 +168,8 @@ def _source(now: Session, text: str, form: str, what: str) -> tuple[str, str]:
         )
     record = found(now.library, "sample", text)
     moving = "trace" if record.trace is not None else "path"
-    return record.id, what or (moving if form in MOVING else "items" if form in NUMBERS else "sheet")
+    own = record.grid is None or (text != record.grid.id and record.id.startswith(text))  # a cell is named by its own id
+    return record.id, what or (moving if form in MOVING else "items" if form in NUMBERS else "sheet" if own else "grid")
 
 
 async def evaluate(options: argparse.Namespace, reporter: Reporter) -> int:

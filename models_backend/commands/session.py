@@ -154,10 +154,16 @@ def one_of(kind: str, records: list[Any], text: str) -> Any:
         meant = names.meant(text, [name for record in records for name in (record.title, record.id)])
         advice = f"{meant}`nexus-studio {kind.replace(' ', '')}s` lists what there is"
         raise TroubleError(f"there is no such {kind}", text, advice=advice)
-    if len(fits) > 1:
+    if len(fits) > 1 and not of_one_grid(fits):
         listed = "; ".join(_told_apart(r, records) for r in fits[:5]) + ("; ..." if len(fits) > 5 else "")
         raise TroubleError(f"{len(fits)} {kind}s fit", text, advice=f"Name one by its id: {listed}")
-    return fits[0]
+    return min(fits, key=lambda record: record.grid.place) if of_one_grid(fits) else fits[0]
+
+
+def of_one_grid(records: list[Any]) -> bool:
+    """Whether all are cells of the same grid."""
+    grids = {cell.id if (cell := getattr(record, "grid", None)) else "" for record in records}
+    return len(grids) == 1 and "" not in grids
 
 
 def _told_apart(record: Any, records: list[Any]) -> str:
@@ -171,11 +177,12 @@ def _told_apart(record: Any, records: list[Any]) -> str:
 
 
 def fitting(records: list[Any], text: str) -> list[Any]:
-    """The records that a text may mean."""
+    """The records that a text may mean: of a grid, which its id or title names, all cells."""
     return named_so(records, text) or [r for r in records if text and r.id.startswith(text)]
 
 
 def named_so(records: list[Any], text: str) -> list[Any]:
-    """The record of that whole id, else the records of that title."""
+    """The record of that whole id, else the cells of the grid of that id, else the records of that title."""
     whole = [r for r in records if text in (r.id, getattr(r, "builtin", None))][:1]
+    whole = whole or [r for r in records if (cell := getattr(r, "grid", None)) and cell.id == text]
     return whole or [records[place] for place in names.places([r.title for r in records], text)]

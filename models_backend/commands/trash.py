@@ -15,7 +15,7 @@ from models_backend.library import remarks, trash
 from models_backend.library.library import Library
 from models_backend.library.runs import LIVE_STATES
 
-from .session import fitting, one_of, open_library, refuse_deleted
+from .session import fitting, of_one_grid, one_of, open_library, refuse_deleted
 
 #: What can be deleted, in words.
 KINDS = {"run": "run", "sample": "sample", "dataset": "data set"}
@@ -49,7 +49,8 @@ async def delete(options: argparse.Namespace, reporter: Reporter) -> int:
 
 
 def _chosen(library: Library, wanted: list[str], only: str) -> list[tuple[str, Any]]:
-    """(kind, record) of what is named, each once. TroubleError for a name that means nothing, or several things."""
+    """(kind, record) of what is named, each once; of a grid all cells. TroubleError for a name that means nothing, or several
+    things."""
     known = {"run": library.runs, "sample": lambda: library.samples(limit=1_000_000), "dataset": library.datasets}
     records = {kind: read() for kind, read in known.items() if only in ("", kind)}
     chosen = {}
@@ -57,8 +58,8 @@ def _chosen(library: Library, wanted: list[str], only: str) -> list[tuple[str, A
         kind = only or _kind(library, records, text)
         if not fitting(records[kind], text):
             refuse_deleted(library, text, kind, "Nothing was deleted")
-        record = one_of(KINDS[kind], records[kind], text)
-        chosen[kind, record.id] = (kind, record)
+        record, fits = one_of(KINDS[kind], records[kind], text), fitting(records[kind], text)
+        chosen |= {(kind, one.id): (kind, one) for one in (fits if of_one_grid(fits) else [record])}
     return list(chosen.values())
 
 

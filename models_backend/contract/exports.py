@@ -34,7 +34,7 @@ NUMBERS = ("csv", "npy")
 #: Every format, each once.
 FORMATS = tuple(dict.fromkeys((*STILLS, *MOVING, *NUMBERS, *WEIGHTS)))
 #: What of a sample is written.
-PARTS = ("items", "sheet", "trace", "path")
+PARTS = ("items", "sheet", "trace", "path", "grid")
 
 
 def plain(text: str) -> str:

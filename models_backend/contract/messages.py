@@ -10,6 +10,7 @@ from typing import Any, Literal, Union
 
 import msgspec
 
+from .grids import GridCell
 from .trace import TraceInfo
 
 MESSAGE_LIMIT = 256 << 20
@@ -213,7 +214,7 @@ class Sample(msgspec.Struct, tag="sample"):
 
     ``checkpoint``: a name in the run's folder, "" for the newest. ``trace``: how many of the items are recorded.
     ``save``: write a sample folder into the library. ``stamp``: live mode; a newer stamp makes an older one stale.
-    ``preview``: asked for while the run is watched; kept, it stands among the run's previews.
+    ``preview``: asked for while the run is watched; kept, it stands among the run's previews. ``grid``: kept as a cell of one.
     """
 
     run: str
@@ -228,6 +229,7 @@ class Sample(msgspec.Struct, tag="sample"):
     title: str = ""
     stamp: int = 0
     preview: bool = False
+    grid: GridCell | None = None
 
 
 class VectorField(msgspec.Struct, tag="vector_field"):
@@ -310,14 +312,14 @@ class ProveResume(msgspec.Struct, tag="prove_resume"):
 class Export(msgspec.Struct, tag="export"):
     """Write a sample (or a run's weights) to ``path`` in ``format`` -> list of written paths.
 
-    ``what``: "items" (one file each), "sheet" (contact sheet), "trace" (film of the trace), "path" (items as frames),
-    "weights" (safetensors of a run). ``strip``: leave the metadata out. ``name``: what files of single items are named after
-    in place of the source."""
+    ``what``: "items" (one file each), "sheet" (contact sheet), "trace" (film of the trace), "path" (items as frames), "grid"
+    (the whole grid that the sample is a cell of, with headings), "weights" (safetensors of a run). ``strip``: leave the
+    metadata out. ``name``: what files of single items are named after in place of the source."""
 
     source: str
     path: str
     format: str
-    what: Literal["items", "sheet", "trace", "path", "weights"] = "sheet"
+    what: Literal["items", "sheet", "trace", "path", "grid", "weights"] = "sheet"
     strip: bool = False
     fps: int = 12
     scale: int = 0

@@ -19,6 +19,7 @@ from typing import Any, Literal
 import msgspec
 
 from .family import Attribute, DataSpec
+from .grids import GridCell
 from .trace import TraceInfo
 
 FORMAT = 1
@@ -58,8 +59,7 @@ class RunLayout:
     """Paths of a run folder."""
 
     def __init__(self, root: str | Path):
-        self.root = Path(root)
-        self.id = self.root.name
+        self.root, self.id = Path(root), Path(root).name
         self.record = self.root / "run.json"
         self.known = self.root / "data.json"
         self.events = self.root / "events.jsonl"
@@ -84,8 +84,7 @@ class CheckpointLayout:
     """Paths of a checkpoint folder; it is a checkpoint only once its manifest stands."""
 
     def __init__(self, root: str | Path):
-        self.root = Path(root)
-        self.name = self.root.name
+        self.root, self.name = Path(root), Path(root).name
         self.state = self.root / "state.json"
         self.manifest = self.root / "manifest.json"
         self.optimiser = self.root / "optimiser.safetensors"
@@ -292,7 +291,7 @@ class DatasetRecord(msgspec.Struct):
 
 class SampleRecord(msgspec.Struct):
     """``sample.json``, and the JSON metadata in every exported media file: enough to make it again. ``preview``: it was asked
-    for while its run was watched, and stands among the run's previews."""
+    for while its run was watched, and stands among the run's previews. ``grid``: its place, where it is a cell of one."""
 
     id: str
     title: str
@@ -316,6 +315,7 @@ class SampleRecord(msgspec.Struct):
     starred: bool = False
     tags: tuple[str, ...] = ()
     preview: bool = False
+    grid: GridCell | None = None
     format: int = FORMAT
 
     @property

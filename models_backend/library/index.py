@@ -21,7 +21,7 @@ from . import counting, folders
 
 log = logging.getLogger(__name__)
 
-VERSION = 1
+VERSION = 2
 TABLES = {"run": "runs", "dataset": "datasets", "sample": "samples", "job": "jobs"}
 _COLUMNS: dict[str, tuple[str, ...]] = {
     "run": ("title", "family", "dataset", "preset", "created", "starred"),
@@ -40,7 +40,8 @@ _decoders = {kind: msgspec.json.Decoder(record) for kind, record in folders.RECO
 
 
 class Filter(msgspec.Struct, frozen=True):
-    """Which samples: empty fields do not narrow. ``text`` is searched in titles, ids, tags, families and data sets."""
+    """Which samples: empty fields do not narrow. ``text`` is searched in titles, ids, tags, families and data sets.
+    ``grid``: the cells of that grid; ``gathered``: of each grid only the first cell that is there, which stands for it."""
 
     text: str = ""
     run: str = ""
@@ -50,9 +51,12 @@ class Filter(msgspec.Struct, frozen=True):
     modality: str = ""
     starred: bool = False
     tag: str = ""
+    grid: str = ""
+    gathered: bool = False
 
 
 EVERY = Filter()
+_CELLS = "CREATE TABLE cells (sample TEXT PRIMARY KEY, grid TEXT, place INTEGER) WITHOUT ROWID"
 
 
 def _schema() -> str:
@@ -67,6 +71,7 @@ def _schema() -> str:
             *tables,
             "CREATE TABLE tags (tag TEXT, sample TEXT, PRIMARY KEY (tag, sample)) WITHOUT ROWID",
             "CREATE INDEX tags_of ON tags (sample)",
+            _CELLS,
             "CREATE TABLE exports (path TEXT PRIMARY KEY, source TEXT, format TEXT, created REAL)",
             "CREATE TABLE entries (number INTEGER PRIMARY KEY, kind TEXT, id TEXT, UNIQUE (kind, id))",
             "CREATE VIRTUAL TABLE found USING fts5 (title, text, content='', contentless_delete=1, prefix='2 3')",
@@ -99,6 +104,10 @@ class Index:
     def _prepare(self) -> bool:
         version = self._db.pragma("user_version")
         if version == VERSION:
+            return False
+        if version == 1:  # it knows of no grid
+            with self._db:
+                self._db.execute(f"{_CELLS}; PRAGMA user_version = {VERSION}")
             return False
         if version:
             raise apsw.NotADBError(f"index version {version}")
@@ -140,6 +149,7 @@ class Index:
                 self._forget_text(kind, name)
                 if kind == "sample":
                     self._db.execute("DELETE FROM tags WHERE sample = ?", (name,))
+                    self._db.execute("DELETE FROM cells WHERE sample = ?", (name,))
 
     def _put(self, kind: str, record: Any, stamp: str) -> None:
         values = (record.id, *(getattr(record, c) for c in _COLUMNS[kind]), stamp, _encode(record))
@@ -148,6 +158,8 @@ class Index:
         if kind == "sample":
             self._db.execute("DELETE FROM tags WHERE sample = ?", (record.id,))
             self._db.executemany("INSERT OR IGNORE INTO tags VALUES (?, ?)", [(tag, record.id) for tag in record.tags])
+            if cell := record.grid:
+                self._db.execute("INSERT OR REPLACE INTO cells VALUES (?, ?, ?)", (record.id, cell.id, cell.place))
         if kind != "job":
             self._forget_text(kind, record.id)
             self._db.execute("INSERT INTO entries (kind, id) VALUES (?, ?)", (kind, record.id))
@@ -256,6 +268,12 @@ def _conditions(narrowed: Filter) -> tuple[str, tuple[Any, ...]]:
     if narrowed.tag:
         clauses.append("id IN (SELECT sample FROM tags WHERE tag = ?)")
         values.append(narrowed.tag)
+    if narrowed.grid:
+        clauses.append("id IN (SELECT sample FROM cells WHERE grid = ?)")
+        values.append(narrowed.grid)
+    if narrowed.gathered:
+        first = "SELECT grid, min(place) FROM cells GROUP BY grid"
+        clauses.append(f"id NOT IN (SELECT sample FROM cells WHERE (grid, place) NOT IN ({first}))")
     if words := _match(narrowed.text):
         hits = "SELECT id FROM found JOIN entries ON number = found.rowid WHERE found MATCH ? AND kind = 'sample'"
         clauses.append(f"id IN ({hits})")
@@ -264,14 +282,25 @@ def _conditions(narrowed: Filter) -> tuple[str, tuple[Any, ...]]:
 
 
 def fits(record: Any, narrowed: Filter) -> bool:
-    """Whether a filter leaves a sample, as the index would say."""
+    """Whether a filter leaves a sample, as the index would say; :func:`gathered` is for all of them at once."""
     fields = ("run", "family", "dataset", "kind", "modality")
     if any(getattr(narrowed, f) not in ("", getattr(record, f)) for f in fields):
         return False
     if (narrowed.starred and not record.starred) or (narrowed.tag and narrowed.tag not in record.tags):
         return False
+    if narrowed.grid and (record.grid is None or record.grid.id != narrowed.grid):
+        return False
     words = re.findall(r"\w+", f"{record.title} {_text(record)}".lower())
     return all(any(w.startswith(part) for w in words) for part in re.findall(r"\w+", narrowed.text.lower()))
+
+
+def gathered(records: Iterable[Any]) -> list[Any]:
+    """Samples without the cells of grids, but for the first of each that is there."""
+    records = list(records)
+    first: dict[str, int] = {}
+    for cell in (record.grid for record in records if record.grid):
+        first[cell.id] = min(cell.place, first.get(cell.id, cell.place))
+    return [record for record in records if record.grid is None or record.grid.place == first[record.grid.id]]
 
 
 def newest(records: Iterable[Any]) -> list[Any]:

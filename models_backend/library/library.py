@@ -24,7 +24,7 @@ from . import datasets, exports, folders, runs, standing, storage, trash
 from .datasets import DatasetFolder
 from .edits import Edits
 from .following import FollowedIndex
-from .index import EVERY, Filter, Index, fits, newest
+from .index import EVERY, Filter, Index, fits, gathered, newest
 from .lock import Lock
 from .opening import database, default_root, named_by_variable, prepare_folders, refuse_foreign, require_library, sweep_inside
 from .runs import RunFolder
@@ -197,7 +197,7 @@ class Library:
             with database(self.layout):
                 self._followed.follow("sample")
                 return self.index.samples(offset, limit, narrowed)
-        return newest(r for r in folders.scan(self.layout, "sample") if fits(r, narrowed))[offset : offset + limit]
+        return newest(self._fitting(narrowed))[offset : offset + limit]
 
     def count(self, narrowed: Filter = EVERY) -> int:
         """How many samples a filter leaves."""
@@ -205,7 +205,19 @@ class Library:
             with database(self.layout):
                 self._followed.follow("sample")
                 return self.index.count("sample", narrowed)
-        return sum(fits(r, narrowed) for r in folders.scan(self.layout, "sample"))
+        return len(self._fitting(narrowed))
+
+    def _fitting(self, narrowed: Filter) -> list[SampleRecord]:
+        """What a filter leaves, from the folders."""
+        every = folders.scan(self.layout, "sample")
+        return [record for record in (gathered(every) if narrowed.gathered else every) if fits(record, narrowed)]
+
+    def cells(self, record: SampleRecord) -> list[SampleRecord]:
+        """The cells of the grid that a sample is one of, row by row; the sample alone where it is none."""
+        if record.grid is None:
+            return [record]
+        found = self.samples(limit=1_000_000, narrowed=Filter(grid=record.grid.id))
+        return sorted(found, key=lambda one: one.grid.place)
 
     def search(self, text: str, limit: int = 50) -> list[tuple[str, str, str]]:
         """(kind, id, title) of runs, data sets and samples in which the words are found."""

@@ -59,23 +59,23 @@ def _positive(xs: list[float], ys: list[float]) -> tuple[list[float], list[float
 
 
 def _grid(draw: ImageDraw.ImageDraw, frame: _Frame) -> None:
-    font = _font("JetBrainsMono", 11)
+    letters = font("JetBrainsMono", 11 * _SCALE)
     for y in _log_ticks(frame.y_low, frame.y_high):
         _, row = frame.place(frame.x_low, y)
         draw.line([(frame.left, row), (frame.right, row)], fill="#d5dae3", width=_SCALE)
-        draw.text((frame.left - 8 * _SCALE, row), f"{y:g}", fill="#4a5364", font=font, anchor="rm")
+        draw.text((frame.left - 8 * _SCALE, row), f"{y:g}", fill="#4a5364", font=letters, anchor="rm")
     for x in _ticks(frame.x_low, frame.x_high):
         column, _ = frame.place(x, 10**frame.y_low)
-        draw.text((column, frame.bottom + 8 * _SCALE), f"{x:,.0f}", fill="#4a5364", font=font, anchor="mt")
+        draw.text((column, frame.bottom + 8 * _SCALE), f"{x:,.0f}", fill="#4a5364", font=letters, anchor="mt")
 
 
 def _labels(draw: ImageDraw.ImageDraw, frame: _Frame, names: list[str], title: str, x_label: str, y_label: str) -> None:
-    draw.text((frame.left, 14 * _SCALE), f"{title} · {y_label}", fill="#171a21", font=_font("Inter", 14), anchor="lt")
-    draw.text((frame.right, frame.bottom + 30 * _SCALE), x_label, fill="#4a5364", font=_font("Inter", 12), anchor="rt")
-    column, font = frame.right, _font("Inter", 12)
+    draw.text((frame.left, 14 * _SCALE), f"{title} · {y_label}", fill="#171a21", font=font("Inter", 14 * _SCALE), anchor="lt")
+    draw.text((frame.right, frame.bottom + 30 * _SCALE), x_label, fill="#4a5364", font=font("Inter", 12 * _SCALE), anchor="rt")
+    column, letters = frame.right, font("Inter", 12 * _SCALE)
     for name, colour in reversed(list(zip(names, SERIES))):
-        draw.text((column, 15 * _SCALE), name, fill=colour, font=font, anchor="rt")
-        column -= draw.textlength(name, font=font) + 18 * _SCALE
+        draw.text((column, 15 * _SCALE), name, fill=colour, font=letters, anchor="rt")
+        column -= draw.textlength(name, font=letters) + 18 * _SCALE
 
 
 def _ticks(low: float, high: float) -> list[float]:
@@ -95,9 +95,9 @@ def _log_ticks(low: float, high: float) -> list[float]:
     return found[:: math.ceil(len(found) / 8)]
 
 
-def _font(family: str, size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """A bundled font; Pillow's own where the bundle lacks it."""
+def font(family: str, size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """A bundled font, ``size`` pixels high; Pillow's own where the bundle lacks it."""
     for entry in sorted((files("resources") / "fonts").iterdir(), key=lambda e: e.name):
         if entry.name.startswith(family) and entry.name.endswith((".ttf", ".otf")) and "Italic" not in entry.name:
-            return ImageFont.truetype(str(entry), size * _SCALE)
-    return ImageFont.load_default(size * _SCALE)
+            return ImageFont.truetype(str(entry), size)
+    return ImageFont.load_default(size)

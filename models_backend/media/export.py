@@ -21,9 +21,11 @@ from models_backend.library import provenance, storage
 from models_backend.library.trouble import explained
 
 from . import films, stills, timing, weights
+from .grid_sheet import grid_sheet
 from .pictures import bounds_of, contact_sheet, enlarged, fitting_scale, points_picture, rgb, to_uint8
 
 POINTS_SIDE = 640
+CELL_SIDE = 240  # of points
 HOLD_S = 1.5
 STRIP_STEPS = 10
 
@@ -70,6 +72,8 @@ def _export_media(library: Any, request: Export, format: str, target: Path, tell
         return [_numbers(sample, record, request, format, target)]
     if request.what == "items":
         return _items(sample, record, request, format, target, marker, tell)
+    if request.what == "grid":
+        return [_grid(library, record, request, format, target, tell)]
     frames = _frames(sample, record, request, format, tell)
     target = _file(target, f"{request.source}-{request.what}.{format}", format)
     if len(frames) == 1 and format not in (*FILMS, "apng"):
@@ -172,6 +176,29 @@ def _frames(sample: Any, record: SampleRecord, request: Export, format: str, tel
         chosen = items if whole else items[_chosen(request.items, len(items))]
         return [_sheet(chosen, record, request.scale, format, None)]
     return [rgb(_scaled(items[i], request.scale, format)) for i in _chosen(request.items, len(items))]
+
+
+def _grid(library: Any, record: SampleRecord, request: Export, format: str, target: Path, tell: Tell) -> Path:
+    """The whole grid that a sample is a cell of, with its headings; it carries the record of the first cell."""
+    if record.grid is None:
+        raise TroubleError("it is no cell of a grid", record.title, advice="export it as a contact sheet")
+    if format not in STILLS:
+        raise TroubleError("a grid is written as one picture", format, advice="use PNG, WebP or GIF")
+    cells = library.cells(record)
+    items = {cell.grid.place: library.sample(cell.id).items() for cell in _told(cells, tell, "reading cells")}
+    if record.modality == "points":
+        bounds = bounds_of(np.concatenate(list(items.values())))
+        pictures = {place: points_picture(points, CELL_SIDE, bounds) for place, points in items.items()}
+    else:
+        stacks = {place: to_uint8(some) for place, some in items.items()}
+        pictures = {place: contact_sheet(some) if len(some) > 1 else some[0] for place, some in stacks.items()}
+        high, wide = next(iter(pictures.values())).shape[:2]
+        scale = request.scale or fitting_scale(wide * record.grid.columns, high * record.grid.rows)
+        pictures = {place: enlarged(picture, scale) for place, picture in pictures.items()}
+    marker = "" if request.strip else provenance.marker(cells[0])
+    target = _file(target, f"{record.grid.id}.{format}", format)
+    storage.write_bytes(target, stills.encode(grid_sheet(pictures, record.grid), format, marker))
+    return target
 
 
 def _trace(sample: Any) -> np.ndarray:

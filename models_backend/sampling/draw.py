@@ -201,5 +201,6 @@ def _save(drawing: Drawing, items: np.ndarray, info: TraceInfo | None, trace: di
         loaded.spec.modality, len(items), request.seed, plain(drawing.sampling), request.conditions, time.time(),
         dataset=run.dataset, trace=info, start=msgspec.to_builtins(request.start) if request.start else None,
         threads=torch.get_num_threads(), weights_sha256=weights.digest(loaded.nets), preview=request.preview,
+        grid=request.grid,
     )  # fmt: skip
     return SampleFolder.create(library, record, items, trace)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import msgspec
 import pytest
 from library import records
 
 from models_backend import cli
+from models_backend.commands import making
 from models_backend.contract.messages import State
 from models_backend.library import trash
 from models_backend.library.library import Library
@@ -164,3 +166,22 @@ def test_a_mistyped_title_in_the_trash_is_answered_with_the_one_that_was_meant(l
     assert cli.main(["delete", "mixed", "--library", str(library_root)]) == 0
     assert cli.main(["trash", "--restore", "mixd", "--library", str(library_root)]) == 1
     assert "Did you mean “mixed”?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("named", ["grid-a", "steps by seed"])
+def test_a_grid_is_named_by_its_id_or_title_as_a_whole_and_a_cell_by_its_own(told, library, library_root, capsys, named):
+    for record in records.grid():
+        library.create_sample(record, records.pictures(1))
+    listed = {line["id"]: line for line in told("samples") if line["kind"] == "result"}
+    assert listed["grid-a-5"]["grid"] == "grid-a" and listed["sample-a"]["grid"] == ""
+    cli.main(["samples", "--library", str(library_root)])
+    assert "Steps by seed · Steps 10, Seed 1\n" in capsys.readouterr().out
+    now = SimpleNamespace(library=library)
+    assert making._source(now, named, "png", "") == ("grid-a-0", "grid") == making._source(now, named, "png", "grid")
+    assert making._source(now, "grid-a-3", "png", "") == ("grid-a-3", "sheet")
+    gone = told("delete", named)
+    assert {line["deleted"] for line in gone[:-1]} == {record.id for record in records.grid()} and gone[-1]["count"] == 6
+    assert [record.id for record in library.samples()] == ["sample-a"]
+    told(*gone[-1]["text"].split("`")[1].split()[1:])
+    assert len(library.samples()) == 7
+    assert told("delete", "grid-a-3")[-1]["count"] == 1

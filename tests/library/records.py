@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from models_backend.contract.family import DataSpec
+from models_backend.contract.grids import GridAxis, GridCell
 from models_backend.contract.messages import Metrics, Saved, State
 from models_backend.contract.run_layout import CheckpointState, DatasetRecord, Item, RunRecord, SampleRecord
 from models_backend.library import datasets
@@ -26,6 +27,17 @@ def sample_record(name: str = "sample-a", run: str = "", count: int = 2, created
     fields = {"title": f"Sample {name}", "family": "ddpm", "checkpoint": "", "modality": "image", "seed": 0}
     fields |= {"sampling": {}, "conditions": {}}
     return SampleRecord(id=name, run=run, count=count, created=created, **{**fields, **changes})
+
+
+def grid(name: str = "grid-a", title: str = "Steps by seed", **changes) -> list[SampleRecord]:
+    """The cells of a grid of two rows and three columns, row by row; the one at the start was made first."""
+    steps, seeds = GridAxis("steps", "Steps", (5, 10, 20)), GridAxis("seed", "Seed", (1, 2))
+    cells = [GridCell(name, steps, seeds, row, column) for row in range(2) for column in range(3)]
+    return [
+        sample_record(f"{name}-{n * 5 % 6}", count=1, created=5 + 0.1 * n, title=title, seed=seeds.values[cell.row],
+                      sampling={"steps": steps.values[cell.column]}, grid=cell, **changes)
+        for n, cell in enumerate(cells)
+    ]  # fmt: skip
 
 
 def items() -> list[Item]:

@@ -10,7 +10,7 @@ import pytest
 from library import records
 
 from models_backend.contract.run_layout import JobRecord, SampleRecord
-from models_backend.library import datasets, faults, following, samples, storage
+from models_backend.library import datasets, exports, faults, following, samples, storage, trash
 from models_backend.library.index import Filter, Index
 from models_backend.library.library import Library
 
@@ -43,6 +43,7 @@ FILTERS = [
     Filter(run="r1"), Filter(family="vae"), Filter(dataset="d"), Filter(kind="path"), Filter(modality="points"),
     Filter(starred=True), Filter(tag="best"), Filter(text="blue"), Filter(text="squ BLU"), Filter(text="nothing like it"),
     Filter(text='"quote* OR ('), Filter(text="blue", starred=True), Filter(run="r1", tag="best"), Filter(),
+    Filter(grid="grid-a"), Filter(gathered=True), Filter(text="steps", gathered=True), Filter(starred=True, gathered=True),
 ]  # fmt: skip
 
 
@@ -52,9 +53,44 @@ def test_filters_say_the_same_with_and_without_the_index(library, narrowed):
     made(library, "b", run="r2", family="vae", title="Red squares", tags=("best", "blue"), created=2.0)
     made(library, "c", dataset="d", kind="path", modality="points", title="Other", created=1.0)
     made(library, "e", run="r1", title="quote or", tags=("best",), created=0.5)
+    for record in records.grid():
+        library.create_sample(record, records.pictures(1))
     worker = Library.open(library.layout.root, own=False)
-    assert ids(library.samples(0, 9, narrowed)) == ids(worker.samples(0, 9, narrowed))
-    assert library.count(narrowed) == worker.count(narrowed) == len(library.samples(0, 9, narrowed))
+    assert ids(library.samples(0, 99, narrowed)) == ids(worker.samples(0, 99, narrowed))
+    assert library.count(narrowed) == worker.count(narrowed) == len(library.samples(0, 99, narrowed))
+
+
+def test_a_grid_is_one_entry_which_the_first_cell_that_is_there_stands_for(library):
+    made(library, "alone", created=1.0)
+    cells = records.grid()
+    for record in reversed(cells):
+        library.create_sample(record, records.pictures(1))
+    for seen in (library, Library.open(library.layout.root, own=False)):
+        assert ids(seen.samples(narrowed=Filter(gathered=True))) == [cells[0].id, "alone"]
+        assert seen.count(Filter(gathered=True)) == 2 and seen.count() == 7
+        assert seen.cells(seen.sample(cells[4].id).record()) == [seen.sample(one.id).record() for one in cells]
+        assert ids(seen.cells(seen.sample("alone").record())) == ["alone"]
+    trash.delete(library, "sample", cells[0].id)
+    assert ids(library.samples(narrowed=Filter(gathered=True))) == [cells[1].id, "alone"]
+    for record in cells[1:]:
+        trash.delete(library, "sample", record.id)
+    assert ids(library.samples(narrowed=Filter(gathered=True))) == ["alone"]
+
+
+def test_an_index_from_before_grids_is_used_as_it_is(library_root):
+    with Library.open(library_root) as library:
+        records.fill(library)
+        library.index.put_exports([exports.Exported("/out/only-in-the-index.png", "sample-a", "png", 1.0)])
+        before = library.samples()
+    db = apsw.Connection(str(library.layout.index))
+    db.execute("DROP TABLE cells; PRAGMA user_version = 1")
+    db.close()
+    with Library.open(library_root) as library:
+        assert library.samples() == before and library.index.exports(), "it was not made anew"
+        for record in records.grid():
+            library.create_sample(record, records.pictures(1))
+    with Library.open(library_root) as library:
+        assert library.count(Filter(gathered=True)) == len(before) + 1 and library.count() == len(before) + 6
 
 
 def test_changes_reach_the_index(library):

@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from library import records
+from PIL import Image, ImageDraw
 from safetensors.numpy import load_file, save
 from safetensors.torch import save as save_torch
 
@@ -17,6 +18,7 @@ from models_backend.contract import exports
 from models_backend.contract.exports import file_name
 from models_backend.contract.family import DataSpec
 from models_backend.contract.fields import plain
+from models_backend.contract.grids import GridAxis, GridCell
 from models_backend.contract.messages import Export, TroubleError
 from models_backend.contract.run_layout import CheckpointState, RunRecord, SampleRecord
 from models_backend.data.sources import find
@@ -24,7 +26,8 @@ from models_backend.families.vae import VAE
 from models_backend.library import provenance
 from models_backend.library.library import Library
 from models_backend.library.samples import SampleFolder
-from models_backend.media import films, timing
+from models_backend.media import films, grid_sheet, timing
+from models_backend.media import pictures as pictures_of
 from models_backend.media.export import export
 
 STEPS, COUNT = 5, 4
@@ -258,3 +261,76 @@ def test_a_void_element_states_its_own_length():
     element = films.void_element(b"record")
     assert element[:1] == b"\xec" and element[9:] == b"record"
     assert int.from_bytes(element[1:9], "big") & (1 << 56) - 1 == 6
+
+
+def with_grid(library, **changes):
+    """The cells of a grid in a library: each shows its place alone, (place * 40) grey in 8 x 8 pixels."""
+    cells = records.grid(**changes)
+    for record in cells:
+        SampleFolder.create(library, record, np.full((1, 8, 8, 1), record.grid.place * 40, np.uint8))
+    return [library.sample(record.id).record() for record in cells]
+
+
+@pytest.mark.parametrize("format", exports.STILLS)
+def test_a_grid_is_one_sheet_of_its_cells_in_place_that_brings_the_grid_back(library, tmp_path, format):
+    cells = with_grid(library)
+    (path,) = export(library, Export(cells[3].id, str(tmp_path), format, "grid", scale=16))
+    assert path == tmp_path / f"grid-a.{format}" and provenance.read(path) == cells[0]
+    shown = np.asarray(Image.open(path).convert("L")).astype(int)
+    tiles = [shown == n * 40 for n in range(1, 6)]
+    centres = [tuple(np.mean(np.nonzero(tile), 1)) for tile in tiles if tile.sum() >= 128 * 128 * 0.98]
+    assert len(centres) == 5, "each is there, whole"
+    (_, (y2, x2)), ((y3, x3), (y4, x4), _) = centres[:2], centres[2:]
+    assert y2 < y3 == pytest.approx(y4, abs=2) and x3 < x4 < x2
+    (bare,) = export(library, Export(cells[3].id, str(tmp_path / "bare"), format, "grid", strip=True))
+    assert provenance.read(bare) is None
+
+
+def test_a_grid_lacks_no_cell_but_those_that_were_not_made(library, tmp_path):
+    cells = records.grid()[:2]
+    for record in cells:
+        SampleFolder.create(library, record, np.full((1, 8, 8, 1), 250, np.uint8))
+    (path,) = export(library, Export(cells[1].id, str(tmp_path), "png", "grid"))
+    whole = np.asarray(Image.open(path).convert("RGB"))
+    assert (whole == grid_sheet.EMPTY).all(-1).sum() == 4 * (whole == 250).all(-1).sum() / 2 > 0
+
+
+def test_points_of_a_grid_are_drawn_to_one_scale(library, tmp_path):
+    rng = np.random.default_rng(0)
+    for record in records.grid(modality="points"):
+        points = rng.normal(size=(300, 2)) * (1 if record.grid.place else 0.1)
+        SampleFolder.create(library, record, points.astype(np.float32))
+    (path,) = export(library, Export("grid-a-0", str(tmp_path), "png", "grid"))
+    whole = np.asarray(Image.open(path)).astype(int)
+    tiles = [whole[-498:-258, -744:-504], whole[-498:-258, -498:-258]]
+    inked = [np.nonzero((tile != pictures_of.GROUND).any(-1))[0] for tile in tiles]
+    assert 0 < np.ptp(inked[0]) < 0.4 * np.ptp(inked[1])
+
+
+def test_what_is_no_grid_and_what_is_no_picture_is_refused(library, pictures, tmp_path):
+    cells = with_grid(library)
+    for source, format, said in (("made", "png", "no cell of a grid"), (cells[0].id, "mp4", "as one picture")):
+        with pytest.raises(TroubleError, match=said):
+            export(library, Export(source, str(tmp_path / "no"), format, "grid"))
+
+
+LONG = ("a red boat on the open sea at night", "d" * 90, "v_0.000012345678", "short")
+
+
+def test_no_heading_of_a_grid_is_cut(monkeypatch):
+    written = []
+
+    class Pen(ImageDraw.ImageDraw):
+        def text(self, xy, text, *, anchor, font, **style):
+            written.append((text, self.textbbox(xy, text, font=font, anchor=anchor), self.im.size))
+            super().text(xy, text, anchor=anchor, font=font, **style)
+
+    monkeypatch.setattr(grid_sheet.ImageDraw, "Draw", Pen)
+    across, down = GridAxis("condition.class", "What is asked for", LONG), GridAxis("sampler", "Sampler", LONG)
+    grid_sheet.grid_sheet({0: np.zeros((32, 32, 3), np.uint8)}, GridCell("g", across, down))
+    boxes = [box for _, box, _ in written]
+    assert all(box[0] >= 0 and box[1] >= 0 and box[2] <= size[0] and box[3] <= size[1] for _, box, size in written)
+    apart = [(a, b) for a in boxes for b in boxes if a is not b]
+    assert not any(a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3] for a, b in apart), "none lies over another"
+    letters = "".join(sorted("".join(text for text, _, _ in written).replace(" ", "")))
+    assert letters == "".join(sorted("".join([across.title, down.title, *LONG, *LONG]).replace(" ", "")))

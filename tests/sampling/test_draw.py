@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from small_families import FAMILIES, make_run, opened, trained, trainer_of
 
 from models_backend.contract.fields import FieldError
+from models_backend.contract.grids import GridAxis, GridCell
 from models_backend.contract.messages import Progress, Sample, StartFrom, TroubleError
 from models_backend.contract.trace import Step, Stopped
 from models_backend.library import titles
@@ -152,6 +153,9 @@ def test_the_sample_folder_tells_how_it_was_made(place):
     assert record.step == 12 and not record.preview, "only what is asked for while a run is watched is one of its previews"
     asked, _ = items_of(place, count=1, save=True, preview=True)
     assert library.sample(asked.sample).record().preview
+    cell = GridCell("grid", GridAxis("seed", "Seed", (1, 2)), None, 0, 1)
+    asked, _ = items_of(place, count=1, save=True, grid=cell)
+    assert library.sample(asked.sample).record().grid == cell and record.grid is None
     assert record.sampling["steps"] == 3 and record.weights_sha256 == weights.digest(loaded.nets)
     assert np.array_equal(library.sample(media.sample).items(), items) and items.dtype == np.float32
 
