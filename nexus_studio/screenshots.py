@@ -95,7 +95,7 @@ async def _latent(panel) -> None:
     turn = np.linspace(0.1, 0.9, 80)
     wave = np.sin(2 * np.pi * turn) * 0.25 + 0.5
     panel.draw_path(np.stack([left + turn * (right - left), bottom + wave * (top - bottom)], axis=1))
-    await _until(lambda: panel.film.steps() > 1)
+    await _until(lambda: panel.film.strip.steps() > 1)
 
 
 async def _sample(panel) -> None:

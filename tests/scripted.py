@@ -380,11 +380,15 @@ def _latent_map(engine: ScriptedEngine, request: LatentMap) -> Arrays:
 
 
 def _decode(engine: ScriptedEngine, request: Decode) -> Arrays:
-    count = len(request.z or request.xy)
+    xy = np.asarray(request.xy, "float32").reshape(-1, 2)
+    if request.frames:
+        where = np.linspace(0, len(xy) - 1, request.frames)
+        xy = np.stack([np.interp(where, np.arange(len(xy)), column) for column in xy.T], 1).astype("float32")
+    count = len(request.z or xy)
     record = engine.library.run(request.run).record()
     return Arrays({
         "items": array(items_of(record.spec, count, 5)), "nearest": array(np.arange(count)),
-        "distance": array(np.full(count, 0.31, "float32")),
+        "distance": array(np.full(count, 0.31, "float32")), "xy": array(xy),
     })  # fmt: skip
 
 

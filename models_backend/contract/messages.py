@@ -260,15 +260,18 @@ class LatentMap(msgspec.Struct, tag="latent_map"):
 
 
 class Decode(msgspec.Struct, tag="decode"):
-    """Decode places of the run's map -> Arrays "items" (N, *shape), "nearest" (N,) item positions, "distance" (N,).
+    """Decode places of the run's map -> Arrays "items" (N, *shape), "nearest" (N,) item positions, "distance" (N,), and "xy"
+    (N, 2) where places are asked for.
 
     ``xy``: (N, 2) places on the plane; a place takes the rest of its latent from its nearest items. ``limit`` and
-    ``checkpoint`` are those of the map that is meant: each map has a plane of its own.
+    ``checkpoint`` are those of the map that is meant: each map has a plane of its own. ``frames``: not the places themselves
+    but so many along the line through them, evenly apart in the latent space.
     ``z``: (N, L) whole latents, used instead where given. ``save``: also write a sample folder (a path film), which keeps
     ``drawn``: (M, 2) the places that the path was drawn through."""
 
     run: str
     xy: list[list[float]] = []
+    frames: int = 0
     z: list[list[float]] = []
     stamp: int = 0
     save: bool = False

@@ -26,11 +26,13 @@ from models_backend.media.wire import as_array, on_the_wire
 from models_backend.networks import averaging, precision
 from models_backend.samplers import seeding
 
+from . import paths
 from .projection import Plane, principal_plane
 
 CHUNK = 128
 ENCODED = 32  # items of a map at once: so few that what is left is soon known
 NEIGHBOURS = 6
+SAMPLED = 16  # places at which a line is looked at for each of its frames
 MADE = 1000  # items of a map of a family without an encoder
 TOLD = ("xy", "index", "label", "explained", "kl", "items")
 MAP_SEED = 0
@@ -48,16 +50,19 @@ def make_map(library: Any, loaded: LoadedRun, data: Any, request: LatentMap, tel
 
 
 def decode_places(library: Any, loaded: LoadedRun, data: Any, request: Decode, tell: Tell = lambda told: None) -> Arrays:
-    """The answer to a Decode request: items, and for each the nearest mapped item and its distance in the latent space."""
+    """The answer to a Decode request: items, and for each its place, the nearest mapped item and the distance to that in the
+    latent space."""
     asked = LatentMap(request.run, limit=request.limit, checkpoint=request.checkpoint)
     stored = _stored(library, loaded, data, asked, tell)
-    z = _latents(stored, request)
+    xy, z = _latents(stored, request)
     record = library.run(request.run).record()
     sampling = build(loaded.family.Sampling, merged(record.sampling, request.sampling))
     items = on_the_wire(_decoded(loaded, z, sampling, tell), loaded.spec)
     place, distance = nearest(stored["z"], z)
     arrays = {"items": items, "nearest": stored["index"][place], "distance": distance.astype(np.float32)}
-    note = _save(library, loaded, record, request, items, z, sampling).id if request.save else ""
+    if len(xy):
+        arrays["xy"] = xy
+    note = _save(library, loaded, record, request, items, xy, z, sampling).id if request.save else ""
     return Arrays({name: as_array(value) for name, value in arrays.items()}, note)
 
 
@@ -150,17 +155,25 @@ def _kl(loaded: LoadedRun, data: Any, rows: np.ndarray) -> np.ndarray | None:
 # ----------------------------------------------------------------------------------------------- decoding
 
 
-def _latents(stored: dict[str, np.ndarray], request: Decode) -> np.ndarray:
-    """The latents (N, L) that a request names."""
+def _latents(stored: dict[str, np.ndarray], request: Decode) -> tuple[np.ndarray, np.ndarray]:
+    """The places (N, 2), none where latents are named, and the latents (N, L) that a request asks for."""
     if request.z:
         z = np.asarray(request.z, np.float32)
         if z.ndim != 2 or z.shape[1] != stored["z"].shape[1]:
             raise TroubleError(f"a latent of this run has {counted(stored['z'].shape[1], 'number')}", "z")
-        return z
+        return np.empty((0, 2), np.float32), z
     xy = np.asarray(request.xy, np.float32)
     if xy.ndim != 2 or xy.shape[1] != 2:
         raise TroubleError("give at least one place, as pairs of numbers", "xy")
-    return lifted(stored, xy)
+    if request.frames > 0:
+        xy = _frames(stored, xy, request.frames)
+    return xy, lifted(stored, xy)
+
+
+def _frames(stored: dict[str, np.ndarray], line: np.ndarray, count: int) -> np.ndarray:
+    """Places (count, 2) along a line (N, 2), evenly apart in the latent space."""
+    fine = paths.at(line, paths.evenly(line, SAMPLED * count))
+    return paths.at(fine, paths.evenly(lifted(stored, fine), count)).astype(np.float32)
 
 
 def lifted(stored: dict[str, np.ndarray], xy: np.ndarray) -> np.ndarray:
@@ -220,9 +233,9 @@ def _decoded(loaded: LoadedRun, z: np.ndarray, sampling: Any, tell: Tell) -> tor
     return torch.cat(parts)
 
 
-def _save(library: Any, loaded: LoadedRun, run: Any, request: Decode, items: np.ndarray, z: np.ndarray,
-          sampling: Any) -> SampleFolder:  # fmt: skip
-    path = {"xy": request.xy, "z": z.tolist(), "drawn": request.drawn}
+def _save(library: Any, loaded: LoadedRun, run: Any, request: Decode, items: np.ndarray, xy: np.ndarray,
+          z: np.ndarray, sampling: Any) -> SampleFolder:  # fmt: skip
+    path = {"xy": xy.tolist(), "z": z.tolist(), "drawn": request.drawn}
     record = SampleRecord(
         library.new_id("path"), request.title or f"Path through {run.title or run.family}", run.id, run.family,
         averaging.named(request.checkpoint, loaded.step), loaded.spec.modality, len(items), MAP_SEED, plain(sampling), {},

@@ -6,9 +6,9 @@ import asyncio
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QImage
-from PySide6.QtWidgets import QMenu, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
 
 from models_backend.contract.messages import Arrays, Decode, Event, LatentMap, Saved
 from models_backend.contract.run_layout import RunRecord, SampleRecord
@@ -17,23 +17,18 @@ from models_backend.contract.words import counted
 from .. import theme
 from ..commands import Command
 from ..forms.editors import Pick
-from ..layouts import Flow
-from ..pieces import EmptyState, Header, allow, button, chip, chip_button, label, section, spin_box
+from ..pieces import EmptyState, Header, chip, chip_button, label, section
 from ..plots.histogram import Histogram
 from ..state.cached_rows import open_pictures
 from ..state.following import Following
 from ..state.run_view import RunView
 from ..state.session import Session
-from ..viewers.film_strip import FilmStrip
 from ..viewers.modality import shown, to_array
-from .exporting import fill_menu
-from .latent_map import THUMB_PX, LatentMapView, along
+from .latent_film import LIMIT, LatentFilm, decoding
+from .latent_map import THUMB_PX, LatentMapView
 from .sample_facts import drawn_places
 from .working import Working
 from .workspace import Workspace, scrolled
-
-FRAME_MS = 80
-LIMIT = 1000
 
 
 class LatentPanel(Workspace):
@@ -45,7 +40,6 @@ class LatentPanel(Workspace):
         super().__init__(session)
         self.run: RunRecord | None = None
         self.map: Arrays | None = None
-        self._path = np.empty((0, 2))
         self.following = Following(session.runs)
         self._kept: SampleRecord | None = None  # the path that is opened on its map
         self._mapping = ""  # the run whose map is being made
@@ -57,11 +51,9 @@ class LatentPanel(Workspace):
         right = Qt.DockWidgetArea.RightDockWidgetArea
         self.setCorner(Qt.Corner.BottomRightCorner, right)
         self.add_dock("decoded", self.tr("Decoded here"), scrolled(self._build_side()), right, width=300)
-        dock = self.add_dock(
-            "path", self.tr("Path → film"), self._build_film(), Qt.DockWidgetArea.BottomDockWidgetArea, height=190
-        )
+        self.film = LatentFilm(session)
+        dock = self.add_dock("path", self.tr("Path → film"), self.film, Qt.DockWidgetArea.BottomDockWidgetArea, height=190)
         dock.heading.hint.setText(self.tr("drag on the map draws a path"))
-        self._timer = QTimer(self, interval=FRAME_MS)
         self._connect()
 
     # ------------------------------------------------------------------------------------------- building
@@ -116,27 +108,12 @@ class LatentPanel(Workspace):
         layout.addStretch(1)
         return side
 
-    def _build_film(self) -> QWidget:
-        self.film = FilmStrip(hint=self.tr("Drag across the map: the way becomes a film"))
-        self.frames = spin_box(self.tr("Frames of the film"), 4, 240, 32, self.tr(" frames"))
-        self.play = button(self.tr("Play"), icon="play", on_click=self.toggle_play)
-        self.export = button(self.tr("Save and export…"), on_click=self.save_film)
-        whole = QWidget()
-        layout = QVBoxLayout(whole)
-        layout.setContentsMargins(12, 0, 12, 10)
-        layout.addWidget(self.film, 1)
-        layout.addLayout(Flow(self.play, self.export, self.frames, spacing=8))
-        self._enable_film(False)
-        return whole
-
     def _connect(self) -> None:
         self.runs.activated.connect(lambda _: self.choose(self.runs.currentData()))
         self.thumbs.toggled.connect(self._show_thumbs)
         self.view.place_chosen.connect(self.decode)
-        self.view.path_drawn.connect(self.draw_path)
-        self.film.scrubbed.connect(self._show_frame)
-        self.frames.valueChanged.connect(lambda _: len(self._path) and self.draw_path(self._path))
-        self._timer.timeout.connect(self._advance)
+        self.view.path_drawn.connect(self.film.set_path)
+        self.film.frame_shown.connect(self._show_frame)
         self.session.runs.changed.connect(self._fill)
         self.session.runs.state_changed.connect(self._fill)
         self.session.runs.current_changed.connect(self._fill)
@@ -155,11 +132,8 @@ class LatentPanel(Workspace):
             self._map_run(what["run"], kept if kept is not None and drawn_places(kept) else None)
 
     def commands(self) -> list[Command]:
-        drawn = lambda: self.play.isEnabled()  # noqa: E731
-        why = self.tr("Drag across the map first")
         return [
-            Command("latent.play", self.tr("Play the path"), self.toggle_play, "Latent", enabled=drawn, why=why),
-            Command("latent.export", self.tr("Export the path as a film"), self.save_film, "Latent", enabled=drawn, why=why),
+            *self.film.commands(),
             Command("latent.remap", self.tr("Map the run again"), lambda: self.run and self.choose(self.run.id), "Latent",
                     enabled=lambda: self.run is not None and not self._mapping, why=self.tr("Train a model first")),
         ]  # fmt: skip
@@ -237,17 +211,14 @@ class LatentPanel(Workspace):
         self.run = self.session.runs.get(run)
         if self.run is None:
             return
-        self._mapping, self._path, self._instead = run, np.empty((0, 2)), self._why_instead(run)
-        if self._timer.isActive():
-            self.toggle_play()
-        self.film.set_rows([])
+        self._mapping, self._instead = run, self._why_instead(run)
+        self.film.set_map(None)
         self.runs.setCurrentIndex(self.runs.findData(run))
         words = self.tr("Encoding the data of {0}…").format(self.run.title)
         self.wait.setText(f"{self._instead}. {words}" if self._instead else words)
         if self._instead:
             self.session.bridge.notice(self.tr("{0}; {1} is mapped").format(self._instead, self.run.title))
         self.stack.setCurrentWidget(self.wait)
-        self._enable_film(False)
         self.session.bridge.spawn(self._read_map(self.run, kept), on_error=self._say_trouble)
 
     def _say_trouble(self, trouble: Any) -> None:
@@ -278,13 +249,14 @@ class LatentPanel(Workspace):
         labels = arrays.get("label")
         groups = labels if labels is not None and (labels >= 0).any() else None
         self.view.set_map(arrays["xy"], groups, thumbnails, record.spec.classes)
+        self.film.set_map(record, made.checkpoint)
         self._tell_map(arrays)
         self.stack.setCurrentWidget(self.view)
         middle = np.median(arrays["xy"], axis=0)
         self.view.set_place(*middle)
         self.decode(*middle)
         if kept is not None:
-            self.frames.setValue(kept.count)
+            self.film.frames.setValue(kept.count)
             self.draw_path(np.asarray(drawn_places(kept)))
 
     async def _thumbnails(self, record: RunRecord, arrays: dict[str, np.ndarray]) -> list[QImage]:
@@ -326,12 +298,9 @@ class LatentPanel(Workspace):
         """Decodes one place; while the mouse moves only the newest answer is shown."""
         if self.run is not None:
             self._stamp += 1
-            request = self._asked([[float(x), float(y)]], stamp=self._stamp)
+            checkpoint = self.map.checkpoint if self.map else ""
+            request = decoding(self.run, checkpoint, [[float(x), float(y)]], stamp=self._stamp)
             self.session.bridge.spawn(self._decode(request), on_error=self._decode_trouble)
-
-    def _asked(self, xy: list[list[float]], **more: Any) -> Decode:
-        """Places of the map that is shown, to be decoded."""
-        return Decode(self.run.id, xy=xy, limit=LIMIT, checkpoint=self.map.checkpoint if self.map else "", **more)
 
     def _decode_trouble(self, trouble: Any) -> None:
         self.nearest.setText(str(trouble))
@@ -366,53 +335,11 @@ class LatentPanel(Workspace):
 
     # ------------------------------------------------------------------------------------------ path, film
 
-    def draw_path(self, drawn: np.ndarray) -> None:
-        """Turns a drawn line into frames at equal distances."""
-        self._path = np.asarray(drawn)
-        line = along(self._path, self.frames.value())
-        self.view.set_line(line)
-        self.session.bridge.spawn(self._decode_path(line))
+    def draw_path(self, places: np.ndarray) -> None:
+        """Draws a path (N, 2) across the map, which becomes a film."""
+        self.view.set_path(places)
+        self.film.set_path(self.view.path())
 
-    async def _decode_path(self, line: np.ndarray) -> None:
-        request = self._asked(line.tolist())
-        made = await self.session.bridge.engine.call(request)
-        if self.run.id != request.run or self.map.checkpoint != request.checkpoint:  # another map is shown meanwhile
-            return
-        items = to_array(made.arrays["items"])
-        drawn = shown(self.run.spec.modality)
-        frames = [drawn.picture(item[None] if drawn.together else item, 96) for item in items]
-        self.film.set_rows([("", frames)])
-        self._line, self._items = line, items
-        self._enable_film(True)
-
-    def _enable_film(self, there: bool) -> None:
-        for widget in (self.play, self.export):
-            allow(widget, there, self.tr("Drag across the map first: the way becomes a film"))
-
-    def _show_frame(self, step: int) -> None:
-        if step < len(self._items):
-            self.view.set_place(*self._line[step])
-            self._show_item(self._items[step : step + 1])
-
-    def toggle_play(self) -> None:
-        """Plays the film, or stops it."""
-        self._timer.stop() if self._timer.isActive() else self._timer.start()
-        self.play.setText(self.tr("Stop") if self._timer.isActive() else self.tr("Play"))
-
-    def _advance(self) -> None:
-        self.film.lock((self.film.locked_step() + 1) % max(1, self.film.steps()))
-
-    def save_film(self) -> None:
-        """Saves the path as a sample and offers its formats."""
-        if self.run is not None and len(self._path):
-            self.session.bridge.spawn(self._save_film())
-
-    async def _save_film(self) -> None:
-        title = self.tr("Path in {0}").format(self.run.title)
-        async with self.session.under_way(self.tr("Saving {0}").format(title), "latent", title) as activity:
-            request = self._asked(self._line.tolist(), save=True, title=title, drawn=self._path.tolist())
-            made = await self.session.bridge.engine.call(request, activity.tell)
-        self.session.samples.changed.emit()
-        record = await self.session.samples.record(made.note)
-        menu = fill_menu(QMenu(self), self.session, self, record)
-        menu.popup(self.export.mapToGlobal(self.export.rect().bottomLeft()))
+    def _show_frame(self, x: float, y: float, items: np.ndarray) -> None:
+        self.view.set_place(x, y)
+        self._show_item(items)

@@ -11,13 +11,15 @@ from PySide6.QtGui import QColor, QImage, QPainter, QPen
 
 from .. import paint
 from ..viewers.points_view import GROUP_COLORS, PointsView, group_color
+from .latent_path import MOST, curve, thinned
 
 THUMB_PX, SLACK_PX = 34, 6
 STILL_PX = 5
+STRAY_PX = 3  # how far the places kept of a drag may leave it
 
 
 class LatentMapView(PointsView):
-    """``place_chosen`` (x, y) follows the mouse while it is pressed; ``path_drawn`` tells (N, 2) places along a drag."""
+    """``place_chosen`` (x, y) follows the mouse while it is pressed; ``path_drawn`` tells the (N, 2) places of a path."""
 
     place_chosen = Signal(float, float)
     path_drawn = Signal(object)
@@ -32,8 +34,8 @@ class LatentMapView(PointsView):
         self._legend: list[tuple[QColor, str]] = []
         self._places = np.empty((0, 2), np.float32)
         self._chosen: tuple[float, float] | None = None
-        self._drawn: list[tuple[float, float]] = []
-        self._line = np.empty((0, 2))
+        self._drawn: list[tuple[float, float]] = []  # the drag that is under way
+        self._path = self._line = np.empty((0, 2))
         self.pressed.connect(self._press)
         self.dragged.connect(self._drag_to)
         self.released.connect(lambda *_: self._release())
@@ -44,7 +46,8 @@ class LatentMapView(PointsView):
         self._places, self._thumbs = places, thumbs
         found = [] if groups is None else [int(group) for group in np.unique(groups) if 0 <= group < len(names)]
         self._legend = [(group_color(group), names[group]) for group in found]
-        self._chosen, self._line = None, np.empty((0, 2))
+        self._chosen = None
+        self.set_path(np.empty((0, 2)))
         self.set_points(places, groups)
         self.set_bounds(None)
 
@@ -53,10 +56,22 @@ class LatentMapView(PointsView):
         self._chosen = (x, y)
         self.update()
 
-    def set_line(self, line: np.ndarray) -> None:
-        """Draws a path (N, 2)."""
-        self._line = line
+    def path(self) -> np.ndarray:
+        """The places (N, 2) of the path."""
+        return self._path
+
+    def set_path(self, places: np.ndarray) -> None:
+        """Draws a path through places (N, 2); of more than ``MOST`` those that its line needs."""
+        self._path = np.asarray(places)
+        if len(self._path) > MOST:
+            self._path = thinned(self._path, self._unit() * STRAY_PX)
+        self._line = curve(self._path)
         self.update()
+
+    def _unit(self) -> float:
+        """The width of a pixel on the map."""
+        left, right, _, _ = self.seen()
+        return (right - left) / self.plane().width()
 
     # ------------------------------------------------------------------------------------------- drawing
 
@@ -68,17 +83,15 @@ class LatentMapView(PointsView):
     def _drag_to(self, x: float, y: float) -> None:
         if self._drawn:
             self._drawn.append((x, y))
-            self._line = np.asarray(self._drawn)
             self.set_place(x, y)
             self.place_chosen.emit(x, y)
 
     def _release(self) -> None:
         drawn, self._drawn = self._drawn, []
         if len(drawn) > 2 and self._length_px(drawn) > STILL_PX * 3:
-            self.path_drawn.emit(np.asarray(drawn))
-        else:
-            self._line = np.empty((0, 2))
-            self.update()
+            self.set_path(thinned(np.asarray(drawn), self._unit() * STRAY_PX))
+            self.path_drawn.emit(self._path)
+        self.update()
 
     def _length_px(self, drawn: list[tuple[float, float]]) -> float:
         points = [self.to_screen(x, y) for x, y in drawn]
@@ -87,15 +100,15 @@ class LatentMapView(PointsView):
     def _paint_over(self, painter: QPainter, _view: PointsView) -> None:
         if self.show_thumbs:
             self._paint_thumbs(painter)
-        if len(self._line) > 1:
+        line = np.asarray(self._drawn) if len(self._drawn) > 1 else self._line
+        if len(line) > 1:
             painter.setPen(QPen(paint.ink("text"), 2.4))
-            painter.drawPolyline(self._polygon(self._line))
+            painter.drawPolyline(self._polygon(line))
         if self._chosen is not None:
             at = self.to_screen(*self._chosen)
             painter.setPen(QPen(QColor("#0e1014"), 1.5))
             painter.setBrush(QColor("#ffffff"))
             painter.drawEllipse(at, 6.5, 6.5)
-
         self._paint_legend(painter)
 
     def _paint_legend(self, painter: QPainter) -> None:
@@ -146,39 +159,3 @@ def one_a_cell(places: np.ndarray, cell_px: float, slack_px: float) -> list[int]
             break
         best.setdefault(tuple(cells[item]), int(item))
     return list(best.values())
-
-
-FINE = 16  # places of the curve between two that were drawn
-
-
-def along(drawn: np.ndarray, count: int) -> np.ndarray:
-    """``count`` places (count, 2) at equal distances along the curve through the places drawn (N, 2), both ends included: the
-    plane is linear in the latents, so the curve is a centripetal Catmull-Rom spline (Yuksel, Schaefer and Keyser 2011,
-    Parameterization and Applications of Catmull-Rom Curves), smooth and without loops between places."""
-    kept = drawn[np.concatenate([[True], np.linalg.norm(np.diff(drawn, axis=0), axis=1) > 0])]
-    if len(kept) < 2:
-        return np.repeat(kept[:1], count, axis=0)
-    curve = _spline(kept)
-    lengths = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(curve, axis=0), axis=1))])
-    at = np.linspace(0.0, lengths[-1], count)
-    return np.stack([np.interp(at, lengths, curve[:, axis]) for axis in (0, 1)], axis=1)
-
-
-def _spline(places: np.ndarray) -> np.ndarray:
-    """The centripetal Catmull-Rom spline through places (N, 2) that differ from their neighbours, at ``FINE`` steps between
-    two, by the pyramid of Barry and Goldman (1988); beyond its ends it goes straight on."""
-    whole = np.concatenate([[2 * places[0] - places[1]], places, [2 * places[-1] - places[-2]]])
-    knots = np.concatenate([[0.0], np.cumsum(np.sqrt(np.linalg.norm(np.diff(whole, axis=0), axis=1)))])
-    share = np.linspace(0.0, 1.0, FINE, endpoint=False)[None, :, None]
-    p, t = (
-        [whole[k : len(places) - 1 + k, None] for k in range(4)],
-        [knots[k : len(places) - 1 + k, None, None] for k in range(4)],
-    )
-    at = t[1] + share * (t[2] - t[1])
-
-    def between(a: np.ndarray, b: np.ndarray, first: int, last: int) -> np.ndarray:
-        return ((t[last] - at) * a + (at - t[first]) * b) / (t[last] - t[first])
-
-    one, two, three = (between(p[k], p[k + 1], k, k + 1) for k in range(3))
-    curve = between(between(one, two, 0, 2), between(two, three, 1, 3), 1, 2)
-    return np.concatenate([curve.reshape(-1, 2), places[-1:]])

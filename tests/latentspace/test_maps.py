@@ -168,17 +168,34 @@ def test_the_vector_field_is_asked_on_the_grid(place):
     assert np.allclose(field[1, 0], [[-1, -1], [0, -1], [1, -1]]) and np.allclose(field[0], field[1] / 2)
 
 
-def test_places_along_a_path_are_evenly_spaced():
-    stations = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 3.0]])
-    walk = paths.along(stations, 9)
-    assert np.allclose(walk[0], stations[0]) and np.allclose(walk[-1], stations[-1])
+def test_places_along_a_line_are_evenly_spaced():
+    line = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 0.0], [1.0, 3.0]])
+    walk = paths.at(line, paths.evenly(line, 9))
+    assert np.allclose(walk[0], line[0]) and np.allclose(walk[-1], line[-1])
     assert np.allclose(np.linalg.norm(np.diff(walk, axis=0), axis=1), 0.5)
-    assert paths.along(stations[:1], 4).tolist() == [[0, 0]] * 4
+    assert paths.at(line[:1], paths.evenly(line[:1], 4)).tolist() == [[0, 0]] * 4
 
 
-def test_slerp_keeps_the_length_and_the_ends():
-    a, b = np.array([3.0, 0.0, 0.0]), np.array([0.0, 3.0, 0.0])
-    assert np.allclose(paths.slerp(a, b, 0), a) and np.allclose(paths.slerp(a, b, 1), b)
-    middle = paths.slerp(a, b, 0.5)
-    assert np.linalg.norm(middle) == pytest.approx(3) and np.allclose(middle[:2], 3 / np.sqrt(2))
-    assert np.allclose(paths.slerp(a, 2 * a, 0.5), 1.5 * a) and np.allclose(paths.slerp(a, 0 * a, 0.5), a / 2)
+def test_the_frames_of_a_film_are_evenly_apart(place):
+    library, run, loaded, data = place
+    xy = arrays_of(maps.make_map(library, loaded, data, LatentMap(run.id)))["xy"]
+    request = Decode(run.id, xy=xy[[3, 50, 120]].tolist(), frames=24)
+    told = arrays_of(maps.decode_places(library, loaded, data, request))
+    assert len(told["xy"]) == len(told["items"]) == 24
+    assert np.allclose(told["xy"][[0, -1]], xy[[3, 120]], atol=1e-5)
+    steps = np.linalg.norm(np.diff(told["items"].reshape(24, -1), axis=0), axis=1)
+    assert steps.max() < 1.05 * np.median(steps)
+
+
+def test_frames_stay_evenly_apart_where_the_items_beside_a_line_change():
+    rng = np.random.default_rng(3)
+    z = rng.standard_normal((400, 12)) * np.linspace(2, 0.5, 12)
+    stored = maps._laid_out(z, z)
+
+    def unevenness(xy):
+        steps = np.linalg.norm(np.diff(maps.lifted(stored, xy), axis=0), axis=1)
+        return steps.max() / np.median(steps)
+
+    lines = rng.uniform(-2.5, 2.5, (10, 3, 2)).astype(np.float32)
+    assert max(unevenness(maps._frames(stored, line, 32)) for line in lines) < 2
+    assert max(unevenness(paths.at(line, paths.evenly(line, 32))) for line in lines) > 3  # evenly on the map

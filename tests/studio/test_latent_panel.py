@@ -10,7 +10,8 @@ from scripted_window import scripted_session, settle, turn
 from models_backend.contract.messages import Decode, LatentMap, Metrics, Saved, State
 from models_backend.contract.run_layout import SampleRecord
 from nexus_studio.panels.latent import LatentPanel
-from nexus_studio.panels.latent_map import along, one_a_cell
+from nexus_studio.panels.latent_map import one_a_cell
+from nexus_studio.panels.latent_path import MOST, curve, thinned
 
 
 @pytest.fixture
@@ -29,22 +30,26 @@ def decodes(panel):
     return [call[1] for call in panel.session.bridge.engine.calls if call[0] is Decode]
 
 
-def test_places_along_a_line_are_evenly_spaced():
-    drawn = np.array([[0.0, 0.0], [0.1, 0.0], [0.1, 0.0], [1.0, 0.0], [3.0, 0.0]])
-    line = along(drawn, 31)
-    assert line[0] == pytest.approx([0, 0]) and line[-1] == pytest.approx([3, 0])
-    assert np.diff(line[:, 0]) == pytest.approx(0.1, abs=1e-6)
-
-
 def test_a_path_goes_through_its_places_without_a_corner():
-    drawn = np.array([[0.0, 0.0], [1.0, 1.0], [2.0, 0.0], [2.2, 0.1], [4.0, 2.0]])
-    line = along(drawn, 2001)
-    assert line[0] == pytest.approx(drawn[0]) and line[-1] == pytest.approx(drawn[-1])
-    assert all(np.linalg.norm(line - place, axis=1).min() < 0.02 for place in drawn)
-    steps = np.diff(along(drawn, 101), axis=0)
+    places = np.array([[0.0, 0.0], [1.0, 1.0], [1.0, 1.0], [2.0, 0.0], [2.2, 0.1], [4.0, 2.0]])
+    line = curve(places)
+    assert line[0] == pytest.approx(places[0]) and line[-1] == pytest.approx(places[-1])
+    assert all(np.linalg.norm(line - place, axis=1).min() < 1e-9 for place in places)
+    steps = np.diff(line, axis=0)
     steps /= np.linalg.norm(steps, axis=1, keepdims=True)
     assert (steps[1:] * steps[:-1]).sum(1).min() > 0.5  # straight legs turn by 90 degrees at the second place
-    assert along(np.array([[1.0, 2.0], [1.0, 2.0]]), 3).tolist() == [[1.0, 2.0]] * 3
+    assert curve(np.array([[1.0, 2.0], [1.0, 2.0]])).tolist() == [[1.0, 2.0]] and len(curve(np.empty((0, 2)))) == 0
+
+
+def test_of_a_drag_the_places_are_kept_that_its_line_needs():
+    turn = np.linspace(0, 2 * np.pi, 400)
+    ring = 100 * np.stack([np.cos(turn), np.sin(turn)], axis=1)
+    places = thinned(ring, 3.0)
+    assert 5 < len(places) < 25 and places[[0, -1]].tolist() == ring[[0, -1]].tolist()
+    assert np.abs(np.linalg.norm(curve(places), axis=1) - 100).max() < 3
+    scribble = np.random.default_rng(0).uniform(0, 500, (300, 2))
+    assert 2 < len(thinned(scribble, 3.0)) <= MOST
+    assert thinned(np.array([[0.0, 0.0], [1.0, 0.1], [2.0, 0.0]]), 0.5).tolist() == [[0, 0], [2, 0]]
 
 
 async def test_the_first_seconds_say_what_is_done(qapp, tmp_path):
@@ -156,28 +161,54 @@ async def test_a_drag_becomes_a_film(qapp, panel):
         QTest.mouseMove(panel.view, QPoint(x, 220))
         panel.view.dragged.emit(*panel.view.to_data(QPoint(x, 220)))
     QTest.mouseRelease(panel.view, Qt.MouseButton.LeftButton, pos=QPoint(520, 220))
-    await settle(lambda: panel.film.steps() == panel.frames.value())
-    assert panel.play.isEnabled()
-    panel.toggle_play()
-    start = panel.film.locked_step()
-    await settle(lambda: panel.film.locked_step() != start)
-    panel.toggle_play()
-    assert not panel._timer.isActive()
+    await settle(lambda: panel.film.strip.steps() == panel.film.frames.value())
+    assert panel.film.play.isEnabled()
+    panel.film.toggle_play()
+    start = panel.film.strip.locked_step()
+    await settle(lambda: panel.film.strip.locked_step() != start)
+    panel.film.toggle_play()
+    assert not panel.film._timer.isActive()
 
 
 async def test_a_run_that_is_asked_for_twice_is_mapped_once_and_another_map_has_no_path(qapp, panel):
     maps = lambda: [call for call in panel.session.bridge.engine.calls if call[0] is LatentMap]  # noqa: E731
     panel.draw_path(np.array([[0.0, 0.0], [1.0, 1.0]]))
-    await settle(lambda: panel.film.steps() > 0)
+    await settle(lambda: panel.film.strip.steps() > 0)
     before = len(maps())
-    panel.toggle_play()
+    panel.film.toggle_play()
     panel.show_what({"run": panel.run.id})
     panel.show_what({"run": panel.run.id})
-    assert panel.film.steps() == 0 and not panel._timer.isActive() and not panel.play.isEnabled()
+    assert panel.film.strip.steps() == 0 and not panel.film._timer.isActive() and not panel.film.play.isEnabled()
     await settle(lambda: panel.stack.currentWidget() is panel.view)
-    assert len(maps()) == before + 1 and not len(panel._path)
+    assert len(maps()) == before + 1 and not len(panel.film.path)
     panel.show_what({"run": panel.run.id})
     await settle(lambda: len(maps()) == before + 2)
+
+
+async def test_a_film_is_asked_for_as_the_line_of_its_path_and_the_newest_path_is_the_one_shown(qapp, panel):
+    panel.draw_path(np.array([[0.0, 0.0], [1.0, 1.0]]))
+    panel.draw_path(np.array([[0.0, 0.0], [1.0, 0.5], [2.0, 0.0]]))
+    await settle(lambda: panel.film.strip.steps() > 0)
+    asked = [request for request in decodes(panel) if request.frames]
+    assert asked[-1].frames == panel.film.frames.value() and np.allclose(asked[-1].xy, curve(panel.film.path))
+    shown = []
+    panel.film.frame_shown.connect(lambda *told: shown.append(told))
+    panel.film.strip.lock(panel.film.strip.steps() - 1)
+    (x, y, items) = shown[0]
+    assert (x, y) == (2.0, 0.0) and len(items) == 1 and panel.view._chosen == (x, y)
+    panel.film.frames.setValue(7)
+    await settle(lambda: panel.film.strip.steps() == 7)
+
+
+async def test_a_click_leaves_the_path_whose_film_is_shown(qapp, panel):
+    panel.draw_path(np.array([[0.0, 0.0], [1.0, 1.0]]))
+    await settle(lambda: panel.film.strip.steps() > 0)
+    QTest.mouseClick(panel.view, Qt.MouseButton.LeftButton, pos=QPoint(80, 40))
+    panel.view._chosen = None
+    clicked = panel.view.grab().toImage()
+    panel.view.set_path(np.empty((0, 2)))
+    without = panel.view.grab().toImage()
+    assert len(panel.film.path) == 2 and panel.film.strip.steps() and clicked != without
 
 
 @pytest.mark.parametrize("old", [False, True])
@@ -185,19 +216,19 @@ async def test_a_kept_path_is_opened_on_its_own_map_with_the_places_as_they_were
     engine = panel.session.bridge.engine
     places = [[-1.0, 0.123456789], [0.5, 1.0], [1.25, -0.75]]
     panel.draw_path(np.array(places))
-    await settle(lambda: panel.film.steps() > 0)
-    panel.save_film()
+    await settle(lambda: panel.film.strip.steps() > 0)
+    panel.film.save()
     await settle(lambda: any(request.save for request in decodes(panel)))
     saved = next(request for request in decodes(panel) if request.save)
-    assert saved.drawn == places and len(saved.xy) == panel.frames.value()
+    assert saved.drawn == places and len(saved.xy) == panel.film.frames.value()
     path = {"xy": saved.xy} if old else {"xy": saved.xy, "drawn": saved.drawn}
     kept = SampleRecord(
         "p", "walk", panel.run.id, panel.run.family, "step-000000900", "image", 12, 0, {}, {}, 0.0, kind="path", path=path
     )
     panel.show_what({"run": panel.run.id, "state": kept})
-    assert not len(panel._path)
-    await settle(lambda: len(panel._path) and panel.film.steps() == 12)
-    assert panel._path.tolist() == (saved.xy if old else places) and panel.frames.value() == 12
+    assert not len(panel.film.path)
+    await settle(lambda: len(panel.film.path) and panel.film.strip.steps() == 12)
+    assert panel.film.path.tolist() == (saved.xy if old else places) and panel.film.frames.value() == 12
     assert [call[1] for call in engine.calls if call[0] is LatentMap][-1].checkpoint == "step-000000900"
 
 
