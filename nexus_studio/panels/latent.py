@@ -53,8 +53,9 @@ class LatentPanel(Workspace):
         self.add_dock("decoded", self.tr("Decoded here"), scrolled(self._build_side()), right, width=300)
         self.film = LatentFilm(session)
         dock = self.add_dock("path", self.tr("Path → film"), self.film, Qt.DockWidgetArea.BottomDockWidgetArea, height=190)
-        dock.heading.hint.setText(self.tr("drag on the map draws a path"))
+        self.path_hint = dock.heading.hint
         self._connect()
+        self._tell_path()
 
     # ------------------------------------------------------------------------------------------- building
 
@@ -113,6 +114,7 @@ class LatentPanel(Workspace):
         self.thumbs.toggled.connect(self._show_thumbs)
         self.view.place_chosen.connect(self.decode)
         self.view.path_drawn.connect(self.film.set_path)
+        self.film.path_changed.connect(self._tell_path)
         self.film.frame_shown.connect(self._show_frame)
         self.session.runs.changed.connect(self._fill)
         self.session.runs.state_changed.connect(self._fill)
@@ -339,6 +341,10 @@ class LatentPanel(Workspace):
         """Draws a path (N, 2) across the map, which becomes a film."""
         self.view.set_path(places)
         self.film.set_path(self.view.path())
+
+    def _tell_path(self) -> None:
+        there = self.tr("drag a place to move it · Page Down chooses one, arrows move it, Delete removes it")
+        self.path_hint.setText(there if len(self.film.path) else self.tr("drag on the map draws a path"))
 
     def _show_frame(self, x: float, y: float, items: np.ndarray) -> None:
         self.view.set_place(x, y)

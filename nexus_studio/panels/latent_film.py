@@ -41,9 +41,11 @@ class Film:
 
 
 class LatentFilm(QWidget):
-    """The strip with its buttons. ``frame_shown`` (x, y, items (1, *shape)) tells the frame that is looked at."""
+    """The strip with its buttons. ``frame_shown`` (x, y, items (1, *shape)) tells the frame that is looked at,
+    ``path_changed`` that there is another path, or none."""
 
     frame_shown = Signal(float, float, object)
+    path_changed = Signal()
 
     def __init__(self, session: Session):
         super().__init__()
@@ -83,6 +85,7 @@ class LatentFilm(QWidget):
     def set_path(self, path: np.ndarray) -> None:
         """Makes the film of a path (N, 2) on the map; of no place none. Only the newest path becomes one."""
         self.path = np.asarray(path)
+        self.path_changed.emit()
         if self._making is not None:
             self._making.cancel()
         if self._run is None or not len(self.path):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import shiboken6
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtTest import QTest
 from scripted_window import scripted_session, settle, turn
 
@@ -198,6 +198,125 @@ async def test_a_film_is_asked_for_as_the_line_of_its_path_and_the_newest_path_i
     assert (x, y) == (2.0, 0.0) and len(items) == 1 and panel.view._chosen == (x, y)
     panel.film.frames.setValue(7)
     await settle(lambda: panel.film.strip.steps() == 7)
+
+
+THREE = np.array([[-1.5, 0.0], [0.0, 1.5], [1.5, 0.0]])
+
+
+async def drawn(panel, places=THREE):
+    """A path on the map whose film is there."""
+    panel.draw_path(places)
+    await settle(lambda: panel.film.strip.steps() > 0)
+    return panel.view
+
+
+def films(panel):
+    return [request for request in decodes(panel) if request.frames]
+
+
+def on_screen(view, place, right=0, down=0):
+    return view.to_screen(*place).toPoint() + QPoint(right, down)
+
+
+@pytest.mark.parametrize("beside", [0, 9])
+async def test_a_place_of_the_path_is_dragged_and_the_film_made_once_it_is_let_go(qapp, panel, beside):
+    view = await drawn(panel)
+    before, clicks = len(films(panel)), len(decodes(panel))
+    start = on_screen(view, THREE[1], right=beside)
+    QTest.mousePress(view, Qt.MouseButton.LeftButton, pos=start)
+    for step in range(1, 6):
+        QTest.mouseMove(view, start + QPoint(10 * step, 4 * step))
+    assert view.path()[[0, 2]].tolist() == THREE[[0, 2]].tolist()
+    await settle(lambda: len(decodes(panel)) > clicks)
+    assert len(films(panel)) == before and view.cursor().shape() == Qt.CursorShape.ClosedHandCursor
+    QTest.mouseRelease(view, Qt.MouseButton.LeftButton, pos=start + QPoint(50, 20))
+    await settle(lambda: len(films(panel)) > before)
+    unit = np.abs(np.subtract(view.to_data(QPointF(1, 1)), view.to_data(QPointF(0, 0))))
+    assert view.path()[1] == pytest.approx(THREE[1] + unit * (50, -20), abs=2 * unit.max())
+    assert len(films(panel)) == before + 1 and np.allclose(films(panel)[-1].xy, curve(view.path()))
+    assert view.cursor().shape() == Qt.CursorShape.OpenHandCursor
+
+
+async def test_the_mouse_shows_where_a_place_can_be_taken_hold_of(qapp, panel):
+    view = await drawn(panel)
+    QTest.mouseMove(view, on_screen(view, THREE[1], right=9))
+    assert view.cursor().shape() == Qt.CursorShape.OpenHandCursor
+    QTest.mouseMove(view, on_screen(view, THREE[1], right=40, down=40))
+    assert view.cursor().shape() == Qt.CursorShape.ArrowCursor
+
+
+async def test_a_click_on_a_place_chooses_it_and_one_beside_all_lets_it_go(qapp, panel):
+    view = await drawn(panel)
+    before = len(films(panel))
+    QTest.mouseClick(view, Qt.MouseButton.LeftButton, pos=on_screen(view, THREE[2], right=5))
+    assert view._held == 2 and view._chosen == tuple(THREE[2]) and view.path().tolist() == THREE.tolist()
+    QTest.mouseClick(view, Qt.MouseButton.LeftButton, pos=on_screen(view, THREE[2], right=60))
+    assert view._held == -1 and len(films(panel)) == before
+
+
+async def test_the_keys_choose_move_and_remove_the_places_of_a_path(qapp, panel):
+    view, key = await drawn(panel), lambda key, **held: QTest.keyClick(panel.view, key, **held)
+    seen, before = view.bounds(), len(films(panel))
+    key(Qt.Key.Key_PageDown)
+    key(Qt.Key.Key_PageDown)
+    assert view._held == 1 and view.accessibleDescription() == "Place 2 of 3 of the path, at 0.00, 1.50"
+    await turn()
+    assert len(films(panel)) == before
+    key(Qt.Key.Key_Right)
+    key(Qt.Key.Key_Down, modifier=Qt.KeyboardModifier.ShiftModifier)
+    right, up = (view.path()[1] - THREE[1]).tolist()
+    assert right == pytest.approx(-8 * up) and right > 0 and view.bounds() == seen
+    await settle(lambda: films(panel)[-1].xy == curve(view.path()).tolist())
+    key(Qt.Key.Key_Delete)
+    await settle(lambda: films(panel)[-1].xy == curve(THREE[[0, 2]]).tolist())
+    assert view.path().tolist() == THREE[[0, 2]].tolist() and view._held == 1
+    key(Qt.Key.Key_PageUp)
+    key(Qt.Key.Key_PageUp)
+    assert view._held == 0
+    key(Qt.Key.Key_Escape)
+    assert view._held == -1 and view.accessibleDescription() == ""
+    key(Qt.Key.Key_Right)
+    assert view.bounds() != seen and view.path().tolist() == THREE[[0, 2]].tolist()
+
+
+async def test_while_an_arrow_is_held_down_the_film_waits(qapp, panel):
+    view = await drawn(panel)
+    before = len(films(panel))
+    QTest.keyClick(view, Qt.Key.Key_PageDown)
+    for _ in range(5):
+        QTest.keyPress(view, Qt.Key.Key_Up)
+    await turn()
+    assert len(films(panel)) == before and view.path()[0, 1] > THREE[0, 1]
+    QTest.keyRelease(view, Qt.Key.Key_Up)
+    await settle(lambda: len(films(panel)) == before + 1)
+
+
+async def test_one_place_alone_is_no_path_and_has_no_film(qapp, panel):
+    view = await drawn(panel, THREE[:2])
+    assert "Delete removes it" in panel.path_hint.whole()
+    QTest.keyClick(view, Qt.Key.Key_PageDown)
+    QTest.keyClick(view, Qt.Key.Key_Delete)
+    assert len(view.path()) == 0 and panel.film.strip.steps() == 0 and not panel.film.play.isEnabled()
+    assert panel.path_hint.whole() == "drag on the map draws a path"
+
+
+async def test_a_place_that_a_key_chooses_or_moves_can_be_seen(qapp, panel):
+    view = await drawn(panel)
+    view.set_bounds((1.2, 1.8, -0.3, 0.3))
+    QTest.keyClick(view, Qt.Key.Key_PageDown)
+    inside = lambda: view.plane().contains(view.to_screen(*view.path()[0]))  # noqa: E731
+    assert inside()
+    for _ in range(80):
+        QTest.keyClick(view, Qt.Key.Key_Left)
+    assert inside()
+
+
+async def test_a_path_kept_with_many_places_has_so_few_that_each_can_be_moved(qapp, panel):
+    turn_ = np.linspace(0, 2 * np.pi, 300)
+    ring = np.stack([np.cos(turn_), np.sin(turn_)], axis=1)
+    view = await drawn(panel, ring)
+    assert 5 < len(view.path()) <= MOST and panel.film.path.tolist() == view.path().tolist()
+    assert np.abs(np.linalg.norm(curve(view.path()), axis=1) - 1).max() < 0.05
 
 
 async def test_a_click_leaves_the_path_whose_film_is_shown(qapp, panel):
