@@ -1,9 +1,12 @@
 """Latent: a run is mapped, a click decodes with the latest winning, a drag becomes a film."""
 
+import asyncio
+
 import numpy as np
 import pytest
 import shiboken6
-from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
+from PySide6.QtGui import QFocusEvent
 from PySide6.QtTest import QTest
 from scripted_window import scripted_session, settle, turn
 
@@ -289,6 +292,38 @@ async def test_while_an_arrow_is_held_down_the_film_waits(qapp, panel):
     assert len(films(panel)) == before and view.path()[0, 1] > THREE[0, 1]
     QTest.keyRelease(view, Qt.Key.Key_Up)
     await settle(lambda: len(films(panel)) == before + 1)
+
+
+async def test_a_moved_place_is_let_go_when_the_map_loses_the_focus(qapp, panel):
+    view = await drawn(panel)
+    before = len(films(panel))
+    QTest.keyClick(view, Qt.Key.Key_PageDown)
+    QTest.keyPress(view, Qt.Key.Key_Up)
+    qapp.sendEvent(view, QFocusEvent(QEvent.Type.FocusOut))
+    await settle(lambda: len(films(panel)) == before + 1)
+    QTest.keyRelease(view, Qt.Key.Key_Up)
+    await turn()
+    assert len(films(panel)) == before + 1
+
+
+async def test_a_film_that_is_overtaken_is_not_shown(qapp, panel, monkeypatch):
+    engine, goes_on = panel.session.bridge.engine, asyncio.Event()
+    call = engine.call
+
+    async def held_up(request, *more, **named):
+        if isinstance(request, Decode) and request.frames == 5:
+            await goes_on.wait()
+        return await call(request, *more, **named)
+
+    monkeypatch.setattr(engine, "call", held_up)
+    panel.film.frames.setValue(5)
+    panel.draw_path(THREE)
+    await turn()
+    panel.film.frames.setValue(9)
+    await settle(lambda: panel.film.strip.steps() == 9)
+    goes_on.set()
+    await turn()
+    assert panel.film.strip.steps() == 9 and [len(request.xy) for request in films(panel)] == [len(curve(THREE))]
 
 
 async def test_one_place_alone_is_no_path_and_has_no_film(qapp, panel):
