@@ -38,6 +38,7 @@ from models_backend.contract.run_layout import (
 from models_backend.contract.trace import TraceInfo, TraceStep
 from models_backend.library import datasets
 from models_backend.library.datasets import DatasetFolder
+from models_backend.library.index import gathered
 
 DIGITS = tuple("0123456789")
 
@@ -206,7 +207,12 @@ class ScriptedLibrary:
         text, starred, tag = (getattr(narrowed, name, "") for name in ("text", "starred", "tag"))
         records = [record for record in records if text.lower() in record.title.lower()] if text else records
         records = [record for record in records if record.starred] if starred else records
-        return [record for record in records if not tag or tag in record.tags]
+        records = [record for record in records if not tag or tag in record.tags]
+        return gathered(records) if getattr(narrowed, "gathered", False) else records
+
+    def cells(self, record: SampleRecord) -> list[SampleRecord]:
+        made = [folder.record() for folder in self.made.values()]
+        return [one for one in made if one.grid and one.grid.id == record.grid.id]
 
     def jobs(self) -> list[JobRecord]:
         return list(self.queue)
@@ -286,7 +292,7 @@ class ScriptedLibrary:
         record = SampleRecord(key, request.title or f"sample {len(self.made)}", run.id, run.family, checkpoint,
                               run.spec.modality, len(items), request.seed, request.sampling, request.conditions,
                               time.time() + len(self.made), dataset=run.dataset, trace=trace[0] if trace else None,
-                              preview=request.preview)  # fmt: skip
+                              preview=request.preview, grid=request.grid)  # fmt: skip
         self.made[key] = ScriptedSample(self.layout.sample(key), record, items, trace[1] if trace else None)
         return record
 

@@ -381,6 +381,11 @@ def assign(values: dict[str, Any], key: str, text: str) -> dict[str, Any]:
         value: Any = msgspec.json.decode(text)
     except msgspec.DecodeError:
         value = text
+    return merged(values, nested(key, value))
+
+
+def nested(key: str, value: Any) -> dict[str, Any]:
+    """A value under a dotted path: "a.b" -> {"a": {"b": value}}."""
     for part in reversed(key.split(".")):
         value = {part: value}
-    return merged(values, value)
+    return value

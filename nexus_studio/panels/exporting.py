@@ -11,6 +11,7 @@ from PySide6.QtCore import QCoreApplication
 from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
 
 from models_backend.contract.exports import NUMBERS, WEIGHTS, file_name
+from models_backend.contract.grids import named
 from models_backend.contract.messages import Export
 from models_backend.contract.run_layout import RunRecord, SampleRecord
 from models_backend.contract.words import counted, sentence
@@ -49,9 +50,10 @@ CHOICES = (
 
 def fill_menu(
     menu: QMenu, session: Session, owner: QWidget, record: SampleRecord, items: list[int] | None = None,
-    beside: Sequence[SampleRecord] = (),
+    beside: Sequence[SampleRecord] = (), whole: bool = False, cell: bool = False,
 ) -> QMenu:  # fmt: skip
-    """Fills a menu with every way to export a sample, and those ``beside`` it; ``items`` narrows it to some of its own."""
+    """Fills a menu with every way to export a sample, and those ``beside`` it; ``items`` narrows it to some of its own.
+    ``whole``: the sheet of a cell is that of its grid, and all else that of the cell, where this ``cell`` is chosen."""
     menu.setToolTipsVisible(True)
     strip = menu.addAction(_tr("Leave the metadata out"))
     strip.setCheckable(True)
@@ -61,17 +63,19 @@ def fill_menu(
     menu.addSeparator()
     for choice in CHOICES:
         action = menu.addAction(_tr(choice.text))
-        missing = next(filter(None, (_lacking(one, choice) for one in (record, *beside))), "")
+        missing = next(filter(None, (lacking(one, choice, whole and not cell) for one in (record, *beside))), "")
         action.setEnabled(not missing)
         action.setToolTip(sentence(missing))
         action.triggered.connect(
-            lambda _=False, c=choice: ask(session, owner, record, c, items or [], strip.isChecked(), beside)
+            lambda _=False, c=choice: ask(session, owner, record, c, items or [], strip.isChecked(), beside, whole)
         )
     return menu
 
 
-def _lacking(record: SampleRecord, choice: Choice) -> str:
-    """Why a sample cannot be exported so, or ""."""
+def lacking(record: SampleRecord, choice: Choice, whole: bool = False) -> str:
+    """Why a sample, or the ``whole`` grid that it stands for, cannot be exported so, or ""."""
+    if whole and record.grid is not None and choice.what != "sheet":
+        return _tr("Open the grid in Sample and choose a cell first")
     if choice.needs_trace and record.trace is None:
         return _tr("Its steps were not recorded")
     if choice.format in NUMBERS and record.modality != "points":
@@ -83,12 +87,13 @@ def _lacking(record: SampleRecord, choice: Choice) -> str:
 
 def ask(
     session: Session, owner: QWidget, record: SampleRecord, choice: Choice, items: list[int], strip: bool,
-    beside: Sequence[SampleRecord] = (),
+    beside: Sequence[SampleRecord] = (), whole: bool = False,
 ) -> QFileDialog:  # fmt: skip
-    """Opens the file dialog; the export starts when a place was chosen: a folder, where others ``beside`` it go too."""
+    """Opens the file dialog; the export starts when a place was chosen: a folder, where others ``beside`` it go too.
+    ``whole``: the sheet of a cell is that of its grid."""
     folder = begin_in(session.preferences.get("export/folder", ""))
     suffix, into_folder = _suffix(choice), choice.folder or bool(beside)
-    name = counted(1 + len(beside), "sample") if beside else file_name(record.title) or record.id
+    name = counted(1 + len(beside), "sample") if beside else _name(record, choice, whole)
     name = _new_folder(Path(folder), name) if into_folder else f"{name}.{suffix}"
     dialog = _saving(owner, str(Path(folder) / name))
     if into_folder:  # it need not be there: it is made with what goes into it
@@ -96,10 +101,25 @@ def ask(
     else:
         dialog.setDefaultSuffix(suffix)
     if beside:
-        dialog.fileSelected.connect(lambda path: start_all(session, [record, *beside], choice, path, strip))
+        dialog.fileSelected.connect(lambda path: start_all(session, [record, *beside], choice, path, strip, whole))
     else:
-        dialog.fileSelected.connect(lambda path: start(session, record, choice, path, items, strip))
+        dialog.fileSelected.connect(lambda path: start(session, record, choice, path, items, strip, whole))
     return opened(dialog)
+
+
+def _is_grid(record: SampleRecord, choice: Choice, whole: bool) -> bool:
+    return whole and record.grid is not None and choice.what == "sheet"
+
+
+def _name(record: SampleRecord, choice: Choice, whole: bool) -> str:
+    """What a file of a sample, or of its grid, is called."""
+    title = record.title if _is_grid(record, choice, whole) else named(record.title, record.grid)
+    return file_name(title) or record.id
+
+
+def _request(record: SampleRecord, choice: Choice, path: str, strip: bool, whole: bool, items: Sequence[int] = ()) -> Export:
+    what, title = "grid" if _is_grid(record, choice, whole) else choice.what, named(record.title, record.grid)
+    return Export(record.id, path, choice.format, what, strip=strip, items=list(items), name=title)
 
 
 def _suffix(choice: Choice) -> str:
@@ -131,22 +151,25 @@ def _new_folder(folder: Path, name: str) -> str:
     return next(one for one in numbered if not (folder / one).exists())
 
 
-def start(session: Session, record: SampleRecord, choice: Choice, path: str, items: list[int], strip: bool) -> None:
+def start(
+    session: Session, record: SampleRecord, choice: Choice, path: str, items: list[int], strip: bool, whole: bool = False
+) -> None:
     """Writes the export in the worker and says where it went."""
-    _begin(session, record, Export(record.id, path, choice.format, choice.what, strip=strip, items=items, name=record.title))
+    _begin(session, record, _request(record, choice, path, strip, whole, items))
 
 
-def start_all(session: Session, records: list[SampleRecord], choice: Choice, path: str, strip: bool) -> None:
+def start_all(
+    session: Session, records: list[SampleRecord], choice: Choice, path: str, strip: bool, whole: bool = False
+) -> None:
     """Writes each sample into a folder, as a file (or a folder of its items) that is named after it."""
     taken: dict[str, int] = {}
     session.preferences.set("export/folder", str(Path(path).parent))
     for record in records:
-        name = file_name(record.title) or record.id
+        name = _name(record, choice, whole)
         taken[name] = taken.get(name, 0) + 1
         name += f" {taken[name]}" if taken[name] > 1 else ""
         target = Path(path) / (name if choice.folder else f"{name}.{_suffix(choice)}")
-        request = Export(record.id, str(target), choice.format, choice.what, strip=strip, name=record.title)
-        session.bridge.spawn(_export(session, record, request))
+        session.bridge.spawn(_export(session, record, _request(record, choice, str(target), strip, whole)))
 
 
 def start_model(session: Session, record: RunRecord, path: str) -> None:

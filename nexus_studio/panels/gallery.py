@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+import numpy as np
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QStackedWidget, QVBoxLayout, QWidget
 
-from models_backend.contract.messages import Sample, TroubleError
+from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import SampleRecord
-from models_backend.contract.words import counted
+from models_backend.contract.words import counted, sentence
 
 from .. import theme
 from ..commands import Command
@@ -17,11 +19,13 @@ from ..pieces import EmptyState, Header, allow, button, chip_button, rule
 from ..state.edits import Deleting, Rewriting
 from ..state.session import Session
 from ..viewers.image_grid import ImageGrid
-from .exporting import CHOICES, Choice, ask
+from ..viewers.modality import shown, to_array
+from .exporting import CHOICES, Choice, ask, lacking
 from .gallery_compare import Comparison, Side, paired
 from .gallery_detail import SampleDetail
 from .gallery_tiles import Tiles
 from .sample_facts import differences
+from .sample_work import media_of, request_of
 from .workspace import Footed, Workspace
 
 if TYPE_CHECKING:
@@ -123,6 +127,8 @@ class GalleryPanel(Workspace):
         records = [self.tiles.record(index) for index in chosen]
         if len(records) != 2 or not all(records):
             return self.tr("Choose two samples: Ctrl and a click adds one")
+        if any(record.grid is not None for record in records):
+            return self.tr("Grids are not compared as a whole: choose two single samples")
         if records[0].modality != records[1].modality:
             return self.tr("Pictures cannot be compared with points: choose two of one kind")
         return ""
@@ -182,7 +188,7 @@ class GalleryPanel(Workspace):
         from models_backend.library.index import Filter
 
         kind = "path" if self.films.isChecked() else ""
-        return Filter(text=self.search.text().strip(), starred=self.starred.isChecked(), kind=kind)
+        return Filter(text=self.search.text().strip(), starred=self.starred.isChecked(), kind=kind, gathered=True)
 
     def _widen(self) -> None:
         """Takes the filter away."""
@@ -223,7 +229,7 @@ class GalleryPanel(Workspace):
 
     def _traced(self) -> bool:
         record = self._chosen()
-        return record is not None and record.trace is not None
+        return record is not None and record.trace is not None and record.grid is None
 
     def _choose(self, index: int) -> None:
         record = self.tiles.record(index) if index >= 0 else None
@@ -235,11 +241,18 @@ class GalleryPanel(Workspace):
         self.session.bridge.spawn(self._show(record))
 
     async def _show(self, record: SampleRecord) -> None:
-        items = await self.session.samples.items(record.id)
+        items = await self._items(record)
         chosen = self._chosen()
         if chosen is not None and chosen.id == record.id:
             self.detail.show_record(chosen, items)
             self._show_beside()
+
+    async def _items(self, record: SampleRecord) -> Any:
+        """The items of a sample, those of all cells of a grid; of one of points, which are seen together, of its first cell."""
+        cells = await self.session.samples.cells(record)
+        if shown(record.modality).together:
+            del cells[1:]
+        return np.concatenate([await self.session.samples.items(cell.id) for cell in cells])
 
     def _show_beside(self, _chosen: object = None) -> None:
         self.detail.show_beside(self._beside())
@@ -266,8 +279,11 @@ class GalleryPanel(Workspace):
     def _export(self, choice: Choice) -> None:
         record = self._chosen()
         if record is not None:
+            if missing := lacking(record, choice, whole=True):
+                self.session.bridge.notice(sentence(missing))
+                return
             strip = self.session.preferences.get("export/strip", False)
-            ask(self.session, self, record, choice, [], strip, self._beside())
+            ask(self.session, self, record, choice, [], strip, self._beside(), whole=True)
 
     def _star(self) -> None:
         record = self._chosen()
@@ -287,11 +303,14 @@ class GalleryPanel(Workspace):
     def delete(self) -> None:
         """Moves the selected samples to the trash; undo brings them back."""
         records = [r for r in (self.tiles.record(i) for i in self.grid.selection()) if r is not None]
-        if not records:
-            return
+        if records:
+            self.grid.select([])
+            self.session.bridge.spawn(self._delete(records))
+
+    async def _delete(self, records: list[SampleRecord]) -> None:
+        cells = [cell for record in records for cell in await self.session.samples.cells(record)]
         names = records[0].title if len(records) == 1 else counted(len(records), "sample")
-        self.grid.select([])
-        deleting = Deleting(self.session, [("sample", record.id) for record in records])
+        deleting = Deleting(self.session, [("sample", cell.id) for cell in cells])
         self.session.undo.push_kept(self.tr("delete of {0}").format(names), deleting)
         self.session.tell_edit(self.tr("{0} moved to the trash. Undo brings it back.").format(names))
 
@@ -299,25 +318,21 @@ class GalleryPanel(Workspace):
         """Makes a sample again from its record and says whether it is identical, or what differs."""
         from models_backend.library.samples import array_sha256
 
-        from ..viewers.modality import to_array
-
         self.detail.say(self.tr("Making it again…"))
-        request = Sample(
-            record.run, record.count, record.seed, record.sampling, record.conditions, record.checkpoint, save=False
-        )
+        cells, changed = await self.session.samples.cells(record), ""
         title = self.tr("Making “{0}” again").format(record.title)
         try:
             async with self.session.under_way(title, "reproduce", record.title, record.id) as activity:
-                made = await self.session.bridge.engine.call(request, activity.tell)
+                for cell in cells:
+                    request = msgspec.structs.replace(request_of(cell), trace=0, save=False)
+                    items = to_array(media_of(await self.session.bridge.engine.call(request, activity.tell)).items)
+                    if not changed and array_sha256(items) != cell.items_sha256:
+                        changed = difference(await self.session.samples.items(cell.id), items)
         except TroubleError:
             return  # it stands with the sample, until it is dismissed
         finally:
             self.detail.say("")
-        items = to_array(made.items)
-        if array_sha256(items) == record.items_sha256:
-            text = self.tr("Identical, bit by bit: {0}").format(counted(record.count, "item"))
-        else:
-            text = difference(await self.session.samples.items(record.id), items)
+        text = changed or self.tr("Identical, bit by bit: {0}").format(counted(sum(cell.count for cell in cells), "item"))
         self.session.verdicts.answer("reproduce", record.title, text, record.id)
 
     # ------------------------------------------------------------------------------------------- comparing

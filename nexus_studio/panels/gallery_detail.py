@@ -106,7 +106,9 @@ class SampleDetail(QWidget):
         self.name.setCursorPosition(0)
         self.tags.setText(", ".join(record.tags))
         self.star.setText(self.tr("★ Starred") if record.starred else self.tr("☆ Star"))
-        allow(self.trajectory, record.trace is not None, self.tr("Its steps were not recorded"))
+        steps = self.tr("Its steps were not recorded") if record.trace is None else ""
+        steps = self.tr("Open the grid in Sample and choose a cell first") if record.grid is not None else steps
+        allow(self.trajectory, not steps, steps)
         why = self._why_not_again(record)
         allow(self.again, not why, why)
         self.why.setText(why)
@@ -126,7 +128,7 @@ class SampleDetail(QWidget):
     def _fill_menu(self) -> None:
         self.menu.clear()
         if self.record is not None:
-            fill_menu(self.menu, self._session, self, self.record, beside=self._beside)
+            fill_menu(self.menu, self._session, self, self.record, beside=self._beside, whole=True)
 
     def _why_not_again(self, record: SampleRecord) -> str:
         """Why a sample cannot be reproduced here, or ""."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from PySide6.QtCore import QObject, QRectF, Qt, QTimer, Signal
@@ -21,13 +21,22 @@ from .sample_facts import checkpoint_name
 SIDE_PX = 240
 KEPT = 1200
 PAGE = 400
+CELLS = 9  # of a grid that are read for its tile
 
 
 def collage(items: np.ndarray, modality: str, side_px: int = SIDE_PX, columns: int = 0) -> QImage:
     """The first 1, 4 or 9 items in a square, or as many as fit in a square of ``columns``; points are one picture together."""
     view = shown(modality)
-    if view.together:
-        return view.picture(items, side_px)
+    return view.picture(items, side_px) if view.together else _tiled(items, modality, side_px, columns)
+
+
+def collage_of_cells(cells: list[np.ndarray], modality: str, side_px: int = SIDE_PX) -> QImage:
+    """The first 1, 4 or 9 cells of a grid, each given by its items, in a square."""
+    return _tiled([items if shown(modality).together else items[0] for items in cells], modality, side_px)
+
+
+def _tiled(items: Sequence[np.ndarray], modality: str, side_px: int, columns: int = 0) -> QImage:
+    view = shown(modality)
     columns = columns or (3 if len(items) >= 9 else 2 if len(items) >= 4 else 1)
     picture = QImage(side_px, side_px, QImage.Format.Format_ARGB32_Premultiplied)
     picture.fill(Qt.GlobalColor.transparent)
@@ -43,7 +52,11 @@ def collage(items: np.ndarray, modality: str, side_px: int = SIDE_PX, columns: i
 
 
 def differing(record: SampleRecord) -> str:
-    """What tells samples of one run apart that their titles do not, in few characters: sampler, guidance, training step."""
+    """What tells samples of one run apart that their titles do not, in few characters: sampler, guidance, training step; of a
+    grid how many rows and columns it has."""
+    if record.grid is not None:
+        size = f"{record.grid.rows} × {record.grid.columns}"
+        return " · ".join(filter(None, [size, checkpoint_name(record.checkpoint).lower()]))
     sampler = record.sampling.get("sampler") or record.sampling.get("solver") or ""
     sampler = sampler.get("type", "") if isinstance(sampler, dict) else sampler
     guidance = record.sampling.get("guidance")
@@ -70,6 +83,7 @@ class Tiles(QObject):
         self._records: dict[int, SampleRecord] = {}
         self._pages: set[int] = set()
         self._pictures: OrderedDict[str, QImage | None] = OrderedDict()
+        self._stale: set[str] = set()  # those of grids, which may have more cells now
         self._wanted: list[int] = []
         self._busy = False
         self._stamp = 0
@@ -81,6 +95,7 @@ class Tiles(QObject):
         """Lists anew under a filter; pictures that are known are kept."""
         self._filter = narrowed
         self._stamp += 1
+        self._stale |= {record.id for record in self._records.values() if record.grid is not None}
         self._records.clear()
         self._pages.clear()
         self._wanted.clear()
@@ -117,13 +132,13 @@ class Tiles(QObject):
         record = self.record(index)
         if record is None:
             return None
-        if record.id in self._pictures:
+        known = record.id in self._pictures
+        if known:
             self._pictures.move_to_end(record.id)
-            return self._pictures[record.id]
-        if index not in self._wanted:
+        if (not known or record.id in self._stale) and index not in self._wanted:
             self._wanted.append(index)
             self._timer.start()
-        return None
+        return self._pictures.get(record.id)
 
     def _begin(self) -> None:
         if not self._busy and self._wanted:
@@ -137,7 +152,8 @@ class Tiles(QObject):
                 index = self._wanted.pop()
                 del self._wanted[:-200]
                 record = self._records.get(index)
-                if record is not None and record.id not in self._pictures:
+                if record is not None and (record.id not in self._pictures or record.id in self._stale):
+                    self._stale.discard(record.id)
                     self._pictures[record.id] = await self._read(record)
                     while len(self._pictures) > KEPT:
                         self._pictures.popitem(last=False)
@@ -146,8 +162,12 @@ class Tiles(QObject):
             self._busy = False
 
     async def _read(self, record: SampleRecord) -> QImage | None:
+        samples = self._session.samples
         try:
-            return collage(await self._session.samples.items(record.id), record.modality)
+            if record.grid is not None:
+                cells = (await samples.cells(record))[:CELLS]
+                return collage_of_cells([await samples.items(cell.id) for cell in cells], record.modality)
+            return collage(await samples.items(record.id), record.modality)
         except TroubleError as error:
             self._session.bridge.trouble.emit(error.trouble)
             return None

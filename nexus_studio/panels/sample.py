@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import secrets
+
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import QMenu, QStackedWidget, QWidget
 
+from models_backend.contract.grids import GridCell
 from models_backend.contract.messages import Trouble
 from models_backend.contract.run_layout import SampleRecord
 from models_backend.contract.words import counted, sentence
@@ -20,9 +23,10 @@ from .sample_facts import checkpoint_name
 from .sample_grid import GridForm
 from .sample_info import ItemInfo
 from .sample_kept import SampleKeeper
+from .sample_opening import SampleOpening, same
 from .sample_results import Results
 from .sample_setup import TRACED, SampleSetup
-from .sample_work import Batch, Made, SampleWork, asked_words, batch_of, beside, request_of
+from .sample_work import Batch, Made, SampleWork, asked_words
 from .workspace import Footed, Workspace, scrolled
 
 ITEM_PX = 220
@@ -85,8 +89,9 @@ class SamplePanel(Workspace):
 
     def __init__(self, session: Session):
         super().__init__(session)
-        self.work = SampleWork(session)
+        self.work, self.opening = SampleWork(session), SampleOpening(self)
         self._record: SampleRecord | None = None
+        self._cells: dict[str, SampleRecord] = {}  # of the grid that is shown, by their ids
         self._latency_ms, self._doing = 0.0, False
         self._build_middle()
         self._build_docks()
@@ -169,7 +174,7 @@ class SamplePanel(Workspace):
         controls.generate_asked.connect(self.generate_or_stop)
         controls.live_toggled.connect(lambda on: self._setup_changed())
         controls.grid_toggled.connect(self._show_grid_form)
-        work.made.connect(self._show_made)
+        work.made.connect(self.show_made)
         work.live_made.connect(self._show_live)
         work.cell.connect(self._show_cell)
         work.kept.connect(self._show_actions)
@@ -202,50 +207,23 @@ class SamplePanel(Workspace):
     def show_what(self, what: dict) -> None:
         state = what.get("state")
         if isinstance(state, SampleRecord):
-            self.session.bridge.spawn(self._restore(state))
+            self.session.bridge.spawn(self.opening.restore(state))
         elif what.get("sample"):
-            self.session.bridge.spawn(self._open(what["sample"]))
+            self.session.bridge.spawn(self.opening.open(what["sample"]))
         elif what.get("run"):
             self.setup.choose_run(what["run"])
         self._show_page()
 
     def _reload_recent(self) -> None:
         if self.isVisible():
-            self.tiles.reload()
+            from models_backend.library.index import Filter
+
+            self.tiles.reload(Filter(gathered=True))
 
     def _open_recent(self, index: int) -> None:
         record = self.tiles.record(index) if index >= 0 else None
-        if record is not None and (self._record is None or record.id != self._record.id):
-            self.session.bridge.spawn(self._open(record.id))
-
-    async def _open(self, sample: str) -> None:
-        record = await self.session.samples.record(sample)
-        items = await self.session.samples.items(sample)
-        self.setup.take(record)
-        self._show_record(record, items)
-
-    def _show_record(self, record: SampleRecord, items) -> None:
-        self._show_made(batch_of(record, items), record)
-
-    async def show_samples(self, samples: list[str]) -> None:
-        """Several samples of one making side by side, as they were made."""
-        batches, record = [], None
-        for sample in samples:
-            record = await self.session.samples.record(sample)
-            batches.append(batch_of(record, await self.session.samples.items(sample)))
-        whole = batches[0] if len(batches) == 1 else beside(batches)
-        if self.results.batch is None:
-            self._show_made(whole, record if len(batches) == 1 else None)
-
-    async def _restore(self, record: SampleRecord) -> None:
-        """The exact state of an exported file: its sample where the library has it, else made again."""
-        self.setup.take(record)
-        known = await self.session.samples.page(0, 1 << 30)
-        if any(one.id == record.id for one in known):
-            await self._open(record.id)
-        else:
-            self.work.generate([request_of(record)])
-            self.session.bridge.notice(self.tr("Making “{0}” again from its own record.").format(record.title))
+        if record is not None and not same(record, self._record):
+            self.session.bridge.spawn(self.opening.open(record.id))
 
     def _show_page(self) -> None:
         has_items = self.results.batch is not None or self.work.is_busy or self.controls.live.isChecked()
@@ -316,7 +294,9 @@ class SamplePanel(Workspace):
             self._judge()
         self._show_page()
 
-    def _show_made(self, batch: Batch, record: SampleRecord | None = None) -> None:
+    def show_made(self, batch: Batch, record: SampleRecord | None = None) -> None:
+        """Items side by side; ``record``: of the one sample that they are of, where it is one."""
+        self._cells = {}
         self.results.show_batch(batch, self._asked(batch))
         self._say_state(counted(len(batch.items), "item"))
         self.header.set_hint(figures.milliseconds(batch.took_ms) if batch.took_ms else "")
@@ -333,13 +313,35 @@ class SamplePanel(Workspace):
         self.header.set_hint(sentence(words))
         self._doing = True
 
+    def show_grid(self, grid: GridCell, cells: list[tuple[SampleRecord, Batch]]) -> None:
+        """The kept cells of a grid, in their places."""
+        self._begin_grid(grid)
+        self._cells = {record.id: record for record, _ in cells}
+        self._record = cells[0][0]
+        self._show_cells({record.grid.place: batch for record, batch in cells})
+        self._show_page()
+
     def _show_cell(self, index: int, batch: Batch) -> None:
-        self.results.show_cell(index, batch)
+        grid = self.results.gridded
+        if grid is None or grid.id != batch.made[0].request.grid.id:
+            return  # something else is looked at meanwhile
+        self._show_cells({index: batch})
+        self.session.bridge.spawn(self._read_cell(batch.samples[0]))
+
+    def _show_cells(self, cells: dict[int, Batch]) -> None:
+        self.results.show_cells(cells)
         self.keeper.keep_shown(self.results.batch.samples)
         self._say_origin()
+        self._show_actions()
+
+    async def _read_cell(self, sample: str) -> None:
+        cell = await self.session.samples.record(sample)
+        if self.results.gridded is not None and self.results.gridded.id == cell.grid.id:
+            self._cells[sample] = cell
+            self._choose(self.results.current())
 
     def _show_live(self, batch: Batch, latency_ms: float) -> None:
-        self._record, self._latency_ms = None, latency_ms
+        self._record, self._cells, self._latency_ms = None, {}, latency_ms
         self.results.show_batch(batch, self._asked(batch))
         self._say_state(self.tr("Live"))
         self.header.set_hint(self.tr("{0} from edit to picture").format(figures.milliseconds(latency_ms)))
@@ -374,9 +376,12 @@ class SamplePanel(Workspace):
     def _fill_export(self) -> None:
         self.export_menu.clear()
         if self._record is not None:
-            fill_menu(self.export_menu, self.session, self, self._record, self.results.selection())
+            chosen = self.results.current() is not None
+            fill_menu(self.export_menu, self.session, self, self._record, self.results.selection(), whole=True, cell=chosen)
 
     def _choose(self, made: Made | None) -> None:
+        if self._cells:  # a grid is exported by any cell, followed and varied by the chosen one
+            self._record = self._cells.get(made.sample if made else "") or next(iter(self._cells.values()))
         self._say_origin()
         self._show_actions()
         self.info.show_made(made)
@@ -392,19 +397,23 @@ class SamplePanel(Workspace):
             return
         self.setup.seeds.advance()
         if self.controls.grid.isChecked():
-            self._generate_grid()
+            self.generate_grid()
         else:
             self.work.generate(self.setup.all_requests())
 
-    def _generate_grid(self) -> None:
-        requests, across, down = self.grid_form.cells()
-        self.results.begin_cells(across, down)
-        self._say_state(f"{across.title} × {down.title}" if down else across.title)
-        self._record = None
-        self.header.set_hint("")
-        self._show_actions()
+    def generate_grid(self) -> None:
+        """Make the grid that is set up."""
+        requests = self.grid_form.cells(f"grid-{secrets.token_hex(6)}")
+        self._begin_grid(requests[0].grid)
         self.work.make_cells(requests)
         self._show_page()
+
+    def _begin_grid(self, grid: GridCell) -> None:
+        self._record, self._cells = None, {}
+        self.results.begin_cells(grid)
+        self._say_state(grid.over)
+        self.header.set_hint("")
+        self._show_actions()
 
     def keep_made(self) -> None:
         """Write what is seen (or chosen) into the gallery."""
@@ -425,7 +434,7 @@ class SamplePanel(Workspace):
     def open_trajectory(self) -> None:
         """Scrub through how this was made."""
         if self._record is not None:
-            item = max(0, self.results.current_index())
+            item = 0 if self._cells else max(0, self.results.current_index())
             self.session.navigate.emit("trajectory", {"sample": self._record.id, "run": self._record.run, "item": item})
 
     def commands(self) -> list[Command]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -10,29 +9,13 @@ import numpy as np
 
 from models_backend.contract import fields, names
 from models_backend.contract.fields import FieldSpec
+from models_backend.contract.grids import GridAxis, GridCell
 from models_backend.contract.messages import Sample
 
 MOST_CELLS = 144
 SUGGESTED = 5
 MOST_SUGGESTED = 12
 SEED = FieldSpec("seed", "int", "Seed", low=0, high=2**31 - 1, default=0)
-
-
-@dataclass(frozen=True)
-class Axis:
-    """A field and the values that it takes along one side. ``path`` is dotted; "seed" and "condition.<kind>" too."""
-
-    path: str
-    title: str
-    values: tuple[Any, ...]
-
-    def named(self) -> list[str]:
-        """Each value after the name of the field."""
-        return [f"{self.title} {text}" for text in self.labels()]
-
-    def labels(self) -> list[str]:
-        """The values as text."""
-        return [f"{v:g}" if isinstance(v, float) else str(v) for v in self.values]
 
 
 def leaves(spec: FieldSpec, values: dict[str, Any], at: str = "") -> list[tuple[str, FieldSpec]]:
@@ -113,24 +96,24 @@ def changed(request: Sample, path: str, value: Any, choices: frozenset[str] = fr
         return msgspec.structs.replace(request, seed=int(value))
     if path.startswith("condition."):
         return msgspec.structs.replace(request, conditions=request.conditions | {path.removeprefix("condition."): value})
-    nested: Any = {"type": value} if path in choices else value
-    for part in reversed(path.split(".")):
-        nested = {part: nested}
-    return msgspec.structs.replace(request, sampling=fields.merged(request.sampling, nested))
+    change = fields.nested(path, {"type": value} if path in choices else value)
+    return msgspec.structs.replace(request, sampling=fields.merged(request.sampling, change))
 
 
-def cells(request: Sample, across: Axis, down: Axis | None, choices: frozenset[str] = frozenset()) -> list[Sample]:
-    """The request of every cell, row by row, titled by its values after the title of ``request``.
+def cells(
+    request: Sample, across: GridAxis, down: GridAxis | None, choices: frozenset[str] = frozenset(), grid: str = ""
+) -> list[Sample]:
+    """The request of every cell, row by row, titled by the fields after the title of ``request``; ``grid``: the whole's id.
 
     Raises ValueError for more than ``MOST_CELLS``."""
-    rows = down.values if down else (None,)
-    if len(rows) * len(across.values) > MOST_CELLS:
-        raise ValueError(f"{len(rows)} x {len(across.values)} are too many; a grid has at most {MOST_CELLS} cells")
+    whole = GridCell(grid, across, down)
+    if whole.rows * whole.columns > MOST_CELLS:
+        raise ValueError(f"{whole.rows} x {whole.columns} are too many; a grid has at most {MOST_CELLS} cells")
+    title = f"{request.title} · {whole.over}" if request.title else whole.over
     found = []
-    for row, below in zip(rows, down.named() if down else [""]):
-        base = changed(request, down.path, row, choices) if down else request
-        for value, beside in zip(across.values, across.named()):
-            what = ", ".join(filter(None, (beside, below)))
-            cell = changed(base, across.path, value, choices)
-            found.append(msgspec.structs.replace(cell, title=f"{request.title} · {what}" if request.title else what))
+    for row in range(whole.rows):
+        base = changed(request, down.path, down.values[row], choices) if down else request
+        for column, value in enumerate(across.values):
+            place = msgspec.structs.replace(whole, row=row, column=column)
+            found.append(msgspec.structs.replace(changed(base, across.path, value, choices), title=title, grid=place))
     return found

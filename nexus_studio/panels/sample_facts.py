@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from msgspec.structs import replace
 from PySide6.QtCore import QCoreApplication
 
 from models_backend.contract import fields, names
@@ -88,7 +89,8 @@ def _classes(value: Any, spec: DataSpec) -> Any:
 
 
 def facts(session: Session, record: SampleRecord) -> list[tuple[str, Any]]:
-    """How a sample was made: titles and values."""
+    """How a sample, or the grid that it stands for, was made: titles and values."""
+    grid, record = record.grid, _spread(record)
     run, family = session.runs.get(record.run), session.catalogue.get(record.family)
     found = [
         (_tr("Model"), family.title if family else record.family),
@@ -96,13 +98,28 @@ def facts(session: Session, record: SampleRecord) -> list[tuple[str, Any]]:
         (_tr("Checkpoint"), checkpoint_name(record.checkpoint)),
     ]
     drawn = record.kind == "path"
-    found += _path(record) if drawn else [(_tr("Items"), record.count), (_tr("Seed"), record.seed)]
+    size = f"{counted(grid.rows, 'row')} × {counted(grid.columns, 'column')}" if grid is not None else ""
+    counts = [(_tr("Grid"), size)] if size else [(_tr("Items"), record.count)]
+    found += _path(record) if drawn else [*counts, (_tr("Seed"), record.seed)]
     found += conditions(record.conditions, run.spec if run else None)
     if not drawn or (family is not None and "noise" in family.latents):  # no others decode by their sampling settings
         found += sampling(session, record.family, record.sampling)
     if record.start is not None:
         found.append((_tr("Branch of"), origin(session, record.start["sample"], record.start["step"])))
     return [(title, value) for title, value in found if value not in ("", None)]
+
+
+def _spread(record: SampleRecord) -> SampleRecord:
+    """The record of a cell with all values that its grid lies over in place of its own."""
+    for axis in record.grid.axes if record.grid is not None else ():
+        values: Any = list(axis.values)
+        if axis.path == "seed":
+            record = replace(record, seed=values)
+        elif axis.path.startswith("condition."):
+            record = replace(record, conditions=record.conditions | {axis.path.removeprefix("condition."): values})
+        else:
+            record = replace(record, sampling=fields.merged(record.sampling, fields.nested(axis.path, values)))
+    return record
 
 
 def drawn_places(record: SampleRecord) -> list[list[float]]:

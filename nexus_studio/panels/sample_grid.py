@@ -6,12 +6,13 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QLineEdit, QWidget
 
 from models_backend.contract.fields import FieldSpec
+from models_backend.contract.grids import GridAxis, GridCell
 from models_backend.contract.messages import Sample
 
 from .. import pieces
 from ..forms.editors import Pick
 from . import sample_axes
-from .sample_axes import SEED, Axis
+from .sample_axes import SEED
 from .sample_setup import SampleSetup
 
 
@@ -66,13 +67,22 @@ class AxisForm(QWidget):
             return str(error)
         return ""
 
-    def axis(self) -> Axis | None:
+    def take(self, axis: GridAxis | None) -> None:
+        """The field and the values of an axis; one that is not offered leaves the choice as it is."""
+        place = self.field.findData(axis.path if axis else "")
+        if place >= 0:
+            self.field.setCurrentIndex(place)
+            self.values.setVisible(axis is not None)
+            self.values.setText(", ".join(map(str, axis.values)) if axis else "")
+            self._check()
+
+    def axis(self) -> GridAxis | None:
         """The axis, None where no field is chosen. Raises ValueError in plain words."""
         path = self.field.currentData() or ""
         if not path:
             return None
         spec = self._specs[path]
-        return Axis(path, spec.title, sample_axes.parse_values(spec, self.values.text()))
+        return GridAxis(path, spec.title, sample_axes.parse_values(spec, self.values.text()))
 
 
 class GridForm(pieces.Card):
@@ -114,8 +124,14 @@ class GridForm(pieces.Card):
             return str(error)
         return ""
 
-    def cells(self) -> tuple[list[Sample], Axis, Axis | None]:
-        """The requests row by row, and both axes. Raises ValueError in plain words."""
+    def take(self, grid: GridCell) -> None:
+        """The fields and values of a grid that was made."""
+        self.offer()
+        self.across.take(grid.across)
+        self.down.take(grid.down)
+
+    def cells(self, grid: str = "") -> list[Sample]:
+        """The requests row by row; ``grid``: the id of the whole. Raises ValueError in plain words."""
         across, down = self.across.axis(), self.down.axis()
         if down is not None and down.path == across.path:
             raise ValueError(self.tr("Both sides are the same field"))
@@ -124,7 +140,7 @@ class GridForm(pieces.Card):
         request.title = self._setup.run.title
         if not self._setup.together:
             request.count, request.trace = 1, min(1, request.trace)
-        return sample_axes.cells(request, across, down, choices), across, down
+        return sample_axes.cells(request, across, down, choices, grid)
 
 
 def _at(values: dict, path: str) -> object:

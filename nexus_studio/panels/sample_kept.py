@@ -71,4 +71,4 @@ class SampleKeeper(Keeper):
     async def _show(self, samples: list[str]) -> None:
         """The results that were shown, without touching the form."""
         with contextlib.suppress(TroubleError):  # deleted meanwhile
-            await self._panel.show_samples(samples)
+            await self._panel.opening.show_samples(samples)

@@ -7,10 +7,11 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
 
+from models_backend.contract.grids import GridCell
+
 from ..viewers.image_grid import ImageGrid
 from ..viewers.image_view import ImageView
 from ..viewers.modality import ItemsView, shown
-from .sample_axes import Axis
 from .sample_work import Batch, Made
 
 CELL_PX = 200
@@ -26,7 +27,7 @@ class Results(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.batch: Batch | None = None
-        self._gridded = False
+        self.gridded: GridCell | None = None  # of the grid that is shown
         self._views: dict[str, ItemsView] = {}
         self._cells: dict[int, Batch] = {}
         self._pictures: dict[int, QImage] = {}
@@ -46,7 +47,7 @@ class Results(QWidget):
 
     def show_batch(self, batch: Batch, captions: list[str] | None = None) -> None:
         """Show the items of a batch, with a line below each where there is something to tell them apart."""
-        self.batch, self._gridded = batch, False
+        self.batch, self.gridded = batch, None
         view = self._view(batch.modality)
         view.set_items(batch.items, captions)
         if self.pages.currentWidget() is not self.single:
@@ -63,28 +64,27 @@ class Results(QWidget):
             self.pages.addWidget(view)
         return self._views[modality]
 
-    def begin_cells(self, across: Axis, down: Axis | None) -> None:
+    def begin_cells(self, grid: GridCell) -> None:
         """Make room for a grid; cells come one by one."""
-        self.batch, self._gridded = None, True
+        self.batch, self.gridded = None, grid
         self._cells.clear()
         self._pictures.clear()
-        self.grid.set_columns(len(across.values))
+        self.grid.set_columns(grid.columns)
         self.grid.set_current(-1)
-        rows, title = (down.labels(), down.title) if down else ([""], "")
-        self.grid.set_labels(rows, across.labels(), title, across.title)
-        rows = len(down.values) if down else 1
-        self.grid.set_fit(rows <= FITTED_ROWS)
-        self.grid.set_largest(0 if rows <= FITTED_ROWS else CELL_PX)
-        self.grid.set_source(rows * len(across.values), self._pictures.get)
+        rows, title = (grid.down.labels(), grid.down.title) if grid.down else ([""], "")
+        self.grid.set_labels(rows, grid.across.labels(), title, grid.across.title)
+        self.grid.set_fit(grid.rows <= FITTED_ROWS)
+        self.grid.set_largest(0 if grid.rows <= FITTED_ROWS else CELL_PX)
+        self.grid.set_source(grid.rows * grid.columns, self._pictures.get)
         self.pages.setCurrentWidget(self.grid)
         self.chosen.emit(None)  # what was chosen is seen no more
 
-    def show_cell(self, index: int, batch: Batch) -> None:
-        """A finished cell."""
-        kind = shown(batch.modality)
-        self._cells[index] = batch
-        self._pictures[index] = kind.picture(batch.items, CELL_PX)
-        self.grid.refresh(index)
+    def show_cells(self, cells: dict[int, Batch]) -> None:
+        """Finished cells, by their places."""
+        for index, batch in cells.items():
+            self._cells[index] = batch
+            self._pictures[index] = shown(batch.modality).picture(batch.items, CELL_PX)
+            self.grid.refresh(index)
         self._gather()
 
     def _gather(self) -> None:
@@ -100,21 +100,21 @@ class Results(QWidget):
         """The chosen item or cell, or -1."""
         if self.batch is None:
             return -1
-        if self._gridded:
+        if self.gridded:
             return self.grid.current()
         return self._view(self.batch.modality).current()
 
     def choose(self, index: int) -> None:
         """Choose an item or cell."""
         if self.batch is not None:
-            (self.grid if self._gridded else self._view(self.batch.modality)).set_current(index)
+            (self.grid if self.gridded else self._view(self.batch.modality)).set_current(index)
 
     def current(self) -> Made | None:
         """The origin of the chosen item or cell; of the first where items are seen together."""
         index = self.current_index()
         if self.batch is None or not self.batch.made:
             return None
-        if self._gridded:
+        if self.gridded:
             batch = self._cells.get(index)
             return batch.made[0] if batch else None
         if index < 0:
@@ -123,14 +123,14 @@ class Results(QWidget):
 
     def selection(self) -> list[int]:
         """The chosen items of a batch, by index into it."""
-        if self.batch is None or self._gridded:
+        if self.batch is None or self.gridded:
             return []
         return self._view(self.batch.modality).selection()
 
     def picture(self) -> QImage | None:
         """The chosen item as a picture at its own size."""
         index = self.current_index()
-        if self._gridded:
+        if self.gridded:
             return self._pictures.get(index)
         if self.batch is None or index < 0:
             return None
@@ -154,5 +154,5 @@ class Results(QWidget):
     def back(self) -> None:
         """From one item to all of them."""
         if self.batch is not None:
-            self.pages.setCurrentWidget(self.grid if self._gridded else self._view(self.batch.modality))
+            self.pages.setCurrentWidget(self.grid if self.gridded else self._view(self.batch.modality))
             self.pages.currentWidget().setFocus()

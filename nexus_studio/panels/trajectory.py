@@ -10,6 +10,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QStackedWidget, QVBoxLayout, QWidget
 
+from models_backend.contract.grids import named
 from models_backend.contract.messages import Sample, StartFrom, VectorField
 from models_backend.contract.run_layout import RunRecord, SampleRecord
 
@@ -250,7 +251,7 @@ class TrajectoryPanel(Workspace):
         run, sampling = self.controls.run, self.controls.samplings()[-1]
         start = StartFrom(source.record.id, step, -1 if source.together else self.item)
         count = source.count if source.together else 1
-        title = self.tr("branch of {0} at sampling step {1}").format(source.record.title, step)
+        title = self.tr("branch of {0} at sampling step {1}").format(named(source.record.title, source.record.grid), step)
         asked = self.controls.asked_for(None if source.together else self.item)
         request = Sample(run.id, count, source.record.seed, sampling, asked, trace=count, start=start, title=title)
         async with self._recording(self.tr("Branching at sampling step {0}").format(step), run) as tell:
@@ -284,7 +285,7 @@ class TrajectoryPanel(Workspace):
         if self.recordings:
             shown = self.recordings[self.row]
             menu = QMenu(self)
-            menu.addSection(self.tr("Film of {0}: {1}").format(shown.label, shown.record.title))
+            menu.addSection(self.tr("Film of {0}: {1}").format(shown.label, named(shown.record.title, shown.record.grid)))
             fill_menu(menu, self.session, self, shown.record)
             menu.popup(self.controls.film.mapToGlobal(self.controls.film.rect().bottomLeft()))
 

@@ -47,6 +47,10 @@ class Samples(QObject):
         """One record."""
         return await self._bridge.threaded(self._bridge.library.sample(sample).record)
 
+    async def cells(self, record: SampleRecord) -> list[SampleRecord]:
+        """The cells of the grid that a sample is one of, row by row; the sample alone where it is none."""
+        return await self._bridge.threaded(self._bridge.library.cells, record) if record.grid is not None else [record]
+
     async def items(self, sample: str) -> Any:
         """The items of a sample: uint8 (N, H, W, C) or float32 (N, D)."""
         return await self._bridge.threaded(self._bridge.library.sample(sample).items)

@@ -104,12 +104,12 @@ def test_points_are_written_as_numbers_to_their_last_digit(library, points, pict
 
 
 def test_the_window_offers_every_format_of_a_sample():
-    from nexus_studio.panels.exporting import CHOICES, _lacking
+    from nexus_studio.panels.exporting import CHOICES, lacking
 
     assert {choice.format for choice in CHOICES} == {*exports.FORMATS} - {*exports.WEIGHTS}
     numbers = [choice for choice in CHOICES if choice.format in exports.NUMBERS]
-    assert not any(_lacking(sample_record("cloud", "points", 5), choice) for choice in numbers)
-    assert all(_lacking(sample_record("made", "image", 5), choice) for choice in numbers)
+    assert not any(lacking(sample_record("cloud", "points", 5), choice) for choice in numbers)
+    assert all(lacking(sample_record("made", "image", 5), choice) for choice in numbers)
 
 
 MOVING = {"gif": STEPS, "apng": STEPS, "webp": STEPS, "mp4": STEPS + 7, "webm": STEPS + 7}

@@ -14,14 +14,15 @@ from scripted import DenoiserSampling, ScriptedEngine
 
 from models_backend.contract import names
 from models_backend.contract.fields import FieldSpec, defaults, describe
+from models_backend.contract.grids import GridAxis
 from models_backend.contract.messages import Event, Metrics, Sample, Saved, State, TroubleError
 from nexus_studio import theme
 from nexus_studio.bridge import Bridge
-from nexus_studio.panels.sample import SamplePanel, request_of
-from nexus_studio.panels.sample_axes import Axis, cells, changed, leaves, parse_values, suggested
+from nexus_studio.panels.sample import SamplePanel
+from nexus_studio.panels.sample_axes import cells, changed, leaves, parse_values, suggested
 from nexus_studio.panels.sample_facts import checkpoint_name, settings
 from nexus_studio.panels.sample_seeds import SeedEditor, parse_seeds
-from nexus_studio.panels.sample_work import Made, asked_words
+from nexus_studio.panels.sample_work import Made, asked_words, request_of
 from nexus_studio.state.preferences import Preferences
 from nexus_studio.state.session import Session
 
@@ -153,7 +154,7 @@ def test_values_out_of_range_name_value_and_range(spec):
 
 def test_cells_run_row_by_row_and_keep_everything_else():
     request = Sample("r", 1, 3, {"steps": 5, "solver": {"type": "euler", "eta": 0.5}}, {"class": 2})
-    found = cells(request, Axis("steps", "Steps", (1, 2)), Axis("seed", "Seed", (7, 8)))
+    found = cells(request, GridAxis("steps", "Steps", (1, 2)), GridAxis("seed", "Seed", (7, 8)))
     assert [(c.sampling["steps"], c.seed) for c in found] == [(1, 7), (2, 7), (1, 8), (2, 8)]
     assert all(c.conditions == {"class": 2} and c.sampling["solver"]["eta"] == 0.5 for c in found)
     assert request.sampling["steps"] == 5
@@ -163,7 +164,7 @@ def test_cells_run_row_by_row_and_keep_everything_else():
     assert other.sampling["solver"] == {"type": "heun"}
     assert changed(request, "condition.class", 4).conditions == {"class": 4}
     with pytest.raises(ValueError, match="too many"):
-        cells(request, Axis("steps", "Steps", tuple(range(20))), Axis("seed", "Seed", tuple(range(20))))
+        cells(request, GridAxis("steps", "Steps", tuple(range(20))), GridAxis("seed", "Seed", tuple(range(20))))
 
 
 # ----------------------------------------------------------------------------------------------- batches
@@ -277,7 +278,7 @@ async def test_the_header_of_results_tells_the_step_that_they_were_made_at(stand
     stand.engine.library.sample(sample).update_record(checkpoint="step-000000050")
     panel.results.batch, panel._record = None, None
     panel.setup.choose_checkpoint("")
-    await panel.show_samples([sample])  # as after a restart
+    await panel.opening.show_samples([sample])  # as after a restart
     await settle(lambda: panel.run_chip.text() == "denoiser-small · Training step 50")
 
 
@@ -457,13 +458,14 @@ async def test_a_grid_is_kept_cell_by_cell_and_shown_again(stand):
     panel.generate_or_stop()
     await settle(lambda: len(stand.asked()) == 4 and not panel.work.is_busy)
     kept = [library.made[key].record() for key in library.made if key not in before]
-    assert [one.title for one in kept] == [f"denoiser-small · Steps {n}, Seed {seed}" for seed in (1, 2) for n in (5, 10)]
+    assert {one.title for one in kept} == {"denoiser-small · Steps × Seed"}
+    assert [one.grid.words for one in kept] == [f"Steps {n}, Seed {seed}" for seed in (1, 2) for n in (5, 10)]
     assert not panel.keep.isVisible(), "there is nothing left to keep"
-    await settle(lambda: {one.id for one in kept} <= {panel.tiles.record(n).id for n in range(4) if panel.tiles.record(n)})
+    await settle(lambda: panel.tiles.record(0) and panel.tiles.record(0).id == kept[0].id)
     shown = stand.session.preferences.get("sample/shown")
     assert shown == [one.id for one in kept]
     panel.results.batch, panel._record = None, None
-    await panel.show_samples(shown)  # as after a restart
+    await panel.opening.show_samples(shown)  # as after a restart
     assert [one.request.sampling["steps"] for one in panel.results.batch.made] == [5, 10, 5, 10]
 
 
