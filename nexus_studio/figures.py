@@ -109,5 +109,5 @@ def milliseconds(value: float) -> str:
 
 
 def megabytes(value: float) -> str:
-    """A size given in MB: 12 MB, 1.4 GB."""
-    return f"{value:,.0f} MB" if value < 1000 else f"{value / 1000:,.1f} GB"
+    """A size given in MB, of 1024 to a GB: 12 MB, 1.4 GB."""
+    return f"{value:,.0f} MB" if value < 1000 else f"{value / 1024:,.1f} GB"

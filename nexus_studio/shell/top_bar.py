@@ -9,10 +9,11 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QToolButton, QWidget
 
 from .. import theme
 from ..commands import Commands
+from ..figures import megabytes
 from ..fitting import ElidedButton, menu_text
 from ..pieces import chip, label, meter, row
 from ..state.session import Session
-from .words import dataset_size, memory
+from .words import dataset_size
 
 #: A bar narrower than this leaves the data set's size to its menu, so that its name can be read.
 ROOMY_PX = 1100
@@ -37,8 +38,8 @@ class DeviceMeter(QWidget):
         share = device.used_mb / device.total_mb if device.total_mb else 0.0
         self._name.setText(device.name)
         self._bar.setValue(round(1000 * share))
-        self._figures.setText(f"{device.used_mb / 1024:.1f} / {memory(device.total_mb)}")
-        lines = self._known = [f"{one.name}: {memory(one.used_mb)} of {memory(one.total_mb)} in use" for one in devices]
+        self._figures.setText(f"{device.used_mb / 1024:.1f} / {megabytes(device.total_mb)}")
+        lines = self._known = [f"{one.name}: {megabytes(one.used_mb)} of {megabytes(one.total_mb)} in use" for one in devices]
         self.setToolTip("\n".join(lines))
         self.setAccessibleDescription(lines[-1])
 

@@ -27,11 +27,6 @@ def duration(seconds: float) -> str:
     return f"{whole // 86400} d {whole % 86400 // 3600} h"
 
 
-def memory(megabytes: float) -> str:
-    """ "812 MB", "6.2 GB"."""
-    return f"{megabytes:.0f} MB" if megabytes < 1000 else f"{megabytes / 1024:.1f} GB"
-
-
 def rate(per_second: float) -> str:
     """ "41.2", "0.25", "2,637"."""
     return f"{per_second:,.0f}" if per_second >= 100 else f"{per_second:.1f}" if per_second >= 1 else f"{per_second:.2f}"

@@ -19,7 +19,7 @@ from scripted_window import scripted_window, settle, turn
 
 from models_backend.contract.messages import Metrics, State, Trouble, TroubleError
 from models_backend.library import provenance
-from nexus_studio import theme
+from nexus_studio import figures, theme
 from nexus_studio.bridge import Way
 from nexus_studio.commands import Command
 from nexus_studio.main_window import WORKSPACES
@@ -969,7 +969,7 @@ def test_figures_in_words():
         words.dataset_size("image", 1, (3, 48, 64)) == "1 image · 64 × 48"
         and words.dataset_size("points", 9, (2,)) == "9 points · 2-D"
     )
-    assert words.memory(812) == "812 MB" and words.memory(6350) == "6.2 GB"
+    assert figures.megabytes(812) == "812 MB" and figures.megabytes(6350) == "6.2 GB"
     assert [words.rate(r) for r in (41.23, 0.251, 2637)] == ["41.2", "0.25", "2,637"]
 
 

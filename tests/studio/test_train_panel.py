@@ -364,7 +364,7 @@ async def test_the_budget_is_measured_for_what_is_set_up(stand):
     request = stand.asked(Budget)[0][1]
     assert request.family == stand.session.catalogue.current and request.training == stand.panel.setup.values("training")
     shown = {name: label.text() for name, label in stand.panel.budget.values.items()}
-    assert shown["memory"] == "6.2 GB / 16.0 GB" and "12 m 08 s" in shown["time"] and shown["parameters"] == "35.7M"
+    assert shown["memory"] == "6.1 GB / 15.6 GB" and "12 m 08 s" in shown["time"] and shown["parameters"] == "35.7M"
     assert stand.panel.models.mark(stand.panel.setup.family)[:2] == ("✓", "ok")
 
 
