@@ -22,6 +22,7 @@ from .tile_layout import TileLayout
 
 TILES_KEPT = 2000
 ZOOM_STEP = 1.2
+LABEL_GAP = 8  # between the labels of rows and the tiles
 
 
 class ImageGrid(QAbstractScrollArea):
@@ -171,7 +172,9 @@ class ImageGrid(QAbstractScrollArea):
     def _relayout(self) -> None:
         tiles, bar = self.tiles, self.verticalScrollBar()
         tiles.count, tiles.captions = self._count, 0 if self._caption is None else 2 if self._titled else 1
-        tiles.row_labels = bool(self._row_labels)
+        longest = one_line(max([*self._row_labels, self._sides[0]], key=len))
+        wide = QFontMetrics(paint.figures(11)).horizontalAdvance(longest) + LABEL_GAP  # all letters are as wide
+        tiles.row_labels = wide if self._row_labels else 0
         tiles.column_labels = (2 if self._sides[1] else 1) if self._column_labels else 0
         tiles.scale = theme.text_scale()
         tiles.width, tiles.height = self.viewport().width(), self.viewport().height()
@@ -197,16 +200,21 @@ class ImageGrid(QAbstractScrollArea):
     def _paint_labels(self, painter: QPainter) -> None:
         painter.setFont(paint.figures(11))
         painter.setPen(paint.ink("text3"))
-        for row, label in enumerate(self._row_labels):
-            rect = self.tile_rect(row * self.columns())
-            place = QRect(0, rect.top(), self.tiles.gutter - 8, rect.height())
-            text = painter.fontMetrics().elidedText(one_line(label), Qt.TextElideMode.ElideRight, place.width())
+        cut = Qt.TextElideMode.ElideMiddle  # many begin alike, and many end alike
+        for place, label in self.row_headings():
+            text = painter.fontMetrics().elidedText(one_line(label), cut, place.width())
             painter.drawText(place, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, text)
         if self._column_labels:
             painter.fillRect(QRect(0, 0, self.viewport().width(), self.tiles.header), paint.ink("bg0"))
         for place, label in self.headings():
-            text = painter.fontMetrics().elidedText(one_line(label), Qt.TextElideMode.ElideRight, place.width())
+            text = painter.fontMetrics().elidedText(one_line(label), cut, place.width())
             painter.drawText(place, Qt.AlignmentFlag.AlignCenter, text)
+
+    def row_headings(self) -> list[tuple[QRect, str]]:
+        """Where the label of each row stands, and its words."""
+        rects = [self.tile_rect(row * self.columns()) for row in range(len(self._row_labels))]
+        wide = self.tiles.gutter - LABEL_GAP
+        return [(QRect(0, rect.top(), wide, rect.height()), label) for rect, label in zip(rects, self._row_labels)]
 
     def headings(self) -> list[tuple[QRect, str]]:
         """Where each heading above the tiles stands, and its words: the values of the columns, and the names of the sides."""
@@ -219,7 +227,7 @@ class ImageGrid(QAbstractScrollArea):
         if across:
             row, own = rects[-1].right() + 1 - left, QFontMetrics(paint.figures(11)).horizontalAdvance(one_line(across)) + 2
             found.append((QRect(left, 0, min(wide, max(row, own)), high - 2), across))
-        return found + ([(QRect(0, top, left - 8, high - 2), down)] if down else [])
+        return found + ([(QRect(0, top, left - LABEL_GAP, high - 2), down)] if down else [])
 
     def _paint_tile(self, painter: QPainter, index: int, rect: QRect) -> None:
         tile = self._tile_of(index, rect.width())
@@ -347,9 +355,12 @@ class ImageGrid(QAbstractScrollArea):
         return super().viewportEvent(event)
 
     def words_at(self, place: QPoint) -> str:
-        """The whole caption of the item at a place, or ""."""
+        """The whole caption of the item, or the whole heading, at a place; or ""."""
+        headings = [*self.headings(), *(self.row_headings() if place.y() >= self.tiles.header else [])]
+        if (words := next((words for where, words in headings if where.contains(place)), "")) or self._caption is None:
+            return words
         index = self.index_at(place)
-        return self._caption(index) if self._caption and index >= 0 else ""
+        return self._caption(index) if index >= 0 else ""
 
     def _set_hover(self, index: int) -> None:
         if index != self._hover:

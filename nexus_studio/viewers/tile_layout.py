@@ -9,6 +9,8 @@ from PySide6.QtCore import QPoint, QRect
 GAP = 6
 CAPTION_PX = 18
 GUTTER_PX = 56
+#: Long row labels take no more than one part in so many of the view.
+GUTTER_SHARE = 5
 HEADER_PX = 20
 MOST_FITTING_COLUMNS = 64
 
@@ -25,7 +27,7 @@ class TileLayout:
     count: int = 0
     width: int = 100
     height: int = 100
-    row_labels: bool = False
+    row_labels: int = 0  # pixels of the longest
     column_labels: int = 0  # lines of text above the first row
     captions: int = 0  # lines of text below each
     largest: int = 0
@@ -33,7 +35,7 @@ class TileLayout:
 
     @property
     def gutter(self) -> int:
-        return round(GUTTER_PX * self.scale) if self.row_labels else 0
+        return max(round(GUTTER_PX * self.scale), min(self.row_labels, self.width // GUTTER_SHARE)) if self.row_labels else 0
 
     @property
     def header(self) -> int:

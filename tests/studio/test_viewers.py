@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
-from PySide6.QtGui import QFontMetrics, QImage, QMouseEvent
+from PySide6.QtGui import QFontMetrics, QImage, QMouseEvent, QPainter
 from PySide6.QtWidgets import QApplication
 
 from models_backend.contract.messages import Array, TroubleError
@@ -171,6 +171,45 @@ def test_the_headings_of_a_grid_are_whole_values_under_one_name(themed, qtbot, r
     assert all(inks.horizontalAdvance(label) <= place.width() for label, place in told.items()), "nothing is cut"
     assert told["Guidance scale"].bottom() < told["4"].top() and told["4"].bottom() < grid.tile_rect(1).top()
     assert told["Seed"].right() < grid.tile_rect(0).left() <= told["Guidance scale"].left()
+
+
+ALIKE = [f"a class with a long name, of kind {n}" for n in range(6)]
+
+
+def test_long_headings_keep_both_their_ends_and_are_told_whole(themed, qtbot, monkeypatch):
+    grid, drawn = ImageGrid(columns=6, fit=True), []
+    grid.set_labels(["0.000012345678", "a quite long sampler"], ALIKE, "Step size", "Class")
+    grid.set_source(12, lambda index: pictures.to_image(colours(1)[0]))
+    stand(qtbot, grid, 420, 420)
+
+    class Pen(QPainter):
+        def drawText(self, place, *others):
+            drawn.append((place, others[-1]))
+            super().drawText(place, *others)
+
+    monkeypatch.setattr("nexus_studio.viewers.image_grid.QPainter", Pen)
+    grid.grab()
+    inks = QFontMetrics(paint.figures(11))
+    assert len(drawn) == 10 and all(inks.horizontalAdvance(text) <= place.width() for place, text in drawn)
+    cut = [text for _, text in drawn if "…" in text]
+    assert len(cut) >= 6 and all(text[0] != "…" and text[-1] != "…" for text in cut)
+    assert [text[-1] for text in cut if text.startswith("a c") or text[-1].isdigit()][-6:] == list("012345"), "told apart"
+    for place, words in [*grid.headings(), *grid.row_headings()]:
+        assert grid.words_at(place.center()) == words
+    assert grid.words_at(grid.tile_rect(7).center()) == ""
+
+
+def test_the_labels_of_rows_have_the_room_they_need_up_to_a_share_of_the_view(themed, qtbot):
+    grid = ImageGrid(columns=2, fit=True)
+    grid.set_source(4, lambda index: pictures.to_image(colours(1)[0]))
+    stand(qtbot, grid, 600, 420)
+    inks, gutters = QFontMetrics(paint.figures(11)), []
+    for label in ("1", "0.000012345", "word " * 40):
+        grid.set_labels([label, "2"], ["a", "b"], "Seed", "Class")
+        gutters.append(grid.tiles.gutter)
+    short, whole, most = gutters
+    assert short < whole < most == grid.viewport().width() // 5
+    assert whole - 8 >= inks.horizontalAdvance("0.000012345")
 
 
 def test_a_late_picture_is_painted_when_it_arrives(themed, qtbot):
