@@ -1,7 +1,7 @@
 """The bridge between Qt and asyncio: the only place where coroutines are started from the window.
 
 ``Bridge.spawn`` keeps a strong reference to every task (a task that nobody holds can be collected while it
-runs) and turns whatever it raises into a :class:`Trouble` that the window's notice bar shows.
+runs) and turns whatever it raises into a :class:`Trouble` that the window's notices show.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ class Bridge(QObject):
     """Starts coroutines on the loop and passes on what the engine tells."""
 
     told = Signal(object)  # contract Event
-    trouble = Signal(object)  # contract Trouble, for the notice bar
-    noticed = Signal(str)  # a plain line for the notice bar
+    trouble = Signal(object)  # contract Trouble, for the notices
+    noticed = Signal(str)  # a plain line for the notices
     offered = Signal(str, object)  # a plain line of an edit, and the state.undo.Offer that takes it back
     proposed = Signal(str, tuple)  # a plain line, and up to two Ways to go on from it
     preview_took = Signal(float)  # how long a live preview took, ms, for the bottom bar
@@ -88,7 +88,7 @@ class Bridge(QObject):
         self.engine_ready.emit()
 
     def spawn(self, coro: Coroutine[Any, Any, Any], on_error: Callable[[Trouble], object] | None = None) -> asyncio.Task:
-        """Runs a coroutine. Its failure goes to ``on_error``, or to the notice bar; cancelling it is no failure."""
+        """Runs a coroutine. Its failure goes to ``on_error``, or to the notices; cancelling it is no failure."""
         loop = self.loop or asyncio.get_running_loop()
         task = loop.create_task(coro)
         self._tasks.add(task)
@@ -118,7 +118,7 @@ class Bridge(QObject):
         return asyncio.wrap_future(self._thread.submit(work, *arguments), loop=self.loop)
 
     def notice(self, text: str, *ways: Way) -> None:
-        """Shows a plain line in the notice bar for a few seconds, with a button for each of at most two ``ways`` to go on."""
+        """Shows a plain line among the notices for a few seconds, with a button for each of at most two ``ways`` to go on."""
         self.proposed.emit(text, ways) if ways else self.noticed.emit(text)
 
     def busy(self) -> int:

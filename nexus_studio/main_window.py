@@ -23,7 +23,7 @@ from .shell.bottom_bar import BottomBar
 from .shell.closed import Closing
 from .shell.drop_zones import DropZones
 from .shell.latency import LatencyMeter
-from .shell.notices import NoticeBar
+from .shell.notices import NoticeStack
 from .shell.rail import Rail
 from .shell.tab_order import following, go_to, reading_order
 from .shell.top_bar import TopBar
@@ -100,15 +100,15 @@ class MainWindow(QMainWindow):
         self.top = TopBar(self.session, self.open_palette, self.actions_list)
         self.bottom = BottomBar(self.session, self.toggle_jobs)
         self.stack = QStackedWidget()
-        self.notices = NoticeBar(self.stack)
+        self.notices = NoticeStack(self.stack)
         stage = Frame(self.stack, QSize(600, 360), QSize(1216, 360))
         middle = row(self.rail, rule(vertical=True), stage, spacing=0)
         middle.setStretch(2, 1)
         whole = QWidget()
-        whole.setLayout(column(self.top, rule(), middle, self.notices.room, rule(), self.bottom, spacing=0))
+        whole.setLayout(column(self.top, rule(), middle, rule(), self.bottom, spacing=0))
         whole.layout().setStretch(2, 1)
         self.setCentralWidget(whole)
-        self.notices.setParent(whole)
+        self.notices.setParent(self)
         self.installEventFilter(self.notices)
         self.drops = DropZones(self)
         self._palette: Palette | None = None

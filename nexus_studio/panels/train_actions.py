@@ -21,7 +21,7 @@ from .train_forms import NEW
 
 
 class RunActions(QObject):
-    """Every action as a method that returns at once; failures come as Trouble in the window's notice bar."""
+    """Every action as a method that returns at once; failures come as Trouble in the notices."""
 
     started = Signal(str)  # the id of a run that was made
     sampled = Signal(str, object)  # run, Media

@@ -57,7 +57,7 @@ class RunTroubles(QWidget):
             self._body.removeWidget(self._notice)
             self._notice.hide()
             self._notice.deleteLater()
-        self._notice = Notice(trouble, narrow=True) if trouble else None
+        self._notice = Notice(trouble) if trouble else None
         if self._notice is not None:
             self._notice.dismiss.clicked.connect(lambda _checked=False: self._dismiss())
             self._body.insertWidget(0, self._notice)

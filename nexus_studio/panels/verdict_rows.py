@@ -21,7 +21,7 @@ class VerdictRow(Notice):
     def __init__(self, session: Session, verdict: Verdict):
         told = verdict.trouble
         trouble = Trouble(told.what, told.item or verdict.title, told.kept, told.advice, told.detail)
-        super().__init__(trouble, plain=verdict.good, narrow=True)
+        super().__init__(trouble, plain=verdict.good)
         self.setToolTip(time.strftime("%d %b %Y %H:%M", time.localtime(verdict.time)))
         self.dismiss.clicked.connect(lambda _checked=False: session.verdicts.dismiss(verdict))
 

@@ -1,4 +1,4 @@
-"""The notice bar: what went wrong, to which item, what was kept, what to do next. No modal dialogs."""
+"""Notices over the workspace: what went wrong, to which item, what was kept, what to do next. No modal dialogs."""
 
 from __future__ import annotations
 
@@ -6,40 +6,37 @@ import platform
 import time
 from collections.abc import Callable
 
-from PySide6.QtCore import QEvent, QPoint, QRect, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QCursor, QTextOption
+from PySide6.QtCore import QEvent, QPoint, QRect, QSize, Qt, QTimer
+from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QCursor, QTextOption
 from PySide6.QtWidgets import (
     QAbstractButton,
     QApplication,
-    QBoxLayout,
     QFrame,
     QLabel,
     QMainWindow,
     QPlainTextEdit,
-    QSizePolicy,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
 )
+from shiboken6 import isValid
 
 from models_backend.contract.messages import Trouble
 from models_backend.contract.words import counted, sentence
 
 from .. import __version__, theme
 from ..bridge import Way
-from ..layouts import scrolled, wanted_height
+from ..layouts import Flow, scrolled, wanted_height
 from ..naming import without
-from ..pieces import button, column, icon_button, label, row
+from ..pieces import button, column, icon_button, label, row, set_role
 from ..state.undo import Offer
 
 SHOWN_MS = 6000
 #: A line that something can be done with stands longer, and as long as its button has the focus or the pointer.
 OFFERED_MS = 15_000
-#: So near the bar, or after so much of a way, in pixels, a pointer is on its way; it is looked at so often.
-NEAR_PX, WATCHED_MS = 40, 100
 MOST = 3
-#: From this width on, buttons have room beside the words.
-BESIDE_PX = 680
+#: A notice is so wide where there is room, lies so far from the edges, and keeps so far from the pointer where it can.
+WIDE_PX, EDGE_PX, NEAR_PX = 440, 12, 24
 #: So many troubles are kept in the list behind the one that is shown.
 KEPT = 20
 
@@ -59,19 +56,16 @@ def report_of(trouble: Trouble) -> str:
 
 
 class Notice(QFrame):
-    """One trouble or one plain line. Details are plain facts; the technical part is a further step, in a fixed-width face.
+    """One trouble or one plain line. Details are plain facts; the technical part is a further step, in a fixed-width face."""
 
-    ``narrow``: for a column, what can be done stands below the words."""
-
-    def __init__(self, trouble: Trouble, plain: bool = False, narrow: bool = False):
+    def __init__(self, trouble: Trouble, plain: bool = False):
         super().__init__()
         self.trouble, self.plain = trouble, plain
         self.setProperty("role", "notice")
-        self._said: QBoxLayout | None = None
         self._tone = "accent" if plain else "bad"
         self._mark = QLabel()
         what = sentence(without(trouble.what, trouble.item))
-        self.text = label(f"{trouble.item}: {what}" if trouble.item else what, "body", lines=3)
+        self.text = label(f"{trouble.item}: {what}" if trouble.item else what, "body", lines=4)
         self.text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         more = " ".join(f"{sentence(part).rstrip('.')}." for part in (trouble.kept, trouble.advice) if part)
         self.advice = label(more, "label", lines=3)
@@ -84,14 +78,12 @@ class Notice(QFrame):
         self.show_it.hide()
         self.dismiss = icon_button("close", self.tr("Dismiss"), size=13)
         words = column(self.text, self.advice, spacing=1)
-        if narrow:
-            words.addLayout(row(self._details, self._copy, None, spacing=4))
-            line = row(self._mark, words, self.dismiss, margins=(10, 6, 6, 6))
-        else:
-            self._ways = row(self.show_it, self.act, self._details, self._copy)
-            self._said = row(words, self._ways)
-            self._said.setStretch(0, 1)
-            line = row(self._mark, self._said, self.dismiss, margins=(12, 7, 10, 7))
+        ways = Flow(self.show_it, self.act, self._details, self._copy, spacing=4)
+        ways.setContentsMargins(-5, 0, 0, 0)  # what a link has around its words
+        words.addLayout(ways)
+        line = row(self._mark, words, self.dismiss, margins=(10, 8, 6, 6))
+        for one in (self._mark, self.dismiss):
+            line.setAlignment(one, Qt.AlignmentFlag.AlignTop)
         line.setStretch(1, 1)
         body = QVBoxLayout(self)
         body.setContentsMargins(0, 0, 0, 0)
@@ -102,13 +94,6 @@ class Notice(QFrame):
         self._copy.setVisible(not plain)
         self.setAccessibleName(str(trouble))
         self._draw()
-
-    def resizeEvent(self, event) -> None:
-        super().resizeEvent(event)
-        if self._said is not None:  # what can be done stands below the words where both have no room side by side
-            beside = event.size().width() >= theme.px(BESIDE_PX)
-            self._said.setDirection(QBoxLayout.Direction.LeftToRight if beside else QBoxLayout.Direction.TopToBottom)
-            self._said.setAlignment(self._ways, Qt.AlignmentFlag(0) if beside else Qt.AlignmentFlag.AlignLeft)
 
     def offer(self, text: str, act: Callable[[], object]) -> None:
         """Shows a button for what can be done about it."""
@@ -169,73 +154,39 @@ class Notice(QFrame):
         self._copy.setText(self.tr("Copied"))
 
 
-class Room(QWidget):
-    """The place in a layout of a bar that lies over it. ``moved`` when the layout gave it another one."""
+class NoticeStack(QWidget):
+    """The newest trouble and a few plain lines, which go by themselves, as cards over a corner of the workspace's middle: they
+    move nothing. Troubles wait to be dismissed; what was told before the newest is listed where it is asked for, so that many
+    at once (of commands that fail beside the window) hide nothing.
 
-    moved = Signal()
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.taken = 0
-        self.setProperty("overlay", True)
-        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
-
-    def take(self, height: int) -> None:
-        """Takes that height, or what of it there is room for."""
-        self.taken = height
-        self.updateGeometry()
-        if self.parentWidget() is not None:
-            self.parentWidget().layout().activate()
-
-    def sizeHint(self) -> QSize:
-        return QSize(600, self.taken)
-
-    def minimumSizeHint(self) -> QSize:
-        return QSize(200, min(self.taken, theme.px(48)))
-
-    def resizeEvent(self, event) -> None:
-        super().resizeEvent(event)
-        self.moved.emit()
-
-    def moveEvent(self, event) -> None:
-        super().moveEvent(event)
-        self.moved.emit()
-
-
-class NoticeBar(QWidget):
-    """The newest trouble and a few plain lines, which go by themselves. Troubles wait to be dismissed; what was told before
-    the newest is listed where it is asked for, so that many at once (of commands that fail beside the window) hide nothing.
-
-    It takes part of the window's height and scrolls beyond that; the window never grows for it. Plain lines lie over the lower
-    edge of the middle of ``over``, beside the columns with buttons, and move nothing. With a trouble it lies over what stands
-    in its ``room``, which follows its height once the pointer has moved on, so that nothing moves under a pointer at rest; for
-    the same reason the newest stands at the top, and no line goes by itself while the pointer is near. Escape that nobody else
-    takes closes the newest: the window's events are filtered for it."""
+    It takes part of the window's height and scrolls beyond that. It lies at the lower right, or in the next corner where it
+    does not cover the control that has the focus, at first nor the pointer. The newest stands at the top, so that nothing
+    below it moves, and no line goes by itself while the pointer is there. Escape that nobody else takes closes the one with the
+    focus, else the newest (the window's events are filtered for it); the focus then goes back to where it was."""
 
     SHARE = 0.45
 
     def __init__(self, over: QStackedWidget | None = None) -> None:
         super().__init__()
         self._over_what = over
-        if over is not None:
-            over.currentChanged.connect(self._follow)
+        self.setProperty("overlay", True)
         self._list = QWidget()
-        self._layout = column(spacing=0)
+        self._layout = column(spacing=8)
         self.more = button("", "link", self._unfold)
         clear = button(self.tr("Dismiss all"), "link", self.dismiss_all)
-        self._head = QWidget()
-        self._head.setLayout(row(self.more, None, clear, margins=(12, 2, 10, 2)))
+        self._head = set_role(QFrame(), "toast")
+        self._head.setLayout(row(self.more, None, clear, margins=(10, 2, 10, 2)))
         self._layout.addWidget(self._head)
         self._unfolded = False
         self._list.setLayout(self._layout)
         self.setLayout(column(scrolled(self._list), spacing=0))
         self._list.installEventFilter(self)
-        self.setAutoFillBackground(True)
-        self.room = Room()
-        self.room.moved.connect(self._follow)
-        self._within, self._rested = QSize(), QPoint()
-        self._waiting = QTimer(self, interval=WATCHED_MS)
-        self._waiting.timeout.connect(self._follow)
+        if over is not None:
+            over.installEventFilter(self)
+            over.currentChanged.connect(self._follow)
+        self._corner = 0
+        self._focus_before: QWidget | None = None
+        QApplication.instance().focusChanged.connect(self._focus_went)
         self.notices: list[Notice] = []
         self.setVisible(False)
 
@@ -243,52 +194,72 @@ class NoticeBar(QWidget):
         if watched is self._list:
             if event.type() == QEvent.Type.LayoutRequest:
                 self._follow()
-        elif event.type() == QEvent.Type.KeyPress and event.key() == Qt.Key.Key_Escape and self.notices:
-            self._remove(self.notices[-1])
-            return True
+        elif event.type() in (QEvent.Type.Resize, QEvent.Type.Move):
+            self._follow()
+        elif event.type() == QEvent.Type.KeyPress and watched is self.window() and event.key() == Qt.Key.Key_Escape:
+            focused = self.window().focusWidget()
+            for notice in [one for one in self.notices if one.isAncestorOf(focused)] or self.notices[-1:]:
+                self._remove(notice)
+                return True
         return False
 
     def _middle(self) -> QRect:
-        """Where plain lines lie: as wide as the middle of the workspace, ending where the room ends."""
-        room, shown = self.room.geometry(), self._over_what.currentWidget() if self._over_what is not None else None
+        """The middle of the workspace that is shown, in the window."""
+        shown = self._over_what.currentWidget() if self._over_what is not None else None
         middle = shown.centralWidget() if isinstance(shown, QMainWindow) else None
         if middle is None:
-            return room
-        return QRect(middle.mapTo(self.parentWidget(), QPoint()).x(), room.top(), middle.width(), room.height())
+            return self.parentWidget().rect()
+        middle.installEventFilter(self)
+        return QRect(middle.mapTo(self.parentWidget(), QPoint()), middle.size())
+
+    def _corners(self) -> list[QRect]:
+        """Where it may lie, in the window, the best place first."""
+        room = self._middle().adjusted(EDGE_PX, EDGE_PX, -EDGE_PX, -EDGE_PX)
+        width = min(theme.px(WIDE_PX), room.width())
+        high = min(wanted_height(self._list, width), round(self.window().height() * self.SHARE), room.height())
+        place = QRect(0, 0, width, high)
+        found = []
+        for corner in (room.bottomRight(), room.topRight(), room.bottomLeft(), room.topLeft()):
+            place.moveLeft(room.left() if corner.x() == room.left() else room.right() + 1 - width)
+            place.moveTop(room.top() if corner.y() == room.top() else room.bottom() + 1 - high)
+            found.append(QRect(place))
+        return found
 
     def _follow(self, _shown: int = 0) -> None:
-        """Puts the bar in its place, and lets its room follow where nothing moves under the pointer by that."""
-        within = QSize(self.room.width(), self.window().height())
-        most = round(within.height() * self.SHARE)
-        place = self.room.geometry() if self._of(plain=False) else self._middle()
-        high = min(wanted_height(self._list, max(place.width(), 200)), most) if self.notices else 0
-        wanted = high if self._of(plain=False) else 0
-        if wanted == self.room.taken:
-            self._waiting.stop()
-        elif within != self._within or self._may_move():  # the window's size changed: everything moves
-            self._waiting.stop()
-            self.room.take(wanted)
-        elif not self._waiting.isActive():
-            self._rested = QCursor.pos()
-            self._waiting.start()
-        self._within = within
-        room = self.room.geometry()
-        high = room.height() if wanted and wanted == self.room.taken and room.height() else high
-        self.setGeometry(place.left(), room.bottom() + 1 - high, place.width(), high)
+        """Puts it in its place."""
+        if self.notices and self.parentWidget() is not None:
+            self.setGeometry(self._corners()[self._corner])
 
-    def _may_move(self) -> bool:
-        """Whether the pointer is away from what moves with the room, or has moved since it was waited for."""
-        pointer, around = QCursor.pos(), self.room.parentWidget()
-        if around is None or not self.window().isVisible():
-            return True
-        at = around.mapFromGlobal(pointer)
-        away = not around.rect().contains(at) or at.y() > self.room.geometry().bottom()
-        return away or (self._waiting.isActive() and (pointer - self._rested).manhattanLength() > theme.px(NEAR_PX))
+    def _keep_clear(self, *used: QRect) -> None:
+        """Moves it to where it covers least of what is in use; a view that reaches into every corner does not count."""
+        corners = self._corners()
+        controls = [one for one in used if not all(one.intersects(place) for place in corners)]
+        covered = [sum(_area(place & one) for one in controls) for place in corners]
+        if covered[self._corner]:
+            self._corner = covered.index(min(covered))
+        self._follow()
+
+    def _focused(self) -> QRect:
+        """Where the control with the focus is, or the box over the window that it stands in."""
+        one = self.window().focusWidget()
+        if one is None or self.isAncestorOf(one):
+            return QRect()
+        above = one
+        while above is not None and above.property("role") != "popup":
+            above = above.parentWidget()
+        one = above or one
+        return QRect(one.mapTo(self.window(), QPoint()), one.size()) if one is not self.window() else QRect()
+
+    def _focus_went(self, before: QWidget | None, now: QWidget | None) -> None:
+        if self.isVisible() and now is not None and now.window() is self.window():
+            if not self.isAncestorOf(now):
+                self._keep_clear(self._focused())
+            elif before is not None and not self.isAncestorOf(before):
+                self._focus_before = before
 
     def _is_near(self) -> bool:
-        """Whether the pointer is in the bar or about to be."""
-        near = theme.px(NEAR_PX) if self.room.taken else 0  # what takes no room moves nothing when it goes
-        return self.rect().adjusted(-near, -near, near, near).contains(self.mapFromGlobal(QCursor.pos()))
+        """Whether the pointer is in it."""
+        return self.rect().contains(self.mapFromGlobal(QCursor.pos()))
 
     def show_trouble(self, trouble: Trouble) -> None:
         """Shows what went wrong until it is dismissed."""
@@ -328,12 +299,22 @@ class NoticeBar(QWidget):
 
     def _add(self, notice: Notice) -> None:
         notice.dismiss.clicked.connect(lambda _checked=False: self._remove(notice))
+        first = not self.notices
         self.notices.append(notice)
-        self._layout.insertWidget(1, notice)
+        self._layout.insertWidget(1, set_role(notice, "toast"))
         lines, troubles = self._of(plain=True), self._of(plain=False)
         for old in [*lines[: max(0, len(lines) - MOST + bool(troubles))], *troubles[: max(0, len(troubles) - KEPT)]]:
             self._remove(old)
         self._fold()
+        if first and self.parentWidget() is not None:
+            self._corner, near = 0, theme.px(NEAR_PX)
+            pointer = QRect(self.window().mapFromGlobal(QCursor.pos()), QSize(1, 1)).adjusted(-near, -near, near, near)
+            self._keep_clear(self._focused(), pointer)
+        self.raise_()
+        said = QAccessibleAnnouncementEvent(self, str(notice.trouble))
+        if not notice.plain:
+            said.setPoliteness(QAccessible.AnnouncementPoliteness.Assertive)
+        QAccessible.updateAccessibility(said)
 
     def _of(self, plain: bool) -> list[Notice]:
         return [one for one in self.notices if one.plain == plain]
@@ -357,6 +338,9 @@ class NoticeBar(QWidget):
     def _remove(self, notice: Notice) -> None:
         if notice in self.notices:
             self.notices.remove(notice)
+            before = self._focus_before
+            if notice.isAncestorOf(self.window().focusWidget()) and before is not None and isValid(before):
+                before.setFocus()
             self._layout.removeWidget(notice)
             notice.hide()
             notice.deleteLater()
@@ -371,3 +355,7 @@ class NoticeBar(QWidget):
         """Takes every notice away."""
         for notice in list(self.notices):
             self._remove(notice)
+
+
+def _area(rect: QRect) -> int:
+    return rect.width() * rect.height() if rect.isValid() else 0

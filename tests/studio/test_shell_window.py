@@ -377,7 +377,7 @@ async def test_a_plain_line_covers_no_button_moves_nothing_and_goes_by_itself(qa
                 near = QPoint(spot.center().x(), spot.top() - 10)
                 monkeypatch.setattr(notices.QCursor, "pos", lambda near=near: near)
                 await settle(lambda: not bar.notices)
-                assert not bar.isVisible() and stage.height() == before and not window.notices.room.taken
+                assert not bar.isVisible() and stage.height() == before
 
 
 async def test_escape_that_nobody_takes_closes_the_newest_notice(qapp, tmp_path):
@@ -391,41 +391,117 @@ async def test_escape_that_nobody_takes_closes_the_newest_notice(qapp, tmp_path)
         assert not window.notices.notices
 
 
-async def test_nothing_moves_under_a_pointer_at_rest_when_a_trouble_comes_or_goes(qapp, tmp_path, monkeypatch):
-    monkeypatch.setattr(notices, "SHOWN_MS", 800)
+def spot_of(widget, window):
+    return QRect(widget.mapTo(window, QPoint()), widget.size())
+
+
+@pytest.mark.parametrize("step", (0, 6))
+async def test_a_trouble_is_a_card_in_a_corner_of_the_middle_and_moves_nothing(qapp, tmp_path, step):
+    try:
+        async with scripted_window(tmp_path) as window:
+            theme.apply(qapp, "dark", (theme.BASE_PX + step) / theme.BASE_PX)
+            bar = window.notices
+            for size, key in (((1024, 700), "train"), ((1440, 900), "train"), ((1024, 700), "sample"), ((1440, 900), "data")):
+                window.resize(*size)
+                window.show_workspace(key)
+                await turn(0.2)
+                places = lambda: [spot_of(one, window) for one in window.stack.findChildren(QAbstractButton) if one.isVisible()]  # noqa: E731
+                before = places()
+                window.session.bridge.trouble.emit(Trouble("it failed " * 60, "run 0", "kept " * 90, "advice " * 90))
+                (notice,) = bar.notices
+                await settle(lambda: bar.isVisible() and notice.height() > 40 and bar.height() >= notice.height())  # noqa: B023
+                assert places() == before, key
+                middle = spot_of(window.stack.currentWidget().centralWidget(), window)
+                assert middle.contains(bar.geometry()) and middle.right() - bar.geometry().right() <= 16
+                assert bar.width() <= theme.px(notices.WIDE_PX) and bar.height() <= 0.46 * window.height()
+                assert notice.dismiss.isVisible() and notice._details.isVisible()
+                assert notice.text.is_elided() and "advice" in notice.trouble.advice
+                notice._details.click()
+                await settle(lambda: notice.detail.height() > 100)  # noqa: B023
+                assert middle.contains(bar.geometry()) and bar.height() <= 0.46 * window.height(), "the rest scrolls"
+                notice.dismiss.click()
+                assert places() == before and not bar.isVisible()
+    finally:
+        theme.apply(qapp, "dark")
+
+
+async def test_a_notice_keeps_clear_of_the_control_that_has_the_focus(qapp, tmp_path, monkeypatch):
     async with scripted_window(tmp_path) as window:
         window.show_workspace("gallery")
         await turn(0.1)
-        bar, stage = window.notices, window.stack
-        pointer = {"at": stage.mapToGlobal(stage.rect().center())}
-        monkeypatch.setattr(notices.QCursor, "pos", lambda: QPoint(pointer["at"]))
-        before = stage.height()
+        bar, middle = window.notices, spot_of(window.stack.currentWidget().centralWidget(), window)
+        low, high = QLineEdit(window), QLineEdit(window)
+        low.setGeometry(middle.right() - 150, middle.bottom() - 50, 100, 30)
+        high.setGeometry(middle.right() - 150, middle.top() + 30, 100, 30)
+        for one in (low, high):
+            one.show()
+        clear = lambda one: not bar.geometry().intersects(one.geometry())  # noqa: E731
+        low.setFocus()
         window.session.bridge.trouble.emit(Trouble("it failed", "run 0"))
+        await settle(lambda: bar.isVisible() and bar.height() > 20)
+        assert clear(low) and not clear(high)
+        high.setFocus()
+        assert clear(high), "it gives way to what has the focus now"
+        bar.dismiss_all()
+        window.stack.currentWidget().setFocus()
+        monkeypatch.setattr(notices.QCursor, "pos", lambda: low.mapToGlobal(low.rect().center()))
+        window.session.bridge.trouble.emit(Trouble("it failed", "run 0"))
+        await settle(lambda: bar.isVisible() and bar.height() > 20)
+        assert clear(low), "nor the pointer"
+        window.resize(window.size() * 1.1)
         await turn(0.1)
-        assert bar.isVisible() and bar.height() > 20 and stage.height() == before, "it lies over the content"
-        pointer["at"] += QPoint(0, -80)
-        await settle(lambda: stage.height() == before - bar.height())
+        middle = spot_of(window.stack.currentWidget().centralWidget(), window)
+        assert middle.contains(bar.geometry()) and bar.geometry().top() - middle.top() <= 16, "it stays in its corner"
+        bar.dismiss_all()
+        window.toggle_jobs()
+        window.session.bridge.trouble.emit(Trouble("it failed", "run 1"))
+        await settle(lambda: bar.isVisible() and bar.height() > 20)
+        assert clear(window.jobs_box)
 
-        (trouble,) = bar.notices
+
+async def test_a_notice_is_announced_and_the_focus_goes_back_when_it_is_closed(qapp, tmp_path, monkeypatch):
+    said = []
+    monkeypatch.setattr(notices, "QAccessible", SimpleNamespace(
+        AnnouncementPoliteness=notices.QAccessible.AnnouncementPoliteness,
+        updateAccessibility=lambda event: said.append((event.message(), event.politeness().name)),
+    ))  # fmt: skip
+    async with scripted_window(tmp_path) as window:
+        bar, tell = window.notices, window.session.bridge.trouble.emit
         window.session.bridge.notice("a line")
-        await settle(lambda: bar.notices[-1].isVisible())
-        line = bar.notices[-1]
-        pointer["at"] = line.dismiss.mapToGlobal(line.dismiss.rect().center())
-        await turn(1.2)
-        assert bar.notices == [trouble, line], "no line goes while the pointer is there"
-        pointer["at"] = stage.mapToGlobal(QPoint(300, 60))
-        await settle(lambda: bar.notices == [trouble])
-        pointer["at"] += QPoint(90, 0)
-        await settle(lambda: stage.height() == before - bar.height())
-        squeezed = stage.height()
-        trouble.dismiss.click()
+        tell(Trouble("it failed", "run 0", advice="Try again"))
+        assert said[0] == ("a line", "Polite") and said[1][1] == "Assertive"
+        assert said[1][0] == "run 0: It failed. Try again"
+        window.show_workspace("train")
+        field = window.workspace("train").models.filter
+        field.setFocus()
+        assert window.focusWidget() is field
+        trouble = bar.notices[-1]
+        assert trouble._details in reading_order(window, []) and trouble.dismiss in reading_order(window, [])
+        tell(Trouble("it failed", "run 1"))
+        bar.more.click()
+        trouble.dismiss.setFocus()
+        QTest.keyClick(trouble.dismiss, Qt.Key.Key_Escape)
+        assert [one.trouble.item for one in bar.notices] == ["", "run 1"], "the one with the focus, not the newest"
+        assert window.focusWidget() is field
+
+
+async def test_no_line_goes_while_the_pointer_is_there(qapp, tmp_path, monkeypatch):
+    monkeypatch.setattr(notices, "SHOWN_MS", 50)
+    async with scripted_window(tmp_path) as window:
+        pointer = {"at": window.mapToGlobal(QPoint(10, 10))}
+        monkeypatch.setattr(notices.QCursor, "pos", lambda: QPoint(pointer["at"]))
+        window.session.bridge.trouble.emit(Trouble("it failed", "run 0"))
+        window.session.bridge.notice("a line")
+        trouble, line = window.notices.notices
+        await settle(lambda: line.isVisible() and line.height() > 20)
+        pointer["at"] = line.mapToGlobal(line.rect().center())
         await turn(0.3)
-        assert stage.height() == squeezed and not bar.isVisible(), "its room stays until the pointer has moved"
-        pointer["at"] += QPoint(90, 0)
-        await settle(lambda: stage.height() == before)
+        assert window.notices.notices == [trouble, line]
+        pointer["at"] = window.mapToGlobal(QPoint(10, 10))
+        await settle(lambda: window.notices.notices == [trouble])
 
 
-async def test_many_troubles_at_once_are_one_banner_and_a_list(qapp, tmp_path):
+async def test_many_troubles_at_once_are_one_card_and_a_list(qapp, tmp_path):
     """Commands that fail beside the window hide nothing of it."""
     async with scripted_window(tmp_path) as window:
         window.resize(1024, 700)
@@ -438,7 +514,7 @@ async def test_many_troubles_at_once_are_one_banner_and_a_list(qapp, tmp_path):
             tell(Trouble("the newest checkpoint is damaged", f"run {n}", "Its weights are kept", "Train it anew"))
         await turn(0.1)
         seen = lambda: [one.trouble.item for one in bar.notices if one.isVisible()]  # noqa: E731
-        assert seen() == ["run 3"] and bar.more.text() == "3 earlier problems" and alone < bar.height() < alone + 40
+        assert seen() == ["run 3"] and bar.more.text() == "3 earlier problems" and alone < bar.height() < alone + 60
         window.session.bridge.notice("a line")
         assert [one.plain for one in bar.notices if one.isVisible()] == [False, True]
         bar.more.click()
