@@ -113,7 +113,7 @@ def known_data(now: Session, text: str) -> DatasetRecord:
     means = meaning(now, text)
     if isinstance(means, Path):
         root = as_text(Path(os.path.abspath(means)))  # noqa: PTH100  as an import does
-        record = next((record for record in now.library.datasets() if record.roots == (root,)), None)
+        record = next((one for one in now.library.datasets() if (root,) in (one.roots, *one.also)), None)
         if record is None:
             raise TroubleError("no data set was imported from it", root, advice="`nexus-studio import` makes one")
         return record
@@ -147,7 +147,7 @@ def is_builtin(text: str) -> bool:
 
 async def _imported(now: Session, paths: list[str], title: str) -> DatasetRecord:
     since = time.time()
-    before = {known.id: known.roots for known in now.library.datasets()}
+    before = {known.id: known for known in now.library.datasets()}
     try:
         record = await now.engine.import_data(paths, title, tell=teller(now.reporter))
     except asyncio.CancelledError:
@@ -157,8 +157,11 @@ async def _imported(now: Session, paths: list[str], title: str) -> DatasetRecord
         record = now.library.dataset(record.id).record()  # with its edits
         said = f"the same items were imported before, as {record.title}: that data set is taken"
         now.reporter.note(said + _edits(now, record), "known")
-        if record.roots != before.get(record.id, record.roots):
+        stood = before.get(record.id, record)
+        if record.roots != stood.roots:
             now.reporter.note(f"its pictures are now taken from {', '.join(record.roots)}", "moved")
+        for roots in set(record.also) - {stood.roots, *stood.also}:
+            now.reporter.note(f"what is not in {', '.join(record.roots)} any more is taken from {', '.join(roots)}", "also")
     return record
 
 

@@ -209,11 +209,11 @@ LEFT_OUT = "left out"
 
 
 class Item(msgspec.Struct, omit_defaults=True):
-    """A line of ``items.jsonl``. ``source``: path as imported ("archive.zip!/a/b.png" inside archives); ``split``: "train" or
-    "validation", LEFT_OUT where an edit took it out of both; ``given``: what the user's own folders or tables say, "train",
-    "validation" or "test" (both are held out), or ""; ``duplicate_of``: position of the first item of its group, or -1;
-    ``exact``: it is a byte or pixel copy rather than a look-alike. ``width`` and ``height`` after rotation. ``attributes``:
-    as the record names them, None where nobody said; empty where nothing is known."""
+    """A line of ``items.jsonl``. ``source``: path as imported ("archive.zip!/a/b.png" inside archives), ``also``: others of the
+    same content; ``split``: "train" or "validation", LEFT_OUT where an edit took it out of both; ``given``: what the user's
+    folders or tables say, "train", "validation" or "test" (both are held out), or ""; ``duplicate_of``: position of the first
+    item of its group, or -1; ``exact``: it is a byte or pixel copy rather than a look-alike. ``width`` and ``height`` after
+    rotation. ``attributes``: as the record names them, None where nobody said; empty where nothing is known."""
 
     source: str
     sha256: str = ""
@@ -226,6 +226,7 @@ class Item(msgspec.Struct, omit_defaults=True):
     exact: bool = False
     attributes: tuple[float | None, ...] = ()
     given: str = ""
+    also: tuple[str, ...] = ()
 
 
 class Unreadable(msgspec.Struct):
@@ -259,10 +260,10 @@ class DoctorReport(msgspec.Struct):
 
 
 class DatasetRecord(msgspec.Struct):
-    """``dataset.json``. ``id`` is the first 16 hex digits of the fingerprint (sha256 over items' content hashes,
-    labels and attributes, in order). ``builtin``: the name of a built-in data set and its options, else "". ``side``: nine in
-    ten pictures are at least so wide and high (0: it was not noted). ``count`` counts every item that was imported, those that
-    edits have ``left_out`` too; ``settings`` are the data settings that edits changed."""
+    """``dataset.json``. ``id``: the first 16 hex digits of the fingerprint (sha256 over items' content hashes, labels and
+    attributes, in order). ``builtin``: the name of a built-in data set and its options, else "". ``roots``: what was imported,
+    ``also``: what held the same items. ``side``: nine in ten pictures are at least so wide and high (0: it was not noted).
+    ``count``: every item that was imported, also those that edits have ``left_out``; ``settings``: data settings of edits."""
 
     id: str
     title: str
@@ -282,6 +283,7 @@ class DatasetRecord(msgspec.Struct):
     side: int = 0
     left_out: int = 0
     settings: dict[str, Any] = {}
+    also: tuple[tuple[str, ...], ...] = ()
 
     @property
     def kept(self) -> int:

@@ -6,12 +6,14 @@ import msgspec
 
 
 class View(msgspec.Struct, frozen=True):
-    """An item's ``source`` at a size in px; ``sha256``: of the file as it was imported, "" where that is not known."""
+    """An item's ``source`` at a size in px; ``sha256``: of the file as it was imported, "" where that is not known; ``also``:
+    where it is looked for too."""
 
     source: str
     sha256: str
     width: int
     height: int
+    also: tuple[str, ...] = ()
 
 
 class Seen(msgspec.Struct, frozen=True):

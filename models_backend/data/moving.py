@@ -17,13 +17,13 @@ from models_backend.contract.run_layout import DatasetLayout, DatasetRecord, Ite
 from models_backend.contract.words import counted
 from models_backend.library import storage
 from models_backend.library.datasets import read_items, write_items
-from models_backend.library.source_paths import INSIDE, as_text, missing
+from models_backend.library.source_paths import INSIDE, all_places, as_path, as_text, at_hand, missing
 from models_backend.library.trouble import explained
 from models_backend.library.turns import Turn
 
 from .archives import Refused
 from .looking import look_below
-from .opening import Opener, source_of
+from .opening import Opener
 from .sources import Source
 from .watch import Watch
 
@@ -52,7 +52,8 @@ def _contents(items: Iterable[Item]) -> Counter:
 
 
 def take_paths(layout: DatasetLayout, items: Sequence[Item], roots: tuple[str, ...]) -> DatasetRecord:
-    """Gives a standing data set the sources of ``items`` where its own are not there any more, or are not what they were."""
+    """Gives a standing data set the sources of ``items``: in place of its own that are not there any more or are not what they
+    were, beside the others."""
     places: dict[str, list[str]] = defaultdict(list)
     for item in items:
         places[item.sha256].append(item.source)
@@ -62,30 +63,62 @@ def take_paths(layout: DatasetLayout, items: Sequence[Item], roots: tuple[str, .
 
 def renew(layout: DatasetLayout, places: Mapping[str, list[str]], roots: tuple[str, ...], gone: Callable[[Item], bool]
           ) -> DatasetRecord:  # fmt: skip
-    """Writes the data set with new sources (by content hash; one each as long as there are several) for items that are gone."""
+    """Writes the data set with the new places of contents (by hash; one for each item as long as there are several)."""
     found = (item for item in read_items(layout.items) if item.source not in places.get(item.sha256, (item.source,)))
     lost = {item.source for item in found if gone(item)}  # every file of them is read: nobody shall wait for that
-    if not lost:
-        return storage.read_json(layout.record, DatasetRecord)
     trouble = explained("the new paths cannot be written", layout.root.name, "The data set is as it was")
     with trouble, Turn(layout.turn_lock).taken(layout.root.name):
         record, items = storage.read_json(layout.record, DatasetRecord), read_items(layout.items)
-        own = {item.source for item in items}
-        free = {sha: [path for path in paths if path not in own] for sha, paths in places.items()}
-        for position, item in enumerate(items):
-            if item.source in lost:
-                left, known = free[item.sha256], places[item.sha256]
-                items[position] = msgspec.structs.replace(item, source=left.pop(0) if left else known[0])
-        write_items(layout.items, items)
-        record.roots = _roots(record.roots, roots, items)
-        storage.write_json(layout.record, record)
+        moved = _placed(items, places, lost)
+        if moved != items:
+            write_items(layout.items, moved)
+        known = _known(record, roots, moved, bool(lost))
+        if known != record:
+            storage.write_json(layout.record, known)
+    return known
+
+
+def _placed(items: Sequence[Item], new: Mapping[str, list[str]], lost: set[str]) -> list[Item]:
+    """The items with the new places: as their source where that is lost, else as a further one. Further ones that are gone are
+    left out."""
+    own = {place for item in items for place in all_places(item)}
+    free = {sha: [path for path in paths if path not in own] for sha, paths in new.items()}
+    away = lost.union(missing(place for item in items for place in item.also))
+    placed = []
+    for item in items:
+        known, here = new.get(item.sha256, []), tuple(place for place in all_places(item) if place not in away)
+        if known and not set(here) & set(known):
+            left = free[item.sha256]
+            here = (*here, left.pop(0) if left else known[0])
+        source, *also = here or (item.source,)
+        placed.append(msgspec.structs.replace(item, source=source, also=tuple(also)))
+    return placed
+
+
+def take_roots(layout: DatasetLayout, roots: tuple[str, ...]) -> DatasetRecord:
+    """Gives a standing data set of points, which are all kept in it, the roots that it was imported from too."""
+    trouble = explained("the new path cannot be written", layout.root.name, "The data set is as it was")
+    with trouble, Turn(layout.turn_lock).taken(layout.root.name):
+        record = storage.read_json(layout.record, DatasetRecord)
+        if roots not in (record.roots, *record.also):
+            there = all(Path(as_path(root)).exists() for root in record.roots)
+            known = {"also": (*record.also, roots)} if there else {"roots": roots}
+            record = msgspec.structs.replace(record, **known)
+            storage.write_json(layout.record, record)
     return record
 
 
-def _roots(old: tuple[str, ...], new: tuple[str, ...], items: Sequence[Item]) -> tuple[str, ...]:
-    """Of old and new roots those below which items lie."""
-    both = dict.fromkeys((*new, *old))
-    held = [root for root in both if any(_below(item.source, root) for item in items)]
+def _known(record: DatasetRecord, new: tuple[str, ...], items: Sequence[Item], moved: bool) -> DatasetRecord:
+    """The record with those of its roots and the new ones below which items lie; what only holds them too stands beside."""
+    roots = _roots(record.roots, new, [item.source for item in items]) if moved else record.roots
+    beside = [place for item in items for place in item.also]
+    also = tuple(one for one in dict.fromkeys((*record.also, new)) if one != roots and _roots(one, (), beside))
+    return msgspec.structs.replace(record, roots=roots, also=also)
+
+
+def _roots(old: tuple[str, ...], new: tuple[str, ...], sources: Sequence[str]) -> tuple[str, ...]:
+    """Of old and new roots those below which sources lie."""
+    held = [root for root in dict.fromkeys((*new, *old)) if any(_below(source, root) for source in sources)]
     return tuple(held) or new
 
 
@@ -96,7 +129,7 @@ def _below(source: str, root: str) -> bool:
 def _is_still(item: Item, opener: Opener) -> bool:
     """Whether an item's source holds what was imported."""
     try:
-        return hashlib.sha256(opener.read(source_of(item.source))).hexdigest() == item.sha256
+        return bool(opener.as_imported([item.source], item.sha256))
     except Refused:
         return False
 
@@ -112,7 +145,7 @@ def look_for(
     paths. Raises TroubleError where none is found, and watch.Cancelled."""
     layout, watch = LibraryLayout(root).dataset(dataset), Watch(tell, cancelled)
     record, items = storage.read_json(layout.record, DatasetRecord), read_items(layout.items)
-    lost = set(missing(item.source for item in items)) if not record.builtin else set()
+    lost = set(missing(item.source for item in at_hand(items))) if not record.builtin else set()
     if not lost:
         return record
     wanted = {item.sha256 for item in items if item.source in lost}

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
+from collections.abc import Iterable
 
 from models_backend.contract.run_layout import Unreadable
 from models_backend.library.source_paths import parted
 
 from .archives import DAMAGE, Archive, Refused, open_archive
 from .sources import Source, TooLarge, read_file, why
+
+#: Code and words of a source that holds something else now.
+CHANGED = "changed", "the file has changed since it was imported"
 
 
 class Opener:
@@ -44,6 +49,20 @@ class Opener:
             if not source.member and isinstance(error, OSError):
                 raise Refused(*why(error)) from error
             raise Refused("archive-damaged", f"it cannot be unpacked: {str(error)[:200]}") from error
+
+    def as_imported(self, places: Iterable[str], sha256: str) -> bytes:
+        """What was imported, from the first of its places that holds it (any content with ``sha256`` ""). Where none does,
+        raises Refused for the first; its code is that of CHANGED for another content."""
+        first = None
+        for place in places:
+            try:
+                data = self.read(source_of(place))
+                if not sha256 or hashlib.sha256(data).hexdigest() == sha256:
+                    return data
+                first = first or Refused(*CHANGED)
+            except Refused as refused:
+                first = first or refused
+        raise first
 
 
 def source_of(text: str) -> Source:

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from models_backend.contract.messages import TroubleError
-from models_backend.contract.run_layout import DatasetRecord, DoctorReport, Item
+from models_backend.contract.run_layout import DatasetRecord, DoctorReport, Item, LibraryLayout
 from models_backend.contract.words import counted
 from models_backend.library import table_kinds
 from models_backend.library.datasets import fingerprint
 
-from . import doctor, folder, splits, texts
+from . import doctor, folder, moving, splits, texts
 from .sources import as_text
 
 NOTED = 5
@@ -40,8 +40,10 @@ def bring(root: Path, path: Path, title: str = "") -> tuple[DatasetRecord, Docto
     report.found, report.notes = len(points) + len(notes), tuple(notes[:NOTED] + _more(notes))
     report.took_s = round(time.perf_counter() - started, 3)
     record = _record(path, title or path.stem, items, classes, points)
-    written = folder.write_dataset(root, record, items, report, lambda cache: _write(cache, points))
-    return written, report
+    there = LibraryLayout(root).dataset(record.id)
+    if there.record.exists():
+        return moving.take_roots(there, record.roots), report
+    return folder.write_dataset(root, record, items, report, lambda cache: _write(cache, points)), report
 
 
 def _more(notes: Sequence[str]) -> list[str]:

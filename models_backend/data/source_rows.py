@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 
 import numpy as np
@@ -10,14 +9,14 @@ import numpy as np
 from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import Item
 from models_backend.contract.words import counted
-from models_backend.library.source_paths import missing
+from models_backend.library.source_paths import all_places, at_hand, missing
 
 from . import geometry
 from .archives import Refused
 from .cache import Cut
 from .decoded import Decoded
 from .intake import BATCH
-from .opening import Opener, source_of
+from .opening import CHANGED, Opener
 from .pool import Pool
 
 _KEPT = "what is cached already is kept, at the sizes it was cached for"
@@ -57,9 +56,12 @@ class SourceRows:
 
     def _bytes(self, item: Item) -> bytes:
         try:
-            data = self._opener.read(source_of(item.source))
+            return self._opener.as_imported(all_places(item), item.sha256)
         except Refused as refused:
-            lost = missing(one.source for one in self._all) if refused.code == "gone" else ()
+            if refused.code == CHANGED[0]:
+                what = "this source has changed since it was imported"
+                raise TroubleError(what, item.source, _KEPT, "import the data again") from refused
+            lost = missing(one.source for one in at_hand(self._all)) if refused.code == "gone" else ()
             if lost:
                 raise TroubleError(
                     f"{len(lost):,} of {counted(len(self._all), 'picture')} are not where they were, and are needed to show "
@@ -71,9 +73,6 @@ class SourceRows:
                 f"this source is needed to show the pictures at {self._cut.target}, but {refused.reason}",
                 item.source, _KEPT, "put it back, import the data again, or use a size that is cached",
             ) from refused  # fmt: skip
-        if hashlib.sha256(data).hexdigest() != item.sha256:
-            raise TroubleError("this source has changed since it was imported", item.source, _KEPT, "import the data again")
-        return data
 
     def _good(self, position: int, answer: Decoded) -> bytes:
         if answer.code:

@@ -92,10 +92,10 @@ class DatasetFolder:
         return storage.read_json(self.layout.record, DatasetRecord)
 
     def imported(self) -> list[Item]:
-        """The items as they were imported."""
+        """The items as they were imported, each where it is to be had now."""
         if self._items is None:
             self._items = read_items(self.layout.items)
-        return self._items
+        return source_paths.at_hand(self._items)
 
     def items(self, edits: Edits | None = None) -> list[Item]:
         """The items with the edits (those of now, where none are given) applied, each at its place."""

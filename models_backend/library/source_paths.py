@@ -11,7 +11,11 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from models_backend.contract.run_layout import Item
 
 INSIDE = "!/"
 _ESCAPE = 0xF700  # private-use characters stand for the bytes 0x80 to 0xFF of names that are not UTF-8
@@ -45,12 +49,32 @@ def parted(text: str) -> tuple[str, str]:
 
 def missing(sources: Iterable[str]) -> list[str]:
     """Those of the sources that are not where they were, or cannot be got at."""
+    there = _looked()
+    return [text for text in sources if not there(text)]
+
+
+def all_places(item: Item) -> tuple[str, ...]:
+    """Every path that an item's content was imported from."""
+    return item.source, *item.also
+
+
+def at_hand(items: Iterable[Item]) -> list[Item]:
+    """The items; one of several places has the first that is there as its source, and the others behind it."""
+    there = _looked()
+    return [_at_hand(item, there) if item.also else item for item in items]
+
+
+def _at_hand(item: Item, there: Callable[[str], bool]) -> Item:
+    source = next(filter(there, all_places(item)), item.source)
+    return msgspec.structs.replace(item, source=source, also=tuple(place for place in all_places(item) if place != source))
+
+
+def _looked() -> Callable[[str], bool]:
+    """Whether a source can be got at; an archive is looked for once."""
     archive_is_there = functools.lru_cache(64)(os.path.isfile)
-    gone = []
-    for text in sources:
+
+    def there(text: str) -> bool:
         archive, inside, _ = text.partition(INSIDE)
-        if inside and archive_is_there(as_path(archive)):
-            continue
-        if not os.path.exists(parted(text)[0]):
-            gone.append(text)
-    return gone
+        return (bool(inside) and archive_is_there(as_path(archive))) or os.path.exists(parted(text)[0])
+
+    return there

@@ -7,7 +7,6 @@ in order. The end of stdin ends it. Everything that is printed goes to stderr.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sys
 from typing import BinaryIO
@@ -18,23 +17,19 @@ from models_backend.contract.messages import TroubleError
 from models_backend.contract.views import Seen, View
 from models_backend.data.archives import Refused
 from models_backend.data.decoded import Target
-from models_backend.data.opening import Opener, source_of
+from models_backend.data.opening import Opener
 from models_backend.data.pool import Pool
 
 from .process import INTERACTIVE_NICE, lower_priority
-
-CHANGED = "the file has changed since it was imported"
 
 
 def look(view: View, pool: Pool) -> Seen:
     """One picture, or why it cannot be had."""
     try:
         with Opener() as opener:
-            data = opener.read(source_of(view.source))
+            data = opener.as_imported((view.source, *view.also), view.sha256)
     except Refused as refused:
         return Seen(why=refused.reason)
-    if view.sha256 and hashlib.sha256(data).hexdigest() != view.sha256:
-        return Seen(why=CHANGED)
     try:
         (answer,) = pool.decode([data], [Target(view.width, "stretch", view.height)], looks=False)
     except TroubleError as error:

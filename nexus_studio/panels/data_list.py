@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QPoint, QRect, QSize, Qt
 from PySide6.QtGui import QFontMetrics, QPainter
 from PySide6.QtWidgets import QLineEdit, QListView, QMenu, QStyle, QStyledItemDelegate, QWidget
@@ -47,7 +49,8 @@ class DatasetModel(QAbstractListModel):
             return record
         if role == Qt.ItemDataRole.AccessibleTextRole:
             return f"{record.title}, {dataset_size(record.modality, record.kept, record.shape)}"
-        return tip("\n".join([record.title, *record.roots])) if role == Qt.ItemDataRole.ToolTipRole else None
+        places = itertools.chain(record.roots, *record.also)
+        return tip("\n".join([record.title, *places])) if role == Qt.ItemDataRole.ToolTipRole else None
 
     def flags(self, index: QModelIndex) -> Qt.ItemFlag:
         return Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemIsEditable

@@ -93,4 +93,5 @@ class SourcePictures(QObject):
 def view_of(item: Item, side: int) -> View:
     """A whole item with its longer side in px, or as large as its source where that is smaller."""
     scale = min(1.0, side / max(item.width, item.height, 1))
-    return View(item.source, item.sha256, max(1, round(item.width * scale)), max(1, round(item.height * scale)))
+    width, height = (max(1, round(side * scale)) for side in (item.width, item.height))
+    return View(item.source, item.sha256, width, height, item.also)

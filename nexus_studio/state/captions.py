@@ -10,6 +10,7 @@ import msgspec
 
 from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import Item
+from models_backend.library.source_paths import all_places
 
 NAME_COLUMNS = ("file_name", "filename", "file", "image", "path")
 TEXT_COLUMNS = ("text", "caption", "captions", "prompt", "description")
@@ -64,7 +65,8 @@ def read_captions(paths: list[str], items: list[Item]) -> dict[int, str]:
     """Position of an item -> its new caption, for every item that a side file or a table row names."""
     positions: dict[str, list[int]] = {}
     for index, item in enumerate(items):
-        positions.setdefault(_stem(item.source), []).append(index)
+        for name in {_stem(place) for place in all_places(item)}:
+            positions.setdefault(name, []).append(index)
     found: dict[int, str] = {}
     for path in paths:
         for name, text in _pairs(Path(path)):

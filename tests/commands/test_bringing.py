@@ -1,6 +1,7 @@
 """``import`` on a terminal: what was read, what was passed over, whose split it is, and pictures that moved."""
 
 import json
+import shutil
 import time
 
 import numpy as np
@@ -111,6 +112,17 @@ def test_a_folder_that_moved_is_said_and_can_be_looked_for(run, folder, tmp_path
     assert "1 of 1 missing picture found" in run("import", tmp_path / "elsewhere", "--look-for", "mine")
     assert "no picture is missing" in run("import", tmp_path, "--look-for", "mine")
     assert len(run("datasets").strip().splitlines()) == 1
+
+
+def test_the_second_folder_of_the_same_pictures_names_the_data_set_too(run, folder, tmp_path):
+    run("import", folder, "--title", "mine")
+    shutil.copytree(folder, tmp_path / "copy")
+    assert f"what is not in {folder} any more is taken from {tmp_path / 'copy'}" in run("import", tmp_path / "copy")
+    assert "any more" not in run("import", tmp_path / "copy")
+    shutil.rmtree(folder)
+    assert "mine: 6 items" in run("edit", tmp_path / "copy")
+    assert str(tmp_path / "copy" / "5.png") in run("datasets", tmp_path / "copy")
+    assert "no picture is missing" in run("import", tmp_path, "--look-for", "mine")
 
 
 def test_an_unchanged_folder_is_not_read_again_and_a_changed_one_is(run, folder, library_root, monkeypatch):

@@ -77,6 +77,46 @@ def test_a_copy_beside_the_original_leaves_the_paths(place, tmp_path):
     assert place.trains(48)
 
 
+def test_every_folder_that_held_the_same_pictures_is_remembered_and_one_that_is_there_is_used(place, tmp_path):
+    copy, again = tmp_path / "copy", tmp_path / "again"
+    for folder in (copy, again):
+        shutil.copytree(place.folder, folder)
+        record = place.imported(folder)
+    assert record.roots == (str(place.folder),) and record.also == ((str(copy),), (str(again),))
+    assert place.imported(copy) == record, "it is known"
+    shutil.rmtree(place.folder)
+    assert place.sources == [str(copy / f"{i:05d}.jpg") for i in range(6)]
+    assert place.stored.missing() == [] and place.trains(48)
+    shutil.rmtree(copy)
+    assert place.sources[3] == str(again / "00003.jpg") and place.stored.missing() == [] and place.trains(40)
+    assert place.imported(again).roots == (str(again),) and place.stored.imported()[0].also == ()
+    shutil.rmtree(again)
+    assert len(place.stored.missing()) == 6, "all are gone"
+    make_good(place.folder, 6, side=96)
+    assert look_for(place.root, place.first.id, [place.folder]).also == () and place.stored.missing() == []
+
+
+def test_a_picture_that_was_changed_in_one_folder_is_read_from_another(place, tmp_path):
+    shutil.copytree(place.folder, tmp_path / "copy")
+    place.imported(tmp_path / "copy")
+    (place.folder / "00002.jpg").write_bytes(encoded("JPEG", 77, 96))
+    assert place.trains(48), "the copy of it is what was imported"
+    (tmp_path / "copy" / "00002.jpg").unlink()
+    with pytest.raises(TroubleError, match="this source has changed since it was imported"):
+        place.trains(40)
+
+
+def test_points_of_two_files_know_both(library_root, tmp_path):
+    for name in ("one.csv", "two.csv", "three.csv"):
+        (tmp_path / name).write_text("x,y\n" + "".join(f"{n},{n * n}\n" for n in range(9)))
+    first = import_paths(library_root, [tmp_path / "one.csv"])[0]
+    both = import_paths(library_root, [tmp_path / "two.csv"])[0]
+    assert (both.id, both.roots, both.also) == (first.id, first.roots, ((str(tmp_path / "two.csv"),),))
+    assert import_paths(library_root, [tmp_path / "two.csv"])[0] == both
+    (tmp_path / "one.csv").unlink()
+    assert import_paths(library_root, [tmp_path / "three.csv"])[0].roots == (str(tmp_path / "three.csv"),)
+
+
 def test_a_folder_that_moved_in_part(place, tmp_path):
     (tmp_path / "half").mkdir()
     for i in range(3):

@@ -4,14 +4,15 @@ import asyncio
 import hashlib
 import zipfile
 
+import msgspec
 import numpy as np
 import pytest
 from PIL import Image
 
 from models_backend.contract.views import View
+from models_backend.data import opening
 from models_backend.engine import viewer
 from models_backend.engine.viewer import Viewer
-from models_backend.workers import viewing
 
 
 @pytest.fixture
@@ -50,7 +51,9 @@ async def test_a_member_of_an_archive_is_seen_and_what_is_not_as_it_was_is_said(
     assert len((await eyes.see(inside)).pixels) == 450
     known = view(photograph)
     photograph.write_bytes(data + b"\0")
-    assert (await eyes.see(known)).why == viewing.CHANGED
+    assert (await eyes.see(known)).why == opening.CHANGED[1]
+    (tmp_path / "copy.png").write_bytes(data)
+    assert (await eyes.see(msgspec.structs.replace(known, also=(str(tmp_path / "copy.png"),)))).pixels
     photograph.unlink()
     gone = await eyes.see(known)
     assert not gone.pixels and "not there" in gone.why

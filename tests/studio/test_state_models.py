@@ -500,7 +500,7 @@ def test_the_first_filter_of_the_import_dialog_shows_what_can_be_imported():
 
 
 def test_captions_are_matched_by_name_from_side_files_and_tables(tmp_path):
-    items = [Item("x.zip!/cats/A.png"), Item("/pictures/b.jpg"), Item("/pictures/c.jpg")]
+    items = [Item("x.zip!/cats/A.png"), Item("/pictures/b.jpg"), Item("/pictures/0.jpg", also=("/elsewhere/c.jpg",))]
     (tmp_path / "a.txt").write_text("a cat\n")
     (tmp_path / "more").mkdir()
     (tmp_path / "more" / "b.txt").write_text("a boat")
