@@ -10,8 +10,6 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import msgspec
-
 from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import DatasetRecord, DoctorReport, Unreadable
 from models_backend.contract.words import counted
@@ -31,15 +29,13 @@ async def import_(options: argparse.Namespace, reporter: Reporter) -> int:
     async with session(options, reporter) as now:
         if options.look_for:
             return await _look_for(now, options.look_for, options.paths)
-        stood = {known.id: known.roots for known in now.library.datasets()}
         if len(options.paths) == 1 and not Path(options.paths[0]).exists() and is_builtin(options.paths[0]):
             record = await now.engine.make_builtin(options.paths[0])
         else:
             record = await _imported(now, options.paths, options.title)
         if options.title:
             record = _titled(now, record.id, options.title)
-        roots = tuple(as_text(Path(os.path.abspath(path))) for path in options.paths)  # noqa: PTH100  as an import does
-        _tell_report(now, record, found_here=stood.get(record.id, roots) == roots)
+        _tell_report(now, record)
     return 0
 
 
@@ -226,11 +222,9 @@ def _copies(now: Session, record: DatasetRecord, report: DoctorReport) -> accoun
     return accounting.copies(stored.items(), stored.record().classes)
 
 
-def _tell_report(now: Session, record: DatasetRecord, found_here: bool) -> None:
-    """What came of an import. Where the items stood already, from elsewhere, no faults are told: they were found there."""
+def _tell_report(now: Session, record: DatasetRecord) -> None:
+    """What came of an import."""
     report = now.library.dataset(record.id).report()
-    if not found_here:
-        report = msgspec.structs.replace(report, found=report.imported, unreadable=(), ignored=(), notes=())
     _tell_notes(now, record, report)
     copied = _copies(now, record, report).named
     came, known = accounting.outcome(report, record.modality, copied), accounting.counts(report)

@@ -18,6 +18,7 @@ which must not map files reads single rows with seek and read.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import itertools
@@ -28,9 +29,11 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from models_backend.contract.run_layout import DatasetRecord, DoctorReport, Item, LibraryLayout
+from models_backend.contract.messages import TroubleError
+from models_backend.contract.run_layout import DatasetLayout, DatasetRecord, DoctorReport, Item, LibraryLayout
 from models_backend.library import storage, titles
 from models_backend.library.datasets import draft, finish
+from models_backend.library.trouble import explained
 
 THUMB = 64
 VALIDATION_SHARE = 0.1
@@ -126,3 +129,13 @@ def write_dataset(root: Path, record: DatasetRecord, items: Sequence[Item], repo
         write_caches(inside.cache)
         finish(inside, record, items, report)
     return record
+
+
+def tell_again(layout: DatasetLayout, report: DoctorReport) -> None:
+    """Keeps what was found by another import of the same items: of files and notes this ``report``, of items what is known."""
+    with explained("the report cannot be written", layout.root.name, "The data set is as it was"):
+        with contextlib.suppress(TroubleError):
+            known = storage.read_json(layout.report, DoctorReport)
+            told = {name: getattr(report, name) for name in ("found", "unreadable", "ignored", "notes", "took_s")}
+            report = msgspec.structs.replace(known, **told)
+        storage.write_json(layout.report, report)

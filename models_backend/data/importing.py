@@ -122,6 +122,7 @@ def _write(root: Path, paths: Sequence[str | Path], title: str, settings: DataSe
     there = moving.standing(root, record, items)
     if there is not None:
         record = moving.take_paths(there, items, record.roots)
+        folder.tell_again(there, report)
     else:
         made = record
         record = folder.write_dataset(root, made, items, report, lambda path: _write_caches(path, made, settings, intake, good))

@@ -42,6 +42,7 @@ def bring(root: Path, path: Path, title: str = "") -> tuple[DatasetRecord, Docto
     record = _record(path, title or path.stem, items, classes, points)
     there = LibraryLayout(root).dataset(record.id)
     if there.record.exists():
+        folder.tell_again(there, report)
         return moving.take_roots(there, record.roots), report
     return folder.write_dataset(root, record, items, report, lambda cache: _write(cache, points)), report
 

@@ -61,10 +61,12 @@ def read(layout: LibraryLayout, kind: str, name: str) -> Any:
 
 
 def stamp(layout: LibraryLayout, kind: str, name: str) -> str:
-    """Changes whenever the record does: inode, time and size of its file (and of a data set's edits); "" where it is gone."""
+    """Changes whenever the record does: inode, time and size of its file (and of a data set's edits and report); "" where it is
+    gone."""
     paths = [_record_file(layout, kind, name)]
     if kind == "dataset":
-        paths.append(str(layout.dataset(name).edits))
+        own = layout.dataset(name)
+        paths += [str(own.edits), str(own.report)]
     return " ".join(filter(None, map(_stamp_of, paths)))
 
 

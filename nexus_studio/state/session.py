@@ -242,7 +242,8 @@ class Session(QObject):
         return record
 
     async def _tell_known(self, record: DatasetRecord) -> None:
-        """The same items were imported before: that data set is shown, with its edits."""
+        """The same items were imported before: that data set is shown, with its edits and what this import found."""
+        await self.datasets.report(record.id)
         edited = await self.bridge.threaded(self.bridge.library.dataset(record.id).edited)
         edits = f" with its edits ({', '.join(edited)})" if edited else ""
         self.bridge.notice(f"The same items were imported before: “{record.title}” is shown{edits}.")

@@ -204,6 +204,25 @@ def test_faults_of_another_file_are_not_told_of_one_with_the_same_items(run, tmp
     assert "that data set is taken" in said and "bad.png" not in said and "of 5" not in said
 
 
+def test_what_was_mended_in_place_is_told_by_the_next_import(run, folder, tmp_path, library_root):
+    good = "x,y\n" + "".join(f"{n},{n * n}\n" for n in range(30))
+    (tmp_path / "points.csv").write_text(good + "a,b\n")
+    (folder / "bad.png").write_bytes(b"x")
+    assert "line 32" in run("import", tmp_path / "points.csv") and "not imported" in run("import", folder)
+    (tmp_path / "points.csv").write_text(good)
+    (folder / "bad.png").unlink()
+    (folder / "notes.xyz").write_text("x")
+    run("edit", "set", "--leave-out", "1.png")
+    said = run("import", tmp_path / "points.csv")
+    assert "line 32" not in said and "points: Imported 30 points." in said
+    said = run("import", folder)
+    assert "bad.png" not in said and "passed over: 1 .xyz file" in said and "set: Imported 6 pictures." in said
+    with Library.open(library_root) as library:
+        reports = {record.title: library.dataset(record.id).report() for record in library.datasets()}
+    assert reports["points"].notes == () and reports["points"].found == 30
+    assert reports["set"].unreadable == () and reports["set"].found == 6 and reports["set"].left_out == 1
+
+
 def test_a_title_is_given_to_a_data_set_that_stood_already_as_an_edit(run, folder, library_root, tmp_path):
     run("import", folder)
     said = run("import", folder, "--title", "my title")

@@ -728,12 +728,15 @@ async def test_importing_again_shows_the_data_set_with_its_edits_and_says_so(qap
         await settle(lambda: session.datasets.current_record.left_out == 2)
 
         async def again(paths, **more):
+            stored = session.bridge.library.dataset(record.id)
+            found = storage.read_json(stored.layout.report, DoctorReport)
+            storage.write_json(stored.layout.report, msgspec.structs.replace(found, notes=("metadata.csv: of this import",)))
             return record
 
         monkeypatch.setattr(session.bridge.engine, "import_data", again)
         await session.import_paths(["/pictures/prints"])
         told = "The same items were imported before: “Botanical prints” is shown with its edits (2 items left out)."
-        assert said == [told]
+        assert said == [told] and "Metadata.csv: of this import" in panel.report.notes.text()
 
 
 async def test_settings_that_cannot_be_kept_are_told_and_what_is_in_force_is_shown(qapp, tmp_path, monkeypatch):
