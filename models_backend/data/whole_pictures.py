@@ -17,6 +17,7 @@ from .formats import BadPicture, Header, check_size
 Image.MAX_IMAGE_PIXELS = None  # our own limit is checked on every header, with our own words
 Notes = list[tuple[str, str]]
 _DEEP = ("I", "F")
+_SEVERAL = ("gif", "webp", "png", "avif", "tiff")
 
 
 def whole(data: bytes, header: Header) -> tuple[np.ndarray, bool, Notes]:
@@ -30,7 +31,7 @@ def whole(data: bytes, header: Header) -> tuple[np.ndarray, bool, Notes]:
 def layers(data: bytes, header: Header) -> tuple[np.ndarray, np.ndarray | None, Notes]:
     """RGB (H, W, 3) in sRGB, and its share (H, W) where it can be transparent."""
     found, notes = portable.read(data) if header.format == "pam" else _layers(data, header)
-    return found[..., :3], (found[..., 3] if found.shape[2] == 4 else None), notes
+    return found[..., :3], (found[..., 3] if found.shape[2] == 4 else None), [*_others(data, header), *notes]
 
 
 def managed(picture: np.ndarray, profile: tuple[str, bytes], grey: bool = False) -> tuple[np.ndarray, Notes]:
@@ -47,6 +48,23 @@ def managed(picture: np.ndarray, profile: tuple[str, bytes], grey: bool = False)
         return _three(picture), [("profile", name)] if name else []
     except colour.Unusable as unusable:
         return _three(picture), [("no-profile", str(unusable))]
+
+
+def _others(data: bytes, header: Header) -> Notes:
+    """What is said of a file that holds more pictures than the first."""
+    if header.format not in _SEVERAL or header.plain:
+        return []
+    try:
+        with Image.open(io.BytesIO(data), formats=[header.format.upper()]) as image:
+            if not getattr(image, "is_animated", False):
+                return []
+            if header.format != "tiff":
+                return [("film", header.format.upper())]
+            image.seek(1)
+            smaller = image.tag_v2.get(tiff.SUBFILE, 0) & 1  # the first one again, for a quick look
+            return [] if smaller else [("pages", "TIFF")]
+    except Exception:  # as for the first one, whatever a decoder does on hostile bytes: there is no other to be had
+        return []
 
 
 # ------------------------------------------------------------------------------------------------ decoders

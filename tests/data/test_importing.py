@@ -145,6 +145,20 @@ def test_an_animation_gives_its_first_frame(tmp_path, format):
     found = decode(path.read_bytes(), [Target(64)])
     assert found.code == ""
     assert np.abs(np.frombuffer(found.arrays[0], np.uint8).reshape(64, 64, 3).astype(int) - (200, 40, 40)).max() < 12
+    assert found.notes == [("pages" if format == "TIFF" else "film", format)]
+    frames[0].save(path, format)
+    assert decode(path.read_bytes(), [Target(64)]).notes == []
+
+
+def test_films_that_were_taken_as_their_first_picture_are_told_once(tmp_path):
+    folder = tmp_path / "set"
+    make_good(folder, 3)
+    frames = [Image.new("RGB", (64, 64), colour) for colour in ((200, 40, 40), (40, 200, 40))]
+    for name in ("a.gif", "b.gif", "c.webp"):
+        frames[0].save(folder / name, save_all=True, append_images=frames[1:])
+    report = import_paths(tmp_path / "library", [folder])[1]
+    told = f"3 films (GIF: 2, WEBP: 1) were taken as their first picture; the first is {folder / 'a.gif'}"
+    assert report.notes[0] == told and report.imported == 6
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16", "F"])
