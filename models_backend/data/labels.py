@@ -7,6 +7,7 @@ tables, those over side files, and those over folder names.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -18,6 +19,7 @@ from . import own_splits, texts
 from .notes import Notes
 from .places import Place
 
+_REPEATED = re.compile(r"[1-9]\d{0,2}_\S.*")
 CAPTION_LIMIT = 64 << 10
 CELL_LIMIT = 80
 #: Columns beyond this are left out.
@@ -69,6 +71,16 @@ def folder_classes(folders: Sequence[tuple[str, ...]]) -> list[str]:
     if count < 2 or (count > 20 and count > len(folders) / 2):
         return [""] * len(folders)
     return names
+
+
+def note_repeats(notes: Notes, folders: Sequence[tuple[str, ...]], classes: Sequence[str]) -> None:
+    """Says once what becomes of folders that are all named as kohya's trainer has them, "10_cat" for ten times."""
+    names = {parts[-1] if parts else "" for parts in folders}
+    if not names or not all(map(_REPEATED.fullmatch, names)):
+        return
+    one = min(names)
+    use = "their whole name is the class" if names & set(classes) else "their name is neither class nor caption"
+    notes.say(f"Folders such as {one}: {use}; a number of repeats before it is not used, and every picture counts once")
 
 
 def _shared(folders: Sequence[tuple[str, ...]]) -> int:

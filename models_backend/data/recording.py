@@ -39,6 +39,7 @@ def items_of(
     names = [told.get(place, name) for place, name in zip(lying, labels.folder_classes(folders))]
     classes = tuple(sorted(set(names) - {""}, key=_in_numeric_order))
     number = {name: i for i, name in enumerate(classes)}
+    labels.note_repeats(words.notes, folders, classes)
     by_table = labels.splits_of(words, lying)
     attributes, known = labels.attributes_of(words, lying)
     labels.note_long_captions(words, lying)

@@ -150,6 +150,23 @@ def test_an_animation_gives_its_first_frame(tmp_path, format):
     assert decode(path.read_bytes(), [Target(64)]).notes == []
 
 
+@pytest.mark.parametrize(
+    "folders, said",
+    [
+        (("10_cat", "5_dog"), "Folders such as 10_cat: their whole name is the class; a number of repeats"),
+        (("img/20_sks cat",), "Folders such as 20_sks cat: their name is neither class nor caption; a number of repeats"),
+        (("10_cat", "dog"), ""),
+        (("2019_spring", "2020_spring"), ""),
+        (("cat", "dog"), ""),
+    ],
+)
+def test_repeats_in_the_names_of_folders_are_said_to_be_unused(tmp_path, folders, said):
+    for number, name in enumerate(folders):
+        make_good(tmp_path / "set" / name, 3, first_seed=10 * number)
+    notes = [note for note in import_paths(tmp_path / "library", [tmp_path / "set"])[1].notes if "repeats" in note]
+    assert [note[: len(said)] for note in notes] == ([said] if said else [])
+
+
 def test_films_that_were_taken_as_their_first_picture_are_told_once(tmp_path):
     folder = tmp_path / "set"
     make_good(folder, 3)
