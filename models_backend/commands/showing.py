@@ -56,14 +56,21 @@ async def _whole(now: Session, record: RunRecord) -> None:
     kept = msgspec.to_builtins(record)
     if place := works_in_of(now, record):
         reporter.result(f"  works in: {place}", works_in=place)
+    data = _data(now).get(record.dataset)
     for name in KEPT:
-        reporter.result(f"  {name}: {written(kept[name])}", **{name: kept[name]})
+        words = f"{data} ({record.dataset})" if name == "dataset" and data else written(kept[name])
+        reporter.result(f"  {name}: {words}", **{name: kept[name]})
     saved = [checkpoint.name for checkpoint in folder.checkpoints()]
     reporter.result(f"  checkpoints: {', '.join(saved) or 'none'}", checkpoints=saved)
     if measured := evaluation(folder):
         tell_evaluation(reporter, record, measured, "  ")
     if damage := folder.damage():
         reporter.note(f"{record.title}: {damage}", kind="trouble")
+
+
+def _data(now: Session) -> dict[str, str]:
+    """What the data sets of the library are called, by their ids."""
+    return {record.id: record.title for record in now.library.datasets()}
 
 
 def _figures(told: Standing, size: int) -> list[tuple[str, str, Any]]:
@@ -165,7 +172,9 @@ async def _side_by_side(now: Session, records: list[RunRecord]) -> None:
     states = [await now.engine.run_state(record.id) for record in records]
     told = [standing(folder) for folder in folders]
     rows = [("run", [record.title for record in records]), ("id", [record.id for record in records])]
-    rows += differing([_settings(record) for record in records], NOTHING)
+    data = _data(now)
+    named = [{"data set": data.get(record.dataset, NOTHING)} for record in records]
+    rows += differing([name | _settings(record) for name, record in zip(named, records, strict=True)], NOTHING)
     rows.append(("state", [f"{state.state} at step {state.step:,}" for state in states]))
     figures = [{name: words for name, words, _ in _figures(one, parameters(folder))}
                for one, folder in zip(told, folders, strict=True)]  # fmt: skip

@@ -63,6 +63,19 @@ def test_everything_that_is_kept_of_a_run_is_shown_in_words(run, library_root, c
     assert {"parameters", "time", "loss", "held_out_loss", "config"} <= {key for line in run("show", made) for key in line}
 
 
+def test_the_data_of_runs_are_shown_by_title_and_id(run, library_root, capsys):
+    one = last(run(*MOONS), "done")["run"]
+    two = last(run("train", "--family", "toy", "--data", "points:density=rings,count=100"), "done")["run"]
+    ids = [RunFolder(RunLayout(library_root / "runs" / made)).record().dataset for made in (one, two)]
+    run("edit", ids[0], "--title", "my moons")
+    assert f"  dataset: my moons ({ids[0]})" in printed(capsys, library_root, "show", one).out
+    assert next(line["dataset"] for line in run("show", one) if "dataset" in line) == ids[0]
+    rows = {line["name"]: line["values"] for line in run("show", one, two) if "values" in line}
+    assert rows["dataset"] == ids and rows["data set"][0] == "my moons" and len(set(rows["data set"])) == 2
+    run("delete", ids[0])
+    assert f"  dataset: {ids[0]}" in printed(capsys, library_root, "show", one).out
+
+
 def test_several_runs_are_compared_by_what_differs_and_what_was_measured(run, library_root, capsys):
     one, two = trained(run, library_root), trained(run, library_root, steps=30, held_out=0.125)
     rows = {line["name"]: line["values"] for line in run("show", one, two) if "values" in line}
