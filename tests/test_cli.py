@@ -205,13 +205,13 @@ def test_a_run_that_fails_before_its_first_step_is_told_once_and_leaves_no_run(r
     assert last(run("trash"), "done")["count"] == 0
 
 
-def test_a_device_that_is_not_there_is_told_before_a_run_is_made(run, monkeypatch):
+def test_a_device_that_is_not_there_is_told_before_a_run_is_made(run, monkeypatch, library_root):
     monkeypatch.setattr(devices, "_cpu_build", lambda: True)
     monkeypatch.setattr(devices, "accelerators", nothing_beside)
     lines = run("train", "--family", "toy", "--data", "points:density=moons,count=100", "--device", "cuda:0", status=1)
     error = last(lines, "error")
     assert error["what"] == "this device is not there" and error["item"] == "cuda:0" and "one of cpu," in error["advice"]
-    assert run("runs") == [] and run("datasets") == []
+    assert not library_root.exists(), "nothing was made"
 
 
 async def nothing_beside():
@@ -222,7 +222,8 @@ async def nothing_beside():
     "arguments, word",
     [
         (["train", "--family", "none", "--data", "digits"], "no such family"),
-        (["train", "--family", "toy", "--data", "nowhere/at/all"], "no such data set"),
+        (["train", "--family", "toy", "--data", "nowhere/at/all"], "no file or folder of that name"),
+        (["train", "--family", "toy", "--data", "nowhere"], "no such data set"),
         (["train", "--family", "toy", "--data", "points:density=round"], "density"),
         (["train", "--family", "toy", "--data", "points:density=moons,count=100", "--set", "steps=0"], "training.steps: 0"),
         (["train", "--family", "toy", "--data", "points:density=moons,count=100", "--preset", "huge"], "no preset huge"),
@@ -433,6 +434,8 @@ def test_conditions_are_written_kind_is_value_and_several_go_round():
 
 
 def test_a_proof_trains_measures_and_holds_its_claims(run, library_root):
+    assert "no library" in run("proof", "toy", "--only", "holds", "--again", status=1)[-1]["what"]
+    run("import", "points:density=rings,count=50")
     assert "no finished run" in run("proof", "toy", "--only", "holds", "--again", status=1)[-1]["what"]
     assert last(run("proof", "toy", "--only", "holds"), "done")["passed"]
     runs = set((library_root / "runs").iterdir())

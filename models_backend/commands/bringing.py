@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from models_backend.contract import names
 from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import DatasetRecord, DoctorReport, Unreadable
 from models_backend.contract.words import counted
@@ -17,9 +18,10 @@ from models_backend.engine.terminal import Reporter
 from models_backend.library import accounting, showing, titles
 from models_backend.library.source_paths import as_text
 
-from .session import Session, found, named_so, session
+from .session import Session, fitting, found, named_so, refuse_deleted, session
 from .telling import teller
 
+NO_PATH = "there is no file or folder of that name"
 KINDS = 8  # of files that were passed over
 SHOWN = 20  # unreadable items that are named on a terminal; all stand in the report
 
@@ -29,8 +31,8 @@ async def import_(options: argparse.Namespace, reporter: Reporter) -> int:
     async with session(options, reporter) as now:
         if options.look_for:
             return await _look_for(now, options.look_for, options.paths)
-        if len(options.paths) == 1 and not Path(options.paths[0]).exists() and is_builtin(options.paths[0]):
-            record = await now.engine.make_builtin(options.paths[0])
+        if len(options.paths) == 1 and not Path(options.paths[0]).exists() and not written_as_path(options.paths[0]):
+            record = await now.engine.make_builtin(_builtin(options.paths[0]))
         else:
             record = await _imported(now, options.paths, options.title)
         if options.title:
@@ -74,7 +76,10 @@ def meaning(now: Session, text: str) -> DatasetRecord | Path | str:
             return text
         if path.exists():
             return path
-    return found(now.library, "data set", text)
+    if written_as_path(text) and not fitting(known, text):
+        refuse_deleted(now.library, text, "dataset")
+        raise TroubleError(NO_PATH, os.path.abspath(path), advice="Check the path and try again")  # noqa: PTH100
+    return found(now.library, "data set", text, builtin_names())
 
 
 def written_as_path(text: str) -> bool:
@@ -134,11 +139,25 @@ def check_data(now: Session, text: str) -> None:
         parse(means)
 
 
-def is_builtin(text: str) -> bool:
-    """Whether a text names a built-in data set, with or without options."""
+def _builtin(text: str) -> str:
+    """The built-in data set that a text names which is no path here. Raises TroubleError."""
+    if not is_builtin(text):
+        near = names.meant(text.partition(":")[0], builtin_names())
+        advice = f"{near}Check the path, or name a built-in data set: {', '.join(builtin_names())}"
+        raise TroubleError(NO_PATH, text, "Nothing was added", advice)
+    return text
+
+
+def builtin_names() -> list[str]:
+    """What the built-in data sets are called, without options."""
     from models_backend.data.builtin import BUILTIN
 
-    return text.partition(":")[0].strip() in BUILTIN
+    return list(BUILTIN)
+
+
+def is_builtin(text: str) -> bool:
+    """Whether a text names a built-in data set, with or without options."""
+    return text.partition(":")[0].strip() in builtin_names()
 
 
 async def _imported(now: Session, paths: list[str], title: str) -> DatasetRecord:

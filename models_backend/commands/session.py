@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,11 @@ from models_backend.engine.terminal import Reporter
 from models_backend.library import trash
 from models_backend.library.library import Library
 from models_backend.library.lock import HeldError
-from models_backend.library.opening import READ_ONLY, default_root, named_root, only_readable, usual_root
+from models_backend.library.opening import READ_ONLY, default_root, named_root, only_readable, unmake, usual_root
 
 #: The commands that make a library where none stands; the others look into one, also these with an option that looks.
 MAKERS = ("bringing:import_", "training:train", "proving:proof")
-LOOKING = ("look_for",)
+LOOKING = ("look_for", "again")
 #: The commands that list what there is, unless they name something.
 LISTS = ("listing:runs", "listing:datasets", "listing:samples", "listing:jobs", "trash:trash_")
 NAMING = ("run", "data", "restore")
@@ -48,7 +48,10 @@ class Session:
 
 @contextlib.asynccontextmanager
 async def session(options: argparse.Namespace, reporter: Reporter) -> AsyncIterator[Session]:
-    """Opens the library, beside a window that has it open if need be."""
+    """Opens the library, beside a window that has it open if need be. One that is made for the command goes with it where
+    nothing came into it."""
+    layout = _layout(getattr(options, "library", None))
+    stood, folder_stood = layout.record.exists(), layout.root.exists()
     library = open_library(options, reporter)
     engine = Engine(library, schedule=False)
     try:
@@ -60,6 +63,8 @@ async def session(options: argparse.Namespace, reporter: Reporter) -> AsyncItera
         if getattr(options, "act", "") in LONG:
             with contextlib.suppress(TroubleError):  # a window has it now, and has followed
                 Library.open(library.layout.root).close()  # the index learns what was made meanwhile
+        if not stood:
+            unmake(library.layout, folder_too=not folder_stood)
 
 
 def open_library(options: argparse.Namespace, reporter: Reporter) -> Library:
@@ -128,13 +133,14 @@ def works_in_of(now: Session, record: RunRecord) -> str:
     return works_in(family.uses, record.parts, record.spec.modality) if family else ""
 
 
-def found(library: Library, kind: str, text: str) -> Any:
-    """The run, sample or data set that a text means. Raises TroubleError, also where it lies in the trash."""
+def found(library: Library, kind: str, text: str, others: Iterable[str] = ()) -> Any:
+    """The run, sample or data set that a text means. Raises TroubleError, also where it lies in the trash; ``others``: what may
+    have been meant too."""
     read = {"run": library.runs, "sample": lambda: library.samples(limit=1_000_000), "data set": library.datasets}
     records = read[kind]()
     if not fitting(records, text):
         refuse_deleted(library, text, KINDS[kind])
-    return one_of(kind, records, text)
+    return one_of(kind, records, text, others)
 
 
 def refuse_deleted(library: Library, text: str, kind: str = "", kept: str = "") -> None:
@@ -146,12 +152,12 @@ def refuse_deleted(library: Library, text: str, kind: str = "", kept: str = "") 
         raise TroubleError(f"the {word} “{entry.title}” is in the trash", text, kept, advice)
 
 
-def one_of(kind: str, records: list[Any], text: str) -> Any:
+def one_of(kind: str, records: list[Any], text: str, others: Iterable[str] = ()) -> Any:
     """The record whose id, title, or unique start of an id ``text`` is, in this order: a title is a title, also one that is a
     number or begins as an id does. Raises TroubleError where none or several are, naming those."""
     fits = fitting(records, text)
     if not fits:
-        meant = names.meant(text, [name for record in records for name in (record.title, record.id)])
+        meant = names.meant(text, [*others, *(name for record in records for name in (record.title, record.id))])
         advice = f"{meant}`nexus-studio {kind.replace(' ', '')}s` lists what there is"
         raise TroubleError(f"there is no such {kind}", text, advice=advice)
     if len(fits) > 1 and not of_one_grid(fits):

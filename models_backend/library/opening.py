@@ -16,7 +16,8 @@ import msgspec
 from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import FORMAT, LibraryLayout
 
-from . import folders, guarding, storage
+from . import folders, guarding, standing, storage
+from .lock import Lock
 from .trouble import explain
 
 _OURS = ("library.json", "owner.lock", "exports.jsonl", "socket", "cache", "backups")
@@ -113,6 +114,24 @@ def prepare_folders(layout: LibraryLayout) -> None:
         storage.write_json(layout.record, LibraryRecord(secrets.token_hex(8), time.time()))
     for home in (layout.root, *homes):
         storage.sweep(home)
+
+
+def unmake(layout: LibraryLayout, folder_too: bool) -> None:
+    """Takes a library away that was just made and holds nothing, unless somebody has it open. ``folder_too``: its folder was
+    made for it."""
+    lying = (path for name in _HOMES for path in getattr(layout, name).glob("*") if path.name != "turn.lock")
+    with contextlib.suppress(TroubleError, OSError):
+        with Lock(layout.owner_lock):
+            if any(lying):
+                return
+            standing.forget(layout.root)
+            made = [layout.root / name for name in (*_OURS, *_HOMES)]
+            for path in (*layout.root.glob("index.sqlite*"), *made):
+                if path != layout.owner_lock:
+                    (storage.remove_folder if path.is_dir() else storage.remove)(path)
+        storage.remove(layout.owner_lock)
+        if folder_too:
+            layout.root.rmdir()
 
 
 def inner_folders(layout: LibraryLayout) -> Iterator[str]:

@@ -235,3 +235,39 @@ def test_a_title_is_given_to_a_data_set_that_stood_already_as_an_edit(run, folde
     run("import", "points:density=moons,count=50", "--title", "rings")
     assert {one.title for one in Library.open(library_root, own=False).datasets()} == {"my title", "rings", "rings (2)"}
     assert "is called" not in run("import", "points:density=moons,count=50", "--title", "rings"), "it has the nearest free one"
+
+
+@pytest.mark.parametrize("text", ["digitz", "Digits", "digit:size=32"])
+def test_a_name_near_a_built_in_one_is_asked_back(run, text):
+    assert "Did you mean “digits”?" in run("import", text, status=1)
+    assert "Did you mean “digits”?" in run("train", "--family", "ddpm", "--data", text, status=1)
+    said = run("import", "no such name at all", status=1)
+    assert "there is no file or folder of that name" in said and "mean" not in said and "scenes" in said
+
+
+def test_a_path_that_is_not_there_is_called_a_path(run, folder, tmp_path):
+    run("import", folder)
+    for command in (["train", "--family", "ddpm", "--data"], ["edit"], ["datasets"]):
+        said = run(*command, tmp_path / "nope", status=1)
+        assert f"{tmp_path / 'nope'}: there is no file or folder of that name" in said and "data set" not in said
+    run("import", folder, "--title", "a/b")
+    assert "a/b: 6 items" in run("edit", "a/b"), "a title may look like a path"
+    run("delete", "a/b")
+    assert "the data set “a/b” is in the trash" in run("edit", "a/b", status=1)
+
+
+@pytest.mark.parametrize("command", [
+    ("train", "--family", "ddpm", "--data", "nope"), ("train", "--family", "nope", "--data", "digits"), ("import", "nope"),
+    ("import", "/nope"), ("import", "points:density=nope"), ("proof", "nope"), ("proof", "vae", "--again"),
+])  # fmt: skip
+def test_a_command_that_comes_to_nothing_leaves_no_library_behind(run, library_root, command):
+    run(*command, status=1)
+    assert not library_root.exists()
+    library_root.mkdir()
+    (library_root / ".mine").write_text("x")
+    run(*command, status=1)
+    assert [path.name for path in library_root.iterdir()] == [".mine"]
+    run("import", "points:density=rings,count=50")
+    run("delete", "--kind", "dataset", json.loads(run("datasets", "--json").splitlines()[0])["id"])
+    run(*command, status=1)
+    assert "brings one back" in run("trash"), "a library that stood already stays"
