@@ -169,7 +169,7 @@ def check_dataset(layout: LibraryLayout, name: str, references: References, deep
     if record is not None and items is not None:
         found += _check_items(layout, dataset, record, len(items))
         edited = {*edits.captions, *edits.labels, *edits.left_out, *edits.attributes} if edits else set()
-        beyond = [index for index in edited if not 0 <= index < record.count]
+        beyond = [index + 1 for index in edited if not 0 <= index < record.count]
         found += [Finding("error", shown(layout, dataset.edits), f"it changes item {i}, which is not there") for i in beyond]
     yield from found
     yield from _check_cache(layout, dataset, deep)

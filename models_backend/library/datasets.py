@@ -216,7 +216,7 @@ class DatasetFolder:
     def _refuse_unknown(self, change: Undo, count: int) -> None:
         for index in (*change.captions, *change.labels, *change.left_out, *change.attributes):
             if not 0 <= index < count:
-                raise TroubleError(f"there is no item {index}; it has {count}", self.id)
+                raise TroubleError(f"there is no item {index + 1:,}; it has {count:,}", self.id)
 
     def _refuse_classes(self, edits: Edits, record: DatasetRecord) -> None:
         """TroubleError where two classes would have one name, one has none, or an item's class would be gone."""

@@ -138,7 +138,7 @@ def _items(sample: Any, record: SampleRecord, request: Export, format: str, targ
 def _chosen(items: list[int], count: int) -> list[int]:
     wrong = [i for i in items if not 0 <= i < count]
     if wrong:
-        raise TroubleError(f"there is no item {wrong[0]}; there are {count}", advice=f"choose from 0 to {count - 1}")
+        raise TroubleError(f"there is no item {wrong[0] + 1}; there are {count}", advice=f"choose from 1 to {count}")
     return list(items) or list(range(count))
 
 

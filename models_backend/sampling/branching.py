@@ -30,7 +30,7 @@ def branch_of(start: StartFrom, library: Any, loaded: LoadedRun) -> Branch:
     if not 0 <= start.step < len(info.steps):
         raise TroubleError(f"the trace has steps 0 to {len(info.steps) - 1}", f"{start.sample}, step {start.step}")
     if not -1 <= start.item < info.count:
-        raise TroubleError(f"the trace has items 0 to {info.count - 1}", f"{start.sample}, item {start.item}")
+        raise TroubleError(f"the trace has items 1 to {info.count}", f"{start.sample}, item {start.item + 1}")
     if tuple(info.shape) != tuple(loaded.spec.shape):
         raise TroubleError("the sample's items have another shape than this run's", start.sample)
     recorded = folder.trace()

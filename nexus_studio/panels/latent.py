@@ -319,7 +319,7 @@ class LatentPanel(Workspace):
 
     async def _tell_nearest(self, index: int, distance: float) -> None:
         items = await self.session.datasets.items(self.run.dataset)
-        name = items[index].source.rsplit("/", 1)[-1] if index < len(items) else self.tr("item {0}").format(index)
+        name = items[index].source.rsplit("/", 1)[-1] if index < len(items) else self.tr("item {0}").format(index + 1)
         self.nearest.setText(self.tr("nearest: {0} · {1}").format(name, f"{distance:.2f}"))
 
     def _show_item(self, items: np.ndarray) -> None:

@@ -55,7 +55,7 @@ class ItemInfo(QWidget):
             (self.tr("Run"), run.title if run else request.run),
             (self.tr("Checkpoint"), checkpoint_name(self.made.checkpoint or request.checkpoint) or self.tr("Newest")),
             (self.tr("Seed"), request.seed),
-            (self.tr("Item"), self.made.index),
+            (self.tr("Item"), self.made.index + 1),
         ]
         rows += sampling(self._session, run.family if run else "", request.sampling)
         rows += conditions(of_item(request.conditions, self.made.index, run.spec) if run else request.conditions,

@@ -141,7 +141,7 @@ class Results(QWidget):
         picture = self.picture()
         if index < 0 or picture is None:
             return
-        self.single.set_picture(picture, self.tr("item {0} · Escape goes back").format(index))
+        self.single.set_picture(picture, self.tr("item {0} · Escape goes back").format(index + 1))
         self.pages.setCurrentWidget(self.single)
         self.single.setFocus()
 

@@ -164,7 +164,7 @@ class SampleWork(QObject):
         asked = of_item(record.conditions, item, run.spec) if run else record.conditions
         base = Sample(record.run, 1, 0, record.sampling, asked, record.checkpoint, save=False)
         requests = [msgspec.structs.replace(base, seed=seed + n, start=StartFrom(record.id, step, item)) for n in range(count)]
-        return self._begin(lambda tell: self._vary(requests, tell), self.tr("Varying item {0}").format(item))
+        return self._begin(lambda tell: self._vary(requests, tell), self.tr("Varying item {0}").format(item + 1))
 
     async def _vary(self, requests: list[Sample], tell: Tell) -> None:
         answers = [media_of(await self._bridge.engine.call(request, tell)) for request in requests]

@@ -221,7 +221,7 @@ class StepGrid(QWidget):
             self.large.set_picture(None)
             return
         step, item = self.place(index)
-        text = self.tr("step {0}").format(f"{step:,}") + (self.tr(" · item {0}").format(item) if item >= 0 else "")
+        text = self.tr("step {0}").format(f"{step:,}") + (self.tr(" · item {0}").format(item + 1) if item >= 0 else "")
         self.large.set_picture(self.grid.image(index), text)
         self._wanted = None
         if self._view is not None:

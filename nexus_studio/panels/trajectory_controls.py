@@ -47,8 +47,8 @@ class TrajectoryControls(QWidget):
         self.runs.setAccessibleName(self.tr("Run"))
         self.runs.activated.connect(lambda _: self.run_chosen.emit(self.runs.currentData()))
         self.seed = spin_box(self.tr("Seed"), 0, 2**31 - 1)
-        self.item = spin_box(self.tr("Item"), 0, 0)
-        self.item.valueChanged.connect(self.item_chosen)
+        self.item = spin_box(self.tr("Item"), 1, 1)
+        self.item.valueChanged.connect(lambda number: self.item_chosen.emit(number - 1))
         self.count = spin_box(self.tr("Items recorded"), 1, 64, 4)
         again = icon_button("refresh", self.tr("Another seed"), lambda: self.seed.setValue(self.seed.value() + 1))
         self.asked, self.a, self.b = QVBoxLayout(), QVBoxLayout(), QVBoxLayout()
@@ -144,10 +144,10 @@ class TrajectoryControls(QWidget):
         return given if item is None else of_item(given, item, self.run.spec)
 
     def set_items(self, count: int, together: bool, shown: int) -> None:
-        """How many items can be shown one by one, and which is."""
+        """How many items can be shown one by one, and which is (from 0; the box counts from 1)."""
         self.item.blockSignals(True)
-        self.item.setRange(0, max(0, count - 1))
-        self.item.setValue(shown)
+        self.item.setRange(1, max(1, count))
+        self.item.setValue(shown + 1)
         self.item.blockSignals(False)
         why = self.tr("Points are shown together") if together else self.tr("There is one item only")
         allow(self.item, count > 1 and not together, why)

@@ -110,9 +110,9 @@ def test_edits_that_a_model_sees_change_the_fingerprint(stored):
 
 
 def test_edits_of_what_is_not_there_are_refused(stored):
-    with pytest.raises(TroubleError, match="no item 4"):
+    with pytest.raises(TroubleError, match="no item 5"):
         stored.edit(4, caption="x")
-    with pytest.raises(TroubleError, match="no item -1"):
+    with pytest.raises(TroubleError, match="no item 0"):
         stored.edit(-1, caption="x")
     with pytest.raises(TroubleError, match="no class 2"):
         stored.edit(0, label=2)
@@ -132,7 +132,7 @@ def test_items_are_left_out_and_brought_back(stored):
     stored.undo(back)
     stored.leave_out([1], False)
     assert [n for n, i in enumerate(stored.items()) if i.split == LEFT_OUT] == [3]
-    with pytest.raises(TroubleError, match="no item 4"):
+    with pytest.raises(TroubleError, match="no item 5"):
         stored.leave_out([0, 4])
 
 

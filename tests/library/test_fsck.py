@@ -231,7 +231,7 @@ def test_a_record_known_before_a_field_was_added_is_no_difference(layout, change
 def test_edits_out_of_range_and_damaged_edits(layout):
     edits = layout.dataset(DATASET).edits
     storage.write_json(edits, datasets.Edits(captions={99: "x"}))
-    assert any("item 99" in f.text for f in fsck(layout.root))
+    assert any("item 100" in f.text for f in fsck(layout.root))
     rubbish(edits)
     assert not clean(fsck(layout.root))
     fsck(layout.root, repair=True)

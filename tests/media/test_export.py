@@ -169,7 +169,7 @@ def test_single_items_are_named_after_what_is_asked_for_made_safe(library, pictu
 def test_chosen_items_only(library, pictures, tmp_path):
     (path,) = export(library, Export("made", str(tmp_path / "third.webp"), "webp", "items", scale=2, items=[2]))
     assert np.array_equal(np.asarray(Image.open(path)), pictures[2].repeat(2, 0).repeat(2, 1))
-    with pytest.raises(TroubleError, match="no item 9"):
+    with pytest.raises(TroubleError, match="no item 10; there are"):
         export(library, Export("made", str(tmp_path / "x.png"), "png", "sheet", items=[9]))
 
 

@@ -130,7 +130,7 @@ def test_a_branch_continues_like_the_unbranched_sample(place):
     assert finer.shape == items.shape and not np.allclose(finer, items, atol=1e-4)
 
 
-@pytest.mark.parametrize("start, words", [(StartFrom("x", 99), "steps 0 to"), (StartFrom("x", 0, 9), "items 0 to")])
+@pytest.mark.parametrize("start, words", [(StartFrom("x", 99), "steps 0 to"), (StartFrom("x", 0, 9), "items 1 to")])
 def test_a_branch_from_nowhere_is_refused(place, start, words):
     media, _ = items_of(place, count=4, trace=4, save=True)
     start.sample = media.sample

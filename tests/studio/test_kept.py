@@ -134,7 +134,7 @@ async def test_the_trajectory_form_the_recordings_the_step_and_the_item_are_ther
         panel.sample()
         await settle(lambda: len(panel.recordings) == 2)
         panel.strip.row_chosen.emit(1)
-        controls.item.setValue(3)
+        controls.item.setValue(4)
         panel.overlay.setChecked(True)
         panel.strip.lock(4)
         shown, made = [r.record.id for r in panel.recordings], dict(window.session.bridge.engine.library.made)
@@ -147,7 +147,7 @@ async def test_the_trajectory_form_the_recordings_the_step_and_the_item_are_ther
         await settle(lambda: len(panel.recordings) == 2)
         controls = panel.controls
         assert [r.record.id for r in panel.recordings] == shown and (panel.row, panel.item) == (1, 3)
-        assert panel.strip.locked_step() == 4 and panel.overlay.isChecked() and controls.item.value() == 3
+        assert panel.strip.locked_step() == 4 and panel.overlay.isChecked() and controls.item.value() == 4
         assert controls.run.id == run.id and controls.seed.value() == 42 and controls.count.value() == 5
         assert controls.use_b.isChecked() and controls.conditions.values() == {"class": 2}
         assert [form.values()["steps"] for form in (controls.form_a, controls.form_b)] == [21, 9]

@@ -561,11 +561,12 @@ async def test_a_chosen_item_tells_how_it_was_made(stand):
     grid = stand.panel.results._view("image").grid
     QTest.mouseClick(grid.viewport(), Qt.MouseButton.LeftButton, pos=grid.tile_rect(2).center())
     rows = dict(stand.panel.info.rows())
-    assert rows["Seed"] == 3 and rows["Item"] == 2 and rows["Run"] == "denoiser-small" and rows["Sampler"] == "ddim"
+    assert rows["Seed"] == 3 and rows["Item"] == 3 and rows["Run"] == "denoiser-small" and rows["Sampler"] == "ddim"
     stand.panel.info.copy_json()
     assert '"item": 2' in QGuiApplication.clipboard().text()
     QTest.keyClick(grid, Qt.Key.Key_Return)
     assert stand.panel.results.pages.currentWidget() is stand.panel.results.single
+    assert stand.panel.results.single.caption.startswith("item 3 ")
     QTest.keyClick(stand.panel.results.single, Qt.Key.Key_Escape)
     assert stand.panel.results.pages.currentWidget() is not stand.panel.results.single
 

@@ -880,7 +880,7 @@ async def test_previews_fill_the_grid_by_step_and_item(stand):
     QTest.keyClick(samples.grid, Qt.Key.Key_Right)
     assert seen == [(800, 0), (800, 1)]
     QTest.keyClick(samples.grid, Qt.Key.Key_Return)
-    assert samples.large.isVisible() and "800" in samples.large.caption
+    assert samples.large.isVisible() and samples.large.caption == "step 800 · item 2"
 
 
 async def test_points_stand_as_one_density_a_step(stand):

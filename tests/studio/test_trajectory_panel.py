@@ -217,7 +217,9 @@ async def test_a_sample_of_the_gallery_opens(qapp, panel):
 async def test_the_item_that_was_chosen_elsewhere_is_the_one_that_is_shown(qapp, panel):
     await panel._sample()
     panel.show_what({"sample": panel.recordings[0].record.id, "item": 2})
-    await settle(lambda: panel.item == 2 and panel.controls.item.value() == 2)
+    await settle(lambda: panel.item == 2 and panel.controls.item.value() == 3)
+    item = panel.controls.item
+    assert (item.minimum(), item.maximum()) == (1, panel.recordings[0].count), "counted from 1"
 
 
 async def test_which_channels_are_shown_can_be_chosen_four_at_most(qapp, panel):
