@@ -260,6 +260,7 @@ def _editing(add) -> None:
 BUILT_IN = "digits, shapes, scenes:objects=2, points:density=moons"
 DATA = "a data set by its title or id, a folder to import (./FOLDER where a title is the same), or one built in: " + BUILT_IN
 RUN = "a run's id, the unique start of one, or its title"
+NAMED = "a run, a sample or a data set: its id, the unique start of one, or its title"
 SET = "change a setting (repeatable), for example --set steps=500 --set network.channels=64"
 FEATURES = "a pretrained vision model on this machine (CLIP, DINOv2, SigLIP, ViT, InceptionV3): measure by its features too"
 FURTHER = (
@@ -349,10 +350,13 @@ def _checking(add) -> None:
 
 
 def _undoing(add) -> None:
+    rename = add("rename", "renaming:rename", "give a run, a sample or a data set another title")
+    rename.add_argument("name", metavar="NAME", help=NAMED)
+    rename.add_argument("title", metavar="TITLE", help="what it is called from now on")
     delete = add("delete", "trash:delete", "move runs, samples and data sets to the trash")
-    delete.add_argument("names", nargs="+", metavar="NAME",
-                        help="a run, a sample or a data set: its id, the unique start of one, or its title")  # fmt: skip
-    delete.add_argument("--kind", default="", choices=("run", "sample", "dataset"), help="which of them the names mean")
+    delete.add_argument("names", nargs="+", metavar="NAME", help=NAMED)
+    for command in (rename, delete):
+        command.add_argument("--kind", default="", choices=("run", "sample", "dataset"), help="which of them a name means")
     trash = add("trash", "trash:trash_", "list what was deleted, bring it back, or free the disk")
     trash.add_argument("--restore", action="append", default=[], metavar="NAME", help="bring back by title or id (repeatable)")
     trash.add_argument("--empty", action="store_true", help="free the disk for good")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import time
-from typing import Any
 
 from models_backend.contract import names
 from models_backend.contract.messages import TroubleError
@@ -15,10 +14,9 @@ from models_backend.library import remarks, trash
 from models_backend.library.library import Library
 from models_backend.library.runs import LIVE_STATES
 
-from .session import fitting, of_one_grid, one_of, open_library, refuse_deleted
+from .renaming import KINDS, chosen
+from .session import open_library
 
-#: What can be deleted, in words.
-KINDS = {"run": "run", "sample": "sample", "dataset": "data set"}
 DAY_S = 86400
 
 
@@ -26,12 +24,12 @@ async def delete(options: argparse.Namespace, reporter: Reporter) -> int:
     """Moves runs, samples and data sets to the trash: all that are named, or none where one is refused."""
     library = open_library(options, reporter)
     try:
-        chosen = _chosen(library, options.names, options.kind)
-        for kind, record in chosen:
+        every = chosen(library, options.names, options.kind, "Nothing was deleted")
+        for kind, record in every:
             trash.deletable(library.layout, kind, record.id)
-        going = {record.id for _, record in chosen}
+        going = {record.id for _, record in every}
         runs, live = library.runs(), lambda run: library.run(run).state()[0] in LIVE_STATES
-        for kind, record in chosen:
+        for kind, record in every:
             users = remarks.users(kind, record.id, runs, live, going)
             trash.delete(library, kind, record.id)
             text = f"The {KINDS[kind]} “{record.title}” is in the trash"
@@ -40,43 +38,12 @@ async def delete(options: argparse.Namespace, reporter: Reporter) -> int:
                 reporter.note(f"{record.title}: {needed}", "needed", runs=[*users.trained, *users.built_on])
             if told := users.trouble(record.title, "Bring it back"):
                 reporter.note(str(told), "trouble")
-        back = " ".join(f"--restore {record.id}" for _, record in chosen)
-        them = "it" if len(chosen) == 1 else "them"
-        reporter.done(f"`nexus-studio trash {back}` brings {them} back", count=len(chosen))
+        back = " ".join(f"--restore {record.id}" for _, record in every)
+        them = "it" if len(every) == 1 else "them"
+        reporter.done(f"`nexus-studio trash {back}` brings {them} back", count=len(every))
     finally:
         library.close()
     return 0
-
-
-def _chosen(library: Library, wanted: list[str], only: str) -> list[tuple[str, Any]]:
-    """(kind, record) of what is named, each once; of a grid all cells. TroubleError for a name that means nothing, or several
-    things."""
-    known = {"run": library.runs, "sample": lambda: library.samples(limit=1_000_000), "dataset": library.datasets}
-    records = {kind: read() for kind, read in known.items() if only in ("", kind)}
-    chosen = {}
-    for text in wanted:
-        kind = only or _kind(library, records, text)
-        if not fitting(records[kind], text):
-            refuse_deleted(library, text, kind, "Nothing was deleted")
-        record, fits = one_of(KINDS[kind], records[kind], text), fitting(records[kind], text)
-        chosen |= {(kind, one.id): (kind, one) for one in (fits if of_one_grid(fits) else [record])}
-    return list(chosen.values())
-
-
-def _kind(library: Library, records: dict[str, list[Any]], text: str) -> str:
-    """The one kind of thing that has such a title or id, or else an id that begins so."""
-    whole = [k for k, some in records.items() if names.places([name for r in some for name in (r.title, r.id)], text)]
-    kinds = whole or [kind for kind, some in records.items() if fitting(some, text)]
-    if len(kinds) == 1:
-        return kinds[0]
-    if kinds:
-        what = f"{' and '.join(f'a {KINDS[kind]}' for kind in kinds)} are named so"
-        advice = f"Say which with {' or '.join(f'--kind {kind}' for kind in kinds)}"
-        raise TroubleError(what, text, "Nothing was deleted", advice)
-    refuse_deleted(library, text, kept="Nothing was deleted")
-    meant = names.meant(text, [name for some in records.values() for r in some for name in (r.title, r.id)])
-    advice = f"{meant}`nexus-studio runs`, `samples` and `datasets` list what there is"
-    raise TroubleError("there is no such run, sample or data set", text, "Nothing was deleted", advice)
 
 
 async def trash_(options: argparse.Namespace, reporter: Reporter) -> int:
