@@ -324,7 +324,7 @@ def _making(add) -> None:
     export = add("export", "making:export", "write a sample or a run's weights to a file")
     export.epilog = exports.LOADING
     export.formatter_class = argparse.RawDescriptionHelpFormatter
-    export.add_argument("source", help="a sample, or a run for its weights")
+    export.add_argument("source", help="a sample or grid, or a run for its weights")
     export.add_argument("--to", required=True, metavar="FORMAT", help=", ".join(exports.FORMATS))
     export.add_argument("--out", default="", metavar="PATH", help="file or folder (default: here)")
     export.add_argument("--what", default="", choices=exports.PARTS, help="what of the sample")

@@ -272,8 +272,8 @@ def _conditions(narrowed: Filter) -> tuple[str, tuple[Any, ...]]:
         clauses.append("id IN (SELECT sample FROM cells WHERE grid = ?)")
         values.append(narrowed.grid)
     if narrowed.gathered:
-        first = "SELECT grid, min(place) FROM cells GROUP BY grid"
-        clauses.append(f"id NOT IN (SELECT sample FROM cells WHERE (grid, place) NOT IN ({first}))")
+        ranked = "SELECT sample, row_number() OVER (PARTITION BY grid ORDER BY place, sample) AS rank FROM cells"
+        clauses.append(f"id NOT IN (SELECT sample FROM ({ranked}) WHERE rank > 1)")
     if words := _match(narrowed.text):
         hits = "SELECT id FROM found JOIN entries ON number = found.rowid WHERE found MATCH ? AND kind = 'sample'"
         clauses.append(f"id IN ({hits})")
@@ -297,10 +297,11 @@ def fits(record: Any, narrowed: Filter) -> bool:
 def gathered(records: Iterable[Any]) -> list[Any]:
     """Samples without the cells of grids, but for the first of each that is there."""
     records = list(records)
-    first: dict[str, int] = {}
-    for cell in (record.grid for record in records if record.grid):
-        first[cell.id] = min(cell.place, first.get(cell.id, cell.place))
-    return [record for record in records if record.grid is None or record.grid.place == first[record.grid.id]]
+    first: dict[str, tuple[int, str]] = {}
+    for record in (one for one in records if one.grid):
+        place = (record.grid.place, record.id)
+        first[record.grid.id] = min(place, first.get(record.grid.id, place))
+    return [one for one in records if one.grid is None or (one.grid.place, one.id) == first[one.grid.id]]
 
 
 def newest(records: Iterable[Any]) -> list[Any]:

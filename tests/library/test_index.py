@@ -53,11 +53,12 @@ def test_filters_say_the_same_with_and_without_the_index(library, narrowed):
     made(library, "b", run="r2", family="vae", title="Red squares", tags=("best", "blue"), created=2.0)
     made(library, "c", dataset="d", kind="path", modality="points", title="Other", created=1.0)
     made(library, "e", run="r1", title="quote or", tags=("best",), created=0.5)
-    for record in records.grid():
+    for record in [*records.grid(), msgspec.structs.replace(records.grid()[0], id="twin")]:
         library.create_sample(record, records.pictures(1))
     worker = Library.open(library.layout.root, own=False)
     assert ids(library.samples(0, 99, narrowed)) == ids(worker.samples(0, 99, narrowed))
     assert library.count(narrowed) == worker.count(narrowed) == len(library.samples(0, 99, narrowed))
+    assert not narrowed.gathered or sum(record.grid is not None for record in library.samples(0, 99, narrowed)) <= 1
 
 
 def test_a_grid_is_one_entry_which_the_first_cell_that_is_there_stands_for(library):
