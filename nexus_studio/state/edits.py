@@ -86,7 +86,8 @@ class Elsewhere(TroubleError):
 
 
 class Rewriting:
-    """Title, star or tags of a run or sample, as they were and as they are. ``made``: it was done before."""
+    """Title, star or tags of a run or sample, as they were and as they are; of a cell those of its whole grid. ``made``: it
+    was done before."""
 
     kind = "record"
     words = {"title": "its title was", "starred": "its star was", "tags": "its tags were"}
@@ -125,7 +126,7 @@ class Rewriting:
     def _first(self, folder: Any) -> None:
         record = folder.record()
         self._before = {name: getattr(record, name) for name in self._after}
-        folder.update_record(**self._after)
+        self._put(folder, record, self._after)
         self._made = True
 
     def _again(self, folder: Any) -> None:
@@ -140,6 +141,13 @@ class Rewriting:
         changed = [words for name, words in self.words.items() if name in left and getattr(record, name) != left[name]]
         if changed:
             raise Elsewhere(record.title, " and ".join(changed))
+        self._put(folder, record, values)
+
+    def _put(self, folder: Any, record: Any, values: dict[str, Any]) -> None:
+        library = self._session.bridge.library
+        for cell in library.cells(record) if getattr(record, "grid", None) is not None else ():
+            if cell.id != record.id:
+                library.sample(cell.id).update_record(**values)
         folder.update_record(**values)
 
 

@@ -257,3 +257,24 @@ async def test_a_grid_goes_to_the_trash_with_all_its_cells_and_comes_back_with_t
     await settle(lambda: panel.grid.count() == 2 and library.count() == 7)
     panel.close()
     shiboken6.delete(panel)
+
+
+async def test_the_title_star_and_tags_of_a_grid_are_those_of_all_its_cells(real):
+    library, panel = real.bridge.library, GalleryPanel(real)
+    panel.show()
+    await settle(lambda: panel.grid.count() == 2 and panel.tiles.record(0))
+
+    def told():
+        cells = library.cells(library.sample("grid-a-0").record())
+        return {(cell.title, cell.starred, cell.tags) for cell in cells} if len(cells) == 6 else None
+
+    panel.edit("grid-a-0", {"title": "Mine"})
+    await settle(lambda: told() == {("Mine", False, ())})
+    panel.edit("grid-a-0", {"starred": True, "tags": ("best",)})
+    await settle(lambda: told() == {("Mine", True, ("best",))})
+    assert not library.sample("alone").record().starred
+    for left in ({("Mine", False, ())}, {("Steps by seed", False, ())}):
+        real.undo.undo()
+        await settle(lambda left=left: told() == left)
+    panel.close()
+    shiboken6.delete(panel)
