@@ -132,7 +132,7 @@ class SampleWork(QObject):
     def generate(self, requests: list[Sample]) -> asyncio.Task:
         """Make every request and show them together."""
         title = self.tr("Sampling {0}").format(counted(sum(request.count for request in requests), "item"))
-        return self._begin(lambda tell: self._generate(requests, tell), title)
+        return self._begin(lambda tell: self._generate(requests, tell), title, requests[0])
 
     async def _generate(self, requests: list[Sample], tell: Tell) -> None:
         answers = []
@@ -146,7 +146,7 @@ class SampleWork(QObject):
     def make_cells(self, requests: list[Sample]) -> asyncio.Task:
         """Make the cells of a grid one after the other; each is told when it is there."""
         title = self.tr("Sampling a grid of {0}").format(len(requests))
-        return self._begin(lambda tell: self._make_cells(requests, tell), title)
+        return self._begin(lambda tell: self._make_cells(requests, tell), title, requests[0])
 
     async def _make_cells(self, requests: list[Sample], tell: Tell) -> None:
         for place, request in enumerate(requests):
@@ -164,7 +164,7 @@ class SampleWork(QObject):
         asked = of_item(record.conditions, item, run.spec) if run else record.conditions
         base = Sample(record.run, 1, 0, record.sampling, asked, record.checkpoint, save=False)
         requests = [msgspec.structs.replace(base, seed=seed + n, start=StartFrom(record.id, step, item)) for n in range(count)]
-        return self._begin(lambda tell: self._vary(requests, tell), self.tr("Varying item {0}").format(item + 1))
+        return self._begin(lambda tell: self._vary(requests, tell), self.tr("Varying item {0}").format(item + 1), base)
 
     async def _vary(self, requests: list[Sample], tell: Tell) -> None:
         answers = [media_of(await self._bridge.engine.call(request, tell)) for request in requests]
@@ -179,7 +179,7 @@ class SampleWork(QObject):
         """Write what was made without saving into the library, by making it again (item n depends on seed and n only)."""
         wanted = [batch.made[index] for index in chosen or range(len(batch.made)) if not batch.made[index].sample]
         title = self.tr("Keeping {0}").format(counted(len(wanted), "item"))
-        return self._begin(lambda tell: self._keep(batch, wanted, trace, tell), title)
+        return self._begin(lambda tell: self._keep(batch, wanted, trace, tell), title, batch.made[0].request)
 
     async def _keep(self, batch: Batch, wanted: list[Made], trace: int, tell: Tell) -> None:
         while any(not made.sample for made in wanted):
@@ -198,27 +198,22 @@ class SampleWork(QObject):
         if self._task is not None:
             self._task.cancel()
 
-    def _begin(self, work: Callable[[Tell], Coroutine], title: str) -> asyncio.Task:
+    def _begin(self, work: Callable[[Tell], Coroutine], title: str, first: Sample) -> asyncio.Task:
         self.cancel()
         activity = self._session.jobs.begin(title, self.cancel)
         activity.changed.connect(lambda: self._tell(activity))
-        self._task = self._bridge.spawn(self._carried_out(work, activity))
-        self._task.add_done_callback(self._ended)
+        self._task = self._bridge.spawn(work(activity.tell))
+        self._task.add_done_callback(lambda task: self._ended(task, activity))
         self.busy.emit(True)
-        activity.tell(Progress(0, 0, self.tr("loading the model, then the first step")))
+        activity.tell(self._session.before_first(first.run, first.checkpoint))
         return self._task
 
     def _tell(self, activity: Activity) -> None:
         if activity.progress is not None and not activity.over:
             self.told.emit(" · ".join(activity_figures(activity)))
 
-    async def _carried_out(self, work: Callable[[Tell], Coroutine], activity: Activity) -> None:
-        try:
-            await work(activity.tell)
-        finally:
-            self._session.jobs.end(activity)
-
-    def _ended(self, task: asyncio.Task) -> None:
+    def _ended(self, task: asyncio.Task, activity: Activity) -> None:
+        self._session.jobs.end(activity)
         if self._task is task:
             self._task = None
             self.busy.emit(False)

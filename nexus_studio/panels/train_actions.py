@@ -138,6 +138,7 @@ class RunActions(QObject):
         about = self.tr("Sampling {0} at step {1}").format(view.record.title, f"{step:,}")
         try:
             async with self._session.under_way(about, "sample", view.record.title, run) as activity:
+                activity.tell(self._session.before_first(run))
                 answer = await self._bridge.engine.call(request, activity.tell)
         except BaseException:
             self.coming.emit(run, -1)

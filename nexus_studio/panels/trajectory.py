@@ -267,6 +267,7 @@ class TrajectoryPanel(Workspace):
         try:
             async with self.session.under_way(title, "trajectory", run.title, run.id) as activity:
                 self.working.follow(activity)
+                activity.tell(self.session.before_first(run.id))
                 yield activity.tell
         finally:
             self.working.follow(None)

@@ -92,11 +92,12 @@ class RunningJob(QWidget):
         self.setLayout(row(self._dot, self._pause, self._stop, self._title, self._bar, self._figures, spacing=6))
 
     def refresh(self) -> None:
-        """Shows the active run (a command may train it beside the window), else the newest activity, else that nothing runs."""
+        """Shows the active run (a command may train it beside the window) and, while it is paused, what else is done; else the
+        newest activity, else that nothing runs."""
         job, runs = self._session.jobs.active, self._session.runs
         view = runs.view(job.run) if job is not None else runs.view_of_active()
         self._follow(view)
-        self._activity = self._session.jobs.activities[-1] if view is None and self._session.jobs.activities else None
+        self._activity = next(reversed(self._session.jobs.activities), None)
         self._draw()
 
     def _follow(self, view: RunView | None) -> None:
@@ -137,6 +138,8 @@ class RunningJob(QWidget):
         self._title.setText(f"{STATE_WORDS.get(state, state.capitalize())} · {view.record.title}")
         self._bar.setValue(round(1000 * view.step / view.total) if view.total else 0)
         figures = [f"{view.step:,} / {view.total:,}", *run_figures(view)]
+        if state == "paused" and self._activity is not None:
+            figures = [self._activity.title, *activity_figures(self._activity)]
         self._figures.setText(" · ".join(figures))
         theme.keep_icon(self._pause, "play" if state in HELD else "pause", size=13)
         steer(state, self._pause, self._stop)

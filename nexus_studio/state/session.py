@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 from PySide6.QtCore import QObject, Signal
 
-from models_backend.contract.messages import State, Trouble, TroubleError
+from models_backend.contract.messages import Progress, State, Trouble, TroubleError
 from models_backend.contract.run_layout import DatasetRecord, JobRecord, SampleRecord
 from models_backend.contract.words import counted
 from models_backend.library.remarks import nothing_in, users
@@ -175,6 +175,19 @@ class Session(QObject):
             self.verdicts.clear(kind, of, item or title)
         finally:
             self.jobs.end(activity)
+
+    def before_first(self, run: str, checkpoint: str = "") -> Progress:
+        """What goes on until a worker tells more of what is asked of a run: while it trains its own worker answers, between two
+        steps; else, and for a ``checkpoint``, the model is loaded."""
+        state = None if checkpoint else self.runs.states.get(run)
+        phase = self.jobs.phase(run, state.state) if state is not None else ""
+        words = {
+            "starting": "waiting for the run to start",
+            "running": "waiting for the training step to end",
+            "pausing": "waiting for the training step to end",
+            "paused": "preparing the first step; the run stays paused",
+        }
+        return Progress(0, 0, words.get(phase, "loading the model, then the first step"))
 
     # ------------------------------------------------------------------------------------- opening things
 

@@ -23,6 +23,7 @@ from nexus_studio.panels.sample_axes import cells, changed, leaves, parse_values
 from nexus_studio.panels.sample_facts import checkpoint_name, settings
 from nexus_studio.panels.sample_seeds import SeedEditor, parse_seeds
 from nexus_studio.panels.sample_work import Made, asked_words, request_of
+from nexus_studio.shell.bottom_bar import BottomBar
 from nexus_studio.state.preferences import Preferences
 from nexus_studio.state.session import Session
 
@@ -352,6 +353,41 @@ async def test_what_is_being_done_is_told_before_the_first_step(stand):
     panel.generate_or_stop()
     await settle(lambda: not panel.work.is_busy)
     assert panel.header.hint.whole() == "", "it was given up"
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ("starting", "waiting for the run to start"),
+        ("running", "waiting for the training step to end"),
+        ("paused", "preparing the first step; the run stays paused"),
+        ("finished", "loading the model, then the first step"),
+    ],
+)
+async def test_what_samples_of_a_run_wait_for_is_told_at_once(stand, state, words):
+    panel, session, gate = stand.panel, stand.session, asyncio.Event()
+    stand.choose("duel-03")
+    run, bar = panel.setup.run.id, BottomBar(session, lambda: None)
+    stand.engine.tell(run, State(state, 1240))
+    await settle(lambda: session.jobs.phase(run, session.runs.states[run].state) == state)
+
+    async def never(request, tell=None):
+        await gate.wait()
+
+    stand.engine.call = never
+    panel.generate_or_stop()
+    (activity,) = session.jobs.activities
+    assert activity.progress.what == words and panel.header.hint.whole().casefold().startswith(words)
+    if state == "paused":
+        assert bar.running._figures.text().startswith(f"{activity.title} · {words}"), "the run itself does nothing"
+        assert bar.running._title.text() == "Paused · duel-03"
+    if state == "running":
+        assert activity.title not in bar.running._figures.text()
+    panel.generate_or_stop()
+    await settle(lambda: not session.jobs.activities)  # given up before it had begun
+    assert words not in bar.running._figures.text()
+    shiboken6.delete(bar)
+    assert session.before_first(run, "step-000000400").what.startswith("loading the model"), "that is in no run's memory"
 
 
 async def test_a_failure_is_told_and_the_panel_goes_on(stand):

@@ -1183,9 +1183,13 @@ async def test_samples_that_are_asked_for_are_seen_coming_at_once(stand):
     seen = []
     actions = stand.panel.actions_of_runs
     actions.coming.connect(lambda run, step: seen.append((step, [row[0] for row in stand.panel.samples._rows][-1])))
+    told, jobs = [], stand.session.jobs
+    jobs.activities_changed.connect(lambda: told.extend(one.progress.what for one in jobs.activities if one.progress))
     stand.panel.sample_now()
     await settle(lambda: seen)
     assert seen == [(1240, "coming")]
+    await settle(lambda: told)
+    assert told[0] == "waiting for the training step to end"
     await settle(lambda: "1,240" in [row[0] for row in stand.panel.samples._rows])
     assert "coming" not in [row[0] for row in stand.panel.samples._rows] and not stand.session.jobs.activities
 
