@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from PySide6.QtCore import QCoreApplication, QEvent, QObject, QStandardPaths, Qt
-from PySide6.QtGui import QIcon
+from PySide6.QtCore import QCoreApplication, QEvent, QObject, QStandardPaths, Qt, QUrl
+from PySide6.QtGui import QDesktopServices, QIcon
 from PySide6.QtWidgets import (
     QAbstractButton,
     QAbstractItemView,
@@ -125,3 +125,8 @@ def keep_typed(window: QWidget) -> list[str]:
     for dialog in dialogs:
         dialog.accept()
     return [dialog.windowTitle() for dialog in dialogs if dialog.isVisible()]
+
+
+def show_folder(path: str | Path) -> None:
+    """Opens a folder where the system shows folders."""
+    QDesktopServices.openUrl(QUrl.fromLocalFile(str(path)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +17,8 @@ from models_backend.contract.messages import Export
 from models_backend.contract.run_layout import RunRecord, SampleRecord
 from models_backend.contract.words import counted, sentence
 
-from ..dialogs import begin_in, opened
+from ..bridge import Way
+from ..dialogs import begin_in, opened, show_folder
 from ..state.session import Session
 
 
@@ -50,10 +52,11 @@ CHOICES = (
 
 def fill_menu(
     menu: QMenu, session: Session, owner: QWidget, record: SampleRecord, items: list[int] | None = None,
-    beside: Sequence[SampleRecord] = (), whole: bool = False, cell: bool = False,
+    beside: Sequence[SampleRecord] = (), whole: bool = False, cell: bool = False, first: str = "",
 ) -> QMenu:  # fmt: skip
     """Fills a menu with every way to export a sample, and those ``beside`` it; ``items`` narrows it to some of its own.
-    ``whole``: the sheet of a cell is that of its grid, and all else that of the cell, where this ``cell`` is chosen."""
+    ``whole``: the sheet of a cell is that of its grid, and all else that of the cell, where this ``cell`` is chosen. ``first``:
+    what stands at the top, where it is asked for ("trace", "path")."""
     menu.setToolTipsVisible(True)
     strip = menu.addAction(_tr("Leave the metadata out"))
     strip.setCheckable(True)
@@ -61,7 +64,7 @@ def fill_menu(
     strip.toggled.connect(lambda on: session.preferences.set("export/strip", on or None))
     strip.setToolTip(_tr("Without it a dropped file cannot bring its state back"))
     menu.addSeparator()
-    for choice in CHOICES:
+    for choice in sorted(CHOICES, key=lambda choice: choice.what != first):
         action = menu.addAction(_tr(choice.text))
         missing = next(filter(None, (lacking(one, choice, whole and not cell) for one in (record, *beside))), "")
         action.setEnabled(not missing)
@@ -163,13 +166,16 @@ def start_all(
 ) -> None:
     """Writes each sample into a folder, as a file (or a folder of its items) that is named after it."""
     taken: dict[str, int] = {}
+    under_way: list[asyncio.Task[list[str]]] = []
     session.preferences.set("export/folder", str(Path(path).parent))
     for record in records:
         name = _name(record, choice, whole)
         taken[name] = taken.get(name, 0) + 1
         name += f" {taken[name]}" if taken[name] > 1 else ""
         target = Path(path) / (name if choice.folder else f"{name}.{_suffix(choice)}")
-        session.bridge.spawn(_export(session, record, _request(record, choice, str(target), strip, whole)))
+        request = _request(record, choice, str(target), strip, whole)
+        under_way.append(session.bridge.spawn(_written(session, record, request)))
+    session.bridge.spawn(_tell_all(session, under_way, path))
 
 
 def start_model(session: Session, record: RunRecord, path: str) -> None:
@@ -184,11 +190,29 @@ def _begin(session: Session, record: SampleRecord | RunRecord, request: Export) 
 
 
 async def _export(session: Session, record: SampleRecord | RunRecord, request: Export) -> None:
+    written = await _written(session, record, request)
+    more = _tr(" and {0} more").format(len(written) - 1) if len(written) > 1 else ""
+    tell(session, f"{written[0]}{more}", Path(written[0]).parent)
+
+
+async def _tell_all(session: Session, under_way: Sequence[asyncio.Task[list[str]]], folder: str) -> None:
+    """Says once how many files of several exports were written; what failed has been told."""
+    ended = await asyncio.gather(*under_way, return_exceptions=True)
+    count = sum(len(written) for written in ended if isinstance(written, list))
+    if count:
+        tell(session, _tr("{0} to {1}").format(counted(count, "file"), folder), Path(folder))
+
+
+def tell(session: Session, what: str, folder: Path) -> None:
+    """Says what was exported, with a button that opens the folder it lies in."""
+    session.bridge.notice(_tr("Exported {0}").format(what), Way(_tr("Open folder"), lambda: show_folder(folder)))
+
+
+async def _written(session: Session, record: SampleRecord | RunRecord, request: Export) -> list[str]:
+    """Writes an export; the paths of its files."""
     title = _tr("Exporting {0}").format(Path(request.path).name)
     async with session.under_way(title, "export", record.title or Path(request.path).name, record.id) as activity:
-        written = await session.bridge.engine.call(request, activity.tell)
-    more = _tr(" and {0} more").format(len(written) - 1) if len(written) > 1 else ""
-    session.bridge.notice(_tr("Exported {0}{1}").format(written[0], more))
+        return await session.bridge.engine.call(request, activity.tell)
 
 
 def _tr(text: str) -> str:

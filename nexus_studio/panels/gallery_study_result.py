@@ -15,6 +15,7 @@ from ..dialogs import begin_in, opened
 from ..layouts import scrolled
 from ..pieces import Card, Header, button, column, label, row
 from ..state.session import Session
+from .exporting import tell
 
 
 class IntervalBar(QWidget):
@@ -152,7 +153,7 @@ class StudyResult(QWidget):
         from models_backend.library import studies
 
         written = await self._session.bridge.threaded(studies.export, record, path, form)
-        self._session.bridge.notice(self.tr("Exported {0}").format(", ".join(str(one) for one in written)))
+        tell(self._session, ", ".join(str(one) for one in written), Path(path).parent)
 
     def keyPressEvent(self, event) -> None:
         if event.key() == Qt.Key.Key_Escape:

@@ -139,5 +139,5 @@ class LatentFilm(QWidget):
             made = await self._session.bridge.engine.call(request, activity.tell)
         self._session.samples.changed.emit()
         record = await self._session.samples.record(made.note)
-        menu = fill_menu(QMenu(self), self._session, self, record)
+        menu = fill_menu(QMenu(self), self._session, self, record, first="path")
         menu.popup(self.export.mapToGlobal(self.export.rect().bottomLeft()))

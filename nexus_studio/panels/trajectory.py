@@ -287,7 +287,7 @@ class TrajectoryPanel(Workspace):
             shown = self.recordings[self.row]
             menu = QMenu(self)
             menu.addSection(self.tr("Film of {0}: {1}").format(shown.label, named(shown.record.title, shown.record.grid)))
-            fill_menu(menu, self.session, self, shown.record)
+            fill_menu(menu, self.session, self, shown.record, first="trace")
             menu.popup(self.controls.film.mapToGlobal(self.controls.film.rect().bottomLeft()))
 
     async def _read_field(self, recording: Recording) -> None:

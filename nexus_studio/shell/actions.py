@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QUrl
-from PySide6.QtGui import QDesktopServices
-
 from .. import theme
 from ..commands import Command
+from ..dialogs import show_folder
 from .bottom_bar import HELD
 from .settings import settings_commands
 
@@ -119,7 +117,7 @@ def _help(window: MainWindow) -> list[Command]:
     def library_folder() -> None:
         library = window.session.bridge.library
         if library is not None:
-            QDesktopServices.openUrl(QUrl.fromLocalFile(str(library.layout.root)))
+            show_folder(library.layout.root)
 
     return [
         Command("help.guides", "Guides", lambda: window.show_workspace("learn"), "Help", "F1", "learn", keywords="help learn"),

@@ -8,14 +8,15 @@ from collections.abc import Callable
 from importlib import metadata
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, QUrl
-from PySide6.QtGui import QDesktopServices, QGuiApplication
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QCheckBox, QComboBox, QDialog, QFormLayout, QStackedWidget, QTabBar, QVBoxLayout, QWidget
 
 from models_backend.contract.words import counted
 
 from .. import theme
 from ..commands import Command
+from ..dialogs import show_folder
 from ..panels.workspace import scrolled
 from ..pieces import button, column, label, row, spin_box
 from ..state.preferences import THREADS
@@ -134,7 +135,7 @@ class SettingsPage(QDialog):
         return page
 
     def _open_folder(self) -> None:
-        QDesktopServices.openUrl(QUrl.fromLocalFile(self.place.text()))
+        show_folder(self.place.text())
 
     # -------------------------------------------------------------------------------- shortcuts, about
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import shiboken6
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QApplication, QDialogButtonBox, QFileDialog, QLabel
 from scripted_window import scripted_session, settle
 
@@ -219,13 +220,27 @@ async def test_a_path_tells_what_it_was_made_of_and_why_it_is_not_made_again(qap
     assert not panel.detail.again.isEnabled() and panel.detail.why.isVisible() and "drawn on a map" in panel.detail.why.text()
 
 
-async def test_export_asks_the_engine_for_what_was_chosen(qapp, panel, tmp_path):
+def offered(session):
+    """Lines with ways to go on, as they are told from now on."""
+    said = []
+    session.bridge.proposed.connect(lambda text, ways: said.append((text, ways)))
+    return said
+
+
+async def test_export_asks_the_engine_for_what_was_chosen(qapp, panel, tmp_path, monkeypatch):
     record = panel.detail.record
     choice = next(c for c in exporting.CHOICES if c.what == "sheet")
+    said, opened = offered(panel.session), []
+    monkeypatch.setattr(QDesktopServices, "openUrl", lambda url: opened.append(url.toLocalFile()))
     exporting.start(panel.session, record, choice, str(tmp_path / "sheet.png"), [], strip=True)
     engine = panel.session.bridge.engine
     await settle(lambda: any("sheet.png" in str(call) and "strip=True" in str(call) for call in engine.calls))
     assert panel.session.preferences.get("export/folder") == str(tmp_path)
+    await settle(lambda: said)
+    (text, (way,)) = said[0]
+    assert text == f"Exported {tmp_path / 'sheet.png'}" and way.words == "Open folder"
+    way.act()
+    assert opened == [str(tmp_path)]
 
 
 async def test_single_items_go_into_a_new_folder_named_after_the_sample(qapp, panel, tmp_path):
@@ -253,8 +268,9 @@ async def test_several_chosen_are_told_at_the_side_and_all_of_them_are_exported(
     assert panel.detail.many.text().startswith("2 chosen") and panel.detail.record.id == chosen[0].id
     next(action for action in panel.detail.menu.actions() if action.text() == "Contact sheet · PNG").trigger()
     dialog = panel.detail.findChild(QFileDialog)
-    folder = tmp_path / "2 samples"
+    folder, said = tmp_path / "2 samples", offered(panel.session)
     assert Path(dialog.selectedFiles()[0]) == folder
+    folder.mkdir()
     dialog.fileSelected.emit(str(folder))
     dialog.close()
     calls = panel.session.bridge.engine.calls
@@ -262,6 +278,8 @@ async def test_several_chosen_are_told_at_the_side_and_all_of_them_are_exported(
     asked = [one for call in calls for one in call if isinstance(one, Export)]
     assert [one.source for one in asked] == [record.id for record in chosen]
     assert len({one.path for one in asked}) == 2 and all(Path(one.path).parent == folder for one in asked)
+    await settle(lambda: said)
+    assert [text for text, _ in said] == [f"Exported 2 files to {folder}"], "one line for all of them"
     panel.grid.select([0])
     assert panel.detail.many.isHidden()
 

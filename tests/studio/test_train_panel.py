@@ -763,13 +763,14 @@ async def test_the_model_of_a_run_is_exported_from_its_menu(stand, tmp_path):
     menu.close()
     dialog = stand.panel.runs.findChild(QFileDialog)
     assert dialog.nameFilters() == [f"{form} (*.{form})" for form in WEIGHTS] and dialog.defaultSuffix() in WEIGHTS
-    path = str(tmp_path / "duel.safetensors")
+    path, said = str(tmp_path / "duel.safetensors"), []
+    stand.bridge.proposed.connect(lambda text, _ways: said.append(text))
     dialog.fileSelected.emit(path)
     dialog.close()
-    await settle(lambda: stand.notices)
+    await settle(lambda: said)
     (request,) = [one for kind, *rest in stand.engine.calls for one in rest if isinstance(one, Export)]
     assert (request.source, request.path, request.format, request.what) == (run.id, path, "safetensors", "weights")
-    assert stand.notices[-1].startswith("Exported ")
+    assert said == [f"Exported {path}"]
     fresh = next(r for r in stand.session.runs.records if stand.session.runs.states[r.id].step == 0)
     locked = next(action for action in menu_of(stand, fresh.title).actions() if action.text() == "Export the model…")
     assert not locked.isEnabled() and locked.toolTip() == "The run has learned nothing yet"

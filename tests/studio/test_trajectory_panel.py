@@ -17,6 +17,7 @@ from models_backend.contract.fields import defaults, describe
 from models_backend.contract.messages import Progress, Sample
 from models_backend.contract.run_layout import SampleRecord
 from models_backend.contract.trace import TraceInfo, TraceStep
+from nexus_studio.panels import exporting
 from nexus_studio.panels.trajectory import TrajectoryPanel
 from nexus_studio.panels.trajectory_controls import another
 from nexus_studio.panels.trajectory_recording import Recording, plane, straightness
@@ -243,9 +244,11 @@ async def test_which_channels_are_shown_can_be_chosen_four_at_most(qapp, panel):
 async def test_the_menu_of_films_says_whose_film_it_is(qapp, panel, monkeypatch):
     await panel._sample()
     shown = []
-    monkeypatch.setattr(QMenu, "popup", lambda menu, _at: shown.append(menu.actions()[0].text()))
+    monkeypatch.setattr(QMenu, "popup", lambda menu, _at: shown.extend(action.text() for action in menu.actions()))
     panel.film()
-    assert shown == [f"Film of A: {panel.recordings[0].record.title}"]
+    assert shown[0] == f"Film of A: {panel.recordings[0].record.title}"
+    formats = [text for text in shown if " · " in text]
+    assert formats[0] == "Film of the steps · MP4" and sorted(formats) == sorted(one.text for one in exporting.CHOICES)
 
 
 async def test_without_a_run_the_empty_page_leads_to_train(qapp, tmp_path):
