@@ -49,7 +49,7 @@ def _file(window: MainWindow) -> list[Command]:
         Command("file.import", "Import files…", window.import_files, "File", "Ctrl+O", "import", keywords="open add data"),
         Command("file.import_folder", "Import a folder…", window.import_folder, "File", "Ctrl+Shift+O", "folder"),
         *builtin,
-        Command("file.trash", "Trash…", window.open_trash, "File", "", "close", keywords="deleted restore empty undelete"),
+        Command("file.trash", "Trash…", window.open_trash, "File", "", "trash", keywords="deleted restore empty undelete"),
         Command("file.quit", "Quit", window.close, "File", "Ctrl+Q", "close", keywords="exit"),
     ]
 

@@ -41,7 +41,7 @@ class Finder:
                 note="" if possible else sentence(command.why) or "Not possible now",
             )
             for command in commands.all()
-            if (possible := bool(command.enabled())) or every
+            if command.key != "go.palette" and ((possible := bool(command.enabled())) or every)
         ]  # fmt: skip
 
     def _run(self, key: str) -> None:

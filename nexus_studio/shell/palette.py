@@ -184,11 +184,15 @@ class Palette(QFrame):
         self.field.setFocus()
 
     def place(self) -> None:
-        """Sizes and centres the box in its window."""
-        window, width = self.parentWidget().rect(), min(theme.px(640), self.parentWidget().width() - 40)
-        count = max(1, min(len(self.lines.entries), 11))
-        height = theme.px(48) + count * theme.px(ROW) + 20
-        self.setGeometry((window.width() - width) // 2, theme.px(52), width, min(height, window.height() - 80))
+        """Sizes the box for whole lines and centres it in its window."""
+        window, width, top = self.parentWidget().rect(), min(theme.px(640), self.parentWidget().width() - 40), theme.px(52)
+        self.ensurePolished()  # it has its frame from then on
+        margins, frame = self.layout().contentsMargins(), self.height() - self.contentsRect().height()
+        around = margins.top() + margins.bottom() + 2 * self.layout().spacing() + frame
+        head = self.field.sizeHint().height() + 1 + around
+        most = min(11, (window.height() - top - theme.px(40) - head) // theme.px(ROW))
+        count = max(1, min(len(self.lines.entries), most))
+        self.setGeometry((window.width() - width) // 2, top, width, head + count * theme.px(ROW))
 
     def refresh(self) -> None:
         """Ranks the entries for what is typed."""

@@ -25,6 +25,7 @@ from nexus_studio.commands import Command
 from nexus_studio.main_window import WORKSPACES
 from nexus_studio.panels.jobs import RunCard, WaitingRow
 from nexus_studio.shell import notices, words
+from nexus_studio.shell import palette as palette_box
 from nexus_studio.shell.actions import window_commands
 from nexus_studio.shell.latency import LatencyMeter
 from nexus_studio.shell.palette import Entry, ranked
@@ -178,6 +179,30 @@ async def test_arrows_choose_in_the_palette_and_escape_gives_the_focus_back(qapp
         assert palette.view.currentIndex().row() == len(palette.lines.entries) - 1
         QTest.keyClick(palette.field, Qt.Key.Key_Escape)
         assert not palette.isVisible()
+
+
+@pytest.mark.parametrize("step", (-2, 0, 6))
+async def test_the_palette_shows_whole_lines_within_the_window_and_not_itself(qapp, tmp_path, step):
+    try:
+        async with scripted_window(tmp_path) as window:
+            theme.apply(qapp, "dark", (theme.BASE_PX + step) / theme.BASE_PX)
+            for size in ((1024, 700), (1440, 900)):
+                window.resize(*size)
+                window.open_palette()
+                palette, high = window.palette_box, theme.px(palette_box.ROW)
+                for text in ("", "tra", "go to gallery", "zzzzqq"):
+                    palette.field.setText(text)
+                    await settle(lambda: palette.view.isHidden() or palette.view.viewport().height() >= high)  # noqa: B023
+                    room = palette.view.viewport().rect()
+                    lines = [palette.view.visualRect(palette.lines.index(n)) for n in range(len(palette.lines.entries))]
+                    seen = [one for one in lines if one.intersects(room)]
+                    assert bool(seen) != palette.view.isHidden() and all(room.contains(one) for one in seen), text
+                    assert palette.geometry().bottom() < window.bottom.geometry().top()
+                    assert palette.nothing.isHidden() or palette.nothing.height() >= palette.nothing.sizeHint().height()
+                    assert "Command palette" not in [entry.title for entry in palette.lines.entries]
+                palette.close_palette()
+    finally:
+        theme.apply(qapp, "dark")
 
 
 def test_ranking_prefers_titles_and_what_was_used_lately():
