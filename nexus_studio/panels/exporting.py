@@ -102,6 +102,7 @@ def ask(
     if into_folder:  # it need not be there: it is made with what goes into it
         dialog.setLabelText(QFileDialog.DialogLabel.FileName, _tr("Name of the folder:"))
     else:
+        dialog.setNameFilter(f"{suffix.upper()} (*.{suffix})")
         dialog.setDefaultSuffix(suffix)
     if beside:
         dialog.fileSelected.connect(lambda path: start_all(session, [record, *beside], choice, path, strip, whole))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QActionGroup
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QToolButton, QWidget
 
 from .. import theme
@@ -63,6 +64,7 @@ class DatasetButton(ElidedButton):
         self._session = session
         self.setProperty("role", "status")
         self.setMenu(QMenu(self))
+        self._one = QActionGroup(self)
         self.menu().aboutToShow.connect(self._fill)
         session.datasets.changed.connect(self.refresh)
         session.datasets.current_changed.connect(self.refresh)
@@ -80,6 +82,7 @@ class DatasetButton(ElidedButton):
             action = self.menu().addAction(
                 f"{menu_text(record.title)}   ·   {dataset_size(record.modality, record.kept, record.shape)}"
             )
+            action.setActionGroup(self._one)
             action.setCheckable(True)
             action.setChecked(record.id == self._session.datasets.current)
             action.triggered.connect(lambda _checked=False, key=record.id: self._session.datasets.set_current(key))

@@ -4,13 +4,16 @@ import ast
 from pathlib import Path
 
 import msgspec
-from PySide6.QtCore import Qt
+import pytest
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QActionGroup
 from PySide6.QtWidgets import (
     QApplication,
     QDialog,
     QDialogButtonBox,
     QFileDialog,
     QLineEdit,
+    QMenu,
     QMessageBox,
     QProxyStyle,
     QStyle,
@@ -70,6 +73,44 @@ async def test_every_input_of_every_dialog_has_an_accessible_name(qapp, tmp_path
             settings.open_at(page)
             assert not nameless(settings), page
         settings.close()
+
+
+async def test_a_file_that_is_exported_is_asked_for_by_its_kind(qapp, tmp_path):
+    QApplication.setAttribute(Qt.ApplicationAttribute.AA_DontUseNativeDialogs)
+    async with scripted_window(tmp_path) as window:
+        sample = next(iter(window.session.bridge.library.samples()))
+        for choice in exporting.CHOICES:
+            dialog = exporting.ask(window.session, window, sample, choice, [], False)
+            kind = "png" if choice.format == "apng" else choice.format
+            (kinds,) = dialog.nameFilters()
+            assert kinds == ("All Files (*)" if choice.folder else f"{kind.upper()} (*.{kind})")
+            assert choice.folder or dialog.selectedFiles()[0].endswith(f".{kind}")
+            dialog.close()
+
+
+@pytest.mark.parametrize("look", theme.THEMES)
+def test_what_a_menu_can_switch_on_is_seen_to_be_on_or_off(qapp, look):
+    theme.apply(qapp, look)
+    menu, one_of = QMenu(), QActionGroup(qapp)
+    for n, name in enumerate(("plain", "off", "on", "not chosen", "chosen")):
+        action = menu.addAction(name)
+        action.setCheckable(n > 0)
+        action.setActionGroup(one_of if n > 2 else None)
+        action.setChecked(name in ("on", "chosen"))
+    menu.popup(QPoint(0, 0))
+    drawn = menu.grab().toImage()
+
+    def marks(action):
+        spot = menu.actionGeometry(action)
+        return {drawn.pixel(x, y) for x in range(6, 26) for y in range(spot.top() + 2, spot.bottom() - 1)}
+
+    plain, off, on, passed, chosen = (marks(action) for action in menu.actions())
+    assert len(plain) == 1 and passed == plain, "of several one is chosen"
+    accent = theme.color("accent").rgb()
+    assert len(off) > 1 and accent not in off and accent in on and accent in chosen
+    menu.close()
+    one_of.deleteLater()
+    theme.apply(qapp, "dark")
 
 
 class Iconed(QProxyStyle):
