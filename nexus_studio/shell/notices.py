@@ -78,9 +78,7 @@ class Notice(QFrame):
         self.show_it.hide()
         self.dismiss = icon_button("close", self.tr("Dismiss"), size=13)
         words = column(self.text, self.advice, spacing=1)
-        ways = Flow(self.show_it, self.act, self._details, self._copy, spacing=4)
-        ways.setContentsMargins(-5, 0, 0, 0)  # what a link has around its words
-        words.addLayout(ways)
+        words.addLayout(Flow(self.show_it, self.act, self._details, self._copy, spacing=4))
         line = row(self._mark, words, self.dismiss, margins=(10, 8, 6, 6))
         for one in (self._mark, self.dismiss):
             line.setAlignment(one, Qt.AlignmentFlag.AlignTop)
