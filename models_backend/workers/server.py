@@ -155,6 +155,8 @@ class Server:
                     await self._take(client, message)
         except OSError as error:
             log.info("a connection ended: %s", error)
+        except asyncio.CancelledError:  # by `_close` alone; Python 3.11 takes a handler that ends cancelled for a fault
+            log.debug("a connection was closed")
         finally:
             self._clients.discard(client)
             self.inbox.cancel(client)

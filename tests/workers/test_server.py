@@ -125,3 +125,13 @@ async def test_stopping_sends_what_is_queued_and_removes_the_socket(tmp_path):
     writer.close()
     assert seen == list(range(1, 501))
     assert not source.server.path.exists()
+
+
+async def test_stopping_with_callers_still_there_is_no_fault(tmp_path, caplog):
+    source = Source(tmp_path / "socket")
+    connection = await Connection.open(source.server.path, lambda e: None)
+    await connection.call(Attach())
+    await asyncio.to_thread(source.server.stop)
+    async with asyncio.timeout(5):
+        await connection.closed.wait()
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
