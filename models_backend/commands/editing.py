@@ -188,10 +188,9 @@ def spare(items: list[Item], changes: dict[int, bool]) -> list[int]:
 
 def shown(record: DatasetRecord, pairs: list[str]) -> dict[str, Any]:
     """The data settings that differ from those to begin with, once ``key=value`` pairs are laid over those in force."""
-    values = data_settings(record)
-    for pair in pairs:
-        key, text = settings.split(pair, "--set resolution=32")
-        values = settings.put(values, creation.DATA, key.removeprefix("data."), text)
+    split = [settings.split(pair, "--set resolution=32") for pair in pairs]
+    given = [(key.removeprefix("data."), text) for key, text in split]
+    values = settings.put_all(data_settings(record), creation.DATA, given)
     return changes_of(record, creation.settled(creation.DATA, values)) or {}
 
 

@@ -91,12 +91,8 @@ async def sampling_of(now: Session, record: RunRecord, pairs: list[str]) -> dict
     if not pairs:
         return {}
     family = await now.engine.family(record.family)
-    values: dict[str, Any] = {}
-    for pair in settings.spelled(pairs):
-        key, text = settings.split(pair)
-        values = settings.put(values, family.sampling, key.removeprefix("sampling."), text, now.engine.descriptions(),
-                              "sampling")  # fmt: skip
-    return values
+    given = [(key.removeprefix("sampling."), text) for key, text in map(settings.split, settings.spelled(pairs))]
+    return settings.put_all({}, family.sampling, given, now.engine.descriptions(), "sampling")
 
 
 def conditions(pairs: list[str]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import msgspec
 
 from models_backend.contract import names
 from models_backend.contract.family import FamilyDescription
-from models_backend.contract.fields import FieldSpec, allowed, assign, merged
+from models_backend.contract.fields import FieldSpec, allowed, assign, merged, nested
 from models_backend.contract.messages import TroubleError
 from models_backend.engine import creation
 
@@ -31,13 +31,13 @@ def changes(family: FamilyDescription, pairs: list[str], known: Families = ()) -
     A key may begin with its group; without one it is looked for in training, config, data and sampling, in this order.
     ``known``: the families of which one that has an unknown key is told.
     Raises TroubleError for a pair without "=" and for a key that no group has."""
-    found: dict[str, dict[str, Any]] = {name: {} for name in GROUPS}
+    found: dict[str, list[tuple[str, str]]] = {name: [] for name in GROUPS}
     specs = groups_of(family)
     for pair in spelled(pairs):
         key, text = split(pair)
         group, path = _placed(specs, key, known)
-        found[group] = put(found[group], specs[group], path, text, known, group)
-    return found
+        found[group].append((path, text))
+    return {group: put_all({}, specs[group], given, known, group) for group, given in found.items()}
 
 
 def split(pair: str, example: str = "--set learning_rate=3e-4") -> tuple[str, str]:
@@ -68,6 +68,24 @@ def _unknown(path: str, there: list[str], known: Families, group: str = "") -> T
     return TroubleError(f"There is no setting “{path}”{said}", advice=advice)
 
 
+def put_all(
+    values: dict[str, Any], spec: FieldSpec, pairs: Iterable[tuple[str, str]], known: Families = (), group: str = ""
+) -> dict[str, Any]:
+    """``values`` with the text at each dotted path set, in whatever order they are given: what chooses comes before what is set
+    inside of it; of two texts for one path the later counts. Raises TroubleError."""
+    for path, text in sorted(pairs, key=lambda pair: _turn(spec, *pair)):
+        values = put(values, spec, path, text, known, group)
+    return values
+
+
+def _turn(spec: FieldSpec, path: str, text: str) -> tuple[bool, int]:
+    """Sorts choices first, and of them those that hold others."""
+    path = path.removesuffix(".type")
+    field = spec_at(spec, path)
+    chooses = field is not None and field.kind == "choice" and (not text.startswith("{") or '"type"' in text)
+    return not chooses, path.count(".") if chooses else 0
+
+
 def put(values: dict[str, Any], spec: FieldSpec, path: str, text: str, known: Families = (), group: str = "") -> dict[str, Any]:
     """``values`` with the text at a dotted path set, read as the field there means it. ``group``: whose ``spec`` is. Raises
     TroubleError."""
@@ -84,13 +102,6 @@ def put(values: dict[str, Any], spec: FieldSpec, path: str, text: str, known: Fa
 
 
 _BOOLS = {"yes": True, "no": False, "on": True, "off": False, "true": True, "false": False}
-
-
-def nested(path: str, value: Any) -> dict[str, Any]:
-    """``{"a": {"b": value}}`` for "a.b"."""
-    for part in reversed(path.split(".")):
-        value = {part: value}
-    return value
 
 
 def spec_at(spec: FieldSpec, path: str) -> FieldSpec | None:

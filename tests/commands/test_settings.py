@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import msgspec
 import pytest
 
-from models_backend.commands import session, settings
+from models_backend.commands import making, session, settings
 from models_backend.contract.family import FamilyDescription, description
 from models_backend.contract.fields import Field, check, defaults, describe, merged
 from models_backend.contract.messages import TroubleError
@@ -72,8 +72,18 @@ def test_a_pair_lands_in_its_group_with_its_type(pair, group, expected):
     assert not any(changes for name, changes in found.items() if name != group)
 
 
-def test_pairs_add_up():
-    assert settings.changes(FAMILY, ["net=large", "net.depth=5"])["config"] == {"net": {"type": "large", "depth": 5}}
+@pytest.mark.parametrize("choice", ["net=large", "config.net.type=large", 'net={"type": "large"}'])
+def test_pairs_add_up_in_any_order(choice):
+    for pairs in ([choice, "net.depth=5"], ["net.depth=5", choice], ['net={"depth": 5}', choice]):
+        assert settings.changes(FAMILY, pairs)["config"] == {"net": {"type": "large", "depth": 5}}
+    given = [("net.depth", "5"), ("net", "small"), ("net.depth", "6"), ("net", "large")]
+    assert settings.put_all({}, FAMILY.config, given) == {"net": {"type": "large", "depth": 6}}, "of two the later counts"
+
+
+def test_a_field_that_the_choice_has_not_is_kept_to_be_refused():
+    for pairs in (["net.width=5", "net=large"], ["net=large", "net.width=5"]):
+        (problem,) = check(FAMILY.config, settings.changes(FAMILY, pairs)["config"])
+        assert problem.field == "config.net.width"
 
 
 @pytest.mark.parametrize("pair", ["nothing=1", "config.nothing=1", "net.nothing=1"])
@@ -148,3 +158,16 @@ def test_only_families_that_have_a_setting_in_the_group_that_is_meant_are_named(
     with pytest.raises(TroubleError) as caught:
         settings.changes(other, ["sampling.steps=3"], (FAMILY, other))
     assert caught.value.trouble.advice == "These families have one: toy"
+
+
+async def test_sampling_settings_are_laid_in_any_order_too():
+    class Engine:
+        async def family(self, key):
+            return msgspec.structs.replace(FAMILY, sampling=describe(Config, "sampling"))
+
+        def descriptions(self):
+            return [FAMILY]
+
+    now, run = SimpleNamespace(engine=Engine()), SimpleNamespace(family="toy")
+    for pairs in (["net.depth=5", "sampling.net=large"], ["sampling.net=large", "net.depth=5"]):
+        assert await making.sampling_of(now, run, pairs) == {"net": {"type": "large", "depth": 5}}
