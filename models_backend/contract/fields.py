@@ -295,12 +295,12 @@ def _check_list(spec: FieldSpec, value: Any, path: str) -> list[Problem]:
     return [p for i, v in enumerate(value) for p in check(msgspec.structs.replace(spec.item, name=str(i)), v, path)]
 
 
-def _check_group(spec: FieldSpec, value: Any, path: str) -> list[Problem]:
+def _check_group(spec: FieldSpec, value: Any, path: str, variants: tuple[FieldSpec, ...] = ()) -> list[Problem]:
     if not isinstance(value, dict):
         return [Problem(path or "settings", value, allowed(spec))]
     known = {f.name for f in spec.fields} | {"type"}
     problems = [
-        Problem(f"{path}.{k}".strip("."), v, "left out: there is no such field") for k, v in value.items() if k not in known
+        Problem(f"{path}.{k}".strip("."), v, _left_out(k, spec, path, variants)) for k, v in value.items() if k not in known
     ]
     for field in spec.fields:
         if field.name in value:
@@ -308,11 +308,19 @@ def _check_group(spec: FieldSpec, value: Any, path: str) -> list[Problem]:
     return problems
 
 
+def _left_out(name: str, chosen: FieldSpec, path: str, variants: tuple[FieldSpec, ...]) -> str:
+    """Why a field is to be left out: no variant of the choice at ``path`` has it, or others than the chosen one."""
+    having = [f"{path}={variant.name}" for variant in variants if any(field.name == name for field in variant.fields)]
+    if not having:
+        return "left out: there is no such field"
+    return f"left out with {path}={chosen.name}: it is a setting of {' and '.join(having)}"
+
+
 def _check_choice(spec: FieldSpec, value: Any, path: str) -> list[Problem]:
     variant = variant_of(spec, value)
     if variant is None:
         return [Problem(path, value, allowed(spec))]
-    return _check_group(variant, value, path)
+    return _check_group(variant, value, path, spec.variants)
 
 
 _CHECKS = {

@@ -147,6 +147,14 @@ def test_every_problem_is_listed():
     assert [p.field for p in caught.value.problems] == ["count", "mode"]
 
 
+def test_a_field_of_another_variant_is_told_with_the_choice_that_has_it():
+    (problem,) = check(SPEC, {"schedule": {"type": "cosine", "start": 0.5}})
+    said = "it must be left out with config.schedule=cosine: it is a setting of config.schedule=linear"
+    assert str(problem) == f"config.schedule.start: 0.5 is not allowed; {said}"
+    (unknown,) = check(SPEC, {"schedule": {"type": "cosine", "nothing": 1}})
+    assert unknown.allowed == "left out: there is no such field"
+
+
 def test_ranges_in_words():
     assert allowed(field("count")) == "a whole number from 1 to 10 items"
     assert allowed(field("rate")) == "a number of at least 0"
