@@ -261,7 +261,10 @@ BUILT_IN = "digits, shapes, scenes:objects=2, points:density=moons"
 DATA = "a data set by its title or id, a folder to import (./FOLDER where a title is the same), or one built in: " + BUILT_IN
 RUN = "a run's id, the unique start of one, or its title"
 NAMED = "a run, a sample or a data set: its id, the unique start of one, or its title"
-SET = "change a setting (repeatable), for example --set steps=500 --set network.channels=64"
+SET = (
+    "change a setting (repeatable), for example --set steps=500 --set optimiser=sgd; `nexus-studio families FAMILY` lists what "
+    "there is"
+)
 FEATURES = "a pretrained vision model on this machine (CLIP, DINOv2, SigLIP, ViT, InceptionV3): measure by its features too"
 FURTHER = (
     "train on to N steps in all (+N: N more than are done), also a run that has finished; the decay of the learning rate is "

@@ -26,7 +26,7 @@ Families = Iterable[FamilyDescription]
 
 
 def changes(family: FamilyDescription, pairs: list[str], known: Families = ()) -> dict[str, dict[str, Any]]:
-    """``["steps=100", "network.channels=32", "sampling.steps=20"]`` as changes by group.
+    """``["steps=100", "network.width=32", "sampling.steps=20"]`` as changes by group.
 
     A key may begin with its group; without one it is looked for in training, config, data and sampling, in this order.
     ``known``: the families of which one that has an unknown key is told.

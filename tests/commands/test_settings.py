@@ -1,15 +1,19 @@
 """``--set key=value`` finds its group and is read as its field means it."""
 
+import argparse
+import re
 from types import SimpleNamespace
 from typing import Annotated, Literal
 
 import msgspec
 import pytest
 
+from models_backend import cli
 from models_backend.commands import making, session, settings
 from models_backend.contract.family import FamilyDescription, description
 from models_backend.contract.fields import Field, check, defaults, describe, merged
 from models_backend.contract.messages import TroubleError
+from models_backend.engine import creation
 from models_backend.workers.registry import families
 
 
@@ -129,6 +133,19 @@ def test_every_setting_that_is_listed_is_taken_as_it_is_listed(key):
             found = settings.changes(family, [*chosen, pair])
             assert not any(values for other, values in found.items() if other != group), line
             assert found[group] and check(spec, merged(defaults(spec), found[group])) == [], line
+
+
+@pytest.mark.parametrize("key", sorted(families()))
+def test_the_examples_of_the_help_fit_every_family(key):
+    family = description(key, families()[key])
+    commands = next(a for a in cli.parser()._actions if isinstance(a, argparse._SubParsersAction)).choices
+    for name in ("train", "resume"):
+        told = next(option.help for option in commands[name]._actions if "--set" in option.option_strings)
+        pairs = re.findall(r"--set ([^\s;,]+)", told)
+        assert len(pairs) > 1
+        changed = settings.changes(family, pairs)
+        changed.pop("data")
+        creation.settings_of(family, creation.preset_of(family, ""), **changed)
 
 
 def test_a_mistyped_key_is_told_by_the_one_that_was_meant():
