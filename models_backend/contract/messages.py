@@ -48,7 +48,7 @@ class Trouble(msgspec.Struct, tag="trouble"):
     def __str__(self) -> str:
         first, *others = [f"{self.item}: {self.what}" if self.item else self.what, self.kept, self.advice]
         sentences = [first, *(other[0].upper() + other[1:] for other in others if other)]
-        return ". ".join(sentence.rstrip(".") for sentence in sentences)
+        return " ".join(one if one.endswith("?") else f"{one.rstrip('.')}." for one in sentences).removesuffix(".")
 
 
 class TroubleError(Exception):

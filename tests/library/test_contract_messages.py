@@ -77,6 +77,8 @@ def test_trouble_reads_as_one_line():
     error = m.TroubleError("it is full.", "disk", "Everything is kept", "Free space.", "long traceback")
     assert str(error) == "disk: it is full. Everything is kept. Free space"
     assert str(m.Trouble("it failed")) == "it failed"
+    asked = m.Trouble("there is none; did you mean this?", advice="Others have one")
+    assert str(asked) == "there is none; did you mean this? Others have one"
 
 
 TRACE = TraceInfo("denoise", ("x", "x0"), (1, 8, 8), 2, (TraceStep(0, 1.0, 80.0), TraceStep(1, 0.0, 0.0, 0.5)), 0.1)
