@@ -231,7 +231,7 @@ async def nothing_beside():
         (["train", "--family", "toy", "--data", HERE, "--set", "steps=abc"], "steps"),
         (["train", "--family", "toy", "--data", HERE, "--set", "stepz=5"], "did you mean steps?"),
         (["train", "--family", "toy", "--data", HERE, "--part", "codec=absent"], "no such run"),
-        (["train", "--family", "toy", "--data", HERE, "--part", "codec"], "--part is written key=value"),
+        (["train", "--family", "toy", "--data", HERE, "--part", "codec"], "--part is written NAME=RUN"),
         (["sample", "absent"], "no such run"),
         (["export", "absent", "--to", "doc"], "one of png"),
         (["resume", ""], "no such run"),
@@ -316,9 +316,11 @@ def test_lists_of_nothing_say_so_to_people(library_root, capsys):
         assert words in capsys.readouterr().err
 
 
-def test_samples_are_listed_and_are_no_weights(run, library_root):
+def test_samples_are_listed_and_are_no_weights(run, library_root, capsys):
     with Library.open(library_root) as library:
         library.create_sample(records.sample_record("sample-a", "run-a", count=2), records.pictures())
+    assert cli.main(["samples", "--library", str(library_root)]) == 0
+    assert "2 images  " in capsys.readouterr().out
     (sample,) = run("samples")
     assert (sample["id"], sample["run"], sample["count"], sample["traced"]) == ("sample-a", "run-a", 2, False)
     (error,) = run("export", "sample-a", "--to", "safetensors", status=1)

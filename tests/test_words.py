@@ -4,8 +4,10 @@ import re
 
 import pytest
 
+from models_backend.contract.family import Attribute, DataSpec, follows
 from models_backend.contract.fields import FieldSpec, describe
 from models_backend.contract.settings import DataSettings, TrainingSettings
+from models_backend.contract.words import noun, series
 
 #: Words that only this studio used for what the field has a term for.
 OWN_WORDS = r"\b(hear|hears|heard|hearing|unheard|told|tells|at once|forger|yardstick|judge[sd]?|minds|differences \[\])\b"
@@ -79,3 +81,11 @@ def test_settings_that_the_data_make_pointless_are_named_with_the_reason(familie
     assert set(alone) == {"text", "condition"} and "no captions" not in alone["text"]
     assert unmet(family.conditions, DataSpec("image", (3, 32, 32), 10, (), True)) == {}
     assert set(unmet(family.conditions, DataSpec("points", (2,), 10))) == {"text", "condition", "image"}
+
+
+def test_items_are_counted_in_the_plural_and_words_are_set_in_a_row():
+    assert [noun("image", n) for n in (1, 0, 180)] == ["image", "images", "images"]
+    assert (noun("points", 1), noun("smells")) == ("point", "items")
+    assert [series(words) for words in ((), "a", "ab", "abc")] == ["", "a", "a and b", "a, b and c"]
+    told = follows((), DataSpec("image", (1, 8, 8), 2, ("a", "b"), True, attributes=(Attribute("age", 0.0, 1.0),)))
+    assert told == "Classes, captions and attributes of the data are not used"

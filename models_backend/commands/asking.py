@@ -12,6 +12,7 @@ from models_backend.contract.family import FamilyDescription, heard, translates
 from models_backend.contract.fields import merged
 from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import RunRecord
+from models_backend.contract.words import series
 from models_backend.library import attributes
 from models_backend.library.edits import known_to
 from models_backend.library.library import Library
@@ -53,8 +54,7 @@ def unheard(asked: Iterable[str], captions: Iterable[str]) -> list[str]:
     new = list(dict.fromkeys(word for text in asked for word in words(text) if word.lower() not in known)) if known else []
     if not new:
         return []
-    *first, last = [f"“{word}”" for word in new[:NAMED]]
-    named = f"{', '.join(first)} and {last}" if first else last
+    named = series(f"“{word}”" for word in new[:NAMED])
     more = f" (and {len(new) - NAMED} more)" if len(new) > NAMED else ""
     stand, they = ("stands", "it means") if len(new) == 1 else ("stand", "they mean")
     return [f"{named}{more} {stand} in no caption that the run has learned from: it cannot know what {they}"]

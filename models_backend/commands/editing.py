@@ -16,7 +16,7 @@ from models_backend.engine import creation
 from models_backend.engine.terminal import Reporter
 from models_backend.library import attributes, titles
 from models_backend.library.datasets import DatasetFolder
-from models_backend.library.showing import changes_of, data_settings
+from models_backend.library.showing import changes_of, data_settings, written
 
 from . import settings
 from .bringing import data_of
@@ -66,7 +66,7 @@ def tell(stored: DatasetFolder, reporter: Reporter) -> None:
         reporter.result(f"  class {name}: {count:,}", class_name=name, count=count)
     if record.modality == "image":
         changed = changes_of(record, shown) or {}
-        said = ", ".join(f"{name} {value}" for name, value in shown.items())
+        said = ", ".join(f"{name} {written(value)}" for name, value in shown.items())
         reporter.result(f"  shown to models: {said}", settings=shown, changed=changed)
     for attribute in record.attributes:
         reporter.result(f"  attribute {attribute.name}: {attribute.span}", attribute=attribute.name,
@@ -115,8 +115,9 @@ def attributed(record: DatasetRecord, items: list[Item], told: list[str]) -> dic
     for text in told:
         if not known:
             raise TroubleError("the data have no attributes", record.title, attributes.UNCHANGED)
-        item, pair = _sides(text, "--attribute cat.png=age=3", lambda name: bool(_called(items, name)))
-        name, value = _sides(pair, "--attribute cat.png=age=3", lambda name: bool(names.places(known, name)))
+        written = "--attribute cat.png=age=3", "ITEM=NAME=VALUE"
+        item, pair = _sides(text, *written, lambda name: bool(_called(items, name)))
+        name, value = _sides(pair, *written, lambda name: bool(names.places(known, name)))
         index, position = place(items, item), names.place(known, name, "attribute")
         values = {position: attributes.given(record.attributes[position], value)}
         found[index] = attributes.laid_over(found.get(index, items[index].attributes), values, len(known))
@@ -124,18 +125,18 @@ def attributed(record: DatasetRecord, items: list[Item], told: list[str]) -> dic
 
 
 def _caption(items: list[Item], pair: str) -> tuple[str, str]:
-    return _sides(pair, "--caption cat.png='a grey cat'", lambda name: bool(_called(items, name)))
+    return _sides(pair, "--caption cat.png='a grey cat'", "ITEM=TEXT", lambda name: bool(_called(items, name)))
 
 
 def _labelled(items: list[Item], pair: str) -> tuple[str, str]:
-    return _sides(pair, "--class cat.png=cats", lambda name: bool(_called(items, name)))
+    return _sides(pair, "--class cat.png=cats", "ITEM=CLASS", lambda name: bool(_called(items, name)))
 
 
-def _sides(pair: str, example: str, known: Callable[[str], bool]) -> tuple[str, str]:
+def _sides(pair: str, example: str, form: str, known: Callable[[str], bool]) -> tuple[str, str]:
     """Both sides of ``name=text``; names may hold signs of equality, so the first with a known name before it counts."""
     signs = [at for at, sign in enumerate(pair) if sign == "="]
     at = next((at for at in signs[:8] if known(pair[:at].strip())), None) if len(signs) > 1 else None
-    return settings.split(pair, example) if at is None else (pair[:at].strip(), pair[at + 1 :].strip())
+    return settings.split(pair, example, form) if at is None else (pair[:at].strip(), pair[at + 1 :].strip())
 
 
 def _class(classes: tuple[str, ...], name: str, before: tuple[str, ...] = ()) -> int:
@@ -156,7 +157,7 @@ def named(classes: tuple[str, ...], renamed: Iterable[str], added: Iterable[str]
     """The classes' names after renaming and adding."""
     found = list(classes)
     for pair in renamed:
-        old, new = _sides(pair, "--rename-class old=new", lambda name: bool(names.places(found, name)))
+        old, new = _sides(pair, "--rename-class old=new", "OLD=NEW", lambda name: bool(names.places(found, name)))
         found[_class(tuple(found), old)] = new
     return (*found, *added)
 

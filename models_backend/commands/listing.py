@@ -14,7 +14,7 @@ from models_backend.contract.family import TOLD, FamilyDescription, in_order
 from models_backend.contract.fields import FieldSpec
 from models_backend.contract.grids import named
 from models_backend.contract.run_layout import LEFT_OUT, DatasetRecord
-from models_backend.contract.words import counted
+from models_backend.contract.words import counted, noun
 from models_backend.engine import creation
 from models_backend.engine.terminal import Reporter
 from models_backend.library.attributes import laid_over
@@ -132,8 +132,9 @@ async def samples(options: argparse.Namespace, reporter: Reporter) -> int:
         records = now.library.samples(limit=1_000_000, narrowed=Filter(run=run))
         for record in records:
             recorded = f", {counted(len(record.trace.steps), 'step')} recorded" if record.trace else ""
+            made = f"{record.count:>7,} {noun(record.modality, record.count)}{recorded}"
             reporter.result(
-                f"{record.id:40} {record.count:>7,} {record.modality}{recorded}  {named(record.title, record.grid)}",
+                f"{record.id:40} {made}  {named(record.title, record.grid)}",
                 id=record.id,
                 title=record.title, run=record.run, family=record.family, count=record.count, modality=record.modality,
                 sample_kind=record.kind, seed=record.seed, checkpoint=record.checkpoint, traced=record.trace is not None,
@@ -162,7 +163,7 @@ async def datasets(options: argparse.Namespace, reporter: Reporter) -> int:
             classes += ", captions" if record.captioned else ""
             classes += f", attributes {', '.join(one.name for one in record.attributes)}" if record.attributes else ""
             classes += f", {record.left_out:,} left out" if record.left_out else ""
-            text = f"{record.id}  {record.kept:>9,} {record.modality}{classes}  {record.title}"
+            text = f"{record.id}  {record.kept:>9,} {noun(record.modality, record.kept)}{classes}  {record.title}"
             reporter.result(
                 text, id=record.id, title=record.title, modality=record.modality, count=record.kept,
                 classes=record.classes, captioned=record.captioned, builtin=record.builtin,

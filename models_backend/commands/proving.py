@@ -119,7 +119,7 @@ async def _train(now: Session, family: FamilyDescription, wanted: Proof, parts: 
     if state is None:
         raise KeyboardInterrupt
     if state.state != "finished":
-        raise TroubleError(f"the proof's training ended as {state.state}", record.id, state.reason)
+        raise TroubleError(f"the proof's training ended as {state.state}", record.title, state.reason)
     folder = now.library.run(record.id)
     return Trained(record.id, folder.layout, parameters(folder), state.step)
 

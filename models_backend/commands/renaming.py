@@ -8,6 +8,7 @@ from typing import Any
 
 from models_backend.contract import names
 from models_backend.contract.messages import TroubleError
+from models_backend.contract.words import series
 from models_backend.engine.terminal import Reporter
 from models_backend.library import titles
 from models_backend.library.library import Library
@@ -65,7 +66,7 @@ def _kind(library: Library, records: dict[str, list[Any]], text: str, kept: str)
     if len(kinds) == 1:
         return kinds[0]
     if kinds:
-        what = f"{' and '.join(f'a {KINDS[kind]}' for kind in kinds)} are named so"
+        what = f"{series(f'a {KINDS[kind]}' for kind in kinds)} are named so"
         advice = f"Say which with {' or '.join(f'--kind {kind}' for kind in kinds)}"
         raise TroubleError(what, text, kept, advice)
     refuse_deleted(library, text, kept=kept)

@@ -40,11 +40,11 @@ def changes(family: FamilyDescription, pairs: list[str], known: Families = ()) -
     return {group: put_all({}, specs[group], given, known, group) for group, given in found.items()}
 
 
-def split(pair: str, example: str = "--set learning_rate=3e-4") -> tuple[str, str]:
-    """Key and text of ``key=value``."""
+def split(pair: str, example: str = "--set learning_rate=3e-4", form: str = "KEY=VALUE") -> tuple[str, str]:
+    """Key and text of ``key=value``. Raises TroubleError, saying the ``form`` in which the help has the option."""
     key, sign, text = pair.partition("=")
     if not sign or not key.strip():
-        raise TroubleError(f"{example.split()[0]} is written key=value", pair, advice=f"For example {example}")
+        raise TroubleError(f"{example.split()[0]} is written {form}", pair, advice=f"For example {example}")
     return key.strip(), text.strip()
 
 

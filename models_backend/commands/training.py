@@ -157,7 +157,7 @@ async def stop(options: argparse.Namespace, reporter: Reporter) -> int:
     async with session(options, reporter) as now:
         record = found(now.library, "run", options.run)
         if record.id not in now.engine.live():
-            raise TroubleError("the run is not in training", record.id)
+            raise TroubleError("the run is not in training", record.title)
         await now.engine.stop(record.id, after_step=not options.now)
         state = await now.engine.wait(record.id)
     reporter.done(f"{state.state} at step {state.step:,}", run=record.id, state=state.state, step=state.step)
@@ -186,7 +186,7 @@ def _tell_data(now: Session, family: FamilyDescription, record: RunRecord) -> No
 
 def part_runs(now: Session, pairs: list[str]) -> dict[str, RunRecord]:
     """``["teacher=RUN"]`` as part name -> run. Raises TroubleError for a run that is not there."""
-    named = dict(settings.split(pair, "--part codec=RUN") for pair in pairs)
+    named = dict(settings.split(pair, "--part codec=RUN", "NAME=RUN") for pair in pairs)
     return {name: found(now.library, "run", run) for name, run in named.items()}
 
 
@@ -224,7 +224,7 @@ async def _follow(now: Session, record: RunRecord, options: argparse.Namespace, 
         return 1
     if state.state != "finished":
         raise TroubleError(
-            f"training ended as {state.state}", record.id, state.reason, f"`nexus-studio resume {record.id}` goes on"
+            f"training ended as {state.state}", record.title, state.reason, f"`nexus-studio resume {record.id}` goes on"
         )
     now.reporter.done(
         f"finished at step {state.step:,}: {folder.layout.root}", run=record.id, state="finished", step=state.step

@@ -17,6 +17,7 @@ import msgspec
 
 from .fields import FieldSpec, describe
 from .trace import Step, TraceKind
+from .words import series
 
 MODALITIES = ("points", "image", "audio", "video")
 #: kinds that a network is told -> what the data call them
@@ -93,8 +94,8 @@ def follows(conditions: Iterable[Condition], data: Known) -> str:
     there = {"class": bool(data.classes), "text": data.captioned, "attributes": bool(data.attributes)}
     kinds = told(conditions, data)
     left = [name for kind, name in TOLD.items() if there[kind] and kind not in kinds]
-    said = [f"It learns to follow {' and '.join(TOLD[kind] for kind in kinds)}"] if kinds else []
-    said += [f"{' and '.join(left)} of the data are not used"] if left else []
+    said = [f"It learns to follow {series(TOLD[kind] for kind in kinds)}"] if kinds else []
+    said += [f"{series(left)} of the data are not used"] if left else []
     if "text" not in kinds and any(condition.kind == "text" for condition in conditions):
         said.append("it is given no captions, so words mean nothing to it")
     text = "; ".join(said)

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import msgspec
 
-from models_backend.contract.words import counted
+from models_backend.contract.words import counted, series
 
 from .family import GROUPS, TOLD, Attribute, DataSpec, FamilyDescription, Known, Part, told
 from .run_layout import RunRecord
@@ -133,9 +133,9 @@ def _followed(family: FamilyDescription, data: Facts) -> tuple[float, str]:
             SCARCE if few else CLASSES
         ) - other, f"Makes each of the {_number(len(data.classes))} {CLASS[len(data.classes) != 1]} when asked"
     if "attributes" in kinds:
-        return ATTRIBUTES - other, "Follows " + " and ".join(one.name for one in data.attributes[:3])
+        return ATTRIBUTES - other, "Follows " + series(one.name for one in data.attributes[:3])
     unused = [TOLD[kind] for kind, there in (("text", data.captions >= CAPTIONED), ("class", len(data.classes) > 1)) if there]
-    said = f"; {' and '.join(unused)} are not used" if unused else ""
+    said = f"; {series(unused)} are not used" if unused else ""
     return (LEAVES_OUT if unused else WHOLE), _as_a_whole(family, data) + said
 
 

@@ -15,7 +15,7 @@ from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import DatasetRecord, RunRecord
 from models_backend.contract.settings import TrainingSettings, fitted
 from models_backend.contract.suiting import facts, lacking
-from models_backend.contract.words import counted
+from models_backend.contract.words import counted, noun, series
 from models_backend.library.showing import DATA, data_settings, shape_of, spec_of
 
 RECORDED = ("nexus-studio", "torch", "diffusers", "numpy")
@@ -53,10 +53,10 @@ def data_values(dataset: DatasetRecord, changes: dict[str, Any]) -> dict[str, An
 def check_modality(family: FamilyDescription, dataset: DatasetRecord) -> None:
     """Raises TroubleError where the family cannot learn this kind of data."""
     if dataset.modality not in family.modalities:
-        made = " and ".join(family.modalities)
+        made = series(map(noun, family.modalities))
         raise TroubleError(
-            f"{family.title} makes {made}, but {dataset.title} holds {dataset.modality}",
-            dataset.id,
+            f"{family.title} makes {made}, but these data are {noun(dataset.modality)}",
+            dataset.title,
             advice="Choose another data set or another family",
         )
 

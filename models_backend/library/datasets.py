@@ -202,7 +202,7 @@ class DatasetFolder:
 
     def _written(self, change: Undo) -> Undo:
         record, before = self.imported_record(), self.edits()
-        self._refuse_unknown(change, record.count)
+        self._refuse_unknown(change, record)
         for values in filter(None, change.attributes.values()):
             refuse(record.attributes, values)
         after = needed(changed(before, change), self.imported(), record.classes)
@@ -213,10 +213,10 @@ class DatasetFolder:
             storage.write_json(self.layout.edits, after)
         return reverting(before, change)
 
-    def _refuse_unknown(self, change: Undo, count: int) -> None:
+    def _refuse_unknown(self, change: Undo, record: DatasetRecord) -> None:
         for index in (*change.captions, *change.labels, *change.left_out, *change.attributes):
-            if not 0 <= index < count:
-                raise TroubleError(f"there is no item {index + 1:,}; it has {count:,}", self.id)
+            if not 0 <= index < record.count:
+                raise TroubleError(f"there is no item {index + 1:,}; it has {record.count:,}", record.title)
 
     def _refuse_classes(self, edits: Edits, record: DatasetRecord) -> None:
         """TroubleError where two classes would have one name, one has none, or an item's class would be gone."""
@@ -231,10 +231,10 @@ class DatasetFolder:
         if edits.labels or len(classes) < len(record.classes):
             used = 1 + max((item.label for item in self.items(edits)), default=-1)
             if used > len(classes) and edits.labels and used - 1 in edits.labels.values():
-                raise TroubleError(f"there is no class {used - 1}; it has {len(classes)}", self.id, UNCHANGED)
+                raise TroubleError(f"there is no class {used - 1}; it has {len(classes)}", record.title, UNCHANGED)
             if used > len(classes):
                 names = counted(used, "class name is", "class names are")
-                raise TroubleError(f"at least {names} needed, not {len(classes)}", self.id,
+                raise TroubleError(f"at least {names} needed, not {len(classes)}", record.title,
                                    UNCHANGED, "Move the items of a class elsewhere before it goes")  # fmt: skip
 
     # cache --------------------------------------------------------------------------------------------

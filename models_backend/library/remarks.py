@@ -11,7 +11,7 @@ import msgspec
 from models_backend.contract.family import Condition, heard
 from models_backend.contract.messages import Trouble, TroubleError
 from models_backend.contract.run_layout import DatasetRecord, DoctorReport, RunRecord
-from models_backend.contract.words import counted
+from models_backend.contract.words import counted, series
 
 from .recounting import empty
 from .showing import shape_of, spec_of
@@ -73,7 +73,7 @@ class Users(msgspec.Struct, frozen=True):
         """What becomes of runs that learn from ``title`` now; ``back`` says how it is brought back ("Undo")."""
         if not self.learning:
             return None
-        what = f"{' and '.join(f'“{name}”' for name in self.learning)} was learning from it"
+        what = f"{series(f'“{name}”' for name in self.learning)} was learning from it"
         advice = f"{back} before the training is resumed: then it needs the data again"
         return Trouble(what, title, "The training goes on with what it has read", advice)
 

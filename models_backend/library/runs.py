@@ -168,7 +168,9 @@ class RunFolder:
                                advice=checkpoints.others(name, self.checkpoints(weights_only=True)))  # fmt: skip
         if reason := checkpoints.flaw(layout, weights_only=True):
             kept = "The run's other checkpoints are untouched"
-            raise TroubleError(f"checkpoint {name} is damaged: {reason}", self.id, kept, "Choose another checkpoint")
+            raise TroubleError(
+                f"checkpoint {name} is damaged: {reason}", self.record().title or self.id, kept, "Choose another checkpoint"
+            )
         return layout
 
     def usable(self) -> tuple[CheckpointLayout, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from models_backend.contract.words import counted
+from models_backend.contract.words import noun
 
 #: A run is called silent once it told no figure for so long.
 SILENT_S = 5.0
@@ -32,9 +32,6 @@ def rate(per_second: float) -> str:
     return f"{per_second:,.0f}" if per_second >= 100 else f"{per_second:.1f}" if per_second >= 1 else f"{per_second:.2f}"
 
 
-NOUNS = {"image": ("image", "images"), "points": ("point", "points"), "audio": ("clip", "clips"), "video": ("film", "films")}
-
-
 def shape(modality: str, size: tuple[int, ...]) -> str:
     """ "64²", "64 × 48", "2-D"."""
     if modality == "points":
@@ -46,7 +43,7 @@ def shape(modality: str, size: tuple[int, ...]) -> str:
 
 def dataset_size(modality: str, items: int, size: tuple[int, ...]) -> str:
     """ "2,914 images · 64²"."""
-    many, shown = counted(items, *NOUNS.get(modality, ("item", "items"))), shape(modality, size)
+    many, shown = f"{items:,} {noun(modality, items)}", shape(modality, size)
     return f"{many} · {shown}" if shown else many
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from models_backend.contract.messages import TroubleError
+from models_backend.contract.words import series
 
 from .undo import NOWHERE, Place
 
@@ -140,7 +141,7 @@ class Rewriting:
         record = folder.record()
         changed = [words for name, words in self.words.items() if name in left and getattr(record, name) != left[name]]
         if changed:
-            raise Elsewhere(record.title, " and ".join(changed))
+            raise Elsewhere(record.title, series(changed))
         self._put(folder, record, values)
 
     def _put(self, folder: Any, record: Any, values: dict[str, Any]) -> None:

@@ -257,7 +257,7 @@ def test_how_pictures_are_shown_is_kept_with_them(edit, stored):
         (["--class", "0.png=trees"], "there is no such class", "round, square"),
         (["--leave-out-class", "trees"], "there is no such class", "round, square"),
         (["--add-class", "round"], "there is a class “round” already", "another name"),
-        (["--rename-class", "round"], "--rename-class is written key=value", "old=new"),
+        (["--rename-class", "round"], "--rename-class is written OLD=NEW", "old=new"),
         (["--set", "resolution=4"], "data.resolution: 4 is not allowed", ""),
     ],
 )
@@ -265,6 +265,17 @@ def test_what_cannot_be_is_refused_and_changes_nothing(edit, stored, options, wh
     told = edit("--title", "Not this", *options, status=1)
     assert what.split(" is not")[0] in told["what"] and advice in told.get("advice", "")
     assert stored.record().title == "Photos" and not stored.layout.edits.exists()
+
+
+def test_how_pictures_are_shown_is_told_as_it_is_set(edit, library_root, capsys):
+    edit("--set", "flip=yes")
+    assert cli.main(["edit", "Photos", "--library", str(library_root)]) == 0
+    assert "flip yes" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("option", "form"), [("--caption", "ITEM=TEXT"), ("--class", "ITEM=CLASS")])
+def test_an_option_without_its_sign_is_told_in_the_form_of_its_help(edit, option, form):
+    assert edit(option, "3.png", status=1)["what"] == f"{option} is written {form}"
 
 
 @pytest.mark.parametrize("title", ["", "  "])

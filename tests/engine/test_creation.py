@@ -128,7 +128,7 @@ def test_an_unknown_preset_lists_what_there_is():
 
 
 def test_a_family_that_cannot_learn_the_data_says_so():
-    with pytest.raises(TroubleError, match="Toy makes image, but Digits holds points"):
+    with pytest.raises(TroubleError, match="Digits: Toy makes images, but these data are points"):
         creation.record_of(wish(dataset=dataset((2,), "points")), "id")
 
 
