@@ -14,7 +14,6 @@ from models_backend.library import standing
 from . import number_boxes, theme
 from .bridge import trouble_of
 from .commands import Command, Commands
-from .fitting import menu_text
 from .naming import plain
 from .panels.workspace import Frame, Workspace
 from .pieces import EmptyState, column, row, rule
@@ -27,6 +26,7 @@ from .shell.notices import NoticeStack
 from .shell.rail import Rail
 from .shell.tab_order import following, go_to, reading_order
 from .shell.top_bar import TopBar
+from .shell.undoing import Undoing
 from .state.session import Session
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
     from .shell.palette import Palette
     from .shell.settings import SettingsPage
-    from .state.undo import Edit
 
 #: key, title, class; the file is panels/<key>.py
 WORKSPACES = (
@@ -87,6 +86,7 @@ class MainWindow(QMainWindow):
         self.actions_list = Commands(self)
         self.latency = LatencyMeter()
         self._build()
+        self.undoing = Undoing(self)
         self._connect()
         self.actions_list.add(*window_commands(self))
         self.top.refresh_menu()
@@ -127,8 +127,6 @@ class MainWindow(QMainWindow):
         bridge.proposed.connect(self.notices.show_ways)
         session.standing.came_back.connect(self._came_back)
         session.navigate.connect(self.go_to)
-        session.undo.changed.connect(self._show_undo)
-        session.undo.turned.connect(self._tell_turned)
         self.drops.dropped.connect(session.open_paths)
         self.latency.told.connect(self.bottom.show_ui_latency)
         bridge.preview_took.connect(self.bottom.show_preview_latency)
@@ -200,6 +198,7 @@ class MainWindow(QMainWindow):
             workspace.setFocus()
         self.current = key
         self.actions_list.set_scope(key)
+        self.session.undo.front = key
         self.session.preferences.set("workspace", key)
         self.workspace_shown.emit(key)
 
@@ -297,25 +296,7 @@ class MainWindow(QMainWindow):
         place = self.workspaces.get(self.current)
         place.setFocus() if place is not None else off.clearFocus()
 
-    # ---------------------------------------------------------------------------------- undo, looks, place
-
-    def _show_undo(self) -> None:
-        stack = self.session.undo
-        self.actions_list.retitle("edit.undo", f"Undo: {menu_text(stack.undo_text)}" if stack.undo_text else "Undo")
-        self.actions_list.retitle("edit.redo", f"Redo: {menu_text(stack.redo_text)}" if stack.redo_text else "Redo")
-
-    def _tell_turned(self, edit: Edit, undone: bool) -> None:
-        """Says what was undone or done again and shows it; what is seen in another workspace is named with a button there."""
-        (key, what), undo = edit.place, self.session.undo
-        text = f"{'Undone' if undone else 'Done again'}: {edit.text[:1].lower()}{edit.text[1:]}"
-        offer = undo.offer_again(edit) if undone else undo.offer() if undo.last is edit else None
-        if key and key != self.current:
-            text += f", in {next(title for known, title, _ in WORKSPACES if known == key)}"
-            self.notices.show_line(text, offer, lambda: self.go_to(key, what))
-            return
-        if key and what:
-            self.workspaces[key].show_what(what)
-        self.notices.show_line(text, offer)
+    # ---------------------------------------------------------------------------------------- looks, place
 
     def apply_theme(self, **changes) -> None:
         """Changes theme, text size or motion, and remembers it."""

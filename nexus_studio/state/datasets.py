@@ -12,7 +12,7 @@ from models_backend.contract.fields import FieldError
 from models_backend.contract.run_layout import LEFT_OUT, DatasetRecord, DoctorReport, Item
 from models_backend.contract.words import counted
 from models_backend.library import accounting
-from models_backend.library.showing import changes_of, data_settings
+from models_backend.library.showing import DATA, changes_of, data_settings, written
 
 from ..bridge import Bridge
 from .edits import Turning
@@ -153,7 +153,7 @@ class Datasets(QObject):
                 del self._typed[dataset]
                 continue
             kept = lambda d=dataset, v=values: self._kept(d, v)  # noqa: E731
-            stack.push_kept("Change how models see the pictures",
+            stack.push_kept(_changed(record, values),
                             Turning(self, stack, dataset, {"settings": changes or {}}, done=kept))  # fmt: skip
 
     def _keep_at_once(self) -> None:
@@ -192,6 +192,17 @@ class Datasets(QObject):
     def spawn_edit(self, work: Coroutine) -> asyncio.Task:
         """Starts a coroutine of an edit."""
         return self._bridge.spawn_edit(work)
+
+
+def _changed(record: DatasetRecord, values: dict[str, Any]) -> str:
+    """Which of a data set's settings become other ones, each with its old and its new value."""
+    before = data_settings(record)
+    told = [
+        f"{field.title[:1].lower()}{field.title[1:]} {written(before[field.name])} → {written(values[field.name])}"
+        for field in DATA.fields
+        if field.name in values and values[field.name] != before[field.name]
+    ]
+    return f"Change “{record.title}”: {', '.join(told)}"
 
 
 def _told(folder: Any) -> tuple[DoctorReport | None, accounting.Copies]:

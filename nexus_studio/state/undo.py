@@ -40,6 +40,7 @@ class Edit:
     undo: Callable[[], object]
     kept: KeptEdit | None = None
     of: Place = NOWHERE
+    made: str = ""  # the key of the workspace in front when it was done
 
     @property
     def place(self) -> Place:
@@ -48,7 +49,8 @@ class Edit:
 
     def told(self) -> dict[str, Any] | None:
         """It as plain data; None for one that ends with the window."""
-        return {"text": self.text, "kind": self.kept.kind, "state": self.kept.state()} if self.kept else None
+        kept = self.kept
+        return {"text": self.text, "kind": kept.kind, "state": kept.state(), "made": self.made} if kept else None
 
 
 class Offer(QObject):
@@ -80,23 +82,25 @@ class Offer(QObject):
 class UndoStack(QObject):
     """Edits in order. ``do`` and ``undo`` are plain callables; slow ones start a coroutine themselves and give its task.
 
-    ``turned`` (the edit, whether it was undone) once an edit was undone or done again, and what it changes is so."""
+    ``turned`` (the edit, whether it was undone) once an edit was undone or done again, and what it changes is so. ``front``:
+    the key of the workspace in front, where edits are made."""
 
     changed = Signal()
     turned = Signal(object, bool)
 
     def __init__(self) -> None:
         super().__init__()
+        self.front = ""
         self._done: list[Edit] = []
         self._undone: list[Edit] = []
 
     def push(self, text: str, do: Callable[[], object], undo: Callable[[], object], of: Place = NOWHERE) -> None:
         """Does an edit now and remembers it; edits undone before are forgotten. An edit that raises is not kept."""
-        self._push(Edit(text, do, undo, of=of))
+        self._push(Edit(text, do, undo, of=of, made=self.front))
 
     def push_kept(self, text: str, edit: KeptEdit) -> None:
         """As :meth:`push`, of an edit that can be undone after a restart too."""
-        self._push(Edit(text, edit.forward, edit.back, edit))
+        self._push(Edit(text, edit.forward, edit.back, edit, made=self.front))
 
     def _push(self, edit: Edit) -> None:
         edit.do()
@@ -192,7 +196,7 @@ class UndoStack(QObject):
         for one in told:
             try:
                 edit = makers[one["kind"]](one["state"])
-                made.append(Edit(one["text"], edit.forward, edit.back, edit))
+                made.append(Edit(one["text"], edit.forward, edit.back, edit, made=str(one.get("made", ""))))
             except (KeyError, TypeError, ValueError, msgspec.ValidationError):
                 continue  # from another version
         return made

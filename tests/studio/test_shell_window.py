@@ -113,7 +113,7 @@ async def test_the_keyboard_goes_to_every_workspace_and_undoes(qapp, tmp_path):
         done = []
         window.session.undo.push("tag", lambda: done.append("do"), lambda: done.append("undo"))
         assert window.actions_list.get("edit.undo").title == "Undo: tag"
-        QTest.keyClick(window, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+        window.actions_list.run("edit.undo")
         QTest.keyClick(window, Qt.Key.Key_Y, Qt.KeyboardModifier.ControlModifier)
         assert done == ["do", "undo", "do"]
 
@@ -340,13 +340,42 @@ async def test_undo_and_redo_say_what_they_did_and_lead_to_it_in_another_workspa
         session.undo.undo()
         await settle(lambda: bar.notices)
         (notice,) = bar.notices
-        assert notice.text.text() == f"Undone: rename “{run.title}”, in Train" and session.runs.get(run.id).title == run.title
+        assert notice.text.text() == f"Undone in Train: rename “{run.title}”" and session.runs.get(run.id).title == run.title
         notice.show_it.click()
         assert window.current == "train" and session.runs.current == run.id
         session.runs.set_current(session.runs.records[0].id)
         session.undo.redo()
         await settle(lambda: session.runs.current == run.id)  # in the workspace that is shown it comes into view by itself
         assert [one.text.text() for one in bar.notices] == [f"Done again: rename “{run.title}”"]
+
+
+async def test_what_belongs_to_another_workspace_is_named_before_it_is_undone_or_done_again(qapp, tmp_path):
+    async with scripted_window(tmp_path) as window:
+        session, bar = window.session, window.notices
+        data = session.datasets.current_record
+        learned = lambda: session.datasets.get(data.id).settings.get("conditions")  # noqa: E731
+        window.show_workspace("train")
+        session.datasets.set_settings(session.undo, data.id, session.datasets.settings(data.id) | {"conditions": "none"})
+        session.datasets.keep_settings()
+        await settle(lambda: learned() == "none")
+        window.show_workspace("latent")
+        for _ in range(2):
+            window.actions_list.run("edit.undo")
+            (notice,) = bar.notices
+            assert notice.text.text() == f"The last edit is in Data: change “{data.title}”: conditions auto → none"
+            assert session.undo.undo_text and learned() == "none", "asked, not done"
+        notice.act.click()
+        await settle(lambda: learned() is None and bar.notices)
+        (told,) = bar.notices
+        assert told.text.text() == f"Undone in Data: change “{data.title}”: conditions auto → none"
+        bar.dismiss_all()
+        window.actions_list.run("edit.redo")
+        assert bar.notices[0].text.text().startswith("The last undone edit is in Data: ") and session.undo.redo_text
+        bar.dismiss_all()
+        window.show_workspace("train")  # where it was made
+        for way, then in (("edit.redo", "none"), ("edit.undo", None)):
+            window.actions_list.run(way)
+            await settle(lambda then=then: learned() == then)
 
 
 async def test_an_undo_that_fails_is_not_said_to_be_done(qapp, tmp_path):

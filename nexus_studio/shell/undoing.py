@@ -1,0 +1,70 @@
+"""Undo and redo of the window: what belongs to another workspace than the one in front is asked first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject
+
+from ..fitting import menu_text
+from ..state.undo import Edit
+
+if TYPE_CHECKING:
+    from ..main_window import MainWindow
+
+
+class Undoing(QObject):
+    """Takes back the newest edit, or does it again, and says so; shows what it changes where that is in front."""
+
+    def __init__(self, window: MainWindow):
+        super().__init__(window)
+        self._window, self._stack = window, window.session.undo
+        self._stack.changed.connect(self._show)
+        self._stack.turned.connect(self._tell_turned)
+
+    def undo(self) -> None:
+        """Takes back the newest edit; one that was neither made in the workspace in front nor is seen there is named first,
+        with a button that takes it back."""
+        if (edit := self._stack.last) is not None and not self._asked(edit, "The last edit is", again=False):
+            self._stack.undo()
+
+    def redo(self) -> None:
+        """As :meth:`undo`, of the edit that was undone last, which is done again."""
+        if (edit := self._stack.last_undone) is not None and not self._asked(edit, "The last undone edit is", again=True):
+            self._stack.redo()
+
+    def _asked(self, edit: Edit, words: str, again: bool) -> bool:
+        """Whether an edit belongs elsewhere, so that it is offered instead of done."""
+        (key, what), notices = edit.place, self._window.notices
+        if key in ("", self._stack.front) or edit.made == self._stack.front:
+            return False
+        text = f"{words}{self._told(edit)}"
+        notices.withdraw(text)
+        offer = self._stack.offer_again(edit) if again else self._stack.offer()
+        notices.show_line(text, offer, lambda: self._window.go_to(key, what))
+        return True
+
+    def _told(self, edit: Edit) -> str:
+        """Where an edit is seen, unless that is in front, and its name."""
+        from ..main_window import WORKSPACES
+
+        key = edit.place[0]
+        title = next((title for known, title, _ in WORKSPACES if known == key != self._stack.front), "")
+        return f"{f' in {title}' if title else ''}: {edit.text[:1].lower()}{edit.text[1:]}"
+
+    def _show(self) -> None:
+        stack, titles = self._stack, self._window.actions_list
+        titles.retitle("edit.undo", f"Undo: {menu_text(stack.undo_text)}" if stack.undo_text else "Undo")
+        titles.retitle("edit.redo", f"Redo: {menu_text(stack.redo_text)}" if stack.redo_text else "Redo")
+
+    def _tell_turned(self, edit: Edit, undone: bool) -> None:
+        """Says what was undone or done again and shows it; what is seen in another workspace is named with a button there."""
+        (key, what), undo, window = edit.place, self._stack, self._window
+        text = f"{'Undone' if undone else 'Done again'}{self._told(edit)}"
+        offer = undo.offer_again(edit) if undone else undo.offer() if undo.last is edit else None
+        if key and key != undo.front:
+            window.notices.show_line(text, offer, lambda: window.go_to(key, what))
+            return
+        if key and what:
+            window.workspaces[key].show_what(what)
+        window.notices.show_line(text, offer)
