@@ -308,7 +308,12 @@ def _training(add) -> None:
 def _making(add) -> None:
     sample = add("sample", "making:sample", "make items of a run; of a class or a caption with --condition")
     sample.add_argument("--n", type=_positive, default=16, help="how many")
-    sample.add_argument("--out", default="", metavar="DIR", help="folder to write pictures and films to")
+    sample.add_argument(
+        "--out",
+        default="",
+        metavar="DIR",
+        help="folder to write pictures and films to; a new one in a folder that stands is made",
+    )
     sample.add_argument("--trace", action="store_true", help="record the steps and write their film")
     sample.add_argument("--condition", action="append", default=[], metavar="KIND=VALUE", help=CONDITION)
     sample.add_argument("--title", default="", help="name of the sample")
@@ -329,7 +334,7 @@ def _making(add) -> None:
     export.formatter_class = argparse.RawDescriptionHelpFormatter
     export.add_argument("source", help="a sample or grid, or a run for its weights")
     export.add_argument("--to", required=True, metavar="FORMAT", help=", ".join(exports.FORMATS))
-    export.add_argument("--out", default="", metavar="PATH", help="file or folder (default: here)")
+    export.add_argument("--out", default="", metavar="PATH", help="file or folder (default: here); no folder above it is made")
     export.add_argument("--what", default="", choices=exports.PARTS, help="what of the sample")
     export.add_argument("--strip", action="store_true", help="leave out the metadata that bring the state back")
     export.add_argument("--fps", type=_positive, default=12, help="frames a second of a film")

@@ -403,7 +403,8 @@ def test_samples_figures_and_files_of_a_run(run, tmp_path):
     (refused,) = run("sample", made, "--out", tmp_path / "out", status=1)
     assert refused["item"].endswith("samples.png"), "nothing else is told: nothing was made that could not be written"
     listed = run("samples")
-    for place, why in ((tmp_path / "one.png", "this names a file"), (Path("/proc/none"), "")):
+    for place, why in ((tmp_path / "one.png", "this names a file"), (Path("/proc/none"), ""),
+                       (tmp_path / "gone" / "out", f"there is no folder {tmp_path / 'gone'}")):  # fmt: skip
         (refused,) = run("sample", made, "--out", place, status=1)
         assert why in refused["what"] and run("samples") == listed, "nothing is made for a place that cannot be"
     assert "exported as safetensors" in run("export", made, "--to", "png", status=1)[-1]["what"]

@@ -49,7 +49,7 @@ async def sample(options: argparse.Namespace, reporter: Reporter) -> int:
             title=options.title,
         )  # fmt: skip
         if out:
-            storage.make_folder(out, storage.FOR_OTHERS)  # where that cannot be, nothing is made for it
+            storage.make_last_folder(out)  # where that cannot be, nothing is made for it
         media = await called(now, request, f"sampling {options.n} of {record.title}")
         if older:
             reporter.note(

@@ -33,9 +33,9 @@ from .primitives import CountedFile, fsync, rename, sync_folder, write_all
 from .trouble import explain
 
 __all__ = [
-    "UNFIT", "Appender", "faults", "leftovers", "make_folder", "new_file", "new_folder", "open_new", "operations", "read_json",
-    "remove", "remove_folder", "replace", "replace_folder", "require_folder", "share", "sweep", "sweep_among_others",
-    "sync_file", "sync_folder", "temporary", "write_bytes", "write_json",
+    "UNFIT", "Appender", "faults", "leftovers", "make_folder", "make_last_folder", "new_file", "new_folder", "open_new",
+    "operations", "read_json", "remove", "remove_folder", "replace", "replace_folder", "require_folder", "require_parent",
+    "share", "sweep", "sweep_among_others", "sync_file", "sync_folder", "temporary", "write_bytes", "write_json",
 ]  # fmt: skip
 
 TEMPORARY = ".tmp-"
@@ -225,6 +225,21 @@ def make_folder(path: str | Path, mode: int = PRIVATE) -> Path:
     path.mkdir(mode=mode, exist_ok=True)
     sync_folder(path.parent)
     return path
+
+
+def make_last_folder(path: str | Path) -> Path:
+    """One new folder in one that stands, for what is written for the user. Raises TroubleError where it would take several:
+    the path is mistyped, or its disk is not there."""
+    require_parent(path)
+    return make_folder(path, FOR_OTHERS)
+
+
+def require_parent(path: str | Path) -> None:
+    """Before something of the user's is written at a path. Raises TroubleError where there is no folder for it."""
+    parent = Path(path).parent
+    if not parent.is_dir():
+        advice = "Check the path and that its disk is there, or make the folder first"
+        raise TroubleError(f"there is no folder {parent}", Path(path).name, "Nothing was written", advice)
 
 
 def require_folder(path: str | Path) -> None:

@@ -75,10 +75,12 @@ def delete(layout: LibraryLayout, record: StudyRecord) -> TrashEntry:
 
 
 def export(record: StudyRecord, path: str | Path, form: str) -> list[Path]:
-    """Write answers and result: one JSON file, or two tables as CSV (answers at ``path``, runs beside it)."""
+    """Write answers and result: one JSON file, or two tables as CSV (answers at ``path``, runs beside it).
+    Raises TroubleError where it cannot be written, or there is no folder for it."""
     if form not in FORMS:
         raise TroubleError(f"a study is written as {' or '.join(FORMS)}, not {form}", record.title)
     path, result = Path(path), result_of(record)
+    storage.require_parent(path)
     with explained("the study cannot be exported", path.name, "The study itself is kept"):
         if form == "json":
             storage.write_json(path, {"study": record, "result": result})

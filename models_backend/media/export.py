@@ -36,7 +36,8 @@ Tell = Callable[[Progress], None]
 def export(library: Any, request: Export, tell: Tell = lambda told: None) -> list[Path]:
     """Writes what ``request`` asks for; returns the files. ``library``: an open Library. What ``tell`` raises ends it.
 
-    Raises TroubleError for a format that does not fit, a sample without a trace, a full disk, a folder without access."""
+    Raises TroubleError for a format that does not fit, a sample without a trace, a full disk, a folder without access or
+    one that is not there: of the folders above what is written only that of several files is made."""
     format = plain(request.format)
     if format not in FORMATS:
         raise TroubleError("there is no such format", request.format, advice="use one of " + ", ".join(FORMATS))
@@ -89,7 +90,7 @@ def _file(target: Path, name: str, format: str) -> Path:
     """The file to write: ``name`` inside a folder that stands, else the target with the format's suffix."""
     if target.is_dir():
         return target / name
-    storage.make_folder(target.parent, storage.FOR_OTHERS)
+    storage.require_parent(target)
     suffixes = {"apng": (".png", ".apng")}.get(format, (f".{format}",))
     return target if target.suffix.lower() in suffixes else target.with_name(target.name + suffixes[0])
 
@@ -127,7 +128,7 @@ def _items(sample: Any, record: SampleRecord, request: Export, format: str, targ
     if len(chosen) == 1 and target.suffix:
         paths = [_file(target, f"{request.source}.{format}", format)]
     else:
-        storage.make_folder(target, storage.FOR_OTHERS)
+        storage.make_last_folder(target)
         name = file_name(request.name) or request.source
         paths = [target / f"{name}-{number:04d}.{format}" for number in chosen]
     for path, number in _told(list(zip(paths, chosen)), tell, "writing items"):

@@ -16,6 +16,8 @@ from models_backend.contract.grids import named
 from models_backend.contract.messages import Export
 from models_backend.contract.run_layout import RunRecord, SampleRecord
 from models_backend.contract.words import counted, sentence
+from models_backend.library import storage
+from models_backend.library.trouble import explained
 
 from ..bridge import Way
 from ..dialogs import begin_in, opened, show_folder
@@ -167,16 +169,15 @@ def start_all(
 ) -> None:
     """Writes each sample into a folder, as a file (or a folder of its items) that is named after it."""
     taken: dict[str, int] = {}
-    under_way: list[asyncio.Task[list[str]]] = []
+    requests: list[tuple[SampleRecord, Export]] = []
     session.preferences.set("export/folder", str(Path(path).parent))
     for record in records:
         name = _name(record, choice, whole)
         taken[name] = taken.get(name, 0) + 1
         name += f" {taken[name]}" if taken[name] > 1 else ""
         target = Path(path) / (name if choice.folder else f"{name}.{_suffix(choice)}")
-        request = _request(record, choice, str(target), strip, whole)
-        under_way.append(session.bridge.spawn(_written(session, record, request)))
-    session.bridge.spawn(_tell_all(session, under_way, path))
+        requests.append((record, _request(record, choice, str(target), strip, whole)))
+    session.bridge.spawn(_export_all(session, requests, path))
 
 
 def start_model(session: Session, record: RunRecord, path: str) -> None:
@@ -196,8 +197,11 @@ async def _export(session: Session, record: SampleRecord | RunRecord, request: E
     tell(session, f"{written[0]}{more}", Path(written[0]).parent)
 
 
-async def _tell_all(session: Session, under_way: Sequence[asyncio.Task[list[str]]], folder: str) -> None:
-    """Says once how many files of several exports were written; what failed has been told."""
+async def _export_all(session: Session, requests: Sequence[tuple[SampleRecord, Export]], folder: str) -> None:
+    """Makes the folder, and says once how many files of several exports were written to it; what failed has been told."""
+    with explained("the folder cannot be made", folder, "Nothing was written"):
+        await session.bridge.threaded(storage.make_last_folder, folder)
+    under_way = [session.bridge.spawn(_written(session, record, request)) for record, request in requests]
     ended = await asyncio.gather(*under_way, return_exceptions=True)
     count = sum(len(written) for written in ended if isinstance(written, list))
     if count:

@@ -135,6 +135,9 @@ def test_exports_hold_answers_and_result(tmp_path):
     ]
     with pytest.raises(TroubleError, match="csv or json"):
         studies.export(study, tmp_path / "study.xls", "xls")
+    with pytest.raises(TroubleError, match="there is no folder"):
+        studies.export(study, tmp_path / "gone" / "study.json", "json")
+    assert not (tmp_path / "gone").exists()
 
 
 def test_nothing_to_compare_is_refused(library):

@@ -1,6 +1,7 @@
 """Exports: every format can be decoded again, shows the items, and carries the record back unless it was stripped."""
 
 import os
+import re
 import stat
 import textwrap
 from pathlib import Path
@@ -78,8 +79,8 @@ WAYS = {
 
 @pytest.mark.parametrize(("what", "format"), [(what, format) for what, formats in WAYS.items() for format in formats])
 def test_every_format_brings_the_record_back_and_can_be_stripped(library, pictures, tmp_path, format, what):
-    kept = export(library, Export("made", str(tmp_path / "kept" / "out"), format, what, fps=5))
-    bare = export(library, Export("made", str(tmp_path / "bare" / "out"), format, what, strip=True, fps=5))
+    kept = export(library, Export("made", str(tmp_path / "kept"), format, what, fps=5))
+    bare = export(library, Export("made", str(tmp_path / "bare"), format, what, strip=True, fps=5))
     for path in kept:
         assert provenance.read(path) == library.sample("made").record()
     for path in bare:
@@ -159,7 +160,7 @@ def test_single_items_are_the_items_bit_for_bit(library, pictures, tmp_path):
 
 
 def test_single_items_are_named_after_what_is_asked_for_made_safe(library, pictures, tmp_path):
-    named = export(library, Export("made", str(tmp_path / "new" / "folder"), "png", "items", name="First try ä: a/b?"))
+    named = export(library, Export("made", str(tmp_path / "new folder"), "png", "items", name="First try ä: a/b?"))
     assert [path.name for path in named][:2] == ["First try ä- a-b--0000.png", "First try ä- a-b--0001.png"]
     plain = export(library, Export("made", str(tmp_path / "folder"), "png", "items"))
     assert plain[0].name == "made-0000.png"
@@ -241,12 +242,25 @@ def test_trouble_names_what_does_not_fit(library, points, tmp_path):
 def test_what_is_written_for_the_user_follows_the_umask(library, pictures, tmp_path, umask, folder, file):
     before = os.umask(umask)
     try:
-        written = export(library, Export("made", str(tmp_path / "a" / "b"), "png", "items"))
-        written += export(library, Export("made", str(tmp_path / "a" / "c" / "film.mp4"), "mp4", "trace", fps=5))
+        written = export(library, Export("made", str(tmp_path / "a"), "png", "items"))
+        written += export(library, Export("made", str(tmp_path / "a" / "film.mp4"), "mp4", "trace", fps=5))
     finally:
         os.umask(before)
     assert {stat.S_IMODE(path.stat().st_mode) for path in written} == {file}
-    assert {stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("a", "a/b", "a/c")} == {folder}
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == folder
+
+
+@pytest.mark.parametrize(
+    ("place", "format", "what"),
+    [("gone/sheet.png", "png", "sheet"), ("gone/film.mp4", "mp4", "trace"), ("gone/a/film.gif", "gif", "trace"),
+     ("gone/items", "png", "items"), ("gone/a/items", "png", "items")],
+)  # fmt: skip
+def test_a_mistyped_folder_is_said_and_never_made(library, pictures, tmp_path, place, format, what):
+    missing = (tmp_path / place).parent
+    with pytest.raises(TroubleError, match=re.escape(f"there is no folder {missing}")):
+        export(library, Export("made", str(tmp_path / place), format, what))
+    assert not (tmp_path / "gone").exists()
+    assert len(export(library, Export("made", str(tmp_path / "items"), "png", "items"))) == COUNT, "one new folder is made"
 
 
 def test_without_pyav_a_webm_is_written_and_still_carries_the_record(library, pictures, tmp_path, monkeypatch):

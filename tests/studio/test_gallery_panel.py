@@ -270,7 +270,6 @@ async def test_several_chosen_are_told_at_the_side_and_all_of_them_are_exported(
     dialog = panel.detail.findChild(QFileDialog)
     folder, said = tmp_path / "2 samples", offered(panel.session)
     assert Path(dialog.selectedFiles()[0]) == folder
-    folder.mkdir()
     dialog.fileSelected.emit(str(folder))
     dialog.close()
     calls = panel.session.bridge.engine.calls
@@ -280,6 +279,13 @@ async def test_several_chosen_are_told_at_the_side_and_all_of_them_are_exported(
     assert len({one.path for one in asked}) == 2 and all(Path(one.path).parent == folder for one in asked)
     await settle(lambda: said)
     assert [text for text, _ in said] == [f"Exported 2 files to {folder}"], "one line for all of them"
+    assert folder.is_dir()
+    troubles, mistyped = [], tmp_path / "gone" / "2 samples"
+    panel.session.bridge.trouble.connect(troubles.append)
+    exporting.start_all(panel.session, chosen, exporting.CHOICES[0], str(mistyped), False)
+    await settle(lambda: troubles)
+    assert troubles[0].what == f"There is no folder {mistyped.parent}" and not mistyped.parent.exists()
+    assert len([one for call in calls for one in call if isinstance(one, Export)]) == 2
     panel.grid.select([0])
     assert panel.detail.many.isHidden()
 
