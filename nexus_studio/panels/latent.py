@@ -113,7 +113,7 @@ class LatentPanel(Workspace):
         self.runs.activated.connect(lambda _: self.choose(self.runs.currentData()))
         self.thumbs.toggled.connect(self._show_thumbs)
         self.view.place_chosen.connect(self.decode)
-        self.view.path_drawn.connect(self.film.set_path)
+        self.view.path_drawn.connect(self._keep_path)
         self.film.path_changed.connect(self._tell_path)
         self.film.frame_shown.connect(self._show_frame)
         self.session.runs.changed.connect(self._fill)
@@ -215,6 +215,7 @@ class LatentPanel(Workspace):
             return
         self._mapping, self._instead = run, self._why_instead(run)
         self.film.set_map(None)
+        self.steps.clear()
         self.runs.setCurrentIndex(self.runs.findData(run))
         words = self.tr("Encoding the data of {0}…").format(self.run.title)
         self.wait.setText(f"{self._instead}. {words}" if self._instead else words)
@@ -337,9 +338,15 @@ class LatentPanel(Workspace):
 
     # ------------------------------------------------------------------------------------------ path, film
 
+    def _keep_path(self, places: np.ndarray) -> None:
+        """A path that was drawn or changed by hand becomes a film, and can be undone."""
+        before = self.film.path
+        self.steps.push(self.tr("Change of the path"), lambda: self.draw_path(places), lambda: self.draw_path(before))
+
     def draw_path(self, places: np.ndarray) -> None:
         """Draws a path (N, 2) across the map, which becomes a film."""
-        self.view.set_path(places)
+        if not np.array_equal(places, self.view.path()):
+            self.view.set_path(places)
         self.film.set_path(self.view.path())
 
     def _tell_path(self) -> None:

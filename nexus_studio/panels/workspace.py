@@ -11,6 +11,7 @@ from ..fitting import ElidedLabel
 from ..layouts import Footed, Frame, Headed, give_way, scrolled
 from ..pieces import EmptyState, label, set_role
 from ..state.session import Session
+from ..state.undo import UndoStack
 
 __all__ = ["Footed", "Frame", "Headed", "Workspace", "scrolled"]
 
@@ -71,6 +72,7 @@ class Workspace(QMainWindow):
     def __init__(self, session: Session):
         super().__init__()
         self.session = session
+        self.steps = UndoStack()  # what is undone here before anything of the library
         session.ready.connect(self._know)
         self.setWindowFlags(Qt.WindowType.Widget)
         self.setDockNestingEnabled(True)

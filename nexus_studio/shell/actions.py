@@ -55,11 +55,11 @@ def _file(window: MainWindow) -> list[Command]:
 
 
 def _edit(window: MainWindow) -> list[Command]:
-    undo, undoing = window.session.undo, window.undoing
+    own = window.undoing
     return [
-        Command("edit.undo", "Undo", undoing.undo, "Edit", "Ctrl+Z", "undo", lambda: bool(undo.undo_text),
+        Command("edit.undo", "Undo", own.undo, "Edit", "Ctrl+Z", "undo", lambda: bool(own.next().undo_text),
                 why="There is nothing to undo"),
-        Command("edit.redo", "Redo", undoing.redo, "Edit", "Ctrl+Shift+Z", "redo", lambda: bool(undo.redo_text),
+        Command("edit.redo", "Redo", own.redo, "Edit", "Ctrl+Shift+Z", "redo", lambda: bool(own.next(again=True).redo_text),
                 more_shortcuts=("Ctrl+Y",), why="There is nothing to do again"),
     ]  # fmt: skip
 

@@ -1,4 +1,5 @@
-"""Undo and redo of the window: what belongs to another workspace than the one in front is asked first."""
+"""Undo and redo of the window: first the steps of the workspace in front, then the session's edits; one that belongs to another
+workspace is asked first."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject
 
 from ..fitting import menu_text
-from ..state.undo import Edit
+from ..state.undo import Edit, UndoStack
 
 if TYPE_CHECKING:
     from ..main_window import MainWindow
@@ -21,17 +22,26 @@ class Undoing(QObject):
         self._window, self._stack = window, window.session.undo
         self._stack.changed.connect(self._show)
         self._stack.turned.connect(self._tell_turned)
+        window.workspace_shown.connect(self._follow)
+        self._followed: UndoStack | None = None
+
+    def next(self, again: bool = False) -> UndoStack:
+        """Whose newest edit is taken back next, or with ``again`` done again."""
+        steps = self._followed
+        return steps if steps is not None and (steps.redo_text if again else steps.undo_text) else self._stack
 
     def undo(self) -> None:
-        """Takes back the newest edit; one that was neither made in the workspace in front nor is seen there is named first,
-        with a button that takes it back."""
-        if (edit := self._stack.last) is not None and not self._asked(edit, "The last edit is", again=False):
-            self._stack.undo()
+        """Takes back the newest step of the workspace in front, else the newest edit; one that was neither made in the
+        workspace in front nor is seen there is named first, with a button that takes it back."""
+        stack, edit = self.next(), self._stack.last
+        if stack is not self._stack or (edit is not None and not self._asked(edit, "The last edit is", again=False)):
+            stack.undo()
 
     def redo(self) -> None:
         """As :meth:`undo`, of the edit that was undone last, which is done again."""
-        if (edit := self._stack.last_undone) is not None and not self._asked(edit, "The last undone edit is", again=True):
-            self._stack.redo()
+        stack, edit = self.next(again=True), self._stack.last_undone
+        if stack is not self._stack or (edit is not None and not self._asked(edit, "The last undone edit is", again=True)):
+            stack.redo()
 
     def _asked(self, edit: Edit, words: str, again: bool) -> bool:
         """Whether an edit belongs elsewhere, so that it is offered instead of done."""
@@ -52,10 +62,18 @@ class Undoing(QObject):
         title = next((title for known, title, _ in WORKSPACES if known == key != self._stack.front), "")
         return f"{f' in {title}' if title else ''}: {edit.text[:1].lower()}{edit.text[1:]}"
 
+    def _follow(self, key: str) -> None:
+        """The menu names the steps of the workspace in front."""
+        if self._followed is not None:
+            self._followed.changed.disconnect(self._show)
+        self._followed = self._window.workspaces[key].steps
+        self._followed.changed.connect(self._show)
+        self._show()
+
     def _show(self) -> None:
-        stack, titles = self._stack, self._window.actions_list
-        titles.retitle("edit.undo", f"Undo: {menu_text(stack.undo_text)}" if stack.undo_text else "Undo")
-        titles.retitle("edit.redo", f"Redo: {menu_text(stack.redo_text)}" if stack.redo_text else "Redo")
+        undo, redo, titles = self.next().undo_text, self.next(again=True).redo_text, self._window.actions_list
+        titles.retitle("edit.undo", f"Undo: {menu_text(undo)}" if undo else "Undo")
+        titles.retitle("edit.redo", f"Redo: {menu_text(redo)}" if redo else "Redo")
 
     def _tell_turned(self, edit: Edit, undone: bool) -> None:
         """Says what was undone or done again and shows it; what is seen in another workspace is named with a button there."""

@@ -164,6 +164,11 @@ class UndoStack(QObject):
         """An undone edit, to be done again; None where it is not the last undone one."""
         return Offer(self, edit, again=True) if self.last_undone is edit else None
 
+    def clear(self) -> None:
+        """Forgets every edit."""
+        self._done, self._undone = [], []
+        self.changed.emit()
+
     def forget(self, kept: KeptEdit) -> None:
         """Drops an edit that no longer fits what is there."""
         self._done = [edit for edit in self._done if edit.kept is not kept]

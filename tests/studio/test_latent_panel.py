@@ -282,6 +282,27 @@ async def test_the_keys_choose_move_and_remove_the_places_of_a_path(qapp, panel)
     assert view.bounds() != seen and view.path().tolist() == THREE[[0, 2]].tolist()
 
 
+async def test_places_moved_and_removed_are_undone_and_done_again(qapp, panel):
+    view, steps = await drawn(panel), panel.steps
+    paths = [view.path().tolist()]
+    QTest.keyClick(view, Qt.Key.Key_PageDown)
+    for key in (Qt.Key.Key_Up, Qt.Key.Key_Up, Qt.Key.Key_Delete, Qt.Key.Key_Delete):
+        QTest.keyClick(view, key)
+        assert view.path().tolist() != paths[-1]
+        paths.append(view.path().tolist())
+    assert paths[-1] == []
+    for turn_it, ways in ((steps.undo, paths[-2::-1]), (steps.redo, paths[1:])):
+        for path in ways:
+            turn_it()
+            assert view.path().tolist() == panel.film.path.tolist() == path
+        assert not (steps.undo_text if turn_it == steps.undo else steps.redo_text)
+    steps.undo()
+    await settle(lambda: films(panel)[-1].xy == curve(np.array(paths[-2])).tolist())
+    panel.choose(panel.run.id)
+    assert not steps.undo_text and not steps.redo_text, "another map has no path"
+    await settle(lambda: panel.stack.currentWidget() is view)
+
+
 async def test_while_an_arrow_is_held_down_the_film_waits(qapp, panel):
     view = await drawn(panel)
     before = len(films(panel))

@@ -349,6 +349,25 @@ async def test_undo_and_redo_say_what_they_did_and_lead_to_it_in_another_workspa
         assert [one.text.text() for one in bar.notices] == [f"Done again: rename “{run.title}”"]
 
 
+async def test_steps_of_the_workspace_in_front_are_undone_before_edits_of_the_session(qapp, tmp_path):
+    async with scripted_window(tmp_path) as window:
+        done, session, titles = [], window.session, window.actions_list
+        window.show_workspace("latent")
+        for stack, name in ((window.workspace("latent").steps, "path"), (session.undo, "tag")):
+            stack.push(name, lambda n=name: done.append(n), lambda n=name: done.append(f"no {n}"))
+        for title, redone in (("path", "Redo"), ("tag", "Redo: path")):
+            assert (titles.get("edit.undo").title, titles.get("edit.redo").title) == (f"Undo: {title}", redone)
+            titles.run("edit.undo")
+        titles.run("edit.redo")
+        assert done == ["path", "tag", "no path", "no tag", "path"]
+        titles.run("edit.undo")
+        window.show_workspace("train")
+        assert (titles.get("edit.undo").title, titles.get("edit.redo").title) == ("Undo", "Redo: tag")
+        titles.run("edit.undo")
+        titles.run("edit.redo")
+        assert done[5:] == ["no path", "tag"]
+
+
 async def test_what_belongs_to_another_workspace_is_named_before_it_is_undone_or_done_again(qapp, tmp_path):
     async with scripted_window(tmp_path) as window:
         session, bar = window.session, window.notices
