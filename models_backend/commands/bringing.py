@@ -168,8 +168,8 @@ async def _imported(now: Session, paths: list[str], title: str) -> DatasetRecord
     except asyncio.CancelledError:
         now.reporter.note("import stopped; nothing was added and the sources are untouched", "interrupted")
         raise
+    record = now.library.dataset(record.id).record()  # with its edits
     if record.created < since:
-        record = now.library.dataset(record.id).record()  # with its edits
         said = f"the same items were imported before, as {record.title}: that data set is taken"
         now.reporter.note(said + _edits(now, record), "known")
         stood = before.get(record.id, record)
@@ -196,8 +196,11 @@ def _titled(now: Session, dataset: str, title: str) -> DatasetRecord:
 def _edits(now: Session, record: DatasetRecord) -> str:
     """Behind the sentence that a data set is taken: that it is taken as it was edited, where it was."""
     edited = now.library.dataset(record.id).edited()
-    back = f"`nexus-studio edit {record.id} --as-imported` takes them back"
-    return f", with its edits ({', '.join(edited)}); {back}" if edited else ""
+    return f", with its edits ({', '.join(edited)}){_taken_back(record)}" if edited else ""
+
+
+def _taken_back(record: DatasetRecord) -> str:
+    return f"; `nexus-studio edit {record.id} --as-imported` takes them back"
 
 
 def _passed_over(ignored: Sequence[Unreadable]) -> list[str]:
@@ -232,6 +235,9 @@ def _tell_notes(now: Session, record: DatasetRecord, report: DoctorReport) -> No
     if odd:
         way = "keeps one of each, one with a caption where there is one"
         now.reporter.note(f"`nexus-studio edit {record.id} --leave-out-duplicates` {way}", "advice")
+    if report.newer:
+        edited = now.library.dataset(record.id).edited()
+        now.reporter.note(report.newer + (_taken_back(record) if edited else ""), "newer")
 
 
 def _copies(now: Session, record: DatasetRecord, report: DoctorReport) -> accounting.Copies:

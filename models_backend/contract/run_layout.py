@@ -238,7 +238,8 @@ class Unreadable(msgspec.Struct):
 
 
 class DoctorReport(msgspec.Struct):
-    """``report.json``: what the doctor found on import. ``split_note``: whose split it is, or why it is not as usual."""
+    """``report.json``: what the doctor found on import. ``split_note``: whose split it is, or why it is not as usual.
+    ``newer``: what sets it apart from what was imported from the same folder before."""
 
     found: int
     imported: int
@@ -257,6 +258,7 @@ class DoctorReport(msgspec.Struct):
     took_s: float = 0.0
     split_note: str = ""
     left_out: int = 0
+    newer: str = ""
 
 
 class DatasetRecord(msgspec.Struct):

@@ -31,8 +31,9 @@ import numpy as np
 
 from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import DatasetLayout, DatasetRecord, DoctorReport, Item, LibraryLayout
-from models_backend.library import storage, titles
+from models_backend.library import inheriting, storage, titles
 from models_backend.library.datasets import draft, finish
+from models_backend.library.edits import Edits
 from models_backend.library.trouble import explained
 
 THUMB = 64
@@ -116,17 +117,21 @@ def pieces_of(array: np.ndarray) -> Iterable[memoryview]:
 def write_dataset(root: Path, record: DatasetRecord, items: Sequence[Item], report: DoctorReport,
                   write_caches: Callable[[Path], None]) -> DatasetRecord:  # fmt: skip
     """Writes a data set folder in one rename; ``write_caches`` fills its cache folder. If that id is there already (the same
-    content), it stands and is returned. Where another data set has its title, a number tells it apart."""
+    content), it stands and is returned. Where another data set has its title, a number tells it apart; edits of one that was
+    imported from the same folder before are taken over."""
     layout = LibraryLayout(root)
     standing = layout.dataset(record.id).record
     if standing.exists():
         return storage.read_json(standing, DatasetRecord)
     record.created = record.created or time.time()
     title, record.title = record.title, titles.free(layout, "dataset", record.title)
-    if record.title != title:
+    edits, report.newer = inheriting.inherited(layout, record, items)
+    if record.title != title and not report.newer:
         report.notes = (titles.taken(title, record.title), *report.notes)
     with draft(layout, record.id) as inside:
         write_caches(inside.cache)
+        if edits != Edits():
+            storage.write_json(inside.edits, edits)
         finish(inside, record, items, report)
     return record
 
@@ -137,5 +142,5 @@ def tell_again(layout: DatasetLayout, report: DoctorReport) -> None:
         with contextlib.suppress(TroubleError):
             known = storage.read_json(layout.report, DoctorReport)
             told = {name: getattr(report, name) for name in ("found", "unreadable", "ignored", "notes", "took_s")}
-            report = msgspec.structs.replace(known, **told)
+            report = msgspec.structs.replace(known, newer="", **told)
         storage.write_json(layout.report, report)

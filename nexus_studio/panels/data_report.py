@@ -382,7 +382,7 @@ class ReportPage(QWidget):
         self._show_notes(self._all_notes, len(self._all_notes))
 
     def _notes(self, report: DoctorReport, roots: tuple[str, ...] = (), odd: Iterable[str] = ()) -> list[str]:
-        notes = [report.split_note] if report.split_note else []
+        notes = [note for note in (report.newer, report.split_note) if note]
         notes += map(shown_name, odd)
         if report.exact_duplicates + report.near_duplicates and not report.split_note:
             notes.append("Duplicates stay on one side of the split, so validation is not made of copies.")

@@ -252,6 +252,8 @@ class Session(QObject):
         await self._show_new(record, show)
         if record.created < begun:
             await self._tell_known(record)
+        elif (report := await self.datasets.report(record.id)) is not None and report.newer:
+            self.bridge.notice(f"{report.newer}.")
         return record
 
     async def _tell_known(self, record: DatasetRecord) -> None:

@@ -146,10 +146,10 @@ def test_lists_that_are_no_json_are_told_in_json_too(run, folder):
 def test_changed_pictures_of_the_same_folder_are_a_second_data_set_with_a_name_of_its_own(run, folder):
     run("import", folder)
     picture(folder / "6.png", 6)
-    assert "There is another data set called “set”: this one is called “set (2)”" in run("import", folder)
+    assert "“set (2)” is a newer import of “set”: 1 picture is new\n" in run("import", folder)
     picture(folder / "7.png", 7)
     said = run("import", folder)
-    assert "this one is called “set (3)”" in said and "set (3): Imported 8 pictures." in said
+    assert "“set (3)” is a newer import of “set (2)”: 1 picture is new\n" in said and "set (3): Imported 8 pictures." in said
     assert "the same items were imported before, as set (3)" in run("import", folder)
     for title, count in (("set", 6), ("SET", 6), ("set (2)", 7), ("set (3)", 8)):
         assert json.loads(run("edit", title, "--json").splitlines()[-1])["count"] == count, title
@@ -271,3 +271,16 @@ def test_a_command_that_comes_to_nothing_leaves_no_library_behind(run, library_r
     run("delete", "--kind", "dataset", json.loads(run("datasets", "--json").splitlines()[0])["id"])
     run(*command, status=1)
     assert "brings one back" in run("trash"), "a library that stood already stays"
+
+
+def test_a_folder_that_changed_is_a_newer_import_with_the_edits_and_how_to_take_them_back(run, folder):
+    run("import", folder)
+    run("edit", "set", "--caption", "0.png=a boat", "--set", "resolution=16")
+    picture(folder / "6.png", 6)
+    said = run("import", folder)
+    told = next(line for line in said.splitlines() if "is a newer import of" in line)
+    assert "“set (2)” is a newer import of “set”: 1 picture is new; its edits were taken over (1 caption changed, how" in told
+    assert "another data set called" not in said and "models see pictures at 16" in said
+    advised = told.partition("`nexus-studio ")[2].partition("`")[0]
+    assert "As imported" in run(*advised.split())
+    assert "is a newer import of" not in run("import", folder), "nothing of it is new any more"

@@ -739,6 +739,23 @@ async def test_importing_again_shows_the_data_set_with_its_edits_and_says_so(qap
         assert said == [told] and "Metadata.csv: of this import" in panel.report.notes.text()
 
 
+async def test_a_newer_import_of_a_folder_says_what_is_new_of_it(qapp, tmp_path, monkeypatch):
+    async with Opened(tmp_path) as panel:
+        session, said = panel.session, []
+        record = msgspec.structs.replace(panel.items.record, created=1e12)
+        session.bridge.noticed.connect(said.append)
+
+        async def newer(paths, **more):
+            stored = session.bridge.library.dataset(record.id)
+            found = storage.read_json(stored.layout.report, DoctorReport)
+            storage.write_json(stored.layout.report, msgspec.structs.replace(found, newer="2 pictures are new"))
+            return record
+
+        monkeypatch.setattr(session.bridge.engine, "import_data", newer)
+        await session.import_paths(["/pictures/prints"])
+        assert said == ["2 pictures are new."] and panel.report.notes.text().startswith("• 2 pictures are new")
+
+
 async def test_settings_that_cannot_be_kept_are_told_and_what_is_in_force_is_shown(qapp, tmp_path, monkeypatch):
     from models_backend.contract.messages import TroubleError
     from models_backend.library.datasets import DatasetFolder
