@@ -15,8 +15,8 @@ from .run_layout import RunRecord
 
 CLASS = ("class", "classes")
 NOUNS = {"image": "pictures", "points": "points", "audio": "sound", "video": "video"}
-#: Of so many captions of a hundred items a model of captions is worth its while; a class needs so many items.
-CAPTIONED, OF_A_CLASS = 0.95, 5
+#: With captions of this share of the items a model of captions is worth its while; a class needs so many items.
+CAPTIONED, OF_A_CLASS = 0.8, 5
 #: Points: what of the data a family follows.
 CAPTIONS, CLASSES, ATTRIBUTES, DOMAINS, WHOLE, SCARCE, LEAVES_OUT = 60.0, 50.0, 45.0, 56.0, 40.0, 30.0, 25.0
 #: ... and what takes some away: a part to be trained first, one that may be, a part of others, a minute, a place among the
@@ -134,16 +134,18 @@ def _followed(family: FamilyDescription, data: Facts) -> tuple[float, str]:
         ) - other, f"Makes each of the {_number(len(data.classes))} {CLASS[len(data.classes) != 1]} when asked"
     if "attributes" in kinds:
         return ATTRIBUTES - other, "Follows " + series(one.name for one in data.attributes[:3])
-    unused = [TOLD[kind] for kind, there in (("text", data.captions >= CAPTIONED), ("class", len(data.classes) > 1)) if there]
+    classed = len(data.classes) > 1
+    unused = [TOLD[kind] for kind, there in (("text", data.captioned), ("class", classed)) if there]
     said = f"; {series(unused)} are not used" if unused else ""
-    return (LEAVES_OUT if unused else WHOLE), _as_a_whole(family, data) + said
+    return (LEAVES_OUT if classed or data.captions >= CAPTIONED else WHOLE), _as_a_whole(family, data) + said
 
 
 def _by_captions(data: Facts, by_class: bool, other: float) -> tuple[float, str]:
-    if data.captions >= CAPTIONED:
-        return CAPTIONS, "Follows the captions"
     lack = round((1 - data.captions) * data.count)
-    without = f"{lack:,} of {counted(data.count, 'item')} {'has' if lack == 1 else 'have'} no caption"
+    have, learned = ("has", "is learned") if lack == 1 else ("have", "are learned")
+    without = f"{lack:,} of {counted(data.count, 'item')} {have} no caption"
+    if data.captions >= CAPTIONED:
+        return CAPTIONS, "Follows the captions" + (f"; {without} and {learned} without words" if lack else "")
     if by_class and len(data.classes) > 1:
         return CLASSES - other, f"Follows the captions or the {_number(len(data.classes))} {CLASS[True]}; {without}"
     return SCARCE, f"Follows the captions; {without}"

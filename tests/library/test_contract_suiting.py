@@ -61,6 +61,16 @@ def test_partial_captions_are_counted_in_the_reason(families):
     assert best(families, 1, modality="image", count=123, captions=80 / 123) == ["ddpm"]
 
 
+def test_a_few_missing_captions_change_no_rank_and_are_told(families):
+    whole, few = (ranked(families, Facts("image", 120, captions=share)) for share in (1.0, 108 / 120))
+    assert [suit.family.key for suit in few] == [suit.family.key for suit in whole]
+    reasons = {suit.family.key: suit.reason for suit in few}
+    assert reasons["pixart_alpha"] == "Follows the captions; 12 of 120 items have no caption and are learned without words"
+    assert reasons["ddpm"].endswith("; captions are not used")
+    half = {suit.family.key: suit.reason for suit in ranked(families, Facts("image", 120, captions=0.5))}
+    assert half["ddpm"].endswith("; captions are not used")
+
+
 def test_parts_to_be_trained_first_come_later_until_they_are_there(families):
     data = Facts("image", 8000, captions=1.0)
     without, there = ranked(families, data), ranked(families, data, {"guided diffusion"})
