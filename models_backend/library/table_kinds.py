@@ -16,6 +16,11 @@ LABELS = ("label", "class", "category", "species", "target")
 FILES = ("file_name", "filename", "file", "image", "path", "img")
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".avif")
 
+NEEDED = (
+    "a table is read where it has two columns of numbers and maybe a third of classes (points; below the heading x,y,label it "
+    "is always read so), or names pictures that lie beside it"
+)
+
 Kind = Literal["points", "pictures", "captions", "other"]
 
 
@@ -56,7 +61,7 @@ def told(path: str | Path) -> Told:
         return Told("pictures")
     if any(name in " ".join(lines[:1]).lower() for name in FILES):
         return Told("captions", "it lists captions, but the pictures that it names are not beside it")
-    return Told("other", "a table is read where it has two columns of numbers (points), or names pictures that lie beside it")
+    return Told("other", NEEDED)
 
 
 def _array(path: Path) -> Told:
@@ -113,11 +118,35 @@ def points_layout(lines: Sequence[str]) -> Layout | None:
     body = [row for row in rows[heading:] if len(row) == len(rows[0])]
     names = [cell.strip().lower() for cell in rows[0]] if heading else []
     label = next((at for at, name in enumerate(names) if name in LABELS), -1)
+    label = _classes_at(rows[heading:], names) if label < 0 and len(rows[0]) == 3 else label
     columns = [at for at in range(len(rows[0])) if at != label]
     good = [row for row in body if all(math.isfinite(number(row[at], mark)) for at in columns)]
     if len(columns) != 2 or not good or len(good) < 0.8 * len(rows[heading:]):
         return None
     return Layout(mark, heading, (columns[0], columns[1]), label)
+
+
+def _classes_at(body: list[list[str]], names: Sequence[str]) -> int:
+    """Which of three columns is of classes though no heading says so: the only one of words, of which several rows have the
+    same; -1 where there is none such."""
+    columns = [[row[at].strip() if at < len(row) else "" for row in body] for at in range(3)]
+    worded = [at for at, cells in enumerate(columns) if any(cells) and not any(_is_number(cell) for cell in cells)]
+    if len(worded) != 1 or (names and names[worded[0]] in FILES):
+        return -1
+    cells = columns[worded[0]]
+    files = any(cell.lower().endswith(PICTURES) for cell in cells)
+    return -1 if files or 2 * len(set(cells)) > len(cells) else worded[0]
+
+
+def _is_number(cell: str) -> bool:
+    """Whether a cell says a number, with a decimal point or comma, or that one is unknown."""
+    if cell.lower() in ("none", "null"):
+        return True
+    try:
+        float(cell.replace(",", "."))
+    except ValueError:
+        return False
+    return True
 
 
 def _names_files(folder: Path, rows: list[list[str]]) -> bool:

@@ -38,6 +38,23 @@ def test_a_third_column_of_classes_is_kept_and_lines_that_are_none_are_told(libr
     assert report.notes == ("line 5 has no two numbers and was left out",) and (report.found, report.imported) == (5, 4)
 
 
+@pytest.mark.parametrize("heading", ["", "a,b,kind\n"])
+def test_a_column_of_words_beside_two_of_numbers_is_of_classes_whatever_its_heading(library_root, tmp_path, heading):
+    (tmp_path / "iris.csv").write_text(heading + "1,2,setosa\n3,4,virginica\n5,6,setosa\n7,8,virginica\n")
+    record, report = imported(library_root, tmp_path / "iris.csv")
+    assert record.classes == ("setosa", "virginica") and (report.imported, report.notes) == (4, ())
+    (tmp_path / "german.csv").write_text("blau;1,5;2\nrot;2;3\nblau;3;4\nrot;5;6\n")
+    assert imported(library_root, tmp_path / "german.csv")[0].classes == ("blau", "rot")
+
+
+@pytest.mark.parametrize("text", ["1,2,p1\n3,4,p2\n5,6,p3\n", "1,2,3\n3,4,3\n5,6,3\n", "1,2,nan\n3,4,nan\n",
+                                  "red,2,a\nred,4,a\n", "1,2,far.png\n3,4,far.png\n"])  # fmt: skip
+def test_a_third_column_that_may_be_anything_is_no_class_and_the_heading_for_one_is_said(library_root, tmp_path, text):
+    (tmp_path / "odd.csv").write_text(text)
+    with pytest.raises(TroubleError, match="below the heading x,y,label"):
+        imported(library_root, tmp_path / "odd.csv")
+
+
 def test_an_array_of_pairs_is_points_and_can_be_read_for_training(library_root, tmp_path):
     pairs = np.random.default_rng(0).normal(3, 2, (200, 2))
     np.save(tmp_path / "ring.npy", pairs)
