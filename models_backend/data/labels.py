@@ -8,6 +8,7 @@ tables, those over side files, and those over folder names.
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -20,6 +21,8 @@ from .notes import Notes
 from .places import Place
 
 _REPEATED = re.compile(r"[1-9]\d{0,2}_\S.*")
+#: What kohya's trainer calls the folders that hold such.
+_TRAINER = ("img", "image", "images", "reg")
 CAPTION_LIMIT = 64 << 10
 CELL_LIMIT = 80
 #: Columns beyond this are left out.
@@ -64,9 +67,10 @@ class Words:
 
 def folder_classes(folders: Sequence[tuple[str, ...]]) -> list[str]:
     """The class of each picture by its folders (those of splits left out), "" for none: the first folder below what all
-    pictures share. Folders are no classes where there is only one of them, or nearly one a picture."""
-    shared = _shared(folders)
-    names = [parts[shared] if len(parts) > shared else "" for parts in folders]
+    pictures share, or the one with a number of repeats in its name, which the trainer's own folder only holds. Folders are no
+    classes where there is only one of them, or nearly one a picture."""
+    shared, repeats = _shared(folders), _repeats(folders)
+    names = [repeats.get(parts) or (parts[shared] if len(parts) > shared else "") for parts in folders]
     count = len(set(names) - {""})
     if count < 2 or (count > 20 and count > len(folders) / 2):
         return [""] * len(folders)
@@ -74,13 +78,27 @@ def folder_classes(folders: Sequence[tuple[str, ...]]) -> list[str]:
 
 
 def note_repeats(notes: Notes, folders: Sequence[tuple[str, ...]], classes: Sequence[str]) -> None:
-    """Says once what becomes of folders that are all named as kohya's trainer has them, "10_cat" for ten times."""
+    """Says once what becomes of folders that are named as kohya's trainer has them, "10_cat" for ten times."""
     names = {parts[-1] if parts else "" for parts in folders}
-    if not names or not all(map(_REPEATED.fullmatch, names)):
+    if not all(map(_REPEATED.fullmatch, names)):
+        names = set(_repeats(folders).values())
+    if not names:
         return
     one = min(names)
     use = "their whole name is the class" if names & set(classes) else "their name is neither class nor caption"
     notes.say(f"Folders such as {one}: {use}; a number of repeats before it is not used, and every picture counts once")
+
+
+def _repeats(folders: Sequence[tuple[str, ...]]) -> dict[tuple[str, ...], str]:
+    """The folders of pictures in one that holds nothing but folders with repeats, and that part of each: in the trainer's own,
+    or in the only one that is like it (in several they rather are parts of classes)."""
+    inside: dict[tuple[str, ...], set[str]] = defaultdict(set)
+    for parts in set(folders):
+        for depth in range(len(parts) + 1):
+            inside[parts[:depth]].add("".join(parts[depth : depth + 1]))
+    alike = [holder for holder, names in inside.items() if all(map(_REPEATED.fullmatch, names))]
+    chosen = {holder for holder in alike if len(alike) == 1 or "".join(holder[-1:]).lower() in _TRAINER}
+    return {parts: parts[depth] for parts in set(folders) for depth in range(len(parts)) if parts[:depth] in chosen}
 
 
 def _shared(folders: Sequence[tuple[str, ...]]) -> int:

@@ -151,19 +151,37 @@ def test_an_animation_gives_its_first_frame(tmp_path, format):
 
 
 @pytest.mark.parametrize(
-    "folders, said",
+    "folders, classes, said",
     [
-        (("10_cat", "5_dog"), "Folders such as 10_cat: their whole name is the class; a number of repeats"),
-        (("img/20_sks cat",), "Folders such as 20_sks cat: their name is neither class nor caption; a number of repeats"),
-        (("10_cat", "dog"), ""),
-        (("2019_spring", "2020_spring"), ""),
-        (("cat", "dog"), ""),
+        (
+            ("temple", "flower", "img/10_sks cat"),
+            ("10_sks cat", "flower", "temple"),
+            "Folders such as 10_sks cat: their whole name is the class; a number of repeats",
+        ),
+        (
+            ("more/temple", "lora/img/10_cat", "lora/reg/1_pet"),
+            ("10_cat", "1_pet", "more"),
+            "Folders such as 10_cat: their whole name is the class; a number of repeats",
+        ),
+        (("cat/1_morning", "cat/2_noon", "dog/1_morning", "bird"), ("bird", "cat", "dog"), ""),
+        (("cat/1_morning", "cat/other", "dog"), ("cat", "dog"), ""),
+        (
+            ("10_cat", "5_dog"),
+            ("10_cat", "5_dog"),
+            "Folders such as 10_cat: their whole name is the class; a number of repeats",
+        ),
+        (("img/20_sks cat",), (), "Folders such as 20_sks cat: their name is neither class nor caption; a number of repeats"),
+        (("10_cat", "dog"), ("10_cat", "dog"), ""),
+        (("2019_spring", "2020_spring"), ("2019_spring", "2020_spring"), ""),
+        (("cat", "dog"), ("cat", "dog"), ""),
     ],
 )
-def test_repeats_in_the_names_of_folders_are_said_to_be_unused(tmp_path, folders, said):
+def test_repeats_in_the_names_of_folders_are_said_to_be_unused(tmp_path, folders, classes, said):
     for number, name in enumerate(folders):
         make_good(tmp_path / "set" / name, 3, first_seed=10 * number)
-    notes = [note for note in import_paths(tmp_path / "library", [tmp_path / "set"])[1].notes if "repeats" in note]
+    record, report = import_paths(tmp_path / "library", [tmp_path / "set"])
+    notes = [note for note in report.notes if "repeats" in note]
+    assert record.classes == classes
     assert [note[: len(said)] for note in notes] == ([said] if said else [])
 
 
