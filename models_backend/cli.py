@@ -337,7 +337,8 @@ def _making(add) -> None:
     export.add_argument("--out", default="", metavar="PATH", help="file or folder (default: here); no folder above it is made")
     export.add_argument("--what", default="", choices=exports.PARTS, help="what of the sample")
     export.add_argument("--strip", action="store_true", help="leave out the metadata that bring the state back")
-    export.add_argument("--fps", type=_positive, default=12, help="frames a second of a film")
+    export.add_argument("--fps", type=_positive, default=exports.RATE, help="frames a second of a film")
+    export.add_argument("--hold", action="store_true", help=f"hold the last frame of a film for {exports.HOLD_S:g} s")
     for command in (sample, export):
         command.add_argument("--overwrite", action="store_true", help="write over files that are there already")
     export.add_argument("--scale", type=_natural, default=0,

@@ -81,7 +81,7 @@ async def _written(now: Session, media: Media, out: Path) -> list[str]:
     if media.modality == "points":
         wanted.append(Export(media.sample, str(out / "samples.csv"), "csv", "items"))
     if media.trace is not None:
-        wanted.append(Export(media.sample, str(out / "trace.mp4"), "mp4", "trace"))
+        wanted.append(Export(media.sample, str(out / "trace.mp4"), "mp4", "trace", hold=True))
     files = [await now.engine.call(request) for request in wanted]
     return [path for written in files for path in written]
 
@@ -136,7 +136,7 @@ async def export(options: argparse.Namespace, reporter: Reporter) -> int:
             out = out / f"{source}.{form}"
         names = [out, out.with_name(f"{out.name}.{'png' if form == 'apng' else form}"), *out.glob(f"{source}-*.{form}")]
         refuse_existing(names, options.overwrite)
-        request = Export(source, str(out), form, what, strip=options.strip, fps=options.fps, scale=options.scale)
+        request = Export(source, str(out), form, what, options.strip, options.fps, options.hold, options.scale)
         files = await called(now, request, f"writing {form}")
     if slower := timing.left_out(options.fps, form) if what in ("trace", "path") else "":
         reporter.note(slower, "left-out")

@@ -10,6 +10,10 @@ STILLS = ("png", "webp", "gif")
 FILMS = ("mp4", "webm")
 #: They show what moves where nobody says what of a sample is wanted.
 MOVING = (*FILMS, "gif", "apng")
+#: Seconds for which the last frame stays where it is held, frames a second, and those that the window offers.
+HOLD_S = 1.5
+RATE = 12
+RATES = (6, 12, 24, 30, 50)
 WEIGHTS = ("safetensors",)
 #: How weights are loaded again, in Python where the studio is installed.
 LOADING = """Weights are read again, as the networks of their family (of one that needs no part), by:

@@ -10,6 +10,7 @@ from typing import Any, Literal, Union
 
 import msgspec
 
+from .exports import RATE
 from .grids import GridCell
 from .trace import TraceInfo
 
@@ -317,14 +318,16 @@ class Export(msgspec.Struct, tag="export"):
 
     ``what``: "items" (one file each), "sheet" (contact sheet), "trace" (film of the trace), "path" (items as frames), "grid"
     (the whole grid that the sample is a cell of, with headings), "weights" (safetensors of a run). ``strip``: leave the
-    metadata out. ``name``: what files of single items are named after in place of the source."""
+    metadata out. ``hold``: the last frame of what moves stays for a while, which repeats it in a film (mp4, webm); else it has
+    one frame each. ``name``: what files of single items are named after in place of the source."""
 
     source: str
     path: str
     format: str
     what: Literal["items", "sheet", "trace", "path", "grid", "weights"] = "sheet"
     strip: bool = False
-    fps: int = 12
+    fps: int = RATE
+    hold: bool = False
     scale: int = 0
     items: list[int] = []
     name: str = ""

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from models_backend.contract.exports import FILMS, FORMATS, NUMBERS, STILLS, WEIGHTS, file_name, plain
+from models_backend.contract.exports import FILMS, FORMATS, HOLD_S, NUMBERS, STILLS, WEIGHTS, file_name, plain
 from models_backend.contract.messages import Export, Progress, Trouble, TroubleError
 from models_backend.contract.run_layout import SampleRecord
 from models_backend.library import provenance, storage
@@ -26,7 +26,6 @@ from .pictures import bounds_of, contact_sheet, enlarged, fitting_scale, points_
 
 POINTS_SIDE = 640
 CELL_SIDE = 240  # of points
-HOLD_S = 1.5
 STRIP_STEPS = 10
 
 
@@ -83,7 +82,7 @@ def _export_media(library: Any, request: Export, format: str, target: Path, tell
     if format == "png":
         storage.write_bytes(target, stills.encode(_strip_of(frames), format, marker))
         return [target]
-    return [_write_moving(target, frames, request.fps, format, marker, tell)]
+    return [_write_moving(target, frames, request, format, marker, tell)]
 
 
 def _file(target: Path, name: str, format: str) -> Path:
@@ -223,15 +222,15 @@ def _strip_of(frames: list[np.ndarray]) -> np.ndarray:
     return contact_sheet(np.stack([frames[i] for i in at]), columns=len(at), gap=4)
 
 
-def _write_moving(target: Path, frames: list[np.ndarray], fps: int, format: str, marker: str, tell: Tell) -> Path:
-    """Frames as a film that holds its last one for a moment."""
-    fps = max(1, fps)
+def _write_moving(target: Path, frames: list[np.ndarray], request: Export, format: str, marker: str, tell: Tell) -> Path:
+    """Frames as a film of as many, or one that holds its last one where that is asked for."""
+    fps = max(1, request.fps)
+    last_s = HOLD_S if request.hold else 1 / fps
     if format in FILMS:
-        hold = max(1, round(HOLD_S * fps))
-        whole = [*frames, *[frames[-1]] * (hold - 1)]
+        whole = [*frames, *[frames[-1]] * (round(last_s * fps) - 1)]
         return films.write_film(target, _told(whole, tell, "writing the film"), fps, marker)
     tell(Progress(0, 0, "writing the film"))
-    shown, durations_ms = timing.schedule(len(frames), fps, HOLD_S, format)
+    shown, durations_ms = timing.schedule(len(frames), fps, last_s, format)
     storage.write_bytes(target, stills.encode_animation([frames[i] for i in shown], durations_ms, format, marker))
     return target
 

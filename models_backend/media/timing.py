@@ -10,9 +10,9 @@ from __future__ import annotations
 _GRAINS = {"gif": (10, 20), "webp": (1, 11), "apng": (1, 11)}
 
 
-def schedule(count: int, fps: int, hold_s: float, format: str) -> tuple[list[int], list[int]]:
+def schedule(count: int, fps: int, last_s: float, format: str) -> tuple[list[int], list[int]]:
     """Which of ``count`` frames to show, in order and the last always among them, and each one's duration in ms; the last is
-    held for ``hold_s`` s. Rounding errors do not add up."""
+    shown for ``last_s`` s. Rounding errors do not add up."""
     unit, shortest = _GRAINS[format]
     shown, starts = [0], [0]
     for frame in range(1, count):
@@ -21,7 +21,7 @@ def schedule(count: int, fps: int, hold_s: float, format: str) -> tuple[list[int
             shown.append(frame)
             starts.append(start)
     shown[-1] = count - 1
-    ends = [*starts[1:], starts[-1] + max(shortest, unit * round(1000 * hold_s / unit))]
+    ends = [*starts[1:], starts[-1] + max(shortest, unit * round(1000 * last_s / unit))]
     return shown, [end - start for start, end in zip(starts, ends)]
 
 

@@ -125,7 +125,8 @@ async def _train(engine: Engine, library: Library, record: RunRecord, reporter: 
 async def _sample(engine: Engine, record: RunRecord, out: Path, seed: int) -> None:
     made = await engine.call(Sample(run=record.id, count=COUNT, seed=seed, trace=16, title="demo"))
     await engine.call(Export(source=made.sample, path=str(out / "samples.png"), format="png", what="sheet", scale=6))
-    film = await engine.call(Export(source=made.sample, path=str(out / "denoising.mp4"), format="mp4", what="trace", scale=12))
+    wanted = Export(made.sample, str(out / "denoising.mp4"), "mp4", "trace", hold=True, scale=12)
+    film = await engine.call(wanted)
     written = Path(film[0])
     if written.parent != out:
         shutil.copy2(written, out / written.name)

@@ -11,7 +11,7 @@ from pathlib import Path
 from PySide6.QtCore import QCoreApplication
 from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
 
-from models_backend.contract.exports import NUMBERS, WEIGHTS, file_name
+from models_backend.contract.exports import HOLD_S, NUMBERS, RATE, RATES, WEIGHTS, file_name
 from models_backend.contract.grids import named
 from models_backend.contract.messages import Export
 from models_backend.contract.run_layout import RunRecord, SampleRecord
@@ -65,6 +65,7 @@ def fill_menu(
     strip.setChecked(session.preferences.get("export/strip", False))  # the menu closes at this click, and is filled anew
     strip.toggled.connect(lambda on: session.preferences.set("export/strip", on or None))
     strip.setToolTip(_tr("Without it a dropped file cannot bring its state back"))
+    _offer_rates(menu, session)
     menu.addSeparator()
     for choice in sorted(CHOICES, key=lambda choice: choice.what != first):
         action = menu.addAction(_tr(choice.text))
@@ -75,6 +76,21 @@ def fill_menu(
             lambda _=False, c=choice: ask(session, owner, record, c, items or [], strip.isChecked(), beside, whole)
         )
     return menu
+
+
+def _offer_rates(menu: QMenu, session: Session) -> None:
+    """How films are written from now on: their frames a second, and whether their last frame stays."""
+    rates = menu.addMenu(_tr("Frames a second of films"))
+    for rate in RATES:
+        action = rates.addAction(str(rate))
+        action.setCheckable(True)
+        action.setChecked(rate == session.preferences.get("export/fps", RATE))
+        action.triggered.connect(lambda _=False, rate=rate: session.preferences.set("export/fps", rate))
+    hold = menu.addAction(_tr("Hold the last frame of films for {0} s").format(HOLD_S))
+    hold.setCheckable(True)
+    hold.setChecked(session.preferences.get("export/hold", False))
+    hold.toggled.connect(lambda on: session.preferences.set("export/hold", on or None))
+    hold.setToolTip(_tr("MP4 and WebM repeat it for that; without it a film has exactly its frames"))
 
 
 def lacking(record: SampleRecord, choice: Choice, whole: bool = False) -> str:
@@ -123,9 +139,12 @@ def _name(record: SampleRecord, choice: Choice, whole: bool) -> str:
     return file_name(title) or record.id
 
 
-def _request(record: SampleRecord, choice: Choice, path: str, strip: bool, whole: bool, items: Sequence[int] = ()) -> Export:
+def _request(
+    session: Session, record: SampleRecord, choice: Choice, path: str, strip: bool, whole: bool, items: Sequence[int] = ()
+) -> Export:
     what, title = "grid" if _is_grid(record, choice, whole) else choice.what, named(record.title, record.grid)
-    return Export(record.id, path, choice.format, what, strip=strip, items=list(items), name=title)
+    rate, hold = session.preferences.get("export/fps", RATE), session.preferences.get("export/hold", False)
+    return Export(record.id, path, choice.format, what, strip, rate, hold, items=list(items), name=title)
 
 
 def _suffix(choice: Choice) -> str:
@@ -161,7 +180,7 @@ def start(
     session: Session, record: SampleRecord, choice: Choice, path: str, items: list[int], strip: bool, whole: bool = False
 ) -> None:
     """Writes the export in the worker and says where it went."""
-    _begin(session, record, _request(record, choice, path, strip, whole, items))
+    _begin(session, record, _request(session, record, choice, path, strip, whole, items))
 
 
 def start_all(
@@ -176,7 +195,7 @@ def start_all(
         taken[name] = taken.get(name, 0) + 1
         name += f" {taken[name]}" if taken[name] > 1 else ""
         target = Path(path) / (name if choice.folder else f"{name}.{_suffix(choice)}")
-        requests.append((record, _request(record, choice, str(target), strip, whole)))
+        requests.append((record, _request(session, record, choice, str(target), strip, whole)))
     session.bridge.spawn(_export_all(session, requests, path))
 
 

@@ -117,9 +117,14 @@ MOVING = {"gif": STEPS, "apng": STEPS, "webp": STEPS, "mp4": STEPS + 7, "webm": 
 
 
 @pytest.mark.parametrize(("format", "frames"), MOVING.items())
-def test_a_film_has_every_step_and_holds_the_last(library, pictures, tmp_path, format, frames):
-    (path,) = export(library, Export("made", str(tmp_path / f"film.{format}"), format, "trace", fps=5))
-    assert frame_count(path) == frames
+def test_a_film_has_every_frame_once_and_holds_the_last_where_asked(library, pictures, tmp_path, format, frames):
+    (held,) = export(library, Export("made", str(tmp_path / f"held.{format}"), format, "trace", fps=5, hold=True))
+    assert frame_count(held) == frames
+    (plain,) = export(library, Export("made", str(tmp_path / f"film.{format}"), format, "trace", fps=5))
+    (path,) = export(library, Export("made", str(tmp_path / f"path.{format}"), format, "path", fps=5))
+    assert (frame_count(plain), frame_count(path)) == (STEPS, COUNT)
+    if format not in exports.FILMS:
+        assert durations(plain) == [200] * STEPS and durations(held) == [200] * (STEPS - 1) + [1500]
 
 
 def durations(path):
@@ -132,16 +137,17 @@ def durations(path):
     return [100 if ms <= 10 else ms for ms in found]
 
 
+@pytest.mark.parametrize("hold", [False, True])
 @pytest.mark.parametrize("fps", [1, 5, 12, 24, 30, 50, 60, 90, 120, 240])
 @pytest.mark.parametrize(("format", "shortest"), [("gif", 20), ("webp", 11), ("apng", 11)])
-def test_animations_play_as_fast_as_asked_at_any_rate(library, tmp_path, format, shortest, fps):
+def test_animations_play_as_fast_as_asked_at_any_rate(library, tmp_path, format, shortest, fps, hold):
     count = 60
     trace = np.linspace(-1, 1, count, dtype=np.float32)[:, None, None, None, None] * np.ones((1, 1, 3, 8, 8), np.float32)
     SampleFolder.create(library, sample_record("long", "image", 1), np.zeros((1, 8, 8, 3), np.uint8), {"x": trace})
-    (path,) = export(library, Export("long", str(tmp_path / f"a.{format}"), format, "trace", fps=fps, scale=1))
+    (path,) = export(library, Export("long", str(tmp_path / f"a.{format}"), format, "trace", fps=fps, hold=hold, scale=1))
     found = durations(path)
     assert min(found) >= shortest and len(found) <= count
-    assert sum(found) == pytest.approx(1000 * (count - 1) / fps + 1500, abs=max(30, 1000 / fps))
+    assert sum(found) == pytest.approx(1000 * (count - 1) / fps + (1500 if hold else 1000 / fps), abs=max(30, 1000 / fps))
     film = Image.open(path)
     film.seek(film.n_frames - 1)
     assert np.asarray(film.convert("RGB"))[4, 4].min() >= 252
@@ -267,7 +273,7 @@ def test_without_pyav_a_webm_is_written_and_still_carries_the_record(library, pi
     monkeypatch.setattr(films, "_codec", lambda kind: None)
     (path,) = export(library, Export("made", str(tmp_path / "film.mp4"), "mp4", "trace", fps=5))
     assert path.name == "film.webm"
-    assert frame_count(path) == STEPS + 7
+    assert frame_count(path) == STEPS
     assert provenance.read(path).id == "made"
 
 

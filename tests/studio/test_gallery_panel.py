@@ -8,7 +8,7 @@ import pytest
 import shiboken6
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QDesktopServices
-from PySide6.QtWidgets import QApplication, QDialogButtonBox, QFileDialog, QLabel
+from PySide6.QtWidgets import QApplication, QDialogButtonBox, QFileDialog, QLabel, QMenu
 from scripted_window import scripted_session, settle
 
 from models_backend.contract import names
@@ -241,6 +241,33 @@ async def test_export_asks_the_engine_for_what_was_chosen(qapp, panel, tmp_path,
     assert text == f"Exported {tmp_path / 'sheet.png'}" and way.words == "Open folder"
     way.act()
     assert opened == [str(tmp_path)]
+
+
+async def test_films_are_written_at_the_rate_and_with_the_hold_that_the_menu_shows(qapp, panel, tmp_path):
+    record, calls = panel.detail.record, panel.session.bridge.engine.calls
+    film = next(choice for choice in exporting.CHOICES if choice.what == "path")
+
+    def written(name):
+        exporting.start(panel.session, record, film, str(tmp_path / name), [], strip=False)
+        return lambda: [one for call in calls for one in call if isinstance(one, Export) and one.path.endswith(name)]
+
+    def menu():
+        filled = exporting.fill_menu(QMenu(panel), panel.session, panel, record)
+        (rates,) = [action.menu() for action in filled.actions() if action.menu()]
+        (hold,) = [action for action in filled.actions() if "last frame" in action.text()]
+        return {action.text(): action for action in rates.actions()}, hold
+
+    before = written("before.mp4")
+    await settle(before)
+    rates, hold = menu()
+    assert [text for text, action in rates.items() if action.isChecked()] == ["12"] and not hold.isChecked()
+    rates["30"].trigger()
+    hold.trigger()
+    rates, hold = menu()
+    assert [text for text, action in rates.items() if action.isChecked()] == ["30"] and hold.isChecked()
+    after = written("after.mp4")
+    await settle(after)
+    assert [(one.fps, one.hold) for one in (*before(), *after())] == [(12, False), (30, True)]
 
 
 async def test_single_items_go_into_a_new_folder_named_after_the_sample(qapp, panel, tmp_path):
