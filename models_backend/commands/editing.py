@@ -34,7 +34,7 @@ async def edit(options: argparse.Namespace, reporter: Reporter) -> int:
         stored = now.library.dataset(record.id)
         if _asked(options):
             with stored.changing():
-                _change(stored, options)
+                _change(stored, options, reporter)
         if options.title is not None and options.title != (given := stored.record().title):
             reporter.note(titles.taken(options.title, given), "title")
         tell(stored, reporter)
@@ -46,16 +46,21 @@ def _asked(options: argparse.Namespace) -> bool:
     return any(value not in (None, False, []) for name, value in vars(options).items() if name not in LOOKING)
 
 
-def _change(stored: DatasetFolder, options: argparse.Namespace) -> None:
+def _change(stored: DatasetFolder, options: argparse.Namespace, reporter: Reporter) -> None:
     taken_back = stored.reset() if options.as_imported else None
     try:
-        changes = changes_for(options, stored.record(), stored.items())
+        record, items = stored.record(), stored.items()
+        changes = changes_for(options, record, items)
         if changes:
             stored.edit_many(**changes)
     except (TroubleError, FieldError):
         if taken_back is not None:
             stored.undo(taken_back)
         raise
+    for name in options.leave_out_class:
+        label = _class(record.classes, name)
+        if not any(item.label == label for item in items):
+            reporter.note(f"nothing is of the class “{record.classes[label]}”: leaving it out changes nothing", "empty")
 
 
 def tell(stored: DatasetFolder, reporter: Reporter) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import re
 from collections.abc import Iterable, Mapping
 
 import msgspec
@@ -16,6 +17,10 @@ from models_backend.contract.words import counted
 UNKNOWN = ("", "unknown")
 #: Of an attribute from 0 to 1 that says whether something holds.
 WORDS = {"yes": 1.0, "true": 1.0, "no": 0.0, "false": 0.0}
+
+#: Decimals behind a comma, and what may be that or thousands.
+_DECIMAL_COMMA = re.compile(r"[+-]?(?!0*[1-9]\d{0,2},\d{3}$)\d*,\d+")
+_THOUSANDS = re.compile(r"[+-]?\d{1,3},\d{3}")
 
 #: What is so after an edit that was refused.
 UNCHANGED = "Nothing was changed"
@@ -31,9 +36,12 @@ def given(attribute: Attribute, text: str) -> float | None:
     if (attribute.low, attribute.high) == (0.0, 1.0) and said in WORDS:
         return WORDS[said]
     try:
-        value = float(said)
+        value = float(said.replace(",", ".") if _DECIMAL_COMMA.fullmatch(said) else said)
     except ValueError:
         value = math.nan
+    if math.isnan(value) and _THOUSANDS.fullmatch(said):
+        raise TroubleError(f"“{said}” can be read in two ways", attribute.name, UNCHANGED,
+                           f"Write {said.replace(',', '')} or {said.replace(',', '.', 1)}")  # fmt: skip
     return checked(attribute, value, text.strip())
 
 

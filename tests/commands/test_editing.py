@@ -317,3 +317,28 @@ def test_items_of_one_name_are_counted_also_those_that_are_not_listed():
         editing.place(items, "cat.png")
     assert refused.value.trouble.what == "5 items are named so"
     assert refused.value.trouble.advice == "They are /photos/0/cat.png, /photos/1/cat.png, /photos/2/cat.png and 2 more"
+
+
+def test_leaving_out_a_class_that_nothing_is_of_is_said(edit, stored, library_root, capsys):
+    edit("--add-class", "sea")
+    for name, said in (("Sea", True), ("square", False)):
+        assert cli.main(["edit", "Photos", "--leave-out-class", name, "--library", str(library_root)]) == 0
+        assert ("nothing is of the class “sea”: leaving it out changes nothing" in capsys.readouterr().err) == said
+    assert stored.record().left_out == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("0,5", 0.5), ("-1,25", -1.25), ("0,125", 0.125), ("1234,5", 1234.5), ("12,3456", 12.3456), (",5", 0.5), ("0,000", 0.0)],
+)
+def test_decimals_behind_a_comma_are_read_where_they_can_be_nothing_else(text, value):
+    assert attributes.given(Attribute("size", 0.0, 2000.0), text) == value
+
+
+@pytest.mark.parametrize("text", ["1,000", "-12,500"])
+def test_a_comma_that_may_part_thousands_is_refused_with_both_ways_to_write_it(text):
+    with pytest.raises(TroubleError, match="can be read in two ways") as refused:
+        attributes.given(Attribute("size", 0.0, 2000.0), text)
+    assert refused.value.trouble.advice == f"Write {text.replace(',', '')} or {text.replace(',', '.')}"
+    with pytest.raises(TroubleError, match="is no value of it"):
+        attributes.given(Attribute("size", 0.0, 2000.0), "1,2,3")
