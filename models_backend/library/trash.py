@@ -124,7 +124,7 @@ def restore(library: Any, entry_id: str) -> TrashEntry:
     layout: LibraryLayout = library.layout
     entry = next((e for e in entries(layout) if e.id == entry_id), None)
     if entry is None:
-        raise TroubleError("it is not in the trash", entry_id)
+        raise TroubleError("it is not in the trash any more", advice="It was restored or freed for good since")
     target = layout.root / entry.path
     if target.exists():
         raise TroubleError("its place in the library is taken", entry.title, "It stays in the trash")

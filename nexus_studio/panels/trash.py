@@ -115,6 +115,7 @@ class TrashBox(QFrame):
 
         bridge = self._session.bridge
         gone = await bridge.threaded(trash.empty, bridge.library)
+        await self._session.forget_gone()
         bridge.notice(self.tr("{0} freed for good.").format(counted(len(gone), "thing was", "things were")))
         await self._read()
 

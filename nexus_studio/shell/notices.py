@@ -271,6 +271,7 @@ class NoticeStack(QWidget):
             notice.lead(self.tr("Show"), show)
         if offer is not None:
             notice.offer(self.tr("Redo") if offer.again else self.tr("Undo"), offer.take)
+            offer.setParent(notice)
             offer.over.connect(lambda taken: self._over(notice, taken))
         self._add(notice)
         self._go_later(notice, SHOWN_MS if offer is None and show is None else OFFERED_MS)
@@ -291,7 +292,8 @@ class NoticeStack(QWidget):
         QTimer.singleShot(ms, notice, go)
 
     def _over(self, notice: Notice, taken: bool) -> None:
-        """What a line offered is not to be had any more; once it was taken back the line is not so either."""
+        """What a line offered is not to be had any more; once it was taken back, or its thing restored elsewhere, the
+        line is not so either."""
         if notice in self.notices:
             self._remove(notice) if taken else notice.withdraw_offer()
 

@@ -61,11 +61,28 @@ class Deleting:
             finally:
                 await self._over()
 
+    async def forget_if_gone(self) -> None:
+        """Drops this edit where something that it moved to the trash lies there no more: restored elsewhere, or freed."""
+        entries = list(self._entries)
+        if entries and not self._order.locked():
+            lying = await self._session.bridge.threaded(self._lying)
+            if not self._order.locked() and entries == self._entries and not lying.issuperset(entries):
+                self._session.undo.forget(self)
+
+    def _lying(self) -> set[str]:
+        from models_backend.library import trash
+
+        return {entry.id for entry in trash.entries(self._session.bridge.library.layout)}
+
     async def _return(self) -> None:
         from models_backend.library import trash
 
         bridge = self._session.bridge
         async with self._order:
+            if not (await bridge.threaded(self._lying)).issuperset(self._entries):
+                self._session.undo.forget(self)
+                raise TroubleError("what was deleted is not in the trash any more, so that this cannot be undone",
+                                   advice="It was restored or freed for good since")  # fmt: skip
             try:
                 while self._entries:
                     await bridge.threaded(trash.restore, bridge.library, self._entries[-1])

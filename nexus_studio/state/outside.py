@@ -57,6 +57,7 @@ class Outside:
             await session.runs.load()
         if "sample" in kinds:
             session.samples.refresh()
+        await session.forget_gone()
         for kind, name in sorted(others):
             if kind == "dataset" and (kind, name) in before and session.datasets.get(name) is not None:
                 await self._read_again(name)

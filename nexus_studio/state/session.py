@@ -303,6 +303,13 @@ class Session(QObject):
         await self.datasets.load()
         await self.runs.load()
         self.samples.refresh()
+        await self.forget_gone()
+
+    async def forget_gone(self) -> None:
+        """Drops the edits that moved to the trash what was restored from it, or freed for good, since."""
+        for edit in self.undo.kept():
+            if isinstance(edit, Deleting):
+                await edit.forget_if_gone()
 
     async def add_captions(self, paths: list[str]) -> int:
         """Adds captions from side files or a table to the chosen data set, as one edit that can be undone."""

@@ -55,7 +55,8 @@ class Edit:
 
 class Offer(QObject):
     """The last edit, to be taken back from where it was told, or with ``again`` the last undone one, to be done again.
-    ``over`` (whether it was) when that is done, or when it is not the last one any more."""
+    ``over`` (whether what was told is so no more) when that is done or the edit was forgotten, or when it is not the last one
+    any more."""
 
     over = Signal(bool)
 
@@ -73,10 +74,9 @@ class Offer(QObject):
         return self._stack.last_undone if self.again else self._stack.last
 
     def _look(self) -> None:
-        if self._last() is not self._edit:
-            self._stack.changed.disconnect(self._look)
-            self.over.emit(self._stack.is_done(self._edit) if self.again else self._stack.is_undone(self._edit))
-            self.deleteLater()
+        past = self._stack.is_done(self._edit) if self.again else not self._stack.is_done(self._edit)
+        if past or self._last() is not self._edit:
+            self.over.emit(past)
 
 
 class UndoStack(QObject):
@@ -152,10 +152,6 @@ class UndoStack(QObject):
         """Whether ``undo`` would come to an edit."""
         return any(one is edit for one in self._done)
 
-    def is_undone(self, edit: Edit) -> bool:
-        """Whether ``redo`` would come to an edit."""
-        return any(one is edit for one in self._undone)
-
     def offer(self) -> Offer | None:
         """The last edit, to be taken back from where it is told; None where there is none."""
         return Offer(self, self.last) if self.last is not None else None
@@ -163,6 +159,10 @@ class UndoStack(QObject):
     def offer_again(self, edit: Edit) -> Offer | None:
         """An undone edit, to be done again; None where it is not the last undone one."""
         return Offer(self, edit, again=True) if self.last_undone is edit else None
+
+    def kept(self) -> list[KeptEdit]:
+        """Every edit that outlives the window, done or undone."""
+        return [edit.kept for edit in (*self._done, *self._undone) if edit.kept is not None]
 
     def clear(self) -> None:
         """Forgets every edit."""

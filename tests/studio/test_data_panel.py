@@ -1,5 +1,7 @@
 """Data panel: start page, list, items with captions edited in place, filters, report, what the model sees."""
 
+from types import SimpleNamespace
+
 import msgspec
 import pytest
 from PySide6.QtCore import QEvent, QPoint, Qt
@@ -464,6 +466,9 @@ async def test_moving_a_data_set_to_the_trash_is_undone(qapp, tmp_path, monkeypa
 
     monkeypatch.setattr(trash, "delete", delete)
     monkeypatch.setattr(trash, "restore", restore)
+    monkeypatch.setattr(
+        trash, "entries", lambda layout: [SimpleNamespace(id="entry-1", kind="dataset", path="-")] if moved else []
+    )
     async with Opened(tmp_path) as panel:
         record = panel.session.datasets.current_record
         panel.list._delete(record)

@@ -286,6 +286,7 @@ def trashed(monkeypatch):
         return SimpleNamespace(id=key)
 
     monkeypatch.setattr(trash, "delete", delete)
+    monkeypatch.setattr(trash, "entries", lambda layout: [SimpleNamespace(id=key, kind="dataset", path="-") for key in away])
     monkeypatch.setattr(trash, "restore", lambda library, entry: library.sets.update({entry: away.pop(entry)}))
 
 

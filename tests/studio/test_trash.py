@@ -10,6 +10,7 @@ from test_kept import a_kill, a_session, library  # noqa: F401  the fixture
 from models_backend import cli
 from models_backend.library import trash
 from nexus_studio.panels.trash import TrashBox
+from nexus_studio.shell.notices import NoticeStack
 
 
 @pytest.fixture
@@ -41,6 +42,35 @@ async def test_the_box_lists_restores_and_empties_only_when_sure(qapp, tmp_path,
     box.sure.click()
     await settle(lambda: box.entries == [])
     assert trash.entries(deleted.layout) == [] and not box.empty.isVisible()
+    await a_kill(session)
+    window.close()
+
+
+async def test_what_was_restored_from_the_trash_is_undone_no_more(qapp, tmp_path, library):  # noqa: F811
+    session = await a_session(library, tmp_path / "kept.json")
+    window = QWidget()
+    window.resize(1000, 640)
+    window.show()
+    bar, box, troubles = NoticeStack(), TrashBox(session, window), []
+    bar.setParent(window)
+    session.bridge.offered.connect(bar.show_line)
+    session.bridge.trouble.connect(troubles.append)
+    session.delete("run", "run-1", "First run")
+    await settle(lambda: len(trash.entries(library.layout)) == 1 and session.runs.records == [])
+    assert session.undo.undo_text and len(bar.notices) == 1
+    box.open()
+    await settle(lambda: len(box.entries) == 1)
+    next(one for one in box.findChildren(QAbstractButton) if one.text() == "Restore").click()
+    await settle(lambda: session.undo.undo_text == "" and bar.notices == [])
+    assert [run.title for run in library.runs()] == ["First run"] and session.undo.redo_text == ""
+
+    session.delete("run", "run-1", "First run")
+    await settle(lambda: len(trash.entries(library.layout)) == 1 and session.runs.records == [])
+    trash.restore(library, trash.entries(library.layout)[0].id)  # beside the window, which has not looked yet
+    session.undo.undo()
+    await settle(lambda: troubles)
+    assert troubles[0].item == "" and "not in the trash any more" in troubles[0].what
+    assert session.undo.undo_text == session.undo.redo_text == "" and bar.notices == []
     await a_kill(session)
     window.close()
 
