@@ -18,8 +18,8 @@ import traceback
 from collections.abc import Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any, NoReturn
 
+from models_backend.commands.parsing import Parser
 from models_backend.contract import exports
 from models_backend.contract.fields import FieldError
 from models_backend.contract.messages import Trouble, TroubleError
@@ -115,53 +115,6 @@ def _trouble(error: Exception) -> Trouble:
 # ------------------------------------------------------------------------------------------------ what can be asked
 
 
-class Parser(argparse.ArgumentParser):
-    """Says what is wrong with a command line in one JSON line where JSON was asked for; its help says where the library is."""
-
-    def format_help(self) -> str:
-        from models_backend.library.opening import default_root, named_root, usual_root
-
-        named = " (as the variable NEXUS_LIBRARY says now)" if named_root() is not None else ""
-        ways = f"Another place: --library DIR, or the variable NEXUS_LIBRARY; the usual one is {usual_root()}."
-        return f"{super().format_help()}\nThe library (data sets, runs, samples) lies in {default_root()}{named}. {ways}\n"
-
-    def parse_known_args(self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None):
-        known, unknown = super().parse_known_args(args, namespace)
-        if unknown and self.get_default("act"):  # a command: it knows which of its own options come near
-            self.error(self._of_unknown(unknown))
-        return known, unknown
-
-    def _of_unknown(self, unknown: list[str]) -> str:
-        from models_backend.contract.names import meant
-
-        options = self._option_string_actions
-        name, _, value = unknown[0].partition("=")
-        said = f"unrecognized arguments: {' '.join(unknown)}"
-        if not name.startswith("--"):
-            return said
-        near = meant(name, [option for option in options if option != "--set"])
-        if near or "--set" not in options:
-            return f"{near}{said}"
-        value = value or (unknown[1] if len(unknown) > 1 and not unknown[1].startswith("-") else "VALUE")
-        return f"{said}; a setting is given as --set {name[2:]}={value}"
-
-    def _check_value(self, action: argparse.Action, value: Any) -> None:
-        try:
-            super()._check_value(action, value)
-        except argparse.ArgumentError as error:
-            from models_backend.contract.names import meant
-
-            near = meant(str(value), map(str, action.choices or ()))
-            raise argparse.ArgumentError(action, f"{near}{error.message}") from None
-
-    def error(self, message: str) -> NoReturn:
-        if "--json" in sys.argv:
-            with contextlib.suppress(BrokenPipeError):
-                Reporter(as_json=True).error(Trouble(message, self.prog, advice=f"`{self.prog} --help` lists what there is"))
-            self.exit(2)
-        super().error(message)
-
-
 def parser() -> argparse.ArgumentParser:
     """All commands and their options."""
     shared = _shared()
@@ -227,6 +180,7 @@ def _looking(add) -> None:
     _editing(add)
 
 
+BACKUPS = "records and edits that are damaged or gone are taken from the folder backups of the library"
 ITEM = "an item by its file's name (as much of its path as tells it apart), or by its number as #17"
 
 
@@ -354,7 +308,7 @@ def _checking(add) -> None:
     replay.add_argument("run", help=RUN)
     replay.add_argument("--steps", type=_natural, default=0, help="how many (default: between the last two checkpoints)")
     fsck = add("fsck", "upkeep:fsck", "read everything in a library and say what does not hold")
-    fsck.add_argument("--repair", action="store_true", help="put right what can be, throwing nothing away")
+    fsck.add_argument("--repair", action="store_true", help="put right what can be, throwing nothing away; " + BACKUPS)
     fsck.add_argument("--fast", action="store_true", help="do not read the contents of checkpoints and samples")
 
 

@@ -25,11 +25,12 @@ from models_backend.commands.making import conditions
 from models_backend.contract.family import Claim, FamilyDescription, Part, Preset, Proof
 from models_backend.contract.fields import FieldSpec
 from models_backend.contract.messages import Event, Mark, Metrics, State, Trouble, TroubleError
-from models_backend.contract.run_layout import RunLayout
+from models_backend.contract.run_layout import LibraryLayout, RunLayout
 from models_backend.engine import catalogue, devices
 from models_backend.engine.engine import Engine
 from models_backend.engine.limits import Limits
 from models_backend.engine.terminal import Reporter
+from models_backend.library import backup
 from models_backend.library.library import Library
 from models_backend.library.opening import usual_root
 from models_backend.library.runs import RunFolder
@@ -259,6 +260,22 @@ def test_an_unknown_option_is_told_by_its_command_with_the_way_that_is_meant(wor
     assert ended.value.code == 2 and told in usage and usage.startswith(f"usage: nexus-studio {words.split()[0]}")
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["edit", "photos", "--leave-out", "-dash.png"], "is given as --leave-out=-dash.png"),
+        (["rename", "ok", "-x"], "stands behind --: nexus-studio rename -- ok -x"),
+        (["rename", "ok", "-x", "--kind=run"], "stands behind --\n"),
+        (["edit", "photos", "--leave-out"], "expected one argument\n"),
+        (["train", "-x"], "required: --family, --data\n"),
+    ],
+)
+def test_a_value_that_begins_with_a_dash_is_told_how_to_give(words, told, capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(words)
+    assert ended.value.code == 2 and told in capsys.readouterr().err
+
+
 def test_a_mistyped_family_is_told_with_the_one_that_was_meant(run):
     error = last(run("train", "--family", "tyo", "--data", "points:count=100", status=1), "error")
     assert (error["what"], error["advice"]) == ("there is no such family", "Did you mean “toy”? There are toy")
@@ -484,6 +501,15 @@ def test_a_title_goes_before_a_folder_of_that_name_in_every_command_and_a_path_i
     run("families", "--data", str(folder))
     folder.rename(tmp_path / "others")
     assert last(run("edit", "others"), "done")["id"] == read["id"], "what no data set is called is a folder"
+
+
+def test_the_backups_of_a_library_are_told_where_they_are_used(library_root, capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["fsck", "--help"])
+    folder = LibraryLayout(library_root).backups.name
+    assert f"folder {folder} of the library" in " ".join(capsys.readouterr().out.split())
+    readme = (HERE.parent / "README.md").read_text(encoding="utf-8")
+    assert f"`{folder}`" in readme and f"newest {('', 'one', 'two', 'three', 'four', 'five')[backup.KEEP]} copies" in readme
 
 
 def test_fsck_tells_a_clean_library_from_a_damaged_one(run, library_root):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 from collections.abc import Iterable
 from typing import Any
 
@@ -87,7 +88,8 @@ def _translated(record: RunRecord, given: dict[str, Any], sampling: dict[str, An
         start, goal = kinds if sampling.get("direction") == "a_to_b" else reversed(kinds)
         source = "the picture that is given" if "image" in given else "noise"
         picture = "" if "image" in given else "; --condition image=photo.png translates a picture"
-        said.append(f"{source} is translated from “{start}” to “{goal}”; --condition class={start} turns it round{picture}")
+        turned = shlex.quote(f"class={start}")
+        said.append(f"{source} is translated from “{start}” to “{goal}”; --condition {turned} turns it round{picture}")
     if "image" in given:
         turns = len(kinds) if any(names.is_every(one, kinds) for one in asked) else max(1, len(asked))
         differ = math.lcm(len(_several(given["image"])), turns)

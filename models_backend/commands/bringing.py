@@ -188,7 +188,7 @@ def _titled(now: Session, dataset: str, title: str) -> DatasetRecord:
         return before
     stored.rename(title)
     record = stored.record()
-    back = f"`nexus-studio edit {dataset} --title {shlex.quote(before.title)}` takes that back"
+    back = f"`nexus-studio edit {dataset} {shlex.quote(f'--title={before.title}')}` takes that back"
     now.reporter.note(f"it was called “{before.title}” and is called “{record.title}” now; {back}", "title")
     return record
 

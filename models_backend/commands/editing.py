@@ -20,11 +20,10 @@ from models_backend.library.showing import changes_of, data_settings, written
 
 from . import settings
 from .bringing import data_of
-from .session import session
+from .session import alters, session
 
 NAMED = 3  # items that one name means
 SHOWN = 5  # items left out that are named on a terminal
-LOOKING = ("library", "json", "act", "data")  # what every edit is given
 
 
 async def edit(options: argparse.Namespace, reporter: Reporter) -> int:
@@ -32,18 +31,13 @@ async def edit(options: argparse.Namespace, reporter: Reporter) -> int:
     async with session(options, reporter) as now:
         record = await data_of(now, options.data)
         stored = now.library.dataset(record.id)
-        if _asked(options):
+        if alters(options):
             with stored.changing():
                 _change(stored, options, reporter)
         if options.title is not None and options.title != (given := stored.record().title):
             reporter.note(titles.taken(options.title, given), "title")
         tell(stored, reporter)
     return 0
-
-
-def _asked(options: argparse.Namespace) -> bool:
-    """Whether any option changes something; without, the data set is only looked at."""
-    return any(value not in (None, False, []) for name, value in vars(options).items() if name not in LOOKING)
 
 
 def _change(stored: DatasetFolder, options: argparse.Namespace, reporter: Reporter) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 from typing import Any
 
 from models_backend.contract import names
@@ -13,6 +12,7 @@ from models_backend.engine.terminal import Reporter
 from models_backend.library import titles
 from models_backend.library.library import Library
 
+from .parsing import written
 from .session import fitting, of_one_grid, one_of, open_library, refuse_deleted
 
 #: What has a title, in words.
@@ -33,7 +33,7 @@ async def rename(options: argparse.Namespace, reporter: Reporter) -> int:
         given = folder.record().title
         if given != title:
             reporter.note(titles.taken(title, given), "title")
-        back = f"`nexus-studio rename {grid.id if grid else record.id} {shlex.quote(record.title)}` takes that back"
+        back = f"`{written('rename', grid.id if grid else record.id, record.title)}` takes that back"
         text = f"The {KINDS[kind]} “{record.title}” is called “{given}” now; {back}"
         reporter.done(text, id=record.id, of=kind, before=record.title, title=given)
     finally:

@@ -29,7 +29,12 @@ LOOKING = ("look_for", "again")
 LISTS = ("listing:runs", "listing:datasets", "listing:samples", "listing:jobs", "trash:trash_")
 NAMING = ("run", "data", "restore")
 #: The commands that leave something in the library: none of them is begun where it can only be read.
-KEEPERS = ("bringing:import_", "training:train", "training:resume", "making:sample", "proving:proof")
+KEEPERS = ("bringing:import_", "training:train", "training:resume", "making:sample", "proving:proof",
+           "renaming:rename", "trash:delete")  # fmt: skip
+#: The commands that do so where an option says what, and else tell how things stand.
+CHANGERS = ("editing:edit", "trash:trash_")
+#: What every one of them is given.
+GIVEN = ("library", "json", "act", "data")
 #: The commands that last: they own the library for a moment only, so that a window can open it meanwhile.
 LONG = ("training:train", "training:resume", "proving:proof", "proving:prove_resume")
 
@@ -75,7 +80,7 @@ def open_library(options: argparse.Namespace, reporter: Reporter) -> Library:
         must_stand(root)
     layout = _layout(root)
     if only_readable(layout):
-        if act in KEEPERS:
+        if act in KEEPERS or (act in CHANGERS and alters(options)):
             advice = "Name another one with --library, or copy this one to a folder that can be written"
             raise TroubleError(READ_ONLY, str(layout.root), "Nothing was begun", advice)
         reporter.note(READ_ONLY, "read-only")
@@ -89,6 +94,11 @@ def open_library(options: argparse.Namespace, reporter: Reporter) -> Library:
         return library
     library.abandon()  # the next to own it compares all: what a guest makes is not in the index
     return Library.open(root, own=False)
+
+
+def alters(options: argparse.Namespace) -> bool:
+    """Whether a command of ``CHANGERS`` is given any option that changes something."""
+    return any(value not in (None, False, []) for name, value in vars(options).items() if name not in GIVEN)
 
 
 def _asked(options: argparse.Namespace, names: tuple[str, ...]) -> bool:

@@ -56,13 +56,16 @@ async def trash_(options: argparse.Namespace, reporter: Reporter) -> int:
             reporter.result(f"restored the {word} “{entry.title}”", restored=entry.title, of=entry.kind)
         if options.empty:
             gone = trash.empty(library, options.older_than * DAY_S)
-            reporter.result(f"{counted(len(gone), 'thing was', 'things were')} freed for good", emptied=len(gone))
+            if gone or reporter.as_json:
+                reporter.result(f"{counted(len(gone), 'thing was', 'things were')} freed for good", emptied=len(gone))
         left = trash.entries(library.layout)
+        if left and options.empty and not gone:
+            reporter.note(f"Nothing has lain in the trash for {counted(options.older_than, 'day')}", "kept")
         for entry in left:
             told = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.deleted))
             text = f"{told}  {KINDS.get(entry.kind, entry.kind):9} {entry.title}  ({entry.id})"
             reporter.result(text, id=entry.id, of=entry.kind, title=entry.title, deleted=entry.deleted)
-        advice = "`nexus-studio trash --restore TITLE` brings one back" if left else "nothing lies in the trash"
+        advice = "`nexus-studio trash --restore TITLE` brings one back" if left else "The trash is empty"
         reporter.done(f"{len(left)} in the trash; {advice}" if left else advice, count=len(left))
     finally:
         library.close()

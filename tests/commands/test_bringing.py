@@ -228,7 +228,7 @@ def test_a_title_is_given_to_a_data_set_that_stood_already_as_an_edit(run, folde
     said = run("import", folder, "--title", "my title")
     [record] = Library.open(library_root, own=False).datasets()
     assert record.title == "my title" and "it was called “set” and is called “my title” now" in said
-    assert f"edit {record.id} --title set" in said
+    assert f"edit {record.id} --title=set" in said
     assert "is called" not in run("import", folder, "--title", "my title"), "it has that title"
     assert "as my title: that data set is taken" in run("import", folder), "its own title stays where none is given"
     run("import", "points:density=rings,count=50", "--title", "rings")

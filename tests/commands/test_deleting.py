@@ -27,7 +27,7 @@ def library(library_root):
 @pytest.fixture
 def told(library_root, library, capsys):
     def told(*command, status=0):
-        assert cli.main([*command, "--library", str(library_root), "--json"]) == status
+        assert cli.main(["--library", str(library_root), "--json", *command]) == status
         return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
     return told
@@ -158,6 +158,20 @@ def test_runs_that_need_a_data_set_that_goes_are_told_but_for_those_that_go_with
     assert needed["runs"] == ["Run run-a"] and "1 run was trained on it (“Run run-a”): it needs it" in needed["text"]
     told("trash", "--restore", "Shapes")
     assert not [line for line in told("delete", "run-a", "Shapes") if line["kind"] == "needed"]
+
+
+def test_a_trash_of_nothing_is_called_empty_and_what_is_too_young_to_go_is_said_to_stay(library, library_root, capsys):
+    def said(*words):
+        assert cli.main([*words, "--library", str(library_root)]) == 0
+        heard = capsys.readouterr()
+        return heard.out + heard.err
+
+    assert said("trash", "--empty") == "The trash is empty\n"
+    said("delete", "Shapes")
+    told = said("trash", "--empty", "--older-than", "2")
+    assert "Nothing has lain in the trash for 2 days" in told and "1 in the trash" in told
+    told = said("trash", "--empty")
+    assert "1 thing was freed for good" in told and told.endswith("The trash is empty\n")
 
 
 def test_a_mistyped_title_in_the_trash_is_answered_with_the_one_that_was_meant(library_root, capsys):

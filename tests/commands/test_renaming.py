@@ -20,6 +20,11 @@ def test_what_has_a_title_gets_another_and_its_old_one_back(told, library, kind,
     assert known() == [(item, "another name")]
     told(*shlex.split(done["text"].split("`")[1])[1:])
     assert known() == [(item, before)]
+    told("rename", "--", name, "-x")
+    done = told("rename", item, "ok")[-1]
+    told(*shlex.split(done["text"].split("`")[1])[1:])
+    assert known() == [(item, "-x")], "a title that begins with a dash comes back as is told"
+    told("rename", item, before)
     (error,) = told("rename", name, "  ", status=1)
     assert "needs a title" in error["what"] and known() == [(item, before)]
 

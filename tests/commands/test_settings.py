@@ -106,7 +106,7 @@ def test_families_that_have_an_unknown_setting_are_told():
 
 
 def test_a_pair_without_a_sign_is_refused():
-    with pytest.raises(TroubleError, match="key=value"):
+    with pytest.raises(TroubleError, match="KEY=VALUE"):
         settings.changes(FAMILY, ["steps"])
 
 

@@ -48,7 +48,18 @@ def test_commands_that_look_say_one_sentence_and_change_nothing(sealed, capsys, 
 
 @pytest.mark.parametrize(
     "command",
-    ["sample mine", "train --family ddpm --data mine", "resume mine", "import here", "proof x"],
+    [
+        "rename mine other",
+        "edit mine --title other",
+        "delete mine",
+        "trash --empty",
+        "trash --restore mine",
+        "sample mine",
+        "train --family ddpm --data mine",
+        "resume mine",
+        "import here",
+        "proof x",
+    ],
 )
 def test_commands_that_keep_something_are_not_begun_and_say_one_sentence(sealed, capsys, command):
     before = state_of(sealed)
@@ -59,6 +70,6 @@ def test_commands_that_keep_something_are_not_begun_and_say_one_sentence(sealed,
     assert state_of(sealed) == before
 
 
-def test_edits_of_one_are_refused_in_a_sentence_and_looking_at_them_is_not(sealed, capsys):
+def test_looking_at_a_data_set_of_one_is_not_refused(sealed, capsys):
     assert cli.main(["edit", "mine", "--library", str(sealed)]) == 0
     assert "As imported" in capsys.readouterr().out
