@@ -90,6 +90,13 @@ def _parse(spec: FieldSpec, text: str) -> Any:
     return int(number) if spec.kind == "int" and number.is_integer() else number
 
 
+def at(values: dict[str, Any], path: str) -> Any:
+    """What plain values hold at a dotted path; None where there is nothing."""
+    for part in path.split("."):
+        values = values.get(part) if isinstance(values, dict) else None
+    return values
+
+
 def changed(request: Sample, path: str, value: Any, choices: frozenset[str] = frozenset()) -> Sample:
     """A request with one field set. ``choices``: paths whose value is the name of a variant."""
     if path == "seed":

@@ -107,7 +107,7 @@ class GridForm(pieces.Card):
             return
         values = form.values()
         specs: dict[str, FieldSpec] = dict(sample_axes.leaves(form.spec, values))
-        present = {path: _at(values, path) for path in specs}
+        present = {path: sample_axes.at(values, path) for path in specs}
         specs["seed"], present["seed"] = SEED, 0
         if conditions is not None and "class" in conditions.editors and (known := self._setup.run.spec).classes:
             seen = tuple(name for name in known.classes if name not in known.unseen)
@@ -141,9 +141,3 @@ class GridForm(pieces.Card):
         if not self._setup.together:
             request.count, request.trace = 1, min(1, request.trace)
         return sample_axes.cells(request, across, down, choices, grid)
-
-
-def _at(values: dict, path: str) -> object:
-    for part in path.split("."):
-        values = values.get(part) if isinstance(values, dict) else None
-    return values

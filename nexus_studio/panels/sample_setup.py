@@ -18,6 +18,7 @@ from ..state.following import Following
 from ..state.run_view import RunView
 from ..state.session import Session
 from ..viewers.modality import shown
+from . import sample_axes
 from .sample_facts import checkpoint_name
 from .sample_seeds import SeedEditor
 
@@ -226,16 +227,27 @@ class SampleSetup(QWidget):
         return self.run is not None and shown(self.run.spec.modality).together
 
     def take(self, record: SampleRecord) -> None:
-        """Everything as a sample was made: run, checkpoint, settings, conditions, seed, count."""
+        """Everything as a sample was made: run, checkpoint, settings, conditions, seed, count. Of a cell what is the same in
+        its whole grid: fields along its sides, and the count of items made one a cell, stay as they are."""
         if self._session.runs.get(record.run) is None:
             return
         self.choose_run(record.run)
-        self.form.set_values(record.sampling)
+        sides = {axis.path for axis in record.grid.axes} if record.grid is not None else set()
+        own = self.form.values()
+        kept = {path: value for path in sides if (value := sample_axes.at(own, path)) is not None}
+        values = record.sampling
+        for path, value in kept.items():
+            values = fields.merged(values, fields.nested(path, value))
+        self.form.set_values(values)
         if self.conditions:
-            self.conditions.set_values(record.conditions)
-        self.seeds.lock.setChecked(True)
-        self.seeds.set_seeds([record.seed])
-        self.count.setValue(record.count)
+            asked = {kind: value for kind, value in record.conditions.items() if f"condition.{kind}" not in sides}
+            mine = {kind: value for kind, value in self.conditions.values().items() if f"condition.{kind}" in sides}
+            self.conditions.set_values(asked | mine)
+        if "seed" not in sides:
+            self.seeds.lock.setChecked(True)
+            self.seeds.set_seeds([record.seed])
+        if record.grid is None or self.together:
+            self.count.setValue(record.count)
         self.choose_checkpoint(record.checkpoint)
         self.changed.emit()
 

@@ -88,8 +88,14 @@ async def test_a_grid_opens_from_the_list_with_its_form_and_a_single_sample_afte
         (first, *_), alone = kept_grid(library, 5), next(iter(library.made))
         window.show_workspace("sample")
         await settle(lambda: panel.tiles.record(0) and panel.tiles.record(0).id == first.id)
+        panel.setup.choose_run(first.run)
+        panel.setup.form.set_values(panel.setup.form.values() | {"steps": 33})
+        panel.setup.count.setValue(12)
+        panel.setup.seeds.set_seeds([7])
         panel.recent.activated.emit(0)
         await settle(lambda: panel.results.gridded is not None)
+        request = panel.setup.request()
+        assert (request.sampling["steps"], request.seed, request.count) == (33, 7, 12), "its sides and one item a cell"
         assert seen(panel.results.grid) == [0, 30, 60, 90, 120, None], "one was not made"
         assert panel.controls.grid.isChecked() and not panel.grid_form.problem()
         assert [cell.grid.place for cell in panel.grid_form.cells()] == list(range(6))
