@@ -15,7 +15,7 @@ from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import DatasetRecord, DoctorReport, Unreadable
 from models_backend.contract.words import counted
 from models_backend.engine.terminal import Reporter
-from models_backend.library import accounting, showing, titles
+from models_backend.library import accounting, showing, titles, trash
 from models_backend.library.source_paths import as_text
 
 from .session import Session, fitting, found, named_so, refuse_deleted, session
@@ -177,6 +177,11 @@ async def _imported(now: Session, paths: list[str], title: str) -> DatasetRecord
             now.reporter.note(f"its pictures are now taken from {', '.join(record.roots)}", "moved")
         for roots in set(record.also) - {stood.roots, *stood.also}:
             now.reporter.note(f"what is not in {', '.join(record.roots)} any more is taken from {', '.join(roots)}", "also")
+        return record
+    entry, said = trash.same_data(now.library.layout, record.id)
+    if entry is not None:
+        back = f"`nexus-studio delete {record.id}`, then `nexus-studio trash --restore {entry.id}` brings it back"
+        now.reporter.note(f"{said}: {back}", "deleted")
     return record
 
 

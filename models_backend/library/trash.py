@@ -14,10 +14,11 @@ import msgspec
 
 from models_backend.contract import names
 from models_backend.contract.messages import TroubleError
-from models_backend.contract.run_layout import LibraryLayout, RunLayout, TrashEntry
+from models_backend.contract.run_layout import DatasetLayout, LibraryLayout, RunLayout, TrashEntry
 
 from . import folders, guarding, storage
 from .appending import Appender
+from .datasets import DatasetFolder
 from .lock import holder
 from .trouble import explained, noticed
 from .turns import Turn
@@ -103,6 +104,18 @@ def named(layout: LibraryLayout, text: str, kind: str = "") -> TrashEntry | None
     return next(iter(whole or titled or (begun if len(begun) == 1 else ())), None)
 
 
+def same_data(layout: LibraryLayout, dataset: str) -> tuple[TrashEntry | None, str]:
+    """What lies in the trash of the very items of a data set that stands in the library, and that in words; none and "" where
+    nothing does."""
+    entry = next((e for e in entries(layout) if e.kind == "dataset" and Path(e.path).name == dataset), None)
+    if entry is None:
+        return None, ""
+    edited = []
+    with contextlib.suppress(TroubleError):  # a damaged one is said when it is brought back
+        edited = DatasetFolder(DatasetLayout(content(layout, entry))).edited()
+    return entry, f"the same data set lies in the trash as “{entry.title}”" + (f", with {', '.join(edited)}" if edited else "")
+
+
 def _readable(layout: LibraryLayout) -> list[TrashEntry]:
     found = []
     for folder in _folders(layout):
@@ -127,7 +140,10 @@ def restore(library: Any, entry_id: str) -> TrashEntry:
         raise TroubleError("it is not in the trash any more", advice="It was restored or freed for good since")
     target = layout.root / entry.path
     if target.exists():
-        raise TroubleError("its place in the library is taken", entry.title, "It stays in the trash")
+        advice = f"“{_title(layout, entry.kind, target.name)}” stands there: delete it, then bring this one back"
+        command = f"`nexus-studio delete {target.name}`, then `nexus-studio trash --restore {entry.id}`"
+        what = "its place in the library is taken"
+        raise TroubleError(what, entry.title, "It stays in the trash", advice, command=f"{advice}: {command}")
     with explained("it cannot be restored", entry.title, "It stays in the trash"):
         storage.make_folder(target.parent)
         with noticed(lambda: library.notice(entry.kind, target.name)), _turn(layout, entry.title):

@@ -13,8 +13,9 @@ from PySide6.QtCore import QObject, Signal
 
 from models_backend.contract.messages import Progress, State, Trouble, TroubleError
 from models_backend.contract.run_layout import DatasetRecord, JobRecord, SampleRecord
-from models_backend.contract.words import counted
+from models_backend.contract.words import counted, sentence
 from models_backend.library.remarks import nothing_in, users
+from models_backend.library.trash import same_data
 
 from ..bridge import Bridge, trouble_of
 from ..naming import plain
@@ -252,9 +253,18 @@ class Session(QObject):
         await self._show_new(record, show)
         if record.created < begun:
             await self._tell_known(record)
-        elif (report := await self.datasets.report(record.id)) is not None and report.newer:
-            self.bridge.notice(f"{report.newer}.")
+        else:
+            await self._tell_newer(record)
         return record
+
+    async def _tell_newer(self, record: DatasetRecord) -> None:
+        """Says what a new data set has of one that was imported from the same folder, and that the same lies in the trash."""
+        report = await self.datasets.report(record.id)
+        if report is not None and report.newer:
+            self.bridge.notice(f"{report.newer}.")
+        _, said = await self.bridge.threaded(same_data, self.bridge.library.layout, record.id)
+        if said:
+            self.bridge.notice(f"{sentence(said)}: delete this one to bring that one back.")
 
     async def _tell_known(self, record: DatasetRecord) -> None:
         """The same items were imported before: that data set is shown, with its edits and what this import found."""

@@ -199,3 +199,27 @@ def test_a_grid_is_named_by_its_id_or_title_as_a_whole_and_a_cell_by_its_own(tol
     told(*gone[-1]["text"].split("`")[1].split()[1:])
     assert len(library.samples()) == 7
     assert told("delete", "grid-a-3")[-1]["count"] == 1
+
+
+def test_what_stands_in_the_place_of_what_was_deleted_is_named_with_the_commands_that_change_places(told, library, tmp_path):
+    table = tmp_path / "ring.csv"
+    table.write_text("x,y\n" + "".join(f"{n},{n * n}\n" for n in range(9)))
+    first = told("import", str(table))[-1]["id"]
+    told("edit", first, "--leave-out", "#2")
+    told("delete", first)
+    (note,) = [line for line in told("import", str(table)) if line["kind"] == "deleted"]
+    assert note["text"].startswith("the same data set lies in the trash as “ring”, with 1 item left out: `nexus-studio delete ")
+
+    def follow(text):
+        assert library.dataset(first).record().left_out == 0
+        for command in text.split("`")[1::2]:
+            told(*command.split()[1:])
+        assert library.dataset(first).record().left_out == 1, "and not the one that was deleted last"
+
+    follow(note["text"])
+    told("delete", first)
+    told("trash", "--empty", "--older-than", "1")
+    told("import", str(table))
+    refused = told("trash", "--restore", "ring", status=1)[-1]
+    assert refused["what"] == "its place in the library is taken" and "“ring” stands there: delete it" in refused["advice"]
+    follow(refused["advice"])

@@ -1,5 +1,6 @@
 """Data panel: start page, list, items with captions edited in place, filters, report, what the model sees."""
 
+import shutil
 from types import SimpleNamespace
 
 import msgspec
@@ -12,7 +13,7 @@ from scripted_window import scripted_session, settle, turn
 
 from models_backend.contract.family import Attribute
 from models_backend.contract.run_layout import DoctorReport, Unreadable
-from models_backend.library import accounting, datasets, storage
+from models_backend.library import accounting, datasets, storage, trash
 from nexus_studio import theme
 from nexus_studio.number_text import parsed
 from nexus_studio.panels import data_items, data_large
@@ -759,6 +760,25 @@ async def test_a_newer_import_of_a_folder_says_what_is_new_of_it(qapp, tmp_path,
         monkeypatch.setattr(session.bridge.engine, "import_data", newer)
         await session.import_paths(["/pictures/prints"])
         assert said == ["2 pictures are new."] and panel.report.notes.text().startswith("• 2 pictures are new")
+
+
+async def test_what_is_imported_while_the_same_lies_in_the_trash_says_so(qapp, tmp_path, monkeypatch):
+    async with Opened(tmp_path) as panel:
+        session, said, record = panel.session, [], panel.items.record
+        layout = session.bridge.library.layout
+        source = layout.dataset(record.id).root
+        shutil.copytree(source, tmp_path / "copy")
+        trash.put_away(layout, "dataset", "prints", source)
+        shutil.copytree(tmp_path / "copy", source)
+        session.bridge.noticed.connect(said.append)
+
+        async def again(paths, **more):
+            return msgspec.structs.replace(record, created=1e12)
+
+        monkeypatch.setattr(session.bridge.engine, "import_data", again)
+        await session.import_paths(["/pictures/prints"])
+        told = "The same data set lies in the trash as “prints”: delete this one to bring that one back."
+        assert said == [told]
 
 
 async def test_settings_that_cannot_be_kept_are_told_and_what_is_in_force_is_shown(qapp, tmp_path, monkeypatch):
