@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 
-from models_backend.contract.fields import written
+from models_backend.contract.words import written
 
 
 def shown(value: float | int | None) -> str:

@@ -33,10 +33,11 @@ from models_backend.contract.family import (
     description,
     translates,
 )  # fmt: skip
-from models_backend.contract.fields import FieldError, FieldSpec, build, check, merged, plain, written
+from models_backend.contract.fields import FieldError, FieldSpec, build, check, merged, plain
 from models_backend.contract.messages import TroubleError
 from models_backend.contract.settings import TrainingSettings
 from models_backend.contract.trace import CHANNELS, TRACE_KINDS, Stopped
+from models_backend.contract.words import written
 from models_backend.networks import weights
 from models_backend.training import stages
 

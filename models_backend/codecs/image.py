@@ -21,12 +21,18 @@ from ..contract.fields import Field
 NEWEST = 0.01
 
 
+#: Channels of a level in widths.
+Multiplier = Annotated[int, Field("", low=1)]
+
+
 class Network(msgspec.Struct, frozen=True):
     """Encoder and decoder: residual blocks at each size, half the side from one level to the next."""
 
-    width: Annotated[int, Field("Channels of the first level; a multiple of the groups", low=8, high=512, step=8)] = 32
-    multipliers: Annotated[list[int], Field("Channels of each level in widths; every level after the first halves the "
-                                            "side: three make the side of the latents a quarter")] = msgspec.field(
+    width: Annotated[
+        int, Field("Channels of the first level; a multiple of the groups", low=8, high=512, step=8, multiple_of="groups")
+    ] = 32
+    multipliers: Annotated[list[Multiplier], Field("Channels of each level in widths; every level after the first halves the "
+                                            "side: three make the side of the latents a quarter", low=1)] = msgspec.field(
         default_factory=lambda: [1, 2, 2]
     )  # fmt: skip
     channels: Annotated[int, Field("Channels of the latents", low=1, high=64)] = 4
@@ -37,16 +43,10 @@ class Network(msgspec.Struct, frozen=True):
 
 def problems(config: Network, shape: tuple[int, ...]) -> list[str]:
     """What forbids this network on pictures of that shape, each with what would fix it."""
-    found = []
-    if config.width % config.groups:
-        fit = max(1, round(config.width / config.groups)) * config.groups
-        found.append(f"network.width: {config.width} is not a multiple of groups ({config.groups}); take {fit}")
-    if not config.multipliers or min(config.multipliers) < 1:
-        found.append("network.multipliers: give at least one level, each 1 or more")
-    elif min(shape[1:]) < 2 ** len(config.multipliers):
-        levels = counted(len(config.multipliers), "level leaves", "levels leave")
-        found.append(f"network.multipliers: {levels} less than two pixels of {min(shape[1:])} px; take fewer")
-    return found
+    if min(shape[1:]) >= 2 ** len(config.multipliers):
+        return []
+    levels = counted(len(config.multipliers), "level leaves", "levels leave")
+    return [f"network.multipliers: {levels} less than two pixels of {min(shape[1:])} px; take fewer"]
 
 
 def latent_shape(config: Network, shape: tuple[int, ...]) -> tuple[int, int, int]:

@@ -10,7 +10,7 @@ import msgspec
 
 from models_backend.contract import names
 from models_backend.contract.family import FamilyDescription
-from models_backend.contract.fields import FieldSpec, allowed, assign, merged, nested
+from models_backend.contract.fields import FieldSpec, allowed, merged, nested
 from models_backend.contract.messages import TroubleError
 from models_backend.engine import creation
 
@@ -93,12 +93,16 @@ def put(values: dict[str, Any], spec: FieldSpec, path: str, text: str, known: Fa
     if field is None:
         raise _unknown(path, [f.name for f in spec.fields], known, group)
     if field.kind == "choice" and not text.startswith("{"):
-        return assign(values, f"{path}.type", text)
+        return merged(values, nested(f"{path}.type", text))
     if field.kind in ("text", "enum", "path", "run"):
         return merged(values, nested(path, text))
     if field.kind == "bool" and text.lower() in _BOOLS:
         return merged(values, nested(path, _BOOLS[text.lower()]))
-    return assign(values, path, text)
+    try:
+        value = msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        value = text
+    return merged(values, nested(path, value))
 
 
 _BOOLS = {"yes": True, "no": False, "on": True, "off": False, "true": True, "false": False}

@@ -21,6 +21,8 @@ from typing import Any, Literal, Union
 
 import msgspec
 
+from .words import written
+
 FIELD_KINDS = ("bool", "int", "float", "text", "enum", "path", "list", "group", "choice", "run")
 FieldKind = Literal["bool", "int", "float", "text", "enum", "path", "list", "group", "choice", "run"]
 
@@ -34,8 +36,9 @@ class When(msgspec.Struct, frozen=True):
 
 
 class Field(msgspec.Struct, frozen=True):
-    """What an annotation adds to a type: one help line, bounds, unit. ``low`` and ``high`` are inclusive. ``needs`` names what
-    the data must have for it to count (see ``family.unmet``), ``was`` an earlier name, under which old records keep it."""
+    """What an annotation adds to a type: one help line, bounds (inclusive; of a list, how many items), unit. ``multiple_of``
+    and ``at_most`` name a sibling that bounds it, too. ``needs`` names what the data must have for it to count (see
+    ``family.unmet``), ``was`` an earlier name, under which old records keep it."""
 
     help: str
     low: float | None = None
@@ -50,6 +53,8 @@ class Field(msgspec.Struct, frozen=True):
     run: str = ""
     needs: str = ""
     was: str = ""
+    multiple_of: str = ""
+    at_most: str = ""
 
 
 class FieldSpec(msgspec.Struct, omit_defaults=True):
@@ -76,6 +81,8 @@ class FieldSpec(msgspec.Struct, omit_defaults=True):
     run: str = ""
     needs: str = ""
     was: str = ""
+    multiple_of: str = ""
+    at_most: str = ""
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -137,7 +144,7 @@ def _describe_one(name: str, hint: Any, default: Any) -> FieldSpec:
         "low": _real(declared.low), "high": _real(declared.high), "step": _real(declared.step), "scale": declared.scale,
         "when": declared.when,
         "optional": optional, "live": declared.live, "path": declared.path, "run": declared.run,
-        "needs": declared.needs, "was": declared.was,
+        "needs": declared.needs, "was": declared.was, "multiple_of": declared.multiple_of, "at_most": declared.at_most,
     }  # fmt: skip
     if len(members) > 1 or (_is_struct(members[0]) and members[0].__struct_config__.tag):
         variants = tuple(describe(m, m.__struct_config__.tag, _title_of(m)) for m in members)
@@ -234,6 +241,8 @@ def allowed(spec: FieldSpec) -> str:
     if spec.kind == "choice":
         return "one of " + ", ".join(v.name for v in spec.variants)
     text = nouns[spec.kind]
+    if spec.kind == "list" and spec.low is not None:
+        return f"{text} of {written(spec.low)} or more"
     if spec.low is not None and spec.high is not None:
         return f"{text} from {written(spec.low)} to {written(spec.high)}{unit}"
     if spec.low is not None:
@@ -241,28 +250,6 @@ def allowed(spec: FieldSpec) -> str:
     if spec.high is not None:
         return f"{text} of at most {written(spec.high)}{unit}"
     return text + unit
-
-
-def written(value: float) -> str:
-    """A number as people write it: 10,000,000, 0.0002, 1e-7; at most six significant digits of a fraction."""
-    if isinstance(value, int) or (float(value).is_integer() and abs(value) < 1e15):
-        return f"{int(value):,}"
-    text = f"{value:.6g}"
-    if "e" not in text and 0 < abs(value) < 1e-3:
-        exponent = math.floor(math.log10(abs(value)))
-        return f"{value / 10**exponent:.6g}e{exponent}"
-    mantissa, _, exponent = text.partition("e")
-    return f"{mantissa}e{int(exponent)}" if exponent else text
-
-
-def title_of(spec: FieldSpec, path: str) -> str:
-    """The titles along a dotted path below a group: "Network, attention"."""
-    titles: list[str] = []
-    for name in path.split("."):
-        inside = (*spec.fields, *(field for variant in spec.variants for field in variant.fields))
-        spec = next((field for field in inside if field.name == name), spec)
-        titles += [spec.title] if spec.name == name else [name]
-    return ", ".join([titles[0], *(title[:1].lower() + title[1:] if title[1:2].islower() else title for title in titles[1:])])
 
 
 def _in_bounds(spec: FieldSpec, value: float) -> bool:
@@ -290,7 +277,7 @@ def _check_enum(spec: FieldSpec, value: Any, path: str) -> list[Problem]:
 
 
 def _check_list(spec: FieldSpec, value: Any, path: str) -> list[Problem]:
-    if not isinstance(value, (list, tuple)):
+    if not isinstance(value, (list, tuple)) or not _in_bounds(spec, len(value)):
         return [Problem(path, value, allowed(spec))]
     return [p for i, v in enumerate(value) for p in check(msgspec.structs.replace(spec.item, name=str(i)), v, path)]
 
@@ -305,6 +292,21 @@ def _check_group(spec: FieldSpec, value: Any, path: str, variants: tuple[FieldSp
     for field in spec.fields:
         if field.name in value:
             problems += check(field, value[field.name], path)
+    return problems or unrelated(spec.fields, value, path)
+
+
+def unrelated(fields: tuple[FieldSpec, ...], values: dict[str, Any], at: str = "") -> list[Problem]:
+    """Those of values that fit their fields which do not fit the siblings that bound them."""
+    whole = {field.name: values.get(field.name, field.default) for field in fields}
+    problems = []
+    for field in fields:
+        value, path = whole[field.name], f"{at}.{field.name}".strip(".")
+        if field.multiple_of and value % (unit := whole[field.multiple_of]):
+            near = round(value / unit) * unit
+            fit = next((f": take {n}" for n in (near, near + unit, near - unit) if n > 0 and _in_bounds(field, n)), "")
+            problems.append(Problem(path, value, f"a multiple of {field.multiple_of} ({unit}){fit}"))
+        if field.at_most and value > (most := whole[field.at_most]):
+            problems.append(Problem(path, value, f"at most {field.at_most} ({written(most)})"))
     return problems
 
 
@@ -381,15 +383,6 @@ def merged(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
         same_choice = nested and change.get("type", old.get("type")) == old.get("type")
         result[key] = merged(old, change) if same_choice else change
     return result
-
-
-def assign(values: dict[str, Any], key: str, text: str) -> dict[str, Any]:
-    """Plain values with ``key=text`` (a dotted path and a JSON value or bare word) set: the ``--set`` of the command line."""
-    try:
-        value: Any = msgspec.json.decode(text)
-    except msgspec.DecodeError:
-        value = text
-    return merged(values, nested(key, value))
 
 
 def nested(key: str, value: Any) -> dict[str, Any]:

@@ -1,7 +1,8 @@
-"""Words that every layer writes alike: counts with the right plural, sentences with a capital."""
+"""Words that every layer writes alike: numbers, counts with the right plural, sentences with a capital."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 
@@ -28,3 +29,15 @@ def series(words: Iterable[str]) -> str:
 def sentence(text: str) -> str:
     """``text`` with a capital at its beginning."""
     return text[:1].upper() + text[1:]
+
+
+def written(value: float) -> str:
+    """A number as people write it: 10,000,000, 0.0002, 1e-7; at most six significant digits of a fraction."""
+    if isinstance(value, int) or (float(value).is_integer() and abs(value) < 1e15):
+        return f"{int(value):,}"
+    text = f"{value:.6g}"
+    if "e" not in text and 0 < abs(value) < 1e-3:
+        exponent = math.floor(math.log10(abs(value)))
+        return f"{value / 10**exponent:.6g}e{exponent}"
+    mantissa, _, exponent = text.partition("e")
+    return f"{mantissa}e{int(exponent)}" if exponent else text

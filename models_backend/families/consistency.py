@@ -26,7 +26,7 @@ class Improved(msgspec.Struct, frozen=True, tag="ict"):
     """Improved training: no slow target, levels doubled on the way, drawn log-normally (Song & Dhariwal 2023)."""
 
     title: ClassVar[str] = "Improved training"
-    first: Annotated[int, Field("Steps of the grid of noise at first", low=2, high=10_000, scale="log")] = 10
+    first: Annotated[int, Field("Steps of the grid of noise at first", low=2, high=10_000, scale="log", at_most="last")] = 10
     last: Annotated[int, Field("Steps of the grid of noise at the end", low=2, high=10_000, scale="log")] = 1280
     mean: Annotated[float, Field("Mean of the log of the noise that is drawn", low=-5.0, high=5.0)] = -1.1
     std: Annotated[float, Field("Spread of the log of the noise that is drawn", low=0.1, high=5.0)] = 2.0
@@ -36,7 +36,7 @@ class Training(msgspec.Struct, frozen=True, tag="ct"):
     """Training with a slow target, on a grid that grows (Song 2023, algorithm 3)."""
 
     title: ClassVar[str] = "Training"
-    first: Annotated[int, Field("Steps of the grid of noise at first", low=2, high=10_000, scale="log")] = 2
+    first: Annotated[int, Field("Steps of the grid of noise at first", low=2, high=10_000, scale="log", at_most="last")] = 2
     last: Annotated[int, Field("Steps of the grid of noise at the end", low=2, high=10_000, scale="log")] = 150
     decay: Annotated[float, Field("How slowly the target follows at first", low=0.0, high=0.9999)] = 0.9
 
@@ -159,10 +159,8 @@ class Consistency(Keeping, Family):
         return {"consistency": network, "target": copy.deepcopy(network).requires_grad_(False)}
 
     def problems(self) -> list[str]:
-        way, given = self.config.way, self.parts.get("teacher")
+        given = self.parts.get("teacher")
         found = [] if self.distils else denoisers.mismatches(self.config.network, self.spec)
-        if not self.distils and way.first > way.last:
-            found.append(f"way.first: {way.first} is above last ({way.last}); swap them")
         if self.distils and given is None:
             found.append("teacher: distillation needs a finished diffusion run; choose one, or another way")
         elif not self.distils and given is not None:

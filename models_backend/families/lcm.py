@@ -18,7 +18,7 @@ class Config(msgspec.Struct, frozen=True):
     """How the teacher is distilled; its network is taken over."""
 
     grid: Annotated[int, Field("Even times: the teacher walks from one to the next, the student jumps", low=4, high=1000)] = 50
-    lowest: Annotated[float, Field("Smallest guidance scale that is distilled", low=0.0, high=30.0)] = 1.0
+    lowest: Annotated[float, Field("Smallest guidance scale that is distilled", low=0.0, high=30.0, at_most="highest")] = 1.0
     highest: Annotated[float, Field("Largest guidance scale that is distilled", low=0.0, high=30.0)] = 8.0
     decay: Annotated[float, Field("How slowly the target follows the student", low=0.0, high=0.9999)] = 0.95
 
@@ -77,11 +77,9 @@ class LCM(InLatents, Distilled):
         return self.teacher.parts.get("codec") if "teacher" in self.parts else None
 
     def problems(self) -> list[str]:
-        found = []
-        if self.config.lowest > self.config.highest:
-            found.append(f"lowest: {self.config.lowest:g} is above highest ({self.config.highest:g}); swap them")
         if "teacher" not in self.parts:
-            return [*found, "teacher: choose a finished run of conditional or Stable Diffusion"]
+            return ["teacher: choose a finished run of conditional or Stable Diffusion"]
+        found = []
         if self.teacher.spec.shape != self.spec.shape:
             made, wanted = ("x".join(map(str, s.shape)) for s in (self.teacher.spec, self.spec))
             found.append(f"teacher: it makes items of {made}, these data are {wanted}; choose another or change the resolution")

@@ -18,7 +18,9 @@ Cache = list[tuple[Tensor, Tensor] | None]
 class Transformer(msgspec.Struct, frozen=True):
     """A transformer that reads tokens in order."""
 
-    width: Annotated[int, Field("Width of a token; a multiple of the heads", low=8, high=4096, step=8)] = 96
+    width: Annotated[int, Field("Width of a token; a multiple of the heads", low=8, high=4096, step=8, multiple_of="heads")] = (
+        96
+    )
     layers: Annotated[int, Field("Layers", low=1, high=64)] = 4
     heads: Annotated[int, Field("Attention heads in each layer", low=1, high=64)] = 4
     dropout: Annotated[float, Field("Share of activations dropped in training", low=0.0, high=0.9)] = 0.1

@@ -22,7 +22,9 @@ class DiT(msgspec.Struct, frozen=True, tag="dit"):
     """A transformer on patches whose normalisations hear time and class (adaLN-Zero)."""
 
     title: ClassVar[str] = "DiT"
-    width: Annotated[int, Field("Channels of a patch; a multiple of heads", low=16, high=4096, step=16)] = 128
+    width: Annotated[
+        int, Field("Channels of a patch; a multiple of heads", low=16, high=4096, step=16, multiple_of="heads")
+    ] = 128
     depth: Annotated[int, Field("Transformer blocks", low=1, high=64)] = 6
     heads: Annotated[int, Field("Attention heads", low=1, high=64)] = 4
     patch: Annotated[int, Field("Side of a patch; each becomes one token", low=1, high=16, unit="px")] = 2
@@ -31,13 +33,9 @@ class DiT(msgspec.Struct, frozen=True, tag="dit"):
 
 def problems(config: DiT, side: int) -> list[str]:
     """What forbids this network on pictures of that side, each with what would fix it."""
-    found = []
-    if config.width % config.heads:
-        found.append(f"network.width: {config.width} is not a multiple of heads ({config.heads}); take "
-                     f"{config.heads * max(1, round(config.width / config.heads))}")  # fmt: skip
-    if config.patch > side:
-        found.append(f"network.patch: {config.patch} px is more than the picture's {side} px; take {max(1, side // 4)}")
-    return found
+    if config.patch <= side:
+        return []
+    return [f"network.patch: {config.patch} px is more than the picture's {side} px; take {max(1, side // 4)}"]
 
 
 class DiTNetwork(nn.Module):

@@ -20,7 +20,9 @@ class TextTransformer(msgspec.Struct, frozen=True, tag="trained"):
 
     title: ClassVar[str] = "Trained along"
 
-    width: Annotated[int, Field("Channels of a token; a multiple of its heads", low=16, high=2048, step=16)] = 64
+    width: Annotated[
+        int, Field("Channels of a token; a multiple of its heads", low=16, high=2048, step=16, multiple_of="heads")
+    ] = 64
     depth: Annotated[int, Field("Transformer layers", low=1, high=48)] = 2
     heads: Annotated[int, Field("Attention heads", low=1, high=64)] = 4
 

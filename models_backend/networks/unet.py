@@ -13,14 +13,19 @@ from models_backend.contract.words import counted
 
 from .padding import to_multiple
 
+#: Channels of a level in widths.
+Multiplier = Annotated[int, Field("", low=1)]
+
 
 class UNet(msgspec.Struct, frozen=True, tag="unet"):
     """The DDPM U-Net (Ho 2020; Dhariwal & Nichol 2021): for images."""
 
     title: ClassVar[str] = "U-Net"
-    width: Annotated[int, Field("Channels of the first level; a multiple of 8", low=8, high=1024, step=8)] = 64
-    multipliers: Annotated[list[int], Field("Channels of each level in widths; each level halves the side")] = msgspec.field(
-        default_factory=lambda: [1, 2, 2]
+    width: Annotated[
+        int, Field("Channels of the first level; a multiple of the groups", low=8, high=1024, step=8, multiple_of="groups")
+    ] = 64
+    multipliers: Annotated[list[Multiplier], Field("Channels of each level in widths; each level halves the side", low=1)] = (
+        msgspec.field(default_factory=lambda: [1, 2, 2])
     )
     blocks: Annotated[int, Field("Residual blocks in each level", low=1, high=8)] = 2
     attention: Annotated[list[int], Field("Sides of the maps with self-attention", unit="px")] = msgspec.field(
@@ -38,18 +43,9 @@ class UNet(msgspec.Struct, frozen=True, tag="unet"):
 
 def problems(config: UNet, side: int) -> list[str]:
     """What forbids this network on pictures of that side, each with what would fix it."""
-    found = []
-    if config.width % config.groups:
-        found.append(f"network.width: {config.width} is not a multiple of groups ({config.groups}); take {_fit(config)}")
-    if not config.multipliers or min(config.multipliers) < 1:
-        found.append("network.multipliers: give at least one level, each 1 or more")
-    elif side < 2 ** (len(config.multipliers) - 1):
-        found.append(f"network.multipliers: {counted(len(config.multipliers), 'level')} are too many for {side} px; take fewer")
-    return found
-
-
-def _fit(config: UNet) -> int:
-    return max(1, round(config.width / config.groups)) * config.groups
+    if side >= 2 ** (len(config.multipliers) - 1):
+        return []
+    return [f"network.multipliers: {counted(len(config.multipliers), 'level')} are too many for {side} px; take fewer"]
 
 
 class ImageNetwork(nn.Module):

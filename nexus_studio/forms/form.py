@@ -8,7 +8,7 @@ from typing import Any
 from PySide6.QtCore import QEvent, Signal
 from PySide6.QtWidgets import QApplication, QWidget
 
-from models_backend.contract.fields import FieldSpec, Problem, allowed, check, defaults, merged, renamed
+from models_backend.contract.fields import FieldSpec, Problem, allowed, check, defaults, merged, renamed, unrelated
 
 from ..fitting import Words
 from ..pieces import column
@@ -85,7 +85,8 @@ class SettingsForm(QWidget):
     def problems(self) -> list[Problem]:
         """Everything that does not fit its field."""
         values = self.values()
-        return [problem for field in self.spec.fields for problem in check(field, values.get(field.name))]
+        found = [problem for field in self.spec.fields for problem in check(field, values.get(field.name))]
+        return found or unrelated(self.spec.fields, values)
 
     @property
     def valid(self) -> bool:

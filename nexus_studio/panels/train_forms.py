@@ -88,7 +88,18 @@ class FormSection(QWidget):
     def problems(self) -> list[Problem]:
         """Everything that does not fit its field."""
         values = self.values()
-        return [p for one in self.spec.fields if one.name in values for p in fields.check(one, values[one.name])]
+        found = [p for one in self.spec.fields if one.name in values for p in fields.check(one, values[one.name])]
+        return found or fields.unrelated(self.spec.fields, values)
+
+
+def title_of(spec: FieldSpec, path: str) -> str:
+    """The titles along a dotted path below a group: "Network, attention"."""
+    titles: list[str] = []
+    for name in path.split("."):
+        inside = (*spec.fields, *(field for variant in spec.variants for field in variant.fields))
+        spec = next((field for field in inside if field.name == name), spec)
+        titles += [spec.title] if spec.name == name else [name]
+    return ", ".join([titles[0], *(title[:1].lower() + title[1:] if title[1:2].islower() else title for title in titles[1:])])
 
 
 #: Before the key of a family in a part's value: a run of it is to be trained first.

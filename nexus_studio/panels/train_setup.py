@@ -23,7 +23,7 @@ from ..state.preferences import THREADS
 from ..state.session import Session
 from ..viewers.modality import SHOWN
 from .data_gaps import CaptionGap
-from .train_forms import NEW, FormSection, PartChooser, PartLine
+from .train_forms import NEW, FormSection, PartChooser, PartLine, title_of
 from .train_taken import TRAINING, sound
 
 #: The training fields that most runs change; the others stand in a section of their own.
@@ -387,7 +387,7 @@ class RunSetup(QWidget):
         if self.guidance():
             return [self.guidance()]
         found = [(section.spec, problem) for section in self.sections.values() for problem in section.problems()]
-        return [self.tr("{0} must be {1}").format(fields.title_of(spec, one.field), one.allowed) for spec, one in found]
+        return [self.tr("{0} must be {1}").format(title_of(spec, one.field), one.allowed) for spec, one in found]
 
     def _title(self) -> str:
         """Family, the next free number (those in the trash keep theirs) and data set: short enough for a list."""

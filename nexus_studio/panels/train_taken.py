@@ -13,6 +13,7 @@ from models_backend.contract.run_layout import LibraryLayout, RunRecord
 from models_backend.contract.settings import TrainingSettings
 
 from ..state.session import Session
+from .train_forms import title_of
 
 TRAINING = fields.describe(TrainingSettings, "training")
 
@@ -22,7 +23,7 @@ def sound(spec: FieldSpec, values: dict[str, Any]) -> tuple[dict[str, Any], list
     values = fields.renamed(spec, values)
     inside = {field.name: field for field in spec.fields}
     unfit = [name for name, value in values.items() if name not in inside or fields.check(inside[name], value)]
-    return {name: value for name, value in values.items() if name not in unfit}, [fields.title_of(spec, name) for name in unfit]
+    return {name: value for name, value in values.items() if name not in unfit}, [title_of(spec, name) for name in unfit]
 
 
 def in_trash(layout: LibraryLayout) -> dict[str, str]:

@@ -11,7 +11,7 @@ import pytest
 from models_backend import cli
 from models_backend.commands import making, session, settings
 from models_backend.contract.family import FamilyDescription, description
-from models_backend.contract.fields import Field, check, defaults, describe, merged
+from models_backend.contract.fields import Field, FieldError, check, defaults, describe, merged
 from models_backend.contract.messages import TroubleError
 from models_backend.engine import creation
 from models_backend.workers.registry import families
@@ -67,6 +67,7 @@ FAMILY = FamilyDescription(
         ("kind=1", "config", {"kind": "1"}),
         ("fast=yes", "config", {"fast": True}),
         ("rates=[1, 2.5]", "config", {"rates": [1, 2.5]}),
+        ('net={"type": "large", "depth": 4}', "config", {"net": {"type": "large", "depth": 4}}),
         ("optimiser.type=sgd", "training", {"optimiser": {"type": "sgd"}}),
     ],
 )
@@ -145,6 +146,27 @@ def test_the_examples_of_the_help_fit_every_family(key):
         assert len(pairs) > 1
         changed = settings.changes(family, pairs)
         changed.pop("data")
+        creation.settings_of(family, creation.preset_of(family, ""), **changed)
+
+
+@pytest.mark.parametrize(
+    "key, pairs, words",
+    [
+        ("ddpm", ["network=unet", "network.width=13"], "config.network.width: 13 .* multiple of groups .8.: take 16"),
+        ("ddpm", ["network=unet", "network.multipliers=[]"], "config.network.multipliers: .* a list of 1 or more"),
+        ("image_codec", ["network.width=36"], "config.network.width: 36 .* multiple of groups .8.: take 32"),
+        ("dit", ["network.heads=3"], "config.network.width: .* multiple of heads .3.: take"),
+        ("pixart_alpha", ["text.width=33"], "config.text.width: 33 .* multiple of heads .4.: take 32"),
+        ("vq_vae", ["prior.heads=5"], "config.prior.width: .* multiple of heads .5.: take"),
+        ("consistency", ["way=ict", "way.first=20", "way.last=10"], "config.way.first: 20 .* at most last .10."),
+        ("lcm", ["lowest=9"], "config.lowest: 9 .* at most highest .8."),
+    ],
+)
+def test_what_siblings_forbid_is_refused_before_a_run_is_made(key, pairs, words):
+    family = description(key, families()[key])
+    changed = settings.changes(family, pairs)
+    changed.pop("data")
+    with pytest.raises(FieldError, match=words):
         creation.settings_of(family, creation.preset_of(family, ""), **changed)
 
 

@@ -15,7 +15,6 @@ from models_backend.contract.fields import (
     FieldSpec,
     When,
     allowed,
-    assign,
     build,
     check,
     defaults,
@@ -24,11 +23,10 @@ from models_backend.contract.fields import (
     plain,
     relevant,
     renamed,
-    title_of,
     variant_of,
-    written,
 )
 from models_backend.contract.settings import DataSettings, TrainingSettings
+from models_backend.contract.words import written
 
 
 class Linear(msgspec.Struct, frozen=True, tag="linear"):
@@ -155,6 +153,38 @@ def test_a_field_of_another_variant_is_told_with_the_choice_that_has_it():
     assert unknown.allowed == "left out: there is no such field"
 
 
+class Heads(msgspec.Struct, frozen=True):
+    """A width that heads divide, sizes that rise."""
+
+    width: Annotated[int, Field("Width", low=8, high=64, multiple_of="heads")] = 32
+    heads: Annotated[int, Field("Heads", low=1)] = 4
+    least: Annotated[float, Field("Least", at_most="most")] = 1.0
+    most: Annotated[float, Field("Most")] = 8.0
+    sizes: Annotated[list[Annotated[int, Field("", low=1)]], Field("Sizes", low=1)] = msgspec.field(default_factory=lambda: [1])
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"width": 13}, "width: 13 is not allowed; it must be a multiple of heads (4): take 12"),
+        ({"width": 9}, "width: 9 is not allowed; it must be a multiple of heads (4): take 8"),
+        ({"width": 9, "heads": 7}, "width: 9 is not allowed; it must be a multiple of heads (7): take 14"),
+        ({"width": 64, "heads": 33}, "width: 64 is not allowed; it must be a multiple of heads (33): take 33"),
+        ({"width": 40, "heads": 70}, "width: 40 is not allowed; it must be a multiple of heads (70)"),
+        ({"heads": 5}, "width: 32 is not allowed; it must be a multiple of heads (5): take 30"),
+        ({"least": 9}, "least: 9 is not allowed; it must be at most most (8)"),
+        ({"width": "x", "least": 9}, "width: 'x' is not allowed; it must be a whole number from 8 to 64"),
+        ({"sizes": []}, "sizes: [] is not allowed; it must be a list of 1 or more"),
+        ({"sizes": [1, 0]}, "sizes.1: 0 is not allowed; it must be a whole number of at least 1"),
+    ],
+)
+def test_a_value_that_does_not_fit_its_sibling_is_told_with_one_that_would(values, words):
+    assert [str(problem) for problem in check(describe(Heads), values)] == [words]
+    with pytest.raises(FieldError):
+        build(Heads, values)
+    assert check(describe(Heads), {}) == []
+
+
 def test_ranges_in_words():
     assert allowed(field("count")) == "a whole number from 1 to 10 items"
     assert allowed(field("rate")) == "a number of at least 0"
@@ -192,16 +222,6 @@ def test_merging_replaces_a_choice_whose_type_changes():
     assert merged(old, {"g": {"y": 3}})["g"] == {"x": 1, "y": 3}
     assert merged(old, {"a": {"b": 1}, "new": 2}) == {**old, "a": {"b": 1}, "new": 2}
     assert old == {"a": 1, "s": {"type": "linear", "start": 1, "end": 2}, "g": {"x": 1, "y": 2}}
-
-
-def test_assigning_from_the_command_line():
-    assert assign({}, "count", "3") == {"count": 3}
-    assert assign({"inner": {"depth": 1, "k": 2}}, "inner.depth", "4") == {"inner": {"depth": 4, "k": 2}}
-    assert assign({}, "mode", "b") == {"mode": "b"}
-    assert assign({}, "name", "two words") == {"name": "two words"}
-    assert assign({}, "flag", "true") == {"flag": True}
-    assert assign({}, "widths", "[1, 2]") == {"widths": [1, 2]}
-    assert assign({"schedule": {"type": "linear", "start": 1}}, "schedule.type", "cosine") == {"schedule": {"type": "cosine"}}
 
 
 def test_plain_values_and_structs_are_two_forms_of_one_thing():
@@ -256,11 +276,6 @@ def test_values_under_earlier_names_still_build_and_count_more_than_defaults():
     assert build(Renamed, whole).conditioning == Planned()
     assert renamed(spec, {"conditioning": {"type": "alone"}}) == {"conditioning": {"type": "alone"}}
     assert spec.fields[1].needs == "text"
-
-
-def test_a_path_is_told_by_titles():
-    assert title_of(describe(Renamed), "conditioning.plan") == "Conditioning, plan"
-    assert title_of(describe(Renamed), "text") == "Text"
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,16 @@
 """Forms: every kind of field builds, reads back, says what is wrong, and greys what does not count."""
 
 import math
+from typing import Annotated
 
+import msgspec
 import pytest
 from PySide6.QtCore import QLocale, Qt
 from PySide6.QtWidgets import QLabel, QLineEdit
 from scripted import scripted_families
 
 from models_backend.contract.family import CONDITION_KINDS, Attribute, Condition, DataSpec
-from models_backend.contract.fields import FIELD_KINDS, FieldSpec, Problem, defaults, describe, merged
+from models_backend.contract.fields import FIELD_KINDS, Field, FieldSpec, Problem, defaults, describe, merged
 from models_backend.contract.settings import DataSettings, TrainingSettings
 from nexus_studio import number_boxes, pieces
 from nexus_studio.forms.compound import EDITORS
@@ -17,6 +19,7 @@ from nexus_studio.forms.editors import Pick
 from nexus_studio.forms.form import SettingsForm, help_text
 from nexus_studio.forms.numbers import TICKS, Scale, listed, parsed, shown
 from nexus_studio.number_boxes import DecimalBox, decimals_of
+from nexus_studio.panels.train_forms import title_of
 
 FAMILIES = {family.key: family for family in scripted_families()}
 SPECS = [family.config for family in FAMILIES.values()] + [family.sampling for family in FAMILIES.values()]
@@ -75,6 +78,30 @@ def test_an_error_deep_inside_a_choice_stands_at_its_own_field(qtbot):
     form = form_of(qtbot, FAMILIES["denoiser"].config, {"schedule": {"type": "linear", "first": 2.0, "last": 0.02}})
     line = form.group.line_at("schedule.first")
     assert line.spec.name == "first" and line.below.isVisible() and "0.1" in line.below.text()
+
+
+class Bounded(msgspec.Struct, frozen=True):
+    """Two that belong together, within a group and in the form itself."""
+
+    class Net(msgspec.Struct, frozen=True):
+        """A network."""
+
+        width: Annotated[int, Field("Width", low=8, high=64, multiple_of="groups")] = 16
+        groups: Annotated[int, Field("Groups", low=1, high=64)] = 8
+
+    network: Annotated[Net, Field("Network")] = Net()
+    least: Annotated[float, Field("Least", low=0.0, high=9.0, at_most="most")] = 1.0
+    most: Annotated[float, Field("Most", low=0.0, high=9.0)] = 8.0
+
+
+def test_a_value_that_its_sibling_forbids_is_said_below_its_field(qtbot):
+    form = form_of(qtbot, describe(Bounded, "config"), {"network": {"width": 13}})
+    assert [problem.field for problem in form.problems()] == ["network.width"]
+    assert form.group.line_at("network.width").below.text() == "Must be a multiple of groups (8): take 16"
+    form.set_values({"least": 8.5})
+    assert form.group.line_at("least").below.text() == "Must be at most most (8)"
+    form.set_values({})
+    assert form.valid and not form.group.line_at("least").below.isVisible()
 
 
 def test_a_field_that_does_not_count_is_greyed_with_its_reason(qtbot):
@@ -405,3 +432,8 @@ def test_classes_called_as_the_entries_above_them_or_as_numbers_are_chosen_by_na
     plain = ConditionsForm((Condition("class"),), DataSpec("image", (3, 8, 8), classes=("a", "b")))
     plain.set_values({"class": "all"})
     assert plain.values() == {"class": "#all"} and of_item({"class": "all"}, 3, plain.editors["class"].spec) == {"class": 1}
+
+
+def test_a_path_is_told_by_titles():
+    assert title_of(describe(TrainingSettings), "optimiser.beta1") == "Optimiser, beta 1"
+    assert title_of(describe(TrainingSettings), "steps") == "Training steps"
