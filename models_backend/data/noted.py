@@ -17,6 +17,8 @@ WORDS = {
                 "{0} carry a colour profile ({1}) and were converted to sRGB"),
     "no-profile": ("the colour profile of {2} cannot be used ({1}); its values were taken as sRGB",
                    "the colour profiles of {0} cannot be used ({1}), the first of {2}; their values were taken as sRGB"),
+    "space": ("{2} is in {1} colours and was converted to RGB",
+              "{0} are in {1} colours and were converted to RGB; the first is {2}"),
     "depth": ("{2} has more than 8 bits: {1}", "{0} have more than 8 bits: {1}; the first is {2}"),
 }  # fmt: skip
 #: What is counted, where it is not a picture.

@@ -101,10 +101,12 @@ def _by_mode(image: Image.Image, header: Header, profile: tuple[str, bytes]) -> 
     if image.mode.startswith(_DEEP):
         return _deep(np.asarray(image), header, profile)
     if image.mode == "LAB":
-        return colour.lab_to_srgb(image), []
+        return colour.lab_to_srgb(image), [("space", "LAB")]
     if image.mode == "CMYK":
         picture, notes = managed(np.asarray(image), profile)
-        return (picture if picture.shape[2] == 3 else np.asarray(image.convert("RGB"))), notes
+        if picture.shape[2] == 3:
+            return picture, notes  # by its profile, which is told
+        return np.asarray(image.convert("RGB")), [*notes, ("space", "CMYK")]
     if image.has_transparency_data:
         layers = np.asarray(image.convert("RGBA"))
         picture, notes = managed(layers[..., :3], profile, image.mode in ("L", "LA", "La"))

@@ -10,6 +10,7 @@ from bad_files import chunk
 from kinds_of_files import ADOBE, P3, icc, saved, srgb, tiff
 from PIL import Image, ImageCms
 
+from models_backend.data import noted
 from models_backend.data.decoding import Target, decode
 from models_backend.data.importing import import_paths
 from models_backend.data.pool import Pool
@@ -108,13 +109,14 @@ def cmyk_profile():
 def test_cmyk_jpegs_are_read_with_and_without_a_profile():
     inks = Image.new("CMYK", (64, 64), (0, 153, 204, 26))  # Pillow stores them inverted, as Adobe's programs do
     colour, notes = seen(saved(inks, "JPEG", quality=98))
-    assert near(colour, (229, 92, 46), 6) and not notes
+    assert near(colour, (229, 92, 46), 6) and notes == [("space", "CMYK")]
+    assert noted.lines([("ink.jpg", notes)]) == ["ink.jpg is in CMYK colours and was converted to RGB"]
     cyan = Image.new("CMYK", (64, 64), (255, 0, 0, 0))
     for data in (saved(cyan, "JPEG", quality=98, icc_profile=cmyk_profile()), saved(cyan, "TIFF", icc_profile=cmyk_profile())):
         colour, notes = seen(data)
         assert near(colour, (0, 153, 255), 12) and notes == [("profile", "inks")]
     colour, notes = seen(saved(inks, "JPEG", quality=98, icc_profile=icc()))
-    assert near(colour, (229, 92, 46), 6) and notes[0][0] == "no-profile"
+    assert near(colour, (229, 92, 46), 6) and [kind for kind, _ in notes] == ["no-profile", "space"]
     assert near(seen(saved(Image.new("CMYK", (64, 64), (0, 0, 0, 0)), "TIFF"))[0], (255, 255, 255))
 
 
