@@ -23,7 +23,7 @@ from models_backend.commands.parsing import Parser
 from models_backend.contract import exports
 from models_backend.contract.fields import FieldError
 from models_backend.contract.messages import Trouble, TroubleError
-from models_backend.engine.terminal import INTERRUPTED, Reporter, visible
+from models_backend.engine.terminal import INTERRUPTED, TERMINATED, Reporter, visible
 
 PROGRAMS = {"demo": "models_backend.workers.demo", "bench": "models_backend.workers.bench"}
 
@@ -84,7 +84,7 @@ def _ended(arguments: list[str]) -> int:
 async def _carried_out(options: argparse.Namespace, reporter: Reporter) -> int:
     """One command. SIGTERM (a batch system's, say) is Ctrl+C."""
     with contextlib.suppress(NotImplementedError):  # Windows
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asyncio.current_task().cancel)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asyncio.current_task().cancel, TERMINATED)
     from models_backend.commands.session import nothing_yet
 
     if said := nothing_yet(options):

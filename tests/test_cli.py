@@ -533,7 +533,9 @@ async def test_ctrl_c_and_sigterm_save_stop_and_say_how_to_go_on(library_root, c
     Library.open(library_root).close()  # a window may open it meanwhile
     task.cancel() if asked == "ctrl+c" else os.kill(os.getpid(), signal.SIGTERM)
     assert await task == 130
-    final = [json.loads(line) for line in capsys.readouterr().out.splitlines()][-1]
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert ("Ctrl+C again" in last(lines, "stopping")["text"]) == (asked == "ctrl+c")
+    final = lines[-1]
     assert final["state"] == "stopped" and "nexus-studio resume" in final["text"]
 
 

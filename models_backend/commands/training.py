@@ -15,7 +15,7 @@ from models_backend.contract.run_layout import RunRecord
 from models_backend.contract.suiting import fitting
 from models_backend.contract.words import counted
 from models_backend.engine import creation, devices
-from models_backend.engine.terminal import INTERRUPTED, Reporter
+from models_backend.engine.terminal import INTERRUPTED, TERMINATED, Reporter
 from models_backend.library import trash
 from models_backend.library.remarks import remarks, uncaptioned
 from models_backend.library.showing import kept_showing, written
@@ -255,8 +255,10 @@ async def train_to_end(now: Session, record: RunRecord, device: str = "") -> Sta
                 now.reporter.note("another run is in training on this machine; both will be slower")
             await now.engine.submit(record.id, device=device)
         return await now.engine.wait(record.id)
-    except asyncio.CancelledError:
-        now.reporter.note("stopping after this step (press Ctrl+C again to leave it running in the background)", "stopping")
+    except asyncio.CancelledError as asked:
+        ended = TERMINATED in asked.args  # nobody is there to press a key
+        way = "it is saved, then this command ends" if ended else "press Ctrl+C again to leave it running in the background"
+        now.reporter.note(f"stopping after this step ({way})", "stopping")
         await now.engine.stop(record.id)
         state = await now.engine.wait(record.id)
         asyncio.current_task().uncancel()

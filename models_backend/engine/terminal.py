@@ -37,6 +37,8 @@ def _escaped(letter: str) -> str:
 
 #: exit status of a command that was stopped before its end
 INTERRUPTED = 130
+#: the message of a cancellation that a batch system asked for, where nobody is at the keyboard
+TERMINATED = "SIGTERM"
 
 
 class Reporter:
