@@ -191,11 +191,12 @@ def _editing(add) -> None:
         "--caption": ("ITEM=TEXT", "give an item a caption; ITEM is " + ITEM),
         "--class": ("ITEM=CLASS", "put an item into a class"),
         "--attribute": ("ITEM=NAME=VALUE", "give an item another value of an attribute; nothing after NAME= makes it unknown"),
-        "--leave-out": ("ITEM", "neither train on an item nor hold it out"),
+        "--leave-out": ("ITEM", "neither train on an item nor hold it out; several by their numbers as #3,5-9"),
         "--leave-out-class": ("CLASS", "leave out every item of a class"),
-        "--bring-back": ("ITEM", "take an item in again"),
+        "--bring-back": ("ITEM", "take an item in again, or several"),
         "--rename-class": ("OLD=NEW", "give a class another name"),
         "--add-class": ("NAME", "make a class"),
+        "--remove-class": ("NAME", "take away a class that was made here and that nothing is of"),
         "--set": ("KEY=VALUE", "how it is shown to models, for example --set resolution=32 --set flip=yes"),
     }
     for option, (metavar, help) in many.items():
@@ -205,7 +206,7 @@ def _editing(add) -> None:
         ("--leave-out-uncaptioned", "leave out every item without a caption"),
         ("--leave-out-duplicates", "of copies and look-alikes leave in one, with a caption where there is one"),
         ("--bring-back-all", "take in again whatever was left out"),
-        ("--as-imported", "take back every edit of items and classes first"),
+        ("--as-imported", "take back every edit first, but for the title"),
     ):
         edit.add_argument(option, action="store_true", help=help)
     edit.add_argument("--title", help="give the data set another name")

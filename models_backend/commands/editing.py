@@ -4,7 +4,8 @@ Data panel. Sources and import stay as they are; edits lie beside them and can b
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from models_backend.contract import names
@@ -18,7 +19,7 @@ from models_backend.library import attributes, titles
 from models_backend.library.datasets import DatasetFolder
 from models_backend.library.showing import changes_of, data_settings, written
 
-from . import settings
+from . import settings, taking_back
 from .bringing import data_of
 from .session import alters, session
 
@@ -41,10 +42,11 @@ async def edit(options: argparse.Namespace, reporter: Reporter) -> int:
 
 
 def _change(stored: DatasetFolder, options: argparse.Namespace, reporter: Reporter) -> None:
+    before = taking_back.Stand(stored.record(), stored.items())
     taken_back = stored.reset() if options.as_imported else None
     try:
         record, items = stored.record(), stored.items()
-        changes = changes_for(options, record, items)
+        changes = changes_for(options, record, items, len(stored.imported_record().classes))
         if changes:
             stored.edit_many(**changes)
     except (TroubleError, FieldError):
@@ -55,6 +57,8 @@ def _change(stored: DatasetFolder, options: argparse.Namespace, reporter: Report
         label = _class(record.classes, name)
         if not any(item.label == label for item in items):
             reporter.note(f"nothing is of the class “{record.classes[label]}”: leaving it out changes nothing", "empty")
+    if back := taking_back.command(before, taking_back.Stand(stored.record(), stored.items())):
+        reporter.note(f"`{back}` takes that back", "back", command=back)
 
 
 def tell(stored: DatasetFolder, reporter: Reporter) -> None:
@@ -86,15 +90,18 @@ def tell(stored: DatasetFolder, reporter: Reporter) -> None:
     )  # fmt: skip
 
 
-def changes_for(options: argparse.Namespace, record: DatasetRecord, items: list[Item]) -> dict[str, Any]:
-    """The arguments of ``DatasetFolder.edit_many`` that the options mean; empty where nothing is to change."""
-    classes = named(record.classes, options.rename_class, options.add_class)
+def changes_for(options: argparse.Namespace, record: DatasetRecord, items: list[Item], own: int) -> dict[str, Any]:
+    """The arguments of ``DatasetFolder.edit_many`` that the options mean; empty where nothing is to change. ``own``: how many
+    classes were imported."""
+    gone = {_class(record.classes, name) for name in options.remove_class}
+    left = tuple(name for label, name in enumerate(record.classes) if label not in gone)
+    classes = named(left, options.rename_class, options.add_class)
+    moved = {
+        place(items, item): _class(classes, name, left) for item, name in (_labelled(items, pair) for pair in options.label)
+    }
     changes: dict[str, Any] = {
         "captions": {place(items, item): text for item, text in (_caption(items, pair) for pair in options.caption)},
-        "labels": {
-            place(items, item): _class(classes, name, record.classes)
-            for item, name in (_labelled(items, pair) for pair in options.label)
-        },
+        "labels": without(record, items, gone, moved, own) | moved,
         "attributes": attributed(record, items, options.attribute),
         "left_out": out(options, record, items),
     }
@@ -105,6 +112,19 @@ def changes_for(options: argparse.Namespace, record: DatasetRecord, items: list[
     if options.set:
         changes["settings"] = shown(record, options.set)
     return {name: value for name, value in changes.items() if value or name in ("settings", "title")}
+
+
+def without(record: DatasetRecord, items: list[Item], gone: set[int], moved: Collection[int], own: int) -> dict[int, int]:
+    """Position -> class of items that get another number once the classes ``gone`` are, but for those that are ``moved``."""
+    for label in (label for label in gone if label < own):
+        advice = "--leave-out-class leaves its items out, --class moves one to another class"
+        raise TroubleError("the class was imported", record.classes[label], attributes.UNCHANGED, advice)
+    shifted = {n: item.label - sum(label < item.label for label in gone) for n, item in enumerate(items) if n not in moved}
+    for label in gone:
+        if held := sum(items[n].label == label for n in shifted):
+            what = f"{counted(held, 'item is', 'items are')} of the class"
+            raise TroubleError(what, record.classes[label], attributes.UNCHANGED, "Move them with --class to another first")
+    return {n: label for n, label in shifted.items() if label != items[n].label}
 
 
 def attributed(record: DatasetRecord, items: list[Item], told: list[str]) -> dict[int, tuple[float | None, ...]]:
@@ -169,10 +189,10 @@ def out(options: argparse.Namespace, record: DatasetRecord, items: list[Item]) -
     for name in options.leave_out_class:
         label = _class(record.classes, name)
         changes |= {n: True for n, item in enumerate(items) if item.label == label}
-    changes |= {place(items, item): True for item in options.leave_out}
+    changes |= {n: True for item in options.leave_out for n in several(items, item)}
     if options.leave_out_duplicates:
         changes |= dict.fromkeys(spare(items, changes), True)
-    return changes | {place(items, item): False for item in options.bring_back}
+    return changes | {n: False for item in options.bring_back for n in several(items, item)}
 
 
 def spare(items: list[Item], changes: dict[int, bool]) -> list[int]:
@@ -192,6 +212,19 @@ def shown(record: DatasetRecord, pairs: list[str]) -> dict[str, Any]:
     given = [(key.removeprefix("data."), text) for key, text in split]
     values = settings.put_all(data_settings(record), creation.DATA, given)
     return changes_of(record, creation.settled(creation.DATA, values)) or {}
+
+
+def several(items: list[Item], text: str) -> list[int]:
+    """The positions of items that are named as one or by numbers, as #3,5-9."""
+    if not _SEVERAL.fullmatch(text) or _called(items, text):
+        return [place(items, text)]
+    ends = [[int(end) for end in part.split("-")] for part in text[1:].split(",")]
+    if (most := max(end for pair in ends for end in pair)) >= len(items):
+        return [place(items, f"#{most}")]  # which says that there is none
+    return [n for pair in ends for n in range(pair[0], pair[-1] + 1)]
+
+
+_SEVERAL = re.compile(r"#[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*")
 
 
 def place(items: list[Item], text: str) -> int:

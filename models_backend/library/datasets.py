@@ -128,8 +128,10 @@ class DatasetFolder:
         return fingerprint_of(self.imported_record().fingerprint, self.edits() if edits is None else edits)
 
     def edited(self) -> list[str]:
-        """What was edited of items and classes since the import, in words."""
-        return differences(Edits(), of_items(self.edits()), self.imported(), self.imported_record().classes)
+        """What was edited of items, classes and settings since the import, in words."""
+        edits = self.edits()
+        said = differences(Edits(), of_items(edits), self.imported(), self.imported_record().classes)
+        return [*said, "how pictures are shown"] if edits.settings else said
 
     def changes_since(self, run: RunLayout, record: RunRecord) -> list[str]:
         """What was changed of the data since a run was made, in words; nothing where they are as it knows them."""
@@ -187,7 +189,7 @@ class DatasetFolder:
         return self.edit_many(left_out=dict.fromkeys(positions, out))
 
     def reset(self) -> Undo:
-        """Take all edits of items and classes back."""
+        """Take all edits back but for the title."""
         with self.changing():
             return self._apply(emptied(self.id, self.edits()))
 

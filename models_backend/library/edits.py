@@ -72,10 +72,10 @@ def reverting(edits: Edits, change: Undo) -> Undo:
 
 
 def emptied(dataset: str, edits: Edits) -> Undo:
-    """The change that takes all edits of items and classes back; title and settings stay."""
+    """The change that takes all edits back but for the title."""
     return Undo(
         dataset, dict.fromkeys(edits.captions), dict.fromkeys(edits.labels), None, (None,) if edits.classes else None,
-        dict.fromkeys(edits.left_out, False), attributes=dict.fromkeys(edits.attributes),
+        dict.fromkeys(edits.left_out, False), (None,) if edits.settings else None, dict.fromkeys(edits.attributes),
     )  # fmt: skip
 
 
