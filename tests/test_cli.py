@@ -404,6 +404,19 @@ def test_a_command_that_is_not_there_is_answered_with_the_nearest(capsys):
     assert "Did you mean “train”?" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", [["sample", "--condition", "text=hi"], ["sample", "--checkpoint", "foo"],
+                                     ["evaluate", "--checkpoint", "foo@0.07"]])  # fmt: skip
+def test_what_a_run_cannot_make_is_refused_before_a_worker_starts(run, monkeypatch, command):
+    made = last(run("train", "--family", "toy", "--data", "points:density=moons,count=100"), "done")["run"]
+
+    async def never(*_):
+        raise AssertionError("a worker was asked")
+
+    monkeypatch.setattr(Engine, "call", never)
+    error = last(run(command[0], made, *command[1:], status=1), "error")
+    assert error["what"] in ("Toy has no condition of that kind", "there is no checkpoint foo")
+
+
 def test_samples_figures_and_files_of_a_run(run, tmp_path):
     made = last(run("train", "--family", "toy", "--data", "points:density=moons,count=100"), "done")["run"]
     drawn = last(run("sample", made, "--n", 3, "--seed", 5, "--out", tmp_path / "out"), "done")

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from models_backend.contract.asked import refuse_strangers
 from models_backend.contract.exports import FORMATS, MOVING, NUMBERS, WEIGHTS, plain
 from models_backend.contract.fields import FieldError, Problem
 from models_backend.contract.messages import Evaluate, Event, Export, Media, Sample, Trouble, TroubleError
@@ -40,7 +41,11 @@ async def sample(options: argparse.Namespace, reporter: Reporter) -> int:
             refuse_existing([out / "samples.png", out / "samples.csv", out / "trace.mp4", *older], options.overwrite)
         sampling = await sampling_of(now, record, options.set)
         given = conditions(options.condition)
+        _check_checkpoint(now, record, options.checkpoint)
         family = next((family for family in now.engine.descriptions() if family.key == record.family), None)
+        if given:
+            family = family or await now.engine.family(record.family)
+            refuse_strangers(family.title, family.conditions, record.spec, given)
         for sentence in said_of(now.library, record, family, given, sampling, options.n):
             reporter.note(sentence, "beyond")
         request = Sample(
@@ -64,6 +69,12 @@ async def sample(options: argparse.Namespace, reporter: Reporter) -> int:
         sample=media.sample, run=record.id, files=files, took_ms=round(media.took_ms, 1),
     )  # fmt: skip
     return 0
+
+
+def _check_checkpoint(now: Session, record: RunRecord, name: str) -> None:
+    """Raises TroubleError where the run has no checkpoint of the name that stands before @."""
+    if stored := name.partition("@")[0]:
+        now.library.run(record.id).named(stored)
 
 
 def refuse_existing(paths: list[Path], overwrite: bool) -> None:
@@ -173,6 +184,7 @@ async def evaluate(options: argparse.Namespace, reporter: Reporter) -> int:
     async with session(options, reporter) as now:
         record = found(now.library, "run", options.run)
         sampling = await sampling_of(now, record, options.set)
+        _check_checkpoint(now, record, options.checkpoint)
         features = str(Path(options.features).expanduser().absolute()) if options.features else ""
         request = Evaluate(record.id, options.n, options.seed, sampling, options.checkpoint, features)
         figures = await called(now, request, f"measuring {record.title}")

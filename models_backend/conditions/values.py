@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from models_backend.contract import names
-from models_backend.contract.family import TOLD, DataSpec, Family, heard
+from models_backend.contract.asked import refuse_strangers
+from models_backend.contract.family import DataSpec, Family, heard
 from models_backend.contract.messages import TroubleError
 
 from . import prompts
@@ -22,28 +23,12 @@ class Conditions:
     def __init__(self, family: Family, values: dict[str, Any]):
         self._family = family
         taken = [kind for kind in heard(family.conditions, family.spec) if kind in READERS]
-        strangers = [kind for kind, value in values.items() if kind not in taken and _is_said(value)]
-        if strangers:
-            offer = "it takes " + ", ".join(taken) if taken else "it takes none"
-            raise TroubleError(_refusal(strangers[0], family), strangers[0], advice=offer)
+        refuse_strangers(family.title, family.conditions, family.spec, values)
         self._rows = {kind: READERS[kind](values.get(kind), family.spec) for kind in taken}
 
     def batch(self, first: int, count: int, device: torch.device) -> dict[str, torch.Tensor]:
         """Condition kind -> tensor (count, ...)."""
         return {kind: rows[torch.arange(first, first + count) % len(rows)].to(device) for kind, rows in self._rows.items()}
-
-
-def _is_said(value: Any) -> bool:
-    return value is not None and not (isinstance(value, (str, list, tuple, dict)) and not value)
-
-
-def _refusal(kind: str, family: Family) -> str:
-    """Why a run is not told conditions of this kind."""
-    if not any(condition.kind == kind for condition in family.conditions):
-        return f"{family.title} has no condition of that kind"
-    if kind == "class" and family.spec.classes:
-        return "this run follows captions and has no condition for classes"
-    return f"the data of this run have no {TOLD.get(kind, 'pictures')}, so it was trained without them"
 
 
 def read_classes(value: Any, spec: DataSpec) -> torch.Tensor:

@@ -162,15 +162,20 @@ class RunFolder:
         """A checkpoint with every byte that sampling needs verified: the one named, or the newest good. TroubleError else."""
         if not name:
             return self.usable()[0]
-        layout = CheckpointLayout(self.layout.checkpoints / Path(name).name)
-        if not layout.root.is_dir():
-            raise TroubleError(f"there is no checkpoint {name}", self.record().title or self.id,
-                               advice=checkpoints.others(name, self.checkpoints(weights_only=True)))  # fmt: skip
+        layout = self.named(name)
         if reason := checkpoints.flaw(layout, weights_only=True):
             kept = "The run's other checkpoints are untouched"
             raise TroubleError(
                 f"checkpoint {name} is damaged: {reason}", self.record().title or self.id, kept, "Choose another checkpoint"
             )
+        return layout
+
+    def named(self, name: str) -> CheckpointLayout:
+        """The checkpoint of that name, good or not. TroubleError where there is none."""
+        layout = CheckpointLayout(self.layout.checkpoints / Path(name).name)
+        if not layout.root.is_dir():
+            raise TroubleError(f"there is no checkpoint {name}", self.record().title or self.id,
+                               advice=checkpoints.others(name, self.checkpoints(weights_only=True)))  # fmt: skip
         return layout
 
     def usable(self) -> tuple[CheckpointLayout, str]:
