@@ -193,7 +193,6 @@ def test_a_learned_schedule_has_no_steps_for_a_learned_variance():
 @pytest.mark.parametrize(
     ("spec", "changes", "words"),
     [
-        (SPECS["image"], {"width": 48, "heads": 5}, "network.width"),
         (SPECS["image"], {"patch": 16}, "network.patch"),
         (DataSpec("image", (1, 8, 8)), {}, "one folder a class"),
         (DataSpec("image", (1, 8, 8), classes=("a",)), {}, "one class only"),

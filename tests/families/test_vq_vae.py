@@ -9,7 +9,7 @@ import torch
 from conformance import Conformance, batch, built, data, draw, fresh_networks, seeded, stirred
 
 from models_backend.contract.family import Batch, DataSpec
-from models_backend.contract.fields import build, merged, plain
+from models_backend.contract.fields import FieldError, build, merged, plain
 from models_backend.families.vq_vae import EXACT, VQVAE, Config
 
 PICTURES = DataSpec("image", (1, 8, 8), count=64)
@@ -149,9 +149,11 @@ def test_prior_learns_the_entropy_of_its_codes_and_writes_rows_as_often_as_it_sa
     assert torch.allclose(shares, (-nats).exp(), atol=0.03) and shares.sum() > 0.9
 
 
-def test_too_small_a_map_and_a_bad_width_are_problems():
-    found = make(levels=3, prior={"width": 24, "heads": 5}).problems()
-    assert len(found) == 2 and "take fewer" in found[0] and "take 25" in found[1]
+def test_too_small_a_map_and_a_bad_width_are_refused():
+    (problem,) = make(levels=3).problems()
+    assert "take fewer" in problem
+    with pytest.raises(FieldError, match="take 25"):
+        make(prior={"width": 24, "heads": 5})
 
 
 def test_diagnostics_know_an_untrained_prior():
