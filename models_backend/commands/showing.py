@@ -10,16 +10,18 @@ from typing import Any
 import msgspec
 
 from models_backend.contract import measures
-from models_backend.contract.differing import differing, flat
+from models_backend.contract.differing import differing, flat, whole
 from models_backend.contract.fields import merged
 from models_backend.contract.losses import loss_kind
 from models_backend.contract.messages import Health, HealthLine
 from models_backend.contract.run_layout import RunRecord, step_of
 from models_backend.contract.words import counted
+from models_backend.engine import creation
 from models_backend.engine.terminal import Reporter, duration
 from models_backend.library.standings import Standing, evaluation, parameters, standing
 
 from .session import Session, found, session, works_in_of
+from .settings import groups_of
 
 KEPT = ("family", "dataset", "preset", "config", "training", "data", "sampling", "parts", "versions", "extended")
 #: A monitor's word -> what is said before it.
@@ -53,7 +55,7 @@ async def _whole(now: Session, record: RunRecord) -> None:
         reporter.result(f"  {name}: {words}", **{name.replace("-", " ").replace(" ", "_"): value})
     for line, values in health_told(told.health):
         reporter.result(f"  {line}", health=values)
-    kept = msgspec.to_builtins(record)
+    kept = _kept(now, record)
     if place := works_in_of(now, record):
         reporter.result(f"  works in: {place}", works_in=place)
     data = _data(now).get(record.dataset)
@@ -66,6 +68,14 @@ async def _whole(now: Session, record: RunRecord) -> None:
         tell_evaluation(reporter, record, measured, "  ")
     if damage := folder.damage():
         reporter.note(f"{record.title}: {damage}", kind="trouble")
+
+
+def _kept(now: Session, record: RunRecord) -> dict[str, Any]:
+    """All that is kept of a run, with every setting that is in effect."""
+    kept = msgspec.to_builtins(record)
+    family = next((one for one in now.engine.descriptions() if one.key == record.family), None)
+    groups = groups_of(family) if family else {"training": creation.TRAINING, "data": creation.DATA}
+    return {name: whole(groups[name], kept[name]) if name in groups else kept[name] for name in KEPT}
 
 
 def _data(now: Session) -> dict[str, str]:
@@ -174,7 +184,7 @@ async def _side_by_side(now: Session, records: list[RunRecord]) -> None:
     rows = [("run", [record.title for record in records]), ("id", [record.id for record in records])]
     data = _data(now)
     named = [{"data set": data.get(record.dataset, NOTHING)} for record in records]
-    rows += differing([name | _settings(record) for name, record in zip(named, records, strict=True)], NOTHING)
+    rows += differing([name | _settings(now, record) for name, record in zip(named, records, strict=True)], NOTHING)
     rows.append(("state", [f"{state.state} at step {state.step:,}" for state in states]))
     figures = [{name: words for name, words, _ in _figures(one, parameters(folder))}
                for one, folder in zip(told, folders, strict=True)]  # fmt: skip
@@ -186,10 +196,9 @@ async def _side_by_side(now: Session, records: list[RunRecord]) -> None:
     _tell_unlike(now, records, kept)
 
 
-def _settings(record: RunRecord) -> dict[str, str]:
+def _settings(now: Session, record: RunRecord) -> dict[str, str]:
     """All that is kept of a run, as it is written behind --set."""
-    kept = msgspec.to_builtins(record)
-    return {name: written(value) for name, value in flat({name: kept[name] for name in KEPT}).items()}
+    return {name: written(value) for name, value in flat(_kept(now, record)).items()}
 
 
 def _judged(health: Health | None) -> str:

@@ -5,16 +5,19 @@ import io
 import json
 from types import SimpleNamespace
 
+import msgspec
 import pytest
 from library import records
-from test_cli import last, run, scripted  # noqa: F401
+from test_cli import TOY, last, run, scripted  # noqa: F401
 
 from models_backend import cli
 from models_backend.commands import training
 from models_backend.commands.showing import written
 from models_backend.contract.differing import flat
+from models_backend.contract.fields import FieldSpec
 from models_backend.contract.messages import Event, Health, HealthLine, Metrics, Remedy, State
 from models_backend.contract.run_layout import RunLayout
+from models_backend.engine.engine import Engine
 from models_backend.engine.terminal import Reporter
 from models_backend.library import storage
 from models_backend.library.runs import RunFolder
@@ -61,6 +64,19 @@ def test_everything_that_is_kept_of_a_run_is_shown_in_words(run, library_root, c
     assert any(line.split()[:2] == ["mmd", "0"] for line in lines), "and not -0"
     assert not [line for line in lines if any(sign in line for sign in ("{", "()", "True", "None"))]
     assert {"parameters", "time", "loss", "held_out_loss", "config"} <= {key for line in run("show", made) for key in line}
+
+
+def test_settings_that_nobody_set_are_shown_as_they_are_in_effect(run, library_root, monkeypatch):
+    made = last(run(*MOONS, "--set", "optimiser=sgd"), "done")["run"]
+    other = last(run(*MOONS, "--set", "optimiser=sgd", "--set", "optimiser.momentum=0.9"), "done")["run"]
+    kept = RunFolder(RunLayout(library_root / "runs" / made)).record().training["optimiser"]
+    shown = next(line["training"] for line in run("show", made) if "training" in line)["optimiser"]
+    assert kept == {"type": "sgd"} and shown == {"type": "sgd", "momentum": 0.9, "weight_decay": 0.0}
+    rows = {line["name"] for line in run("show", made, other) if "values" in line}
+    assert not [name for name in rows if name.startswith("training")], "what is the same, said or not, does not differ"
+    grown = FieldSpec("config", "group", fields=(*TOY.config.fields, FieldSpec("came_since", "int", default=3)))
+    monkeypatch.setattr(Engine, "descriptions", lambda self: [msgspec.structs.replace(TOY, config=grown)])
+    assert next(line["config"] for line in run("show", made) if "config" in line)["came_since"] == 3
 
 
 def test_the_data_of_runs_are_shown_by_title_and_id(run, library_root, capsys):
