@@ -21,6 +21,7 @@ from .shell.actions import window_commands
 from .shell.bottom_bar import BottomBar
 from .shell.closed import Closing
 from .shell.drop_zones import DropZones
+from .shell.keys import ask_menu, press
 from .shell.latency import LatencyMeter
 from .shell.notices import NoticeStack
 from .shell.rail import Rail
@@ -295,6 +296,11 @@ class MainWindow(QMainWindow):
             around = around.parentWidget()
         place = self.workspaces.get(self.current)
         place.setFocus() if place is not None else off.clearFocus()
+
+    def keyPressEvent(self, event) -> None:
+        """What nothing below took: Return presses the button with the focus, Shift+F10 asks for a menu there."""
+        if not press(self.focusWidget(), event) and not ask_menu(self.focusWidget(), event):
+            super().keyPressEvent(event)
 
     # ---------------------------------------------------------------------------------------- looks, place
 

@@ -379,6 +379,16 @@ class ImageGrid(QAbstractScrollArea):
         elif event.button() == Qt.MouseButton.LeftButton:
             self.select([])
 
+    def contextMenuEvent(self, event) -> None:
+        """The Menu key asks for the menu of the current item; the mouse has asked at its press."""
+        if event.reason() == event.Reason.Keyboard and self._current >= 0:
+            if self._current not in self._selected:
+                self.set_current(self._current, select=True)
+            self.reveal(self._current)
+            self.context_requested.emit(self._current, self.viewport().mapToGlobal(self.tile_rect(self._current).center()))
+        else:
+            super().contextMenuEvent(event)
+
     def mouseDoubleClickEvent(self, event) -> None:
         index = self.index_at(event.position().toPoint())
         if index >= 0 and event.button() == Qt.MouseButton.LeftButton:

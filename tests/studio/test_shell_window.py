@@ -19,7 +19,7 @@ from scripted_window import scripted_window, settle, turn
 
 from models_backend.contract.messages import Metrics, State, Trouble, TroubleError
 from models_backend.library import provenance
-from nexus_studio import figures, theme
+from nexus_studio import figures, pieces, theme
 from nexus_studio.bridge import Way
 from nexus_studio.commands import Command
 from nexus_studio.main_window import WORKSPACES
@@ -396,6 +396,48 @@ async def test_what_belongs_to_another_workspace_is_named_before_it_is_undone_or
         for way, then in (("edit.redo", "none"), ("edit.undo", None)):
             window.actions_list.run(way)
             await settle(lambda then=then: learned() == then)
+
+
+async def test_return_presses_the_button_with_the_focus_and_no_other(qapp, tmp_path):
+    async with scripted_window(tmp_path) as window:
+        made = [pieces.button("Press"), pieces.icon_button("close", "Press too"), QLineEdit()]
+        pressed = []
+        for one in made:
+            one.setParent(window.centralWidget())
+            one.show()
+        for one in made[:2]:
+            one.clicked.connect(lambda _on=False, one=one: pressed.append(one))
+        for one in made:
+            one.setFocus()
+            QTest.keyClick(one, Qt.Key.Key_Return)
+            QTest.keyClick(one, Qt.Key.Key_Enter)
+        assert pressed == [made[0], made[0], made[1], made[1]]
+        made[0].setEnabled(False)
+        QTest.keyClick(window, Qt.Key.Key_Return)
+        assert len(pressed) == 4
+
+
+async def test_shift_f10_asks_for_the_menu_of_the_current_item(qapp, tmp_path):
+    async with scripted_window(tmp_path) as window:
+        window.show_workspace("data")
+        items, asked = window.workspace("data").items, []
+        window.session.datasets.set_current(next(one.id for one in window.session.datasets.records if one.modality == "image"))
+        await settle(lambda: items.grid.count())
+        items.grid.context_requested.disconnect()
+        items.grid.context_requested.connect(lambda index, _place: asked.append(index))
+        items.grid.setFocus()
+        items.grid.set_current(3)
+        QTest.keyClick(items.grid, Qt.Key.Key_F10, Qt.KeyboardModifier.ShiftModifier)
+        assert asked == [3] and items.grid.selection() == [3]
+        lists = window.workspace("data").list.view, window.workspace("train").runs.list
+        for key, one in zip(("data", "train"), lists):
+            window.show_workspace(key)
+            one.setFocus()
+            assert one.currentIndex().isValid()
+            one.customContextMenuRequested.disconnect()
+            one.customContextMenuRequested.connect(lambda place, one=one: asked.append(one.indexAt(place).row()))
+            QTest.keyClick(one, Qt.Key.Key_F10, Qt.KeyboardModifier.ShiftModifier)
+            assert asked[-1] == one.currentIndex().row()
 
 
 async def test_an_undo_that_fails_is_not_said_to_be_done(qapp, tmp_path):
