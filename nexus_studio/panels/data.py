@@ -106,6 +106,26 @@ class DataPanel(Workspace):
                 lambda: bool(self.items.chosen()) and bool(self.items.record.attributes),
                 why=self.tr("Choose items of a data set that has attributes first"),
             ),
+            Command(
+                "data.class",
+                "Class of the item…",
+                self.items.ask_class,
+                "Data",
+                "",
+                "text",
+                lambda: bool(self.items.chosen()),
+                why=self.tr("Choose items of a data set first"),
+            ),
+            Command(
+                "data.rename_class",
+                "Rename class…",
+                self.items.ask_class_name,
+                "Data",
+                "",
+                "edit",
+                self._has_classes,
+                why=self.tr("Choose a data set with classes first"),
+            ),
             *self._leaving_out(),
             Command("data.find", "Find items", self.items.focus_search, "Data", "Ctrl+F", "search", chosen, why=none),
             Command("data.train", "Train on this data set", self._train, "Data", "", "train", chosen, why=none),
@@ -124,6 +144,9 @@ class DataPanel(Workspace):
         why = self.tr("Import or choose a data set first")
         there = self._has_dataset
         return [Command(f"data.{key}", text, act, "Data", "", "remove", there, why=why) for key, text, act in actions]
+
+    def _has_classes(self) -> bool:
+        return self._has_dataset() and bool(self.session.datasets.current_record.classes)
 
     def _has_dataset(self) -> bool:
         return self.session.datasets.current_record is not None

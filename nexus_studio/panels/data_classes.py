@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import itertools
+from collections.abc import Callable, Iterable
 
 from PySide6.QtCore import QCoreApplication
-from PySide6.QtWidgets import QInputDialog, QWidget
+from PySide6.QtWidgets import QInputDialog, QMenu, QWidget
 
 from models_backend.contract.run_layout import DatasetRecord
 from models_backend.contract.words import counted
 
 from ..dialogs import ask_text
+from ..fitting import menu_text
 from ..state.session import Session
 
 
@@ -31,6 +33,13 @@ def add_class(session: Session, dataset: str, name: str, items: Iterable[int] = 
     classes = record.classes if name in record.classes else (*record.classes, name)
     text = f"New class “{name}”" + (f" with {counted(len(items), 'item')}" if items else "")
     session.datasets.edit(session.undo, dataset, text, labels=dict.fromkeys(items, classes.index(name)), classes=classes)
+
+
+def fill_classes(menu: QMenu, names: Iterable[str], choose: Callable[[int], object]) -> QMenu:
+    """One action a class, the first sixty, which tells its position."""
+    for number, name in enumerate(itertools.islice(names, 60)):
+        menu.addAction(menu_text(name)).triggered.connect(lambda _on=False, number=number: choose(number))
+    return menu
 
 
 def ask_class_name(parent: QWidget, session: Session, record: DatasetRecord, name: str) -> QInputDialog:

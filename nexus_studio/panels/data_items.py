@@ -11,7 +11,6 @@ from models_backend.contract.words import counted
 
 from .. import theme
 from ..dialogs import opened
-from ..fitting import menu_text
 from ..forms.editors import Pick
 from ..pieces import Header, button, column, icon_button, label, row
 from ..state.cached_rows import open_pictures, open_rows
@@ -20,7 +19,7 @@ from ..viewers.image_grid import ImageGrid
 from ..viewers.points_view import PointsView
 from .data_attributes import AttributesForm, attributes_changed
 from .data_captions import CaptionField
-from .data_classes import ask_new_class
+from .data_classes import ask_class_name, ask_new_class, fill_classes
 from .data_large import LargePictures
 from .data_thumbs import Thumbnails
 from .data_tips import LARGE_PX, tip
@@ -392,15 +391,7 @@ class ItemsPage(QWidget):
         menu = QMenu(self)
         menu.addAction(self.tr("Edit the caption")).triggered.connect(lambda _on=False: self.edit(position))
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        classes = menu.addMenu(f"Class of {counted(len(chosen), 'item')}")
-        for number, name in enumerate(self.record.classes[:60]):
-            classes.addAction(menu_text(name)).triggered.connect(
-                lambda _on=False, number=number: self.set_class(chosen, number)
-            )
-        classes.addSeparator()
-        classes.addAction(self.tr("New class…")).triggered.connect(
-            lambda _on=False: ask_new_class(self, self._session, self.record, chosen)
-        )
+        menu.addMenu(self._classes_of(chosen, menu))
         if self.record.attributes:
             menu.addAction(self.tr("Attributes…")).triggered.connect(lambda _on=False: self.edit_attributes())
         out = all(self.items[n].split == LEFT_OUT for n in chosen)
@@ -418,6 +409,28 @@ class ItemsPage(QWidget):
                 lambda _on=False: self._go_to(item.duplicate_of)
             )
         menu.popup(place)
+
+    def _classes_of(self, chosen: list[int], parent: QWidget) -> QMenu:
+        """The menu that puts items into a class, also a new one."""
+        menu = QMenu(f"Class of {counted(len(chosen), 'item')}", parent)
+        fill_classes(menu, self.record.classes, lambda number: self.set_class(chosen, number)).addSeparator()
+        menu.addAction(self.tr("New class…"), lambda: ask_new_class(self, self._session, self.record, chosen))
+        return menu
+
+    def ask_class(self) -> None:
+        """Asks into which class the selected items go."""
+        if chosen := self.chosen():
+            self._pop_up(self._classes_of(chosen, self))
+
+    def ask_class_name(self) -> None:
+        """Asks which class gets another name."""
+        names = self.record.classes
+        rename = lambda number: ask_class_name(self, self._session, self.record, names[number])  # noqa: E731
+        self._pop_up(fill_classes(QMenu(self), names, rename))
+
+    def _pop_up(self, menu: QMenu) -> None:
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.popup(self.grid.viewport().mapToGlobal(self.grid.tile_rect(max(0, self.grid.current())).center()))
 
     def _go_to(self, index: int) -> None:
         self.filter.setCurrentIndex(0)

@@ -8,7 +8,7 @@ import pytest
 from PySide6.QtCore import QEvent, QPoint, Qt
 from PySide6.QtGui import QFocusEvent, QFontMetrics
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QLabel, QPushButton
+from PySide6.QtWidgets import QApplication, QInputDialog, QLabel, QPushButton
 from scripted_window import scripted_session, settle, turn
 
 from models_backend.contract.family import Attribute
@@ -476,6 +476,30 @@ async def test_moving_a_data_set_to_the_trash_is_undone(qapp, tmp_path, monkeypa
         await settle(lambda: panel.session.datasets.get(record.id) is None)
         panel.session.undo.undo()
         await settle(lambda: panel.session.datasets.get(record.id) is not None)
+
+
+async def test_classes_are_set_and_renamed_from_the_menu_of_commands(qapp, tmp_path):
+    async with Opened(tmp_path) as panel:
+        commands = {one.key: one for one in panel.commands()}
+        await settle(lambda: panel.items.grid.count() == 240)
+        panel.items.grid.set_current(-1)
+        assert not commands["data.class"].enabled() and commands["data.rename_class"].enabled()
+        panel.items.grid.set_current(2, select=True)
+        commands["data.class"].run()
+        menu = QApplication.activePopupWidget()
+        assert menu.title() == "Class of 1 item" and menu.actions()[-1].text() == "New class…"
+        menu.actions()[5].trigger()
+        menu.close()
+        await settle(lambda: panel.items.items[2].label == 5)
+        commands["data.rename_class"].run()
+        menu = QApplication.activePopupWidget()
+        menu.actions()[5].trigger()
+        menu.close()
+        dialog = panel.findChild(QInputDialog)
+        assert dialog.textValue() == panel.items.record.classes[5]
+        dialog.setTextValue("five")
+        dialog.accept()
+        await settle(lambda: panel.items.record.classes[5] == "five")
 
 
 @pytest.mark.parametrize("key", ["data.rename", "data.caption", "data.find", "data.train", "data.preview", "data.report"])
