@@ -194,7 +194,23 @@ class ModelsList(QWidget):
         layout.addWidget(self.list, 1)
         self._connect()
 
+    def keyPressEvent(self, event) -> None:
+        """Down goes from the filter into the list."""
+        if event.key() == Qt.Key.Key_Down and self.filter.hasFocus():
+            if not self.list.currentIndex().isValid():
+                self._take_first()
+            self.list.setFocus(Qt.FocusReason.TabFocusReason)
+        else:
+            super().keyPressEvent(event)
+
+    def _take_first(self) -> None:
+        """Chooses the family that answers the filter best."""
+        row = next((n for n, one in enumerate(self.model.rows) if not isinstance(one, str)), -1)
+        if row >= 0:
+            self.list.setCurrentIndex(self.model.index(row))
+
     def _connect(self) -> None:
+        self.filter.returnPressed.connect(self._take_first)
         self.filter.textChanged.connect(self._filter)
         self.filter.textChanged.connect(lambda text: self._session.preferences.set("train/filter", text or None))
         self.list.selectionModel().currentChanged.connect(self._choose)

@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 import pytest
 import shiboken6
-from PySide6.QtCore import QEvent, QObject, Qt
+from PySide6.QtCore import QEvent, QModelIndex, QObject, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QApplication, QFileDialog, QLabel, QMenu
 from scripted import ScriptedEngine, scripted_families
@@ -943,6 +943,22 @@ async def test_pause_resume_stop_and_live_changes_reach_the_engine(stand):
     controls.stop_asked.emit(False)
     await settle(lambda: stand.asked("stop"))
     assert stand.asked("stop")[0][1:] == (run, False) and not controls.change.isEnabled()
+
+
+async def test_the_filter_of_models_goes_on_into_the_list_and_takes_the_best_at_return(stand):
+    models, catalogue = stand.panel.models, stand.session.catalogue
+    catalogue.set_current("scripted-none")
+    models.filter.setText("critic")
+    wanted = models.model.rows[0].key
+    assert catalogue.current != wanted
+    models.filter.setFocus()
+    QTest.keyClick(models.filter, Qt.Key.Key_Return)
+    assert catalogue.current == wanted
+    catalogue.set_current("scripted-none")
+    models.list.setCurrentIndex(QModelIndex())
+    QTest.keyClick(models.filter, Qt.Key.Key_Down)
+    assert catalogue.current == wanted and stand.panel.window().focusWidget() is models.list
+    models.filter.clear()
 
 
 async def test_the_model_of_settings_that_are_used_again_is_selected_though_a_filter_hid_it(stand):
