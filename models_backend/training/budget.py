@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import torch
 from models_backend.contract.course import Course
 from models_backend.contract.family import Family
 from models_backend.contract.fields import build, plain
-from models_backend.contract.messages import Budget, BudgetReport
+from models_backend.contract.messages import Budget, BudgetReport, Progress
 from models_backend.contract.run_layout import RunRecord
 from models_backend.contract.settings import DataSettings, TrainingSettings
 from models_backend.contract.words import counted, sentence
@@ -43,20 +43,22 @@ class Cost:
     chosen: choices.Choices
 
 
-def measure(library: Any, request: Budget, families: Mapping[str, type[Family]], device: str = "auto") -> BudgetReport:
-    """The answer to a Budget request. Running out of memory is an answer (``fits`` False); settings that do not go
-    together raise TroubleError or FieldError."""
+def measure(library: Any, request: Budget, families: Mapping[str, type[Family]], device: str = "auto",
+            tell: Callable[[Progress], None] = lambda progress: None) -> BudgetReport:  # fmt: skip
+    """The answer to a Budget request. ``tell`` hears how far it is, and leaves it where it raises. Running out of memory is an
+    answer (``fits`` False); settings that do not go together raise TroubleError or FieldError."""
     chosen_device = weights.chosen_device(device)
     at_hand.keep_in(library.layout.cache)
+    tell(Progress(0, 0, "opening the data"))
     record = _record(library, request, families)
     threads = torch.get_num_threads()
     total_mb, free_mb = _memory_of(chosen_device)
     try:
         randomness.be_deterministic(int(record.training.get("threads", 0)))
-        assembled = assemble(library, record, families, chosen_device, lambda body: None)
+        assembled = assemble(library, record, families, chosen_device, tell)
         parameters = checkpoints.parameters_of(assembled.nets)
         try:
-            cost = _cost(assembled)
+            cost = _cost(assembled, tell)
         except (RuntimeError, MemoryError) as error:
             if not weights.out_of_memory(error):
                 raise
@@ -75,11 +77,11 @@ def _record(library: Any, request: Budget, families: Mapping[str, type[Family]])
                      data.spec, time.time(), request.parts)  # fmt: skip
 
 
-def _cost(assembled: Assembly) -> Cost:
+def _cost(assembled: Assembly, tell: Callable[[Progress], None]) -> Cost:
     settings, device = assembled.settings, assembled.device
     with _PeakMemory(device) as peak:
         batches = _batches(assembled)
-        trial = choices.Trial(assembled.family, assembled.nets, settings, device, batches)
+        trial = choices.Trial(assembled.family, assembled.nets, settings, device, batches, tell)
         chosen = choices.choose(settings, trial, settings.steps)
         choices.arranged(assembled.nets, device, chosen.channels_last)
         kept = averages(assembled.nets, settings)
@@ -87,6 +89,7 @@ def _cost(assembled: Assembly) -> Cost:
             for net in assembled.nets.values():
                 activations.recompute(net)
         stepper = Stepper(assembled.family, assembled.nets, settings, device, chosen.precision)
+        tell(Progress(0, 0, "taking two steps"))
         with randomness.strictly(chosen.strict):
             step_s = _two_steps(stepper, batches, kept, settings, device)
     disk = checkpoints.bytes_of(assembled.nets, kept, stepper.optimisers) * (settings.keep + 1)

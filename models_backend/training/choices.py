@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from models_backend.contract.family import Family
 from models_backend.contract.fields import plain
+from models_backend.contract.messages import Progress
 from models_backend.contract.settings import TrainingSettings
 from models_backend.library import storage
 from models_backend.networks import at_hand, layout, precision, weights
@@ -106,11 +107,12 @@ class Way(NamedTuple):
 
 
 class Trial:
-    """Steps on copies of the networks: they cost time and leave nothing behind."""
+    """Steps on copies of the networks: they cost time and leave nothing behind. ``tell`` hears how many are taken, and leaves
+    them where it raises."""
 
-    def __init__(
-        self, family: Family, nets: dict[str, nn.Module], settings: TrainingSettings, device: torch.device, batches: Batches
-    ):
+    def __init__(self, family: Family, nets: dict[str, nn.Module], settings: TrainingSettings, device: torch.device,
+                 batches: Batches, tell: Callable[[Progress], None] = lambda progress: None):  # fmt: skip
+        self._tell = tell
         self._family, self._settings, self.device, self._batches, self.nets = family, settings, device, batches, nets
 
     def seconds(self, *ways: Way) -> list[float]:
@@ -129,8 +131,9 @@ class Trial:
         nets = [arranged(copy.deepcopy(self.nets), self.device, way.channels_last) for way in ways]
         steps = [self._step_of(own, way.arithmetic) for own, way in zip(nets, ways, strict=True)]
         times: list[list[float]] = [[] for _ in ways]
-        for _ in range(ROUNDS + 1):
-            for way, step, took in zip(ways, steps, times, strict=True):
+        for round_ in range(ROUNDS + 1):
+            for place, (way, step, took) in enumerate(zip(ways, steps, times, strict=True)):
+                self._tell(Progress(round_ * len(ways) + place, (ROUNDS + 1) * len(ways), "measuring a few steps"))
                 torch.set_num_threads(way.threads or every)
                 took.append(step())
         return [min(took[1:]) for took in times]

@@ -104,7 +104,7 @@ class Trainer:
 
     def _choose(self, inside: Any, threads: int) -> choices.Choices:
         self._tell(Progress(0, 0, "measuring a few steps"))
-        trial = choices.Trial(self.family, self.nets, self.settings, self.device, self.batches)
+        trial = choices.Trial(self.family, self.nets, self.settings, self.device, self.batches, self._tell)
         chosen = choices.choose(self.settings, trial, self.total)
         storage.write_json(inside / "choices.json", chosen)
         return chosen

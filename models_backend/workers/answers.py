@@ -158,7 +158,7 @@ class Answers:
     def _budget(self, request: Budget, pending: Pending) -> Any:
         from models_backend.training.budget import measure
 
-        return measure(self._library, request, self._families(), self._device)
+        return measure(self._library, request, self._families(), self._device, telling(pending))
 
     def _evaluate(self, request: Evaluate, pending: Pending) -> Any:
         from models_backend.evaluation.evaluate import evaluate, judged_by

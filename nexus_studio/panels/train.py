@@ -120,7 +120,7 @@ class TrainPanel(Workspace):
         session.datasets.changed.connect(self._show_page)
         self.setup.changed.connect(self._setup_changed)
         self.setup.settled.connect(self._measure_when_idle)
-        self.budget.button.clicked.connect(lambda: self._measure())
+        self.budget.button.clicked.connect(self._measure_or_stop)
         self.budget.measured.connect(self._remember_budget)
         self.runs.compared.connect(self.curves.compare)
         self.runs.delete_asked.connect(actions.delete)
@@ -263,6 +263,12 @@ class TrainPanel(Workspace):
         """Measured unasked only where it disturbs nothing: the panel is seen, and nothing trains or is about to."""
         starting = self._starting is not None and not self._starting.done()
         if self.isVisible() and self.session.jobs.active is None and not starting:
+            self._measure()
+
+    def _measure_or_stop(self) -> None:
+        if self.budget.under_way:
+            self.budget.cancel()
+        else:
             self._measure()
 
     def _measure(self) -> None:

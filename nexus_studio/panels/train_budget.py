@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import msgspec
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 
-from models_backend.contract.messages import Budget, BudgetReport, Trouble
-from models_backend.contract.words import counted
+from models_backend.contract.messages import Budget, BudgetReport, Progress, Trouble
+from models_backend.contract.words import counted, sentence
 
 from .. import figures, pieces
+from ..shell.words import duration
 from ..state.session import Session
 
 
 class BudgetCard(pieces.Card):
-    """Asks for a measurement and shows it. A newer measurement cancels an older one. ``measured`` tells family, report."""
+    """Asks for a measurement and shows it. A newer measurement cancels an older one; while one is under way its button stops
+    it. ``measured`` tells family, report."""
 
     measured = Signal(str, object)
 
@@ -25,6 +28,9 @@ class BudgetCard(pieces.Card):
         self._session = session
         self._task: asyncio.Task | None = None
         self._asked: Budget | None = None
+        self._progress, self._since = Progress(0, 0), 0.0
+        self._clock = QTimer(self, interval=1000)
+        self._clock.timeout.connect(self._show_progress)
         self._known: dict[bytes, BudgetReport] = {}
         self.report: BudgetReport | None = None
         self.note = pieces.label("", "mono")
@@ -40,6 +46,12 @@ class BudgetCard(pieces.Card):
         self.body.addWidget(self.words)
         self.words.hide()
         self.setAccessibleName(self.tr("Budget"))
+        self._rest(self.tr("not measured"))
+
+    @property
+    def under_way(self) -> bool:
+        """Whether a measurement is."""
+        return self._task is not None
 
     def _table(self) -> QWidget:
         table = QWidget()
@@ -70,14 +82,16 @@ class BudgetCard(pieces.Card):
         self.cancel()
         self._asked = request
         self._show_none(self.tr("measuring…"))
+        self.button.setText(self.tr("Stop"))
+        self._progress, self._since = Progress(0, 0), time.monotonic()
+        self._clock.start()
         self._task = self._session.bridge.spawn(self._measure(request), self._fail)
 
     def cancel(self) -> None:
         """Give up a measurement under way."""
         if self._task is not None:
             self._task.cancel()
-            self._task = None
-            self._show_none(self.tr("not measured"))
+            self._rest(self.tr("not measured"))
 
     def outdate(self, request: Budget | None) -> None:
         """Another setting is shown now: its own figures where it was measured before, else none."""
@@ -92,15 +106,34 @@ class BudgetCard(pieces.Card):
             self._show_none(self.tr("not measured"))
 
     async def _measure(self, request: Budget) -> None:
-        report = await self._session.bridge.engine.call(request)
-        self._task = None
+        report = await self._session.bridge.engine.call(request, self._hear)
+        self._rest("")
         self._known[msgspec.json.encode(request)] = report
         self.show_report(report)
         self.measured.emit(request.family, report)
 
-    def _fail(self, trouble: Trouble) -> None:
+    def _rest(self, note: str) -> None:
+        """Nothing is measured any longer."""
         self._task = None
-        self._show_none(self.tr("not measured"))
+        self._clock.stop()
+        self.button.setText(self.tr("Measure"))
+        self._show_none(note)
+
+    def _hear(self, body: object) -> None:
+        if isinstance(body, Progress):
+            self._progress = body
+            self._show_progress()
+
+    def _show_progress(self) -> None:
+        """What is done now, how far it is, and for how long."""
+        told, took = self._progress, time.monotonic() - self._since
+        words = [sentence(told.what)] if told.what else []
+        words += [f"{told.done:,} of {told.total:,}"] if told.total else []
+        words += [duration(took)] if took >= 1 else []
+        self._say(" · ".join(words), "hint")
+
+    def _fail(self, trouble: Trouble) -> None:
+        self._rest(self.tr("not measured"))
         self._say(str(trouble), "error")
 
     def _show_none(self, note: str) -> None:

@@ -25,6 +25,7 @@ from models_backend.contract.messages import (
     Mark,
     Metrics,
     Preview,
+    Progress,
     ProveResume,
     Remedy,
     Sample,
@@ -381,6 +382,29 @@ async def test_a_failed_measurement_stays_in_the_card(stand):
     stand.panel.budget.button.click()
     await settle(lambda: stand.panel.budget.words.isVisible())
     assert "Take fewer levels" in stand.panel.budget.words.text() and not stand.troubles
+
+
+async def test_a_measurement_says_how_far_it_is_and_can_be_stopped(stand):
+    gate, whole, card = asyncio.Event(), stand.engine.call, stand.panel.budget
+
+    async def slow(request, tell=None):
+        tell(Progress(5, 16, "measuring a few steps"))
+        await gate.wait()
+        return await whole(request, tell)
+
+    stand.engine.call = slow
+    card.button.click()
+    await settle(lambda: card.words.isVisible())
+    assert card.words.text().startswith("Measuring a few steps · 5 of 16")  # and for how long
+    assert card.button.text() == "Stop" and card.under_way
+    card.button.click()
+    gate.set()
+    await settle()
+    assert not card.under_way and card.note.text() == "not measured" and not card.words.isVisible()
+    assert card.button.text() == "Measure" and card.report is None and not stand.asked(Budget) and not stand.troubles
+    card.button.click()
+    await settle(lambda: card.report is not None)
+    assert card.button.text() == "Measure"
 
 
 async def test_starting_gives_up_a_measurement_and_says_so(stand):

@@ -487,6 +487,21 @@ def test_a_budget_is_measured_and_leaves_nothing_behind(library_root):
     assert 4 * held < report.disk_mb * 2**20 < 8 * held + 2 * 12 * 8  # four checkpoints while one is replaced, and previews
 
 
+def test_a_budget_says_how_far_it_is_and_is_left_where_nobody_waits(library_root):
+    library, dataset = opened(library_root)
+    heard = []
+
+    def tell(progress):
+        heard.append(progress)
+        if progress.done == 3:
+            raise InterruptedError
+
+    with library, pytest.raises(InterruptedError):
+        measure(library, Budget("denoiser", dataset.id, training={"steps": 500}), FAMILIES, "cpu", tell)
+    assert [(p.what, p.done) for p in heard[-4:]] == [("measuring a few steps", done) for done in range(4)]
+    assert heard[-1].total >= 4 and heard[0].what == "opening the data"
+
+
 def test_a_budget_that_does_not_fit_says_what_would(library_root, monkeypatch):
     library, dataset = opened(library_root)
 
