@@ -13,7 +13,8 @@ from models_backend.contract import suiting
 from models_backend.contract.family import TOLD, FamilyDescription, in_order
 from models_backend.contract.fields import FieldSpec
 from models_backend.contract.grids import named
-from models_backend.contract.run_layout import LEFT_OUT, DatasetRecord
+from models_backend.contract.messages import TroubleError
+from models_backend.contract.run_layout import LEFT_OUT, DatasetRecord, RunRecord
 from models_backend.contract.words import counted, noun
 from models_backend.engine import creation
 from models_backend.engine.terminal import Reporter
@@ -110,8 +111,9 @@ async def runs(options: argparse.Namespace, reporter: Reporter) -> int:
     """All runs, newest first, with their states."""
     async with session(options, reporter) as now:
         found_runs = now.library.runs()
-        for record in found_runs:
-            state = await now.engine.run_state(record.id)
+        for known in found_runs:
+            state = await now.engine.run_state(known.id)
+            record = _as_it_stands(now.library, known)
             total = record.steps
             why = f"  ({state.reason})" if state.reason else ""
             place = works_in_of(now, record)
@@ -123,6 +125,14 @@ async def runs(options: argparse.Namespace, reporter: Reporter) -> int:
             )  # fmt: skip
     _none(reporter, found_runs, "no runs yet: `nexus-studio train` makes one")
     return 0
+
+
+def _as_it_stands(library: Library, known: RunRecord) -> RunRecord:
+    """A run's record from its folder: another process may have let it train further since it was ``known``."""
+    try:
+        return library.run(known.id).record()
+    except TroubleError:
+        return known
 
 
 async def samples(options: argparse.Namespace, reporter: Reporter) -> int:

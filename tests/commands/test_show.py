@@ -20,6 +20,7 @@ from models_backend.contract.run_layout import RunLayout
 from models_backend.engine.engine import Engine
 from models_backend.engine.terminal import Reporter
 from models_backend.library import storage
+from models_backend.library.library import Library
 from models_backend.library.runs import RunFolder
 from models_backend.library.standings import standing
 
@@ -77,6 +78,15 @@ def test_settings_that_nobody_set_are_shown_as_they_are_in_effect(run, library_r
     grown = FieldSpec("config", "group", fields=(*TOY.config.fields, FieldSpec("came_since", "int", default=3)))
     monkeypatch.setattr(Engine, "descriptions", lambda self: [msgspec.structs.replace(TOY, config=grown)])
     assert next(line["config"] for line in run("show", made) if "config" in line)["came_since"] == 3
+
+
+def test_runs_tell_the_steps_that_another_process_asked_for(run, library_root):
+    made = last(run(*MOONS, "--set", "steps=20"), "done")["run"]
+    beside = Library.open(library_root, own=False).run(made)
+    beside.extend(600)
+    beside.close()
+    (listed,) = (line for line in run("runs") if line.get("id") == made)
+    assert (listed["step"], listed["steps"]) == (20, 600)
 
 
 def test_the_data_of_runs_are_shown_by_title_and_id(run, library_root, capsys):
