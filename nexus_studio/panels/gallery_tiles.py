@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 from PySide6.QtCore import QObject, QRectF, Qt, QTimer, Signal
@@ -21,32 +21,43 @@ from .sample_facts import checkpoint_name
 SIDE_PX = 240
 KEPT = 1200
 PAGE = 400
-CELLS = 9  # of a grid that are read for its tile
+SIDE_CELLS = 5  # of a grid that are read for its tile, along either side
+GAP_PX = 4
 
 
 def collage(items: np.ndarray, modality: str, side_px: int = SIDE_PX, columns: int = 0) -> QImage:
     """The first 1, 4 or 9 items in a square, or as many as fit in a square of ``columns``; points are one picture together."""
     view = shown(modality)
-    return view.picture(items, side_px) if view.together else _tiled(items, modality, side_px, columns)
-
-
-def collage_of_cells(cells: list[np.ndarray], modality: str, side_px: int = SIDE_PX) -> QImage:
-    """The first 1, 4 or 9 cells of a grid, each given by its items, in a square."""
-    return _tiled([items if shown(modality).together else items[0] for items in cells], modality, side_px)
-
-
-def _tiled(items: Sequence[np.ndarray], modality: str, side_px: int, columns: int = 0) -> QImage:
-    view = shown(modality)
+    if view.together:
+        return view.picture(items, side_px)
     columns = columns or (3 if len(items) >= 9 else 2 if len(items) >= 4 else 1)
+    return _tiled({divmod(n, columns): item for n, item in enumerate(items[: columns**2])}, columns, columns, modality, side_px)
+
+
+def evenly(count: int, most: int = SIDE_CELLS) -> list[int]:
+    """Positions of ``count`` that are evenly apart, both ends among them: all where they are no more than ``most`` > 1."""
+    return list(range(count)) if count <= most else [round(n * (count - 1) / (most - 1)) for n in range(most)]
+
+
+def collage_of_cells(cells: dict[tuple[int, int], np.ndarray], rows: int, columns: int, modality: str) -> QImage:
+    """Cells of a grid, each given by its items, by the row and column where they stand of so many, in a square."""
+    together = shown(modality).together
+    chosen = {place: items if together else items[0] for place, items in cells.items()}
+    return _tiled(chosen, rows, columns, modality, SIDE_PX)
+
+
+def _tiled(items: dict[tuple[int, int], np.ndarray], rows: int, columns: int, modality: str, side_px: int) -> QImage:
+    """Items by row and column, in the middle of a square picture."""
+    view, most = shown(modality), max(rows, columns)
     picture = QImage(side_px, side_px, QImage.Format.Format_ARGB32_Premultiplied)
     picture.fill(Qt.GlobalColor.transparent)
     painter = QPainter(picture)
-    side, gap = (side_px - 4 * (columns - 1)) / columns, 4
-    for place, item in enumerate(items[: columns * columns]):
-        row, column = divmod(place, columns)
-        paint.draw_rounded(
-            painter, view.picture(item, int(side)), QRectF(column * (side + gap), row * (side + gap), side, side), 3
-        )
+    side = (side_px - GAP_PX * (most - 1)) / most
+    pitch = side + GAP_PX
+    left, top = (most - columns) * pitch / 2, (most - rows) * pitch / 2
+    for (row, column), item in items.items():
+        place = QRectF(left + column * pitch, top + row * pitch, side, side)
+        paint.draw_rounded(painter, view.picture(item, int(side)), place, 3)
     painter.end()
     return picture
 
@@ -165,8 +176,13 @@ class Tiles(QObject):
         samples = self._session.samples
         try:
             if record.grid is not None:
-                cells = (await samples.cells(record))[:CELLS]
-                return collage_of_cells([await samples.items(cell.id) for cell in cells], record.modality)
+                rows, columns = evenly(record.grid.rows), evenly(record.grid.columns)
+                cells = {
+                    (rows.index(cell.grid.row), columns.index(cell.grid.column)): await samples.items(cell.id)
+                    for cell in await samples.cells(record)
+                    if cell.grid.row in rows and cell.grid.column in columns
+                }
+                return collage_of_cells(cells, len(rows), len(columns), record.modality)
             return collage(await samples.items(record.id), record.modality)
         except TroubleError as error:
             self._session.bridge.trouble.emit(error.trouble)

@@ -17,7 +17,7 @@ from models_backend.contract.run_layout import SampleRecord
 from nexus_studio.panels import exporting
 from nexus_studio.panels.gallery import GalleryPanel, difference
 from nexus_studio.panels.gallery_compare import Side, paired
-from nexus_studio.panels.gallery_tiles import collage, differing
+from nexus_studio.panels.gallery_tiles import collage, collage_of_cells, differing, evenly
 from nexus_studio.panels.sample_facts import facts
 from nexus_studio.panels.verdict_rows import VerdictRow
 
@@ -315,6 +315,19 @@ async def test_several_chosen_are_told_at_the_side_and_all_of_them_are_exported(
     assert len([one for call in calls for one in call if isinstance(one, Export)]) == 2
     panel.grid.select([0])
     assert panel.detail.many.isHidden()
+
+
+def test_the_tile_of_a_grid_keeps_its_rows_and_columns(qapp):
+    greys = {
+        (row, column): np.full((1, 8, 8, 3), 40 * (3 * row + column) + 20, np.uint8) for row in range(2) for column in range(3)
+    }
+    del greys[1, 2]  # not made yet
+    picture = collage_of_cells(greys, 2, 3, "image")
+    side = picture.width()
+    tops, lefts = [side // 2 - side // 6, side // 2 + side // 6], [side // 6, side // 2, side - side // 6]
+    assert [[picture.pixelColor(x, y).red() for x in lefts] for y in tops] == [[20, 60, 100], [140, 180, 0]]
+    assert picture.pixelColor(side // 2, side // 12).alpha() == 0, "two rows stand in the middle"
+    assert evenly(3) == [0, 1, 2] and evenly(9) == [0, 2, 4, 6, 8] and evenly(6) == [0, 1, 2, 4, 5]
 
 
 def test_a_collage_shows_the_first_items_in_a_square(qapp):

@@ -184,8 +184,8 @@ async def test_the_gallery_shows_a_grid_as_one_tile_of_its_cells(gallery):
     await settle(lambda: gallery.tiles.picture(0) is not None)
     tile = gallery.tiles.picture(0)
     side = tile.width()
-    greys = [tile.pixelColor(x, y).red() for y in (side // 4, 3 * side // 4) for x in (side // 4, 3 * side // 4)]
-    assert greys == [0, 30, 60, 90]
+    greys = [tile.pixelColor(x, y).red() for y in (side // 3, 2 * side // 3) for x in (side // 6, side // 2, 5 * side // 6)]
+    assert greys == [0, 30, 60, 90, 120, 150]
     await settle(lambda: gallery.detail._view is not None and gallery.detail._view.grid.count() == 6)
     told = dict(facts(gallery.session, gallery.detail.record))
     assert told["Grid"] == "2 rows × 3 columns" and told["Steps"] == [5, 10, 20] and told["Seed"] == [1, 2]
