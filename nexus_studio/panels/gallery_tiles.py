@@ -136,7 +136,11 @@ class Tiles(QObject):
 
     def index_of(self, sample: str) -> int:
         """Where a sample stands among the records read so far, or -1."""
-        return next((i for i, record in self._records.items() if record.id == sample), -1)
+        return self.index_where(lambda record: record.id == sample)
+
+    def index_where(self, wanted: Callable[[SampleRecord], bool]) -> int:
+        """Where the first record stands of those read so far that is wanted, or -1."""
+        return next((i for i, record in self._records.items() if wanted(record)), -1)
 
     def picture(self, index: int) -> QImage | None:
         """The collage of a tile, or None while it is read."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Coroutine
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import QMenu, QStackedWidget, QWidget
@@ -92,7 +93,7 @@ class SamplePanel(Workspace):
         self.work, self.opening = SampleWork(session), SampleOpening(self)
         self._record: SampleRecord | None = None
         self._cells: dict[str, SampleRecord] = {}  # of the grid that is shown, by their ids
-        self._latency_ms, self._doing = 0.0, False
+        self._latency_ms, self._doing, self._opening = 0.0, False, 0
         self._build_middle()
         self._build_docks()
         self._connect()
@@ -187,7 +188,7 @@ class SamplePanel(Workspace):
         session.ready.connect(self._reload_recent)
         session.ready.connect(self._setup_changed)
         session.runs.changed.connect(self._show_page)
-        self.tiles.counted.connect(lambda _: self.recent.set_source(*self.tiles.source()))
+        self.tiles.counted.connect(lambda _: self._list_recent())
         self.tiles.paged.connect(self.recent.refresh)
         self.tiles.arrived.connect(self.recent.refresh)
         self.recent.activated.connect(self._open_recent)
@@ -207,9 +208,9 @@ class SamplePanel(Workspace):
     def show_what(self, what: dict) -> None:
         state = what.get("state")
         if isinstance(state, SampleRecord):
-            self.session.bridge.spawn(self.opening.restore(state))
+            self.session.bridge.spawn(self._opened(self.opening.restore(state)))
         elif what.get("sample"):
-            self.session.bridge.spawn(self.opening.open(what["sample"]))
+            self.session.bridge.spawn(self._opened(self.opening.open(what["sample"])))
         elif what.get("run"):
             self.setup.choose_run(what["run"])
         self._show_page()
@@ -223,7 +224,25 @@ class SamplePanel(Workspace):
     def _open_recent(self, index: int) -> None:
         record = self.tiles.record(index) if index >= 0 else None
         if record is not None and not same(record, self._record):
-            self.session.bridge.spawn(self.opening.open(record.id))
+            self.session.bridge.spawn(self._opened(self.opening.open(record.id)))
+
+    async def _opened(self, work: Coroutine) -> None:
+        """Opens a sample; the newest wish is the one that is marked in the list."""
+        self._opening += 1
+        try:
+            await work
+        finally:
+            self._opening -= 1
+            self._mark_recent()
+
+    def _list_recent(self) -> None:
+        self.recent.set_source(*self.tiles.source())
+        self._mark_recent()
+
+    def _mark_recent(self) -> None:
+        """Chooses in the list what is shown, or nothing where it is not there."""
+        if not self._opening:
+            self.recent.set_current(self.tiles.index_where(lambda record: same(record, self._record)), select=True)
 
     def _show_page(self) -> None:
         has_items = self.results.batch is not None or self.work.is_busy or self.controls.live.isChecked()
@@ -364,6 +383,7 @@ class SamplePanel(Workspace):
             self._show_actions()
 
     def _show_actions(self) -> None:
+        self._mark_recent()
         batch, record = self.results.batch, self._record
         self.keep.setVisible(batch is not None and any(not made.sample for made in batch.made))
         traced = record is not None and record.trace is not None

@@ -107,6 +107,24 @@ async def test_a_grid_opens_from_the_list_with_its_form_and_a_single_sample_afte
         assert not panel.controls.grid.isChecked() and not panel._cells
 
 
+async def test_what_is_shown_is_marked_among_what_was_made_lately(qapp, tmp_path):
+    async with scripted_window(tmp_path) as window:
+        panel, library = window.workspace("sample"), window.session.bridge.library
+        first, *_ = kept_grid(library, 2)
+        window.show_workspace("sample")
+        await settle(lambda: panel.tiles.record(0) and panel.tiles.record(0).id == first.id)
+        panel.recent.set_current(0, select=True)
+        await settle(lambda: panel.results.gridded is not None)
+        kept_grid(library, 1, "grid-b")  # newer, so that it stands first
+        window.session.samples.refresh()
+        await settle(lambda: panel.tiles.record(0).grid.id == "grid-b" and panel.recent.selection() == [1])
+        assert panel.recent.current() == 1 and panel.results.gridded.id == "grid-a", "nothing else was opened"
+        alone = next(index for index in range(panel.tiles.total) if panel.tiles.record(index).grid is None)
+        panel.show_what({"sample": panel.tiles.record(alone).id})
+        await settle(lambda: panel.recent.selection() == [alone])
+        assert panel.recent.current() == alone and panel.results.gridded is None
+
+
 async def test_cells_that_come_while_something_else_is_looked_at_stay_out_of_it(qapp, tmp_path):
     async with scripted_window(tmp_path) as window:
         panel, library = window.workspace("sample"), window.session.bridge.library
