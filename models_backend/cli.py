@@ -260,6 +260,12 @@ def _training(add) -> None:
         command.add_argument("--detach", action="store_true", help="leave it in the background")
 
 
+READER = (
+    "Pictures are judged by a small reader that is trained on the data first, once for all its runs: half a minute (digits) "
+    "to a few minutes (64 px), longer beside other work. Stopped on the way it goes on from there the next time."
+)
+
+
 def _making(add) -> None:
     sample = add("sample", "making:sample", "make items of a run; of a class or a caption with --condition")
     sample.add_argument("--n", type=_positive, default=16, help="how many")
@@ -273,6 +279,7 @@ def _making(add) -> None:
     sample.add_argument("--condition", action="append", default=[], metavar="KIND=VALUE", help=CONDITION)
     sample.add_argument("--title", default="", help="name of the sample")
     measure = add("evaluate", "making:evaluate", "measure a run on held-out data")
+    measure.epilog = READER
     measure.add_argument("--n", type=_positive, default=1000, help="how many items to make")
     measure.add_argument("--features", default="", metavar="FOLDER", help=FEATURES)
     for command in (sample, measure):

@@ -26,6 +26,7 @@ from .session import Session, fitting, found, refuse_deleted, session
 from .showing import tell_evaluation
 from .telling import teller
 
+NO_FIGURES = "no figures were kept; a reader in training goes on from there the next time"
 RECORDED = 16  # items whose steps ``--trace`` records
 
 
@@ -120,8 +121,8 @@ def conditions(pairs: list[str]) -> dict[str, Any]:
     return {kind: values if len(values) > 1 else values[0] for kind, values in named.items()}
 
 
-async def called(now: Session, request: Any, what: str) -> Any:
-    """The engine's answer, with progress; Ctrl+C gives it up."""
+async def called(now: Session, request: Any, what: str, kept: str = "nothing was kept") -> Any:
+    """The engine's answer, with progress; Ctrl+C gives it up, and what is ``kept`` then is told."""
 
     def hear(event: Event) -> None:
         if isinstance(event.body, Trouble):
@@ -131,7 +132,7 @@ async def called(now: Session, request: Any, what: str) -> Any:
     try:
         return await now.engine.call(request, teller(now.reporter, what))
     except asyncio.CancelledError:
-        now.reporter.note("stopped; nothing was kept", "interrupted")
+        now.reporter.note(f"stopped; {kept}", "interrupted")
         raise
     finally:
         unsubscribe()
@@ -187,7 +188,7 @@ async def evaluate(options: argparse.Namespace, reporter: Reporter) -> int:
         _check_checkpoint(now, record, options.checkpoint)
         features = str(Path(options.features).expanduser().absolute()) if options.features else ""
         request = Evaluate(record.id, options.n, options.seed, sampling, options.checkpoint, features)
-        figures = await called(now, request, f"measuring {record.title}")
+        figures = await called(now, request, f"measuring {record.title}", NO_FIGURES)
         folder = now.library.run(record.id)
         kept = evaluation(folder)
         if kept.get("figures") != figures:  # a library that can only be read keeps none

@@ -5,11 +5,13 @@ items themselves are read at the temperature of the other half of them, so that 
 
 Where the data have no labels, the same network with seeded random weights gives features (no classes, no accuracy),
 scaled to the spread of the real items so that distances do not round to nothing.
-Kept in the data set's cache folder as safetensors; the name holds what it depends on.
+Kept in the data set's cache folder as safetensors; the name holds what it depends on. One whose training was stopped goes on
+from where it was kept last.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import time
@@ -24,6 +26,7 @@ import torch
 import torch.nn.functional as F
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
+from torch import Tensor
 
 from ..contract.measures import CALIBRATED
 from ..contract.messages import Progress
@@ -37,6 +40,9 @@ from ..objectives.adversarial import shifted
 VERSION = 1
 STEPS, BATCH, RATE = 800, 64, 3e-3
 CHUNK = 512
+#: Seconds after which what a reader has learned so far is kept.
+SAVED_S = 10.0
+_MOMENTS = ("exp_avg", "exp_avg_sq")
 TRAINING = "training the reader that judges the items, once for these pictures and labels"
 #: Temperature at most; there a reader is hardly surer of one class than of another.
 HOTTEST = 20.0
@@ -115,9 +121,9 @@ def _kept(path: Path, data: Dataset) -> Features | None:
 
 
 def _made(path: Path, data: Dataset, tell: Callable[[Progress], None]) -> Features:
-    net = _net(data)
+    net, begun = _net(data), path.with_name(f"begun-{path.name}")
     if labelled(data):
-        _train(net, data.train, tell)
+        _train(net, data.train, tell, begun)
     found = Features(net.eval(), data.record.classes, float("nan"), 1.0, _hash(net))
     if labelled(data):
         found.accuracy, found.temperatures = _judged(found, data.validation)
@@ -127,6 +133,7 @@ def _made(path: Path, data: Dataset, tell: Callable[[Progress], None]) -> Featur
     state = {k: v.contiguous() for k, v in net.state_dict().items()}
     storage.make_folder(path.parent)
     storage.write_bytes(path, safetensors.torch.save(state, {"reader": json.dumps(told)}))
+    storage.remove(begun)
     return found
 
 
@@ -136,27 +143,73 @@ def _net(data: Dataset) -> Reader:
         return Reader(data.spec.shape, max(2, len(data.record.classes)))
 
 
-def _train(net: Reader, split: Split, tell: Callable[[Progress], None]) -> None:
-    """Cross-entropy with small shifts, one-cycle rate; a function of the data and VERSION alone."""
-    picks, moves = np.random.default_rng(VERSION), torch.Generator().manual_seed(VERSION)
-    known = np.flatnonzero(split.labels >= 0)
-    optimiser = torch.optim.AdamW(net.parameters(), lr=RATE, weight_decay=1e-2)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=STEPS)
-    pace = Pace()
+def _train(net: Reader, split: Split, tell: Callable[[Progress], None], begun: Path) -> None:
+    """Cross-entropy with small shifts, one-cycle rate; a function of the data and VERSION alone. What is learned is kept at
+    ``begun`` now and then, and gone on with, to the same bits."""
+    learner, known = _Learner(net), np.flatnonzero(split.labels >= 0)
     net.train()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(VERSION)
-        for step in range(STEPS):
-            index = picks.choice(known, min(BATCH, len(known)), replace=False)
-            x, y = torch.from_numpy(split.take(index)), torch.from_numpy(split.labels[index])
-            if step % 10 == 0:
+        first, pace, saved = learner.recall(begun), Pace(), time.monotonic()
+        for step in range(first, STEPS):
+            if time.monotonic() - saved >= SAVED_S:
+                learner.keep(begun, step)
+                saved = time.monotonic()
+            if step % 10 == 0 or step == first:
                 pace.mark(time.monotonic(), step)
                 tell(Progress(step, STEPS, TRAINING, pace.rate, pace.left_s(step, STEPS)))
-            loss = F.cross_entropy(net(shifted(x, moves)), y)
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            optimiser.step()
-            schedule.step()
+            index = learner.picks.choice(known, min(BATCH, len(known)), replace=False)
+            learner.step(torch.from_numpy(split.take(index)), torch.from_numpy(split.labels[index]))
+
+
+class _Learner:
+    """A reader in training: its network and all that its next step depends on, but for the data and torch's own generator."""
+
+    def __init__(self, net: Reader):
+        self.net, self.picks, self._moves = net, np.random.default_rng(VERSION), torch.Generator().manual_seed(VERSION)
+        self._optimiser = torch.optim.AdamW(net.parameters(), lr=RATE, weight_decay=1e-2)
+        self._schedule = torch.optim.lr_scheduler.OneCycleLR(self._optimiser, RATE, total_steps=STEPS)
+
+    def step(self, x: Tensor, y: Tensor) -> None:
+        """One step on pictures (B, C, H, W) and their labels (B,)."""
+        loss = F.cross_entropy(self.net(shifted(x, self._moves)), y)
+        self._optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        self._optimiser.step()
+        self._schedule.step()
+
+    def keep(self, path: Path, step: int) -> None:
+        """Keeps what ``step`` steps came to, where it can be written."""
+        moments = self._optimiser.state_dict()["state"]
+        state = {f"net.{name}": value.contiguous() for name, value in self.net.state_dict().items()}
+        state |= {f"{kind}.{n}": moment[kind].contiguous() for n, moment in moments.items() for kind in _MOMENTS}
+        state |= {"moves": self._moves.get_state(), "torch": torch.get_rng_state()}
+        told = {"step": step, "steps": STEPS, "picks": self.picks.bit_generator.state}
+        with contextlib.suppress(OSError):
+            storage.make_folder(path.parent)
+            storage.write_bytes(path, safetensors.torch.save(state, {"begun": json.dumps(told)}))
+
+    def recall(self, path: Path) -> int:
+        """Takes what is kept at ``path``; the steps done, 0 where nothing that fits is there."""
+        try:
+            with safetensors.safe_open(path, "pt") as file:
+                told = json.loads(file.metadata()["begun"])
+            state = safetensors.torch.load_file(path)
+            if told["steps"] != STEPS:
+                return 0
+            nets = {name.removeprefix("net."): value for name, value in state.items() if name.startswith("net.")}
+            moments = {n: {"step": torch.tensor(float(told["step"]))} | {kind: state[f"{kind}.{n}"] for kind in _MOMENTS}
+                       for n in range(len(list(self.net.parameters())))}  # fmt: skip
+            self.net.load_state_dict(nets)
+        except (safetensors.SafetensorError, KeyError, ValueError, RuntimeError, OSError):
+            return 0
+        self._optimiser.load_state_dict(self._optimiser.state_dict() | {"state": moments})
+        self._schedule.last_epoch, self._schedule._step_count = told["step"] - 1, told["step"]
+        self._schedule.step()
+        self.picks.bit_generator.state = told["picks"]
+        self._moves.set_state(state["moves"])
+        torch.set_rng_state(state["torch"])
+        return told["step"]
 
 
 def _judged(found: Features, split: Split) -> tuple[float, tuple[float, ...]]:

@@ -9,6 +9,8 @@ import pytest
 import torch
 from msgspec import structs
 
+from models_backend import cli
+from models_backend.commands import making
 from models_backend.contract.family import LoadedRun
 from models_backend.contract.fields import build
 from models_backend.contract.messages import Event, Levels, Metrics
@@ -114,6 +116,29 @@ def test_a_damaged_reader_is_made_again(digits):
     kept = next(digits.layout.cache.glob("reader-*.safetensors"))
     kept.write_bytes(kept.read_bytes()[:1000])
     assert features.reader(digits).weights == before
+
+
+def test_a_reader_that_was_stopped_goes_on_to_the_same_bits(tmp_path, monkeypatch):
+    monkeypatch.setattr(features, "STEPS", 40)
+    monkeypatch.setattr(features, "SAVED_S", 0.0)
+    whole, data = (opened(tmp_path / name, "digits") for name in ("whole", "stopped"))
+    before = features.reader(whole).weights
+
+    def stopped(progress):
+        if progress.done == 20:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        features.reader(data, stopped)
+    assert "goes on" in cli.READER and "goes on" in making.NO_FIGURES
+    told = []
+    assert features.reader(data, told.append).weights == before
+    assert told[0].done == 20 and not list(data.layout.cache.glob("begun-*"))
+    kept = next(data.layout.cache.glob("reader-*.safetensors"))
+    kept.with_name(f"begun-{kept.name}").write_bytes(b"nothing that could be gone on with")
+    kept.unlink()
+    told.clear()
+    assert features.reader(data, told.append).weights == before and told[0].done == 0
 
 
 def test_held_out_digits_pass_and_repeated_training_digits_are_caught(digits):
