@@ -297,7 +297,9 @@ def _making(add) -> None:
     export.add_argument("source", help="a sample or grid, or a run for its weights")
     export.add_argument("--to", required=True, metavar="FORMAT", help=", ".join(exports.FORMATS))
     export.add_argument("--out", default="", metavar="PATH", help="file or folder (default: here); no folder above it is made")
-    export.add_argument("--what", default="", choices=exports.PARTS, help="what of the sample")
+    export.add_argument(
+        "--what", default="", choices=exports.PARTS, help="what of the sample; a grid is made in the window, in Sample"
+    )
     export.add_argument("--strip", action="store_true", help="leave out the metadata that bring the state back")
     export.add_argument("--fps", type=_positive, default=exports.RATE, help="frames a second of a film")
     export.add_argument("--hold", action="store_true", help=f"hold the last frame of a film for {exports.HOLD_S:g} s")

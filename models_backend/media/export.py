@@ -181,7 +181,11 @@ def _frames(sample: Any, record: SampleRecord, request: Export, format: str, tel
 def _grid(library: Any, record: SampleRecord, request: Export, format: str, target: Path, tell: Tell) -> Path:
     """The whole grid that a sample is a cell of, with its headings; it carries the record of the first cell."""
     if record.grid is None:
-        raise TroubleError("it is no cell of a grid", record.title, advice="export it as a contact sheet")
+        raise TroubleError(
+            "it is no cell of a grid",
+            record.title,
+            advice="Export it as a contact sheet; grids are made in the window, in Sample: Grid over two fields",
+        )
     if format not in STILLS:
         raise TroubleError("a grid is written as one picture", format, advice="use PNG, WebP or GIF")
     cells = library.cells(record)
