@@ -24,7 +24,7 @@ from models_backend.commands import making, session, training
 from models_backend.commands.making import conditions
 from models_backend.contract.family import Claim, FamilyDescription, Part, Preset, Proof
 from models_backend.contract.fields import FieldSpec
-from models_backend.contract.messages import Event, Mark, Metrics, State, Trouble, TroubleError
+from models_backend.contract.messages import Event, Mark, Metrics, Progress, State, Trouble, TroubleError
 from models_backend.contract.run_layout import LibraryLayout, RunLayout
 from models_backend.engine import catalogue, devices
 from models_backend.engine.engine import Engine
@@ -664,6 +664,16 @@ class Left(Reporter):
 
     def progress(self, done, total, text, pace):
         self.told.append(pace.left_s(done, total))
+
+
+def test_what_comes_before_the_first_step_is_told_with_how_far_it_is():
+    told = io.StringIO()
+    follower = training.Follower(Reporter(err=told, every_s=0.0), SimpleNamespace(id="r", steps=10))
+    for n, body in enumerate([Progress(0, 0, "loading"), Progress(0, 0, "loading"), *(Progress(n, 8, "measuring a few steps")
+                                                                                     for n in range(3))]):  # fmt: skip
+        follower.hear(Event(n, float(n), "r", body))
+    lines = told.getvalue().splitlines()
+    assert lines == ["loading", *(f"  {n} of 8 · measuring a few steps" for n in range(3))]
 
 
 def test_the_time_left_goes_by_the_steps_since_compiling():

@@ -24,6 +24,7 @@ from . import settings
 from .bringing import check_data, data_of
 from .session import Session, found, session
 from .showing import health_lines
+from .telling import teller
 
 
 async def train(options: argparse.Namespace, reporter: Reporter) -> int:
@@ -275,7 +276,7 @@ class Follower:
         self._reporter, self._record = reporter, record
         self._total = record.steps
         self._pace, self._stepped = Pace(), False
-        self._stage = ""
+        self._tell = teller(reporter)
         self._trouble: Trouble | None = None
         self._health: Health | None = None
 
@@ -291,9 +292,8 @@ class Follower:
             case Mark(step=step, text=text):
                 self._reporter.note(f"step {step:,}: {text}", "mark", step=step)
                 self._pace.forget()  # the rate from before compiling, say, tells nothing of the steps to come
-            case Progress(what=what) if what and not self._stepped and what != self._stage:
-                self._stage = what
-                self._reporter.note(what)
+            case Progress(what=what) as progress if what and not self._stepped:
+                self._tell(progress)
             case Trouble() as trouble:
                 self._trouble = trouble
                 self._reporter.note(f"{trouble.on_terminal()}", "trouble")
