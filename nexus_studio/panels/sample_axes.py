@@ -64,6 +64,17 @@ def _numbers(spec: FieldSpec, value: Any) -> list[float]:
     return list(dict.fromkeys(float(f"{number:.4g}") for number in spread))
 
 
+def as_text(values: tuple[Any, ...]) -> str:
+    """Values as :func:`parse_values` takes them, to their last digit: "0, 2.5, 4"."""
+    return ", ".join(_text_of(value) for value in values)
+
+
+def _text_of(value: Any) -> str:
+    if isinstance(value, float):
+        return str(value).removesuffix(".0")
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def parse_values(spec: FieldSpec, text: str) -> tuple[Any, ...]:
     """Values of a field from text separated by commas. Raises ValueError that names the value and its range."""
     parts = names.listed(text, lambda part: bool(names.places(spec.options, part)))

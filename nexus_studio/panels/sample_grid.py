@@ -73,7 +73,7 @@ class AxisForm(QWidget):
         if place >= 0:
             self.field.setCurrentIndex(place)
             self.values.setVisible(axis is not None)
-            self.values.setText(", ".join(map(str, axis.values)) if axis else "")
+            self.values.setText(sample_axes.as_text(axis.values) if axis else "")
             self._check()
 
     def axis(self) -> GridAxis | None:

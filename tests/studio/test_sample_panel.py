@@ -19,7 +19,7 @@ from models_backend.contract.messages import Event, Metrics, Sample, Saved, Stat
 from nexus_studio import theme
 from nexus_studio.bridge import Bridge
 from nexus_studio.panels.sample import SamplePanel
-from nexus_studio.panels.sample_axes import cells, changed, leaves, parse_values, suggested
+from nexus_studio.panels.sample_axes import as_text, cells, changed, leaves, parse_values, suggested
 from nexus_studio.panels.sample_facts import checkpoint_name, settings
 from nexus_studio.panels.sample_seeds import SeedEditor, parse_seeds
 from nexus_studio.panels.sample_work import Made, asked_words, request_of
@@ -739,6 +739,13 @@ def test_the_classes_of_a_grid_are_named():
     assert parse_values(spec, "10, cat, #0") == ("10", "Cat", "1")
     with pytest.raises(ValueError, match="“2” must be"):
         parse_values(spec, "10, 2")
+
+
+def test_values_of_an_axis_that_is_taken_up_read_as_they_were_typed():
+    spec = FieldSpec("guidance", "float", "Guidance", low=0.0, high=10.0, default=2.0)
+    for text in ("0, 2, 4", "0.1, 0.1234567890123, 1e-07"):
+        assert as_text(parse_values(spec, text)) == text
+    assert as_text((True, False)) == "true, false" and as_text((3, "10.0", "cat")) == "3, 10.0, cat"
 
 
 async def test_classes_stand_under_the_pictures_of_every_class_in_turn(stand):
