@@ -15,6 +15,9 @@ HOLD_S = 1.5
 RATE = 12
 RATES = (6, 12, 24, 30, 50)
 WEIGHTS = ("safetensors",)
+#: How files of weights are called, and what can be done with them here.
+WEIGHT_FILES = (*(f".{form}" for form in WEIGHTS), ".ckpt", ".pt", ".pth", ".gguf", ".onnx")
+WEIGHTS_ADVICE = "a file that was exported here opens its run, others are not loaded: train a model on pictures instead"
 #: How weights are loaded again, in Python where the studio is installed.
 LOADING = """Weights are read again, as the networks of their family (of one that needs no part), by:
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from models_backend.contract.exports import WEIGHT_FILES, WEIGHTS_ADVICE
 from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import Unreadable
 from models_backend.library import provenance
@@ -217,7 +218,7 @@ def place(source: Source, found: Found, head: Callable[[], bytes]) -> None:
     elif suffix in TABLE_EXTENSIONS:
         found.tables.append(source)
     else:
-        found.ignore(source.name, "not-a-picture", _weights(source) if suffix == ".safetensors" else _what(head()))
+        found.ignore(source.name, "not-a-picture", _weights(source) if suffix in WEIGHT_FILES else _what(head()))
 
 
 def _weights(source: Source) -> str:
@@ -227,7 +228,7 @@ def _weights(source: Source) -> str:
     except TroubleError:
         record = None
     if record is None:
-        return "it holds weights of a model, no picture"
+        return f"it holds weights of a model, no picture; {WEIGHTS_ADVICE}"
     return (f"it holds weights exported from run {record.run} of family {record.family}, no picture; "
             "`nexus-studio export --help` says how they are loaded")  # fmt: skip
 

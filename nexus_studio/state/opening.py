@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from models_backend.contract.exports import WEIGHT_FILES, WEIGHTS_ADVICE
 from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import SampleRecord
 from models_backend.contract.words import counted
@@ -74,7 +75,12 @@ def _not_importable(paths: list[Path]) -> str:
             return error.strerror or "it cannot be read"
     known = PICTURES | ARCHIVES
     usable = any(path.suffix.lower() in known or _is_folder(path) for path in paths)
-    return "" if usable else "no picture or archive among them, and no table of points"
+    if usable:
+        return ""
+    weights = next((path for path in paths if path.suffix.lower() in WEIGHT_FILES), None)
+    if weights is not None:
+        return f"{weights.name} holds weights; {WEIGHTS_ADVICE}"
+    return "no picture or archive among them, and no table of points"
 
 
 def captions_outcome(paths: list[Path], dataset_title: str) -> Outcome:

@@ -13,6 +13,7 @@ from PIL import Image, ImageCms
 from models_backend.data import noted
 from models_backend.data.decoding import Target, decode
 from models_backend.data.importing import import_paths
+from models_backend.data.sources import find
 
 RAMP = np.linspace(0, 1, 64)[None].repeat(64, 0)
 COLOUR = Image.new("RGB", (32, 32), (200, 90, 40))
@@ -112,6 +113,13 @@ def test_portable_maps_of_every_kind_are_read():
         b"P5\n99999999 99999999\n255\n",
     ):
         assert decode(broken, [Target(8)]).code in ("damaged", "truncated", "too-large")
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "model.ckpt", "model.pt", "model.pth"])
+def test_weights_among_pictures_are_named_with_what_can_be_done(tmp_path, name):
+    (tmp_path / name).write_bytes(b"PK\x03\x04" + bytes(60))
+    (one,) = find([tmp_path]).ignored
+    assert one.reason.startswith("it holds weights of a model, no picture; ") and "train a model" in one.reason
 
 
 def test_every_kind_that_is_read_can_be_imported(library_root, tmp_path):

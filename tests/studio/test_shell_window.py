@@ -728,6 +728,13 @@ async def test_only_what_can_be_done_has_a_zone_and_where_nothing_can_the_drop_i
         assert len(window.drops.places()) == 1
         send_drop(window, mime, window.rect().center())
         assert "no picture or archive among them" in window.notices.notices[-1].trouble.what
+        for name in ("model.safetensors", "model.ckpt", "model.pt"):
+            (tmp_path / name).write_bytes(b"PK\x03\x04 no state")
+            mime = dragged([tmp_path / name])
+            send_drag(window, mime, QPoint(300, 400))
+            send_drop(window, mime, window.rect().center())
+            said = window.notices.notices[-1].trouble.what
+            assert f"{name} holds weights; " in said and "train a model on pictures" in said, said
         assert not [call for call in window.session.bridge.engine.calls if call[0] == "import_data"]
 
 
