@@ -181,10 +181,13 @@ class HealthCard(pieces.Card):
         around = QVBoxLayout(self.popup)
         around.setContentsMargins(1, 1, 1, 1)
         around.addWidget(area)
-        width = min(theme.px(460), self.window().width() - 24)
-        self.popup.resize(width, min(theme.px(360), wanted_height(inside, width - 12) + 8))
-        place = self.mapToGlobal(QPoint(self.width() - self.popup.width(), self.height() + 4))
-        self.popup.move(max(place.x(), self.window().mapToGlobal(QPoint(12, 0)).x()), place.y())
+        room = self.window().rect().adjusted(12, 12, -12, -12)
+        width = min(theme.px(460), room.width())
+        height = min(theme.px(360), wanted_height(inside, width - 12) + 8, room.height())
+        self.popup.resize(width, height)
+        place = self.mapTo(self.window(), QPoint(self.width() - width, self.height() + 4))
+        inside_window = QPoint(max(place.x(), room.left()), min(place.y(), room.bottom() + 1 - height))
+        self.popup.move(self.window().mapToGlobal(inside_window))
         self.popup.show()
         return self.popup
 

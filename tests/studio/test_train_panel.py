@@ -7,9 +7,9 @@ import msgspec
 import numpy as np
 import pytest
 import shiboken6
-from PySide6.QtCore import QEvent, QModelIndex, QObject, Qt
+from PySide6.QtCore import QEvent, QModelIndex, QObject, QRect, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QApplication, QFileDialog, QLabel, QMenu
+from PySide6.QtWidgets import QAbstractButton, QApplication, QFileDialog, QLabel, QMenu, QWidget
 from scripted import ScriptedEngine, scripted_families
 
 from models_backend.contract.exports import WEIGHTS
@@ -850,6 +850,21 @@ async def test_the_worst_line_stands_on_the_card_with_its_remedy(themed_card):
     assert told == [halve]
     popup = themed_card.open()
     assert popup.isVisible()
+    popup.close()
+
+
+async def test_every_monitor_is_told_inside_the_window(qapp, qtbot):
+    theme.apply(qapp, "dark")
+    window, card = QWidget(), HealthCard()
+    qtbot.addWidget(window)
+    card.setParent(window)
+    window.resize(900, 420)
+    card.setGeometry(620, 300, 260, 110)
+    window.show()
+    card.show_health(Health(5, [line("warn", "the loss has been flat for a long time " * 3) for _ in range(9)]))
+    popup = card.open()
+    inside = QRect(window.mapFromGlobal(popup.pos()), popup.size())
+    assert popup.isVisible() and window.rect().contains(inside), inside
     popup.close()
 
 
