@@ -13,7 +13,7 @@ from functools import cache
 
 import numpy as np
 from PySide6 import QtCore, QtGui, QtWidgets
-from PySide6.QtCore import QObject, QRectF, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QObject, QRectF, QSignalBlocker, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QIcon, QPainter, QPixmap
 from PySide6.QtWidgets import QPushButton, QSizePolicy, QSlider, QStackedLayout, QVBoxLayout, QWidget
 
@@ -203,13 +203,23 @@ class Curves(QWidget):
         """A logarithmic or a linear value axis."""
         if log != self._log:
             self._log = log
-            self.log_chip.setChecked(log)
+            self._show_log()
             self._soon()
 
     def log(self) -> bool:
         """Whether the axis is logarithmic now: asked for, and no shown curve negative anywhere or zero everywhere."""
+        return self._log and self._may_be_log()
+
+    def _may_be_log(self) -> bool:
         shown = [c for c in self._curves.values() if c.shown and len(c.values)]
-        return self._log and all(bool((c.values > 0).any()) and not bool((c.values < 0).any()) for c in shown)
+        return all(bool((c.values > 0).any()) and not bool((c.values < 0).any()) for c in shown)
+
+    def _show_log(self) -> None:
+        """The chip is lit while the axis is logarithmic, and free where it can be: the wish is kept meanwhile."""
+        with QSignalBlocker(self.log_chip):
+            self.log_chip.setChecked(self.log())
+        why = self.tr("A logarithmic axis has no place for values below 0, nor for a curve that is 0 everywhere")
+        pieces.allow(self.log_chip, self._may_be_log(), why)
 
     def set_smoothing(self, weight: float) -> None:
         """The weight of the moving average, 0 to 0.99."""
@@ -240,8 +250,8 @@ class Curves(QWidget):
             return
         self._drawn_at = time.monotonic()
         width = max(200, self.axes.width())
-        log = self.log()
-        self.axes.set_log(log)
+        self._show_log()
+        self.axes.set_log(self.log())
         self.axes.keep_lines({key for key, curve in self._curves.items() if curve.shown})
         for key, curve in self._curves.items():
             if curve.shown:

@@ -204,6 +204,19 @@ def test_a_log_axis_needs_positive_values(curves):
     assert not curves.log(), "a likelihood falls below zero: on a logarithmic axis its line would end there"
 
 
+def test_the_chip_of_a_log_axis_is_lit_only_where_the_axis_is_one(curves, qtbot):
+    chip = curves.log_chip
+    curves.set_curve("loss", np.arange(3.0), np.array([4.0, 1.0, 2.0]))
+    curves.draw()
+    assert chip.isChecked() and chip.isEnabled() and not chip.toolTip()
+    curves.set_curve("loss", np.arange(3.0), np.array([4.0, 1.0, -2.0]))
+    curves.draw()
+    assert not chip.isChecked() and not chip.isEnabled() and "below 0" in chip.toolTip()
+    curves.set_curve("loss", np.arange(3.0), np.array([4.0, 1.0, 2.0]))
+    curves.draw()
+    assert chip.isChecked() and chip.isEnabled() and curves.log(), "the wish is kept"
+
+
 def test_curves_follow_the_theme(curves, themed, qtbot):
     theme.apply(themed, "light")
     qtbot.wait(80)
