@@ -7,7 +7,7 @@ import pytest
 from models_backend.contract.family import Attribute, DataSpec, follows
 from models_backend.contract.fields import FieldSpec, describe
 from models_backend.contract.settings import DataSettings, TrainingSettings
-from models_backend.contract.words import noun, series
+from models_backend.contract.words import noun, sentence, series
 
 #: Words that only this studio used for what the field has a term for.
 OWN_WORDS = r"\b(hear|hears|heard|hearing|unheard|told|tells|at once|forger|yardstick|judge[sd]?|minds|differences \[\])\b"
@@ -89,3 +89,9 @@ def test_items_are_counted_in_the_plural_and_words_are_set_in_a_row():
     assert [series(words) for words in ((), "a", "ab", "abc")] == ["", "a", "a and b", "a, b and c"]
     told = follows((), DataSpec("image", (1, 8, 8), 2, ("a", "b"), True, attributes=(Attribute("age", 0.0, 1.0),)))
     assert told == "Classes, captions and attributes of the data are not used"
+
+
+def test_a_sentence_begins_with_a_capital_or_with_the_name_of_a_file():
+    assert sentence("the disk is full") == "The disk is full" and sentence("input/output error") == "Input/output error"
+    for text in ("moving.gif is a film", "stars/moving.gif has several pages", "metadata.csv, line 3: no text", ""):
+        assert sentence(text) == text

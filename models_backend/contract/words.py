@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 
 
@@ -27,8 +28,8 @@ def series(words: Iterable[str]) -> str:
 
 
 def sentence(text: str) -> str:
-    """``text`` with a capital at its beginning."""
-    return text[:1].upper() + text[1:]
+    """``text`` with a capital at its beginning, but where a file's name stands there ("a.gif is a film")."""
+    return text if re.match(r"\S*\w\.\w", text) else text[:1].upper() + text[1:]
 
 
 def written(value: float) -> str:

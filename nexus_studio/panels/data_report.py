@@ -374,7 +374,7 @@ class ReportPage(QWidget):
         """The first few notes, and a button for the others."""
         self._all_notes = notes
         more = len(notes) - most
-        self.notes.setText("\n".join(f"• {sentence(note)}" for note in (notes[:most] if more > 1 else notes)))
+        self.notes.setText("\n".join(f"• {note}" for note in (notes[:most] if more > 1 else notes)))
         self._more.setText(f"Show {counted(more, 'more note')}")
         self._more.setVisible(more > 1)
 
@@ -382,12 +382,12 @@ class ReportPage(QWidget):
         self._show_notes(self._all_notes, len(self._all_notes))
 
     def _notes(self, report: DoctorReport, roots: tuple[str, ...] = (), odd: Iterable[str] = ()) -> list[str]:
-        notes = [note for note in (report.newer, report.split_note) if note]
-        notes += map(shown_name, odd)
+        notes = [sentence(note) for note in (report.newer, report.split_note) if note]
+        notes += [shown_name(sentence(note)) for note in odd]
         if report.exact_duplicates + report.near_duplicates and not report.split_note:
             notes.append("Duplicates stay on one side of the split, so validation is not made of copies.")
         folder = dropped_folder(roots)
-        return notes + [shown_name(below(note, folder)) for note in report.notes]
+        return notes + [shown_name(below(sentence(note), folder)) for note in report.notes]
 
     def _show_suitable(self) -> None:
         report = self.report

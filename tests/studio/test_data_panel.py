@@ -406,10 +406,10 @@ async def test_many_notes_stand_behind_a_button_and_paths_are_told_from_what_was
     async with Opened(tmp_path) as panel:
         await settle(lambda: panel.report.report is not None)
         record = msgspec.structs.replace(panel.items.record, roots=("/home/me/prints",))
-        notes = tuple(f"/home/me/prints/{n}.png is in truth a JPEG picture" for n in range(9))
+        notes = tuple(f"/home/me/prints/stars/film {n} is in truth a JPEG picture" for n in range(9))
         bad = (Unreadable("/home/me/prints/old/1.png", "empty", "the file has no bytes"),)
         panel.report.show_report(record, DoctorReport(10, 9, bad, notes=notes))
-        assert panel.report.notes.text().splitlines() == [f"• {n}.png is in truth a JPEG picture" for n in range(3)]
+        assert panel.report.notes.text().splitlines() == [f"• stars/film {n} is in truth a JPEG picture" for n in range(3)]
         assert panel.report._more.isVisible() and panel.report._more.text() == "Show 6 more notes"
         panel.report._more.click()
         assert len(panel.report.notes.text().splitlines()) == 9 and not panel.report._more.isVisible()
@@ -766,7 +766,7 @@ async def test_importing_again_shows_the_data_set_with_its_edits_and_says_so(qap
         monkeypatch.setattr(session.bridge.engine, "import_data", again)
         await session.import_paths(["/pictures/prints"])
         told = "The same items were imported before: “Botanical prints” is shown with its edits (2 items left out)."
-        assert said == [told] and "Metadata.csv: of this import" in panel.report.notes.text()
+        assert said == [told] and "metadata.csv: of this import" in panel.report.notes.text()
 
 
 async def test_a_newer_import_of_a_folder_says_what_is_new_of_it(qapp, tmp_path, monkeypatch):
