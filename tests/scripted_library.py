@@ -292,7 +292,8 @@ class ScriptedLibrary:
         record = SampleRecord(key, request.title or f"sample {len(self.made)}", run.id, run.family, checkpoint,
                               run.spec.modality, len(items), request.seed, request.sampling, request.conditions,
                               time.time() + len(self.made), dataset=run.dataset, trace=trace[0] if trace else None,
-                              preview=request.preview, grid=request.grid)  # fmt: skip
+                              preview=request.preview, grid=request.grid,
+                              start=msgspec.to_builtins(request.start))  # fmt: skip
         self.made[key] = ScriptedSample(self.layout.sample(key), record, items, trace[1] if trace else None)
         return record
 

@@ -25,9 +25,10 @@ from ..viewers.film_strip import FilmStrip
 from ..viewers.modality import to_array
 from ..viewers.points_view import PointsView
 from .exporting import fill_menu
+from .trajectory_branches import Branches
 from .trajectory_controls import TrajectoryControls
 from .trajectory_kept import TrajectoryKeeper
-from .trajectory_recording import MOST_CHANNELS, Recording, Tell, part_of, plane, solver, straightness
+from .trajectory_recording import MOST_CHANNELS, Recording, Tell, part_of, place, plane, solver, straightness
 from .trajectory_views import ChannelViews, bounds_of_channel
 from .verdict_rows import VerdictRows
 from .working import Working
@@ -88,7 +89,8 @@ class TrajectoryPanel(Workspace):
         self.way = PointsView(axes=False)
         self.way.setAccessibleName(self.tr("Path in its main plane"))
         self.way_title = label("", "mono")
-        curves, way = Card(self.curves), Card(self.way_title, self.way)
+        self.branches = Branches(self.session)
+        curves, way = Card(self.branches, self.curves), Card(self.way_title, self.way)
         plots = QHBoxLayout()
         plots.setContentsMargins(12, 0, 12, 10)
         plots.setSpacing(10)
@@ -205,12 +207,11 @@ class TrajectoryPanel(Workspace):
         rows = self.recordings[: MOST_ROWS - len(records)] if keep else []
         for record in records:
             rows.append(Recording(record, await self.session.samples.trace(record.id)))
-        for place, recording in enumerate(rows):
-            recording.label = "ABCD"[place]
+        place(rows)
         self.recordings, self.row = rows, row if 0 <= row < len(rows) else len(rows) - len(records) if keep else 0
-        first = rows[self.row]
-        self.item = min(item if item >= 0 else self.item, first.count - 1)
-        self.controls.set_items(first.count, first.together, self.item)
+        first, most = rows[self.row], max(one.count for one in rows)
+        self.item = min(item if item >= 0 else self.item, most - 1)
+        self.controls.set_items(most, first.together, self.item)
         self.controls.enable(self.controls.run is not None, True)
         self.channels.arrange(first, self._wanted())
         self.stack.setCurrentIndex(1)
@@ -230,7 +231,7 @@ class TrajectoryPanel(Workspace):
         run, count = self.controls.run, self.controls.count.value()
         requests = [
             Sample(run.id, count, self.controls.seed.value(), sampling, self.controls.asked_for(), trace=count,
-                   title=self._title(run, sampling))
+                   title=self.controls.title(sampling))
             for sampling in self.controls.samplings()
         ]  # fmt: skip
         records = []
@@ -249,7 +250,7 @@ class TrajectoryPanel(Workspace):
     async def _branch(self) -> None:
         source, step = self.recordings[self.row], self._step_of(self.recordings[self.row])
         run, sampling = self.controls.run, self.controls.samplings()[-1]
-        start = StartFrom(source.record.id, step, -1 if source.together else self.item)
+        start = StartFrom(source.record.id, step, -1 if source.together else min(self.item, source.count - 1))
         count = source.count if source.together else 1
         title = self.tr("branch of {0} at sampling step {1}").format(named(source.record.title, source.record.grid), step)
         asked = self.controls.asked_for(None if source.together else self.item)
@@ -273,13 +274,6 @@ class TrajectoryPanel(Workspace):
             self.working.follow(None)
             self._sampling = False
             self._show_possible(True)
-
-    def _title(self, run, sampling: dict) -> str:
-        """As samples of Sample are called, with the sampler, since two may be recorded at once."""
-        from models_backend.library import titles
-
-        seed, asked = self.controls.seed.value(), self.controls.asked_for()
-        return titles.of_sample(run.title, seed, asked, run.spec.classes, solver(sampling))
 
     def film(self) -> None:
         """Offers the formats in which the chosen row can be exported."""
@@ -380,13 +374,17 @@ class TrajectoryPanel(Workspace):
         if not self.recordings:
             return
         lines, denoised = [], self.recordings[0].info.kind == "denoise"
-        for place, r in enumerate(self.recordings):
+        branched = any(r.source(self.recordings) for r in self.recordings) and not self.recordings[0].together
+        item = self.item if branched else -1
+        for row, r in enumerate(self.recordings):
             name = f"{r.label} " if len(self.recordings) > 1 else ""
-            if denoised and place == 0:
+            if denoised and row == 0:
                 lines.append(Line("σ", r.share(), r.sigma(), theme.series_color(0), log=True))
-            lines.append(Line(f"{name}{'|Δx̂₀|' if denoised else '|Δx|'}", r.share(), r.change(), theme.series_color(place + 1)))
+            what = "|Δx̂₀|" if denoised else "|Δx|"
+            lines.append(Line(f"{name}{what}", r.share(), r.change(item), theme.series_color(row + 1)))
         self.curves.ends = (self.tr("noise"), self.tr("item")) if denoised else (self.tr("start"), self.tr("end"))
         self.curves.set_lines(lines)
+        self.branches.tell(self.recordings)
         ways = plane(self.recordings, self.item)
         self.way.set_paths(ways, [QColor(theme.series_color(i + 1)) for i in range(len(ways))])
         everything = np.concatenate(ways)

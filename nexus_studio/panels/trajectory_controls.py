@@ -18,6 +18,7 @@ from ..forms.form import SettingsForm
 from ..layouts import Flow
 from ..pieces import allow, button, form_line, icon_button, label, section, spin_box
 from ..state.session import Session
+from .trajectory_recording import solver
 
 POINTS_RECORDED = 1500
 
@@ -142,6 +143,12 @@ class TrajectoryControls(QWidget):
         """The conditions; those of one item where there are several that go round."""
         given = self.conditions.values() if self.conditions else {}
         return given if item is None else of_item(given, item, self.run.spec)
+
+    def title(self, sampling: dict[str, Any]) -> str:
+        """As samples of Sample are called, with the sampler, since two may be recorded at once."""
+        from models_backend.library import titles
+
+        return titles.of_sample(self.run.title, self.seed.value(), self.asked_for(), self.run.spec.classes, solver(sampling))
 
     def set_items(self, count: int, together: bool, shown: int) -> None:
         """How many items can be shown one by one, and which is (from 0; the box counts from 1)."""

@@ -24,11 +24,13 @@ ORDER = ("x", "x0", "eps", "v", "guidance", "score")
 
 @dataclass
 class Recording:
-    """A trace with its record. ``channels`` maps a name to (T, B, *shape); ``label`` is its row on the film strip."""
+    """A trace with its record. ``channels`` maps a name to (T, B, *shape); ``label`` is its row on the film strip;
+    ``begins`` the share of the common way at which a branch leaves what it branched from."""
 
     record: SampleRecord
     channels: dict[str, np.ndarray]
     label: str = "A"
+    begins: float = 0.0
     _scales: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -65,8 +67,8 @@ class Recording:
         return CHANNELS.get(name, name)
 
     def values(self, name: str, step: int, item: int) -> np.ndarray:
-        """One item of a channel at a step, (*shape)."""
-        return self.channels[name][step, item].astype(np.float32)
+        """One item of a channel at a step, (*shape): the last where there are fewer, as in a branch of one."""
+        return self.channels[name][step, min(item, self.count - 1)].astype(np.float32)
 
     def points(self, name: str, step: int) -> np.ndarray:
         """All items of a channel at a step, (B, D)."""
@@ -92,7 +94,8 @@ class Recording:
 
     def aligned(self, length: int) -> np.ndarray:
         """For each of ``length`` steps of a common axis, the step of this recording at the same share of the way."""
-        return np.round(np.linspace(0, self.steps - 1, max(1, length))).astype(int)
+        own = (np.linspace(0.0, 1.0, max(1, length)) - self.begins) / max(1 - self.begins, 1e-9)
+        return np.round(own.clip(0.0, 1.0) * (self.steps - 1)).astype(int)
 
     # --------------------------------------------------------------------------------------------- curves
 
@@ -106,13 +109,29 @@ class Recording:
         """The time at each step, as sampling can go on from."""
         return [step.time for step in self.info.steps]
 
-    def change(self) -> np.ndarray:
-        """Mean change of the predicted x0 from the step before, at each step (T,)."""
-        return np.array([step.change for step in self.info.steps], dtype=np.float64)
+    def change(self, item: int = -1) -> np.ndarray:
+        """Mean change of the predicted x0 from the step before, at each step (T,): of all items (-1), or of one."""
+        if item < 0:
+            return np.array([step.change for step in self.info.steps], dtype=np.float64)
+        states = self.channels.get("x0", self.channels["x"])[:, min(item, self.count - 1)].astype(np.float64)
+        return np.concatenate([[0.0], np.abs(np.diff(states, axis=0)).reshape(self.steps - 1, -1).mean(1)])
 
     def share(self) -> np.ndarray:
-        """The share of the way at each step (T,), from 0 to 1."""
-        return np.linspace(0.0, 1.0, self.steps)
+        """The share of the common way at each step (T,), from 0 (a branch: from where it begins) to 1."""
+        return np.linspace(self.begins, 1.0, self.steps)
+
+    def source(self, among: Sequence[Recording]) -> Recording | None:
+        """The one that this branched from, if it is there."""
+        start = self.record.start
+        return next((one for one in among if start and one.record.id == start["sample"]), None)
+
+
+def place(recordings: Sequence[Recording]) -> None:
+    """Labels recordings by their rows, and lets a branch begin where it left a recording above it."""
+    for row, recording in enumerate(recordings):
+        recording.label = "ABCD"[row]
+        source = recording.source(recordings[:row])
+        recording.begins = float(source.share()[recording.record.start["step"]]) if source else 0.0
 
 
 def plane(recordings: list[Recording], item: int) -> list[np.ndarray]:

@@ -20,7 +20,7 @@ from models_backend.contract.trace import TraceInfo, TraceStep
 from nexus_studio.panels import exporting
 from nexus_studio.panels.trajectory import TrajectoryPanel
 from nexus_studio.panels.trajectory_controls import another
-from nexus_studio.panels.trajectory_recording import Recording, plane, straightness
+from nexus_studio.panels.trajectory_recording import Recording, place, plane, straightness
 
 
 class Steps(msgspec.Struct, frozen=True):
@@ -145,6 +145,51 @@ async def test_a_branch_starts_at_the_step_shown(qapp, panel):
     started = [c[1].start for c in panel.session.bridge.engine.calls if c[0] is Sample and c[1].start is not None]
     assert request is not None and started[-1].step == 4
     assert started[-1].sample == panel.recordings[0].record.id
+
+
+def branch_of(source, step, item, values, **changed):
+    """A recording of items (T, B, 2) that goes on with an item of another."""
+    made = recording(values)
+    start = {"sample": source.record.id, "step": step, "item": item}
+    made.record = msgspec.structs.replace(made.record, id="b", start=start, **changed)
+    return made
+
+
+def test_a_branch_of_one_item_lies_over_that_item_where_nothing_was_changed():
+    values = np.random.default_rng(0).normal(size=(11, 16, 2)).cumsum(0)
+    whole = recording(values)
+    branch = branch_of(whole, 4, 3, values[4:, 3:4])
+    place([whole, branch])
+    at = np.isin(whole.share().round(6), branch.share().round(6))
+    assert at.sum() == branch.steps == 7
+    assert np.allclose(whole.change(3)[at][1:], branch.change(3)[1:], atol=1e-2)
+    assert not np.allclose(whole.change()[at][1:], branch.change(3)[1:], atol=1e-2), "a mean over all items is another curve"
+    assert list(branch.aligned(11)) == [0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6]
+
+
+async def test_a_branch_is_told_with_its_step_and_what_was_changed(qapp, panel):
+    run = next(r for r in panel.session.runs.records if r.family == "denoiser" and r.spec.modality == "image")
+    panel.choose_run(run.id)
+    panel.sample()
+    await settle(lambda: len(panel.recordings) == 1)
+    assert not panel.branches.isVisible()
+    panel._set_item(1)
+    panel.strip.lock(4)
+    panel.branch()
+    await settle(lambda: len(panel.recordings) == 2)
+    assert panel.branches.isVisible()
+    assert panel.branches.words.text() == "B: item 2 of A, branched at sampling step 4 · nothing changed"
+    shown = panel.curves._lines
+    assert np.array_equal(shown[1].y, panel.recordings[0].change(1)) and shown[2].x[0] == pytest.approx(4 / 11)
+    assert panel.item == 1 and panel.controls.item.value() == 2, "the item shown stays that of all rows"
+    panel._set_row(0)
+    panel.strip.lock(4)
+    panel.controls.form_a.set_values(panel.controls.form_a.values() | {"steps": 9})
+    panel.branch()
+    await settle(lambda: len(panel.recordings) == 3)
+    told = panel.branches.words.text().splitlines()
+    assert told[0].endswith("nothing changed") and "C: item 2 of A, branched at sampling step 4 · changed: Steps" in told[1]
+    assert told[1].endswith("→ 9")
 
 
 async def test_recording_tells_how_far_it_is_and_can_be_stopped(qapp, panel):
