@@ -11,14 +11,16 @@ from PySide6.QtCore import QEvent, QSignalBlocker, QSize, Qt
 from PySide6.QtWidgets import QBoxLayout, QStackedWidget, QTabBar, QVBoxLayout, QWidget
 
 from models_backend.contract.losses import loss_kind
+from models_backend.contract.run_layout import RunRecord
 
 from .. import figures, pieces, theme
-from ..fitting import ElidedLabel
+from ..fitting import ElidedLabel, tip
 from ..layouts import give_way
 from ..plots.curves import Curves
 from ..plots.histogram import Histogram
 from ..state.run_view import RunView
 from ..state.session import Session
+from .train_apart import told_apart
 from .train_measures import RunMeasures
 
 
@@ -100,6 +102,7 @@ class RunCurves(QWidget):
         self._session = session
         self._view: RunView | None = None
         self._over: list[str] = []
+        self._told: list[RunRecord] = []
         self._log = {plot.key: plot.log for plot in PLOTS}
         self.tabs = QTabBar()
         self.tabs.setDrawBase(False)
@@ -114,6 +117,9 @@ class RunCurves(QWidget):
         self.unlike = pieces.label("", "warn", lines=2)
         self.unlike.setContentsMargins(14, 2, 12, 2)
         self.unlike.hide()
+        self.apart = pieces.label("", "hint", lines=2)
+        self.apart.setContentsMargins(14, 2, 12, 2)
+        self.apart.hide()
         self.curves = Curves(hint=self.tr("Curves grow here while a run trains."), least=PLOT_PX)
         self.curves.header.title.hide()
         self.levels = Histogram(x_label=self.tr("noise level, clean to noise"), hint=self.tr("No figures by noise level yet."))
@@ -137,6 +143,7 @@ class RunCurves(QWidget):
         self._line.addWidget(self.state, 1)
         layout.addLayout(self._line)
         layout.addWidget(self.unlike)
+        layout.addWidget(self.apart)
         layout.addWidget(self.pages, 1)
 
     def event(self, event: QEvent) -> bool:
@@ -198,6 +205,7 @@ class RunCurves(QWidget):
         page = {"levels": self.levels, "measures": self.measures}.get(self.plot.key, self.curves)
         self.subtract.setVisible(bool(others) and page is self.curves)
         self._tell_unlike(others)
+        self._tell_apart(others)
         self.pages.setCurrentWidget(page)
         self.measures.show_run(self._view)
         if self._view is None:
@@ -227,6 +235,17 @@ class RunCurves(QWidget):
         pieces.allow(self.subtract, not words, words)
         self.unlike.setText(words)
         self.unlike.setVisible(bool(words))
+
+    def _tell_apart(self, others: list[RunView]) -> None:
+        """What sets the runs apart that are laid over one another, the chosen one first."""
+        records = [view.record for view in (self._view, *others)] if self._view is not None and others else []
+        if records == self._told:
+            return
+        self._told = records
+        line, whole = told_apart(self._session, records) if records else ("", "")
+        self.apart.setText(line)
+        self.apart.setToolTip(tip(whole))
+        self.apart.setVisible(bool(line))
 
     def _kind(self, view: RunView) -> dict[str, Any]:
         return loss_kind(view.record, self._session.catalogue.get(view.record.family))
@@ -268,9 +287,11 @@ class RunCurves(QWidget):
             name = names[0] if names else "loss"
             key = f"{other.id}/{name}"
             steps, values = other.series(name)
+            title = other.record.title
             if subtract:
+                title = self.tr("{0} minus {1}").format(title, view.record.title)
                 steps, values = difference(steps, values, view.series(name))
-            self.curves.set_curve(key, steps, values, other.record.title, color=len(names) + place, raw=False, dashed=True)
+            self.curves.set_curve(key, steps, values, title, color=len(names) + place, raw=False, dashed=True)
             keys.append(key)
         self.curves.keep_only(keys)
         self.curves.set_marks(view.marks)

@@ -26,7 +26,7 @@ from ..layouts import wanted_height
 from ..naming import plain
 from ..state.edits import Rewriting
 from ..state.session import Session
-from . import exporting
+from . import exporting, train_apart
 
 REDRAW_MS = 250
 ROW_PX = 46
@@ -287,6 +287,7 @@ class RunsList(QWidget):
         menu.addAction(self.tr("Use these settings"), lambda: self.use_asked.emit(run)).setToolTip(
             self.tr("Put the settings of this run into the set-up of a new one; nothing is started")
         )
+        menu.addAction(self.tr("Settings of this run…"), lambda: self.read_settings(run))
         menu.addAction(self.tr("Rename…"), lambda: self.ask_title(run))
         menu.addAction(self.tr("Sample from it"), lambda: self._session.navigate.emit("sample", {"run": run}))
         export = menu.addAction(self.tr("Export the model…"), lambda: self.export(run))
@@ -298,6 +299,12 @@ class RunsList(QWidget):
         menu.addSeparator()
         menu.addAction(self.tr("Delete"), lambda: self.delete_asked.emit(run))
         menu.popup(place)
+
+    def read_settings(self, run: str) -> None:
+        """Show all that a run was made with, to be read."""
+        record = self._session.runs.get(run)
+        if record is not None:  # it may be deleted while its menu is open
+            train_apart.read_settings(self._session, record, self)
 
     def learned(self, run: str) -> bool:
         """Whether a run has taken a step, as far as is known."""

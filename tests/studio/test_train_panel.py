@@ -9,7 +9,7 @@ import pytest
 import shiboken6
 from PySide6.QtCore import QEvent, QModelIndex, QObject, QRect, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QApplication, QFileDialog, QLabel, QMenu, QWidget
+from PySide6.QtWidgets import QAbstractButton, QApplication, QFileDialog, QLabel, QLineEdit, QMenu, QWidget
 from scripted import ScriptedEngine, scripted_families
 
 from models_backend.contract.exports import WEIGHTS
@@ -39,6 +39,7 @@ from models_backend.library.showing import kept_showing
 from nexus_studio import figures, theme
 from nexus_studio.bridge import Bridge
 from nexus_studio.panels.train import TrainPanel, described
+from nexus_studio.panels.train_apart import RunSettings, apart, told_apart
 from nexus_studio.panels.train_cards import HealthCard
 from nexus_studio.panels.train_curves import chosen, difference
 from nexus_studio.panels.train_measures import RunMeasures
@@ -694,6 +695,54 @@ async def test_runs_are_laid_over_and_subtracted(stand):
     assert stand.panel.curves.curves.names() == [f"{other}/loss"]
     stand.panel.runs.compare([])
     assert not stand.panel.curves.subtract.isVisible()
+
+
+async def test_what_sets_runs_apart_is_told_where_they_are_laid_over_one_another(stand):
+    await stand.choose("denoiser-small")
+    curves, own = stand.panel.curves, stand.run("denoiser-small")
+    assert not curves.apart.isVisible()
+    faster = msgspec.structs.replace(
+        own,
+        id="faster",
+        title="Faster",
+        training=own.training | {"learning_rate": 2e-3},
+        data=own.data | {"conditions": "text"},
+    )
+    same = msgspec.structs.replace(own, id="same", title="The same")
+    rows = dict(apart(stand.session, [own, faster]))
+    assert (
+        set(rows) == {"Learning rate", "Conditions"} and rows["Learning rate"][1] == "0.002" and rows["Conditions"][1] == "text"
+    )
+    line, whole = told_apart(stand.session, [own, faster])
+    assert line.startswith("Differ in: ") and f"Learning rate {rows['Learning rate'][0]} | 0.002" in line
+    assert whole.splitlines()[0] == "denoiser-small | Faster" and len(whole.splitlines()) == 3
+    assert told_apart(stand.session, [own, same])[0] == "Same settings, same data"
+    other = stand.run("flow-points")
+    stand.panel.runs.compare([other.id])
+    assert curves.apart.isVisible() and curves.apart.text() == told_apart(stand.session, [own, other])[0]
+    assert "Model" in curves.apart.text() and curves.apart.toolTip()
+    curves.subtract.click()
+    await settle(lambda: [chip.text() for chip in curves.curves._chips.values()] == ["flow-points minus denoiser-small"])
+    stand.panel.runs.compare([])
+    assert not curves.apart.isVisible()
+
+
+async def test_the_settings_of_a_run_are_read_from_its_menu(stand):
+    run = stand.run("duel-03")
+    menu = menu_of(stand, "duel-03")
+    next(action for action in menu.actions() if action.text() == "Settings of this run…").trigger()
+    dialog = stand.panel.runs.findChild(RunSettings)
+    assert dialog.isVisible() and dialog.windowTitle() == "Settings of duel-03"
+    facts = dict(dialog.facts)
+    assert (
+        facts["Data set"] == stand.session.title_of(run.dataset)
+        and float(facts["Learning rate"]) == run.training["learning_rate"]
+    )
+    texts = {label.text() for label in dialog.findChildren(QLabel)}
+    assert {*facts, *facts.values()} <= texts
+    assert not dialog.findChildren(QLineEdit), "they are there to be read"
+    dialog.reject()
+    menu.close()
 
 
 async def test_losses_of_different_kinds_are_said_to_be_so_and_not_subtracted(stand):
