@@ -381,7 +381,7 @@ class TrajectoryPanel(Workspace):
             if denoised and row == 0:
                 lines.append(Line("σ", r.share(), r.sigma(), theme.series_color(0), log=True))
             what = "|Δx̂₀|" if denoised else "|Δx|"
-            lines.append(Line(f"{name}{what}", r.share(), r.change(item), theme.series_color(row + 1)))
+            lines.append(Line(f"{name}{what}", *r.changes(item), theme.series_color(row + 1), scale=what))
         self.curves.ends = (self.tr("noise"), self.tr("item")) if denoised else (self.tr("start"), self.tr("end"))
         self.curves.set_lines(lines)
         self.branches.tell(self.recordings)

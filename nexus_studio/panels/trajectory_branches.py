@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 from PySide6.QtCore import QCoreApplication
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from ..forms.conditions import of_item
 from ..pieces import column, label
@@ -21,6 +21,7 @@ class Branches(QWidget):
         self._session = session
         self.words = label("", "hint", lines=3)
         self.setLayout(column(self.words))
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Maximum)
         self.hide()
 
     def tell(self, recordings: list[Recording]) -> None:

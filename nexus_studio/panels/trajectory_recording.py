@@ -120,6 +120,11 @@ class Recording:
         """The share of the common way at each step (T,), from 0 (a branch: from where it begins) to 1."""
         return np.linspace(self.begins, 1.0, self.steps)
 
+    def changes(self, item: int = -1) -> tuple[np.ndarray, np.ndarray]:
+        """The shares of the way and the change at each; a branch knows none up to where it begins."""
+        known = slice(int(self.begins > 0 and self.steps > 1), None)
+        return self.share()[known], self.change(item)[known]
+
     def source(self, among: Sequence[Recording]) -> Recording | None:
         """The one that this branched from, if it is there."""
         start = self.record.start

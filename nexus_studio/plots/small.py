@@ -54,13 +54,15 @@ class Spark(QWidget):
 
 
 class Line(NamedTuple):
-    """A curve of SmallCurves. ``log``: drawn on a logarithmic scale (its values are told as they are)."""
+    """A curve of SmallCurves. ``log``: drawn on a logarithmic scale (its values are told as they are). Lines
+    of one ``scale`` that is named have the vertical range of all of them."""
 
     name: str
     x: np.ndarray
     y: np.ndarray
     color: QColor
     log: bool = False
+    scale: str = ""
 
     def drawn(self) -> np.ndarray:
         """The values on the scale on which they are drawn."""
@@ -68,8 +70,9 @@ class Line(NamedTuple):
 
 
 class SmallCurves(QWidget):
-    """A few short curves over one axis with a vertical cursor: hover scrubs, a click places it. Each line has its own
-    vertical range. The words above tell each curve's value at the cursor; ``ends`` name both ends of the axis."""
+    """A few short curves over one axis with a vertical cursor: hover scrubs, a click places it. Each line, or scale
+    of lines, has its own vertical range. The words above tell each curve's value at the cursor; ``ends`` name both ends of the
+    axis."""
 
     pointed = Signal(float)
     placed = Signal(float)
@@ -119,9 +122,14 @@ class SmallCurves(QWidget):
         for line in self._lines:
             y = line.drawn()
             painter.setPen(QPen(line.color, 1.8))
-            painter.drawPolyline(_polygon(line.x, y, room, span, _limits(y)))
+            painter.drawPolyline(_polygon(line.x, y, room, span, self.limits(line)))
         self._paint_words(painter)
         self._paint_cursor(painter, room, span)
+
+    def limits(self, line: Line) -> tuple[float, float]:
+        """The lowest and the highest value that a line is drawn between."""
+        alike = [one for one in self._lines if one is line or (line.scale and one.scale == line.scale)]
+        return _limits(np.concatenate([one.drawn() for one in alike]))
 
     def _paint_words(self, painter: QPainter) -> None:
         painter.setFont(self.words_font())
