@@ -16,13 +16,15 @@ from models_backend.contract.run_layout import DatasetRecord, DoctorReport, Unre
 from models_backend.contract.words import counted
 from models_backend.engine.terminal import Reporter
 from models_backend.library import accounting, showing, titles, trash
-from models_backend.library.source_paths import as_text
+from models_backend.library.datasets import DatasetFolder
+from models_backend.library.source_paths import as_path, as_text
 
 from .session import Session, fitting, found, named_so, refuse_deleted, session
 from .telling import teller
 
 NO_PATH = "there is no file or folder of that name"
 KINDS = 8  # of files that were passed over
+MANY = 5_000  # pictures that are not looked for one by one while the folders that they came from are there
 SHOWN = 20  # unreadable items that are named on a terminal; all stand in the report
 
 
@@ -62,6 +64,17 @@ async def _look_for(now: Session, dataset: str, paths: list[str]) -> int:
 
 def _lost(now: Session, record: DatasetRecord) -> list[str]:
     return now.library.dataset(record.id).missing()
+
+
+def tell_missing(stored: DatasetFolder, reporter: Reporter) -> None:
+    """Says how many pictures of a data set are not where they were, and how they are found."""
+    record = stored.imported_record()
+    if record.count > MANY and all(os.path.exists(as_path(root)) for root in record.roots):  # noqa: PTH110
+        return
+    if lost := len(stored.missing()):
+        are = "is not where it was" if lost == 1 else "are not where they were"
+        way = f"`nexus-studio import FOLDER --look-for {record.id}` finds them in the folder where they are now"
+        reporter.note(f"{lost:,} of {counted(record.count, 'picture')} {are}: {way}", "missing", missing=lost)
 
 
 def meaning(now: Session, text: str) -> DatasetRecord | Path | str:

@@ -20,7 +20,7 @@ from models_backend.library.datasets import DatasetFolder
 from models_backend.library.showing import changes_of, data_settings, written
 
 from . import settings, taking_back
-from .bringing import data_of
+from .bringing import data_of, tell_missing
 from .session import alters, session
 
 NAMED = 3  # items that one name means
@@ -37,6 +37,7 @@ async def edit(options: argparse.Namespace, reporter: Reporter) -> int:
                 _change(stored, options, reporter)
         if options.title is not None and options.title != (given := stored.record().title):
             reporter.note(titles.taken(options.title, given), "title")
+        tell_missing(stored, reporter)
         tell(stored, reporter)
     return 0
 

@@ -24,7 +24,7 @@ from models_backend.library.index import Filter
 from models_backend.library.library import Library
 
 from . import settings
-from .bringing import known_data
+from .bringing import known_data, tell_missing
 from .session import Session, found, session, stands, works_in_of
 
 #: What the order of families for some data goes by.
@@ -165,7 +165,8 @@ async def datasets(options: argparse.Namespace, reporter: Reporter) -> int:
     async with session(options, reporter) as now:
         if options.data:
             record = known_data(now, options.data)
-            _tell_items(reporter, record, now.library.dataset(record.id))
+            _tell_items(reporter, record, stored := now.library.dataset(record.id))
+            tell_missing(stored, reporter)
             return 0
         records = now.library.datasets()
         for record in records:

@@ -117,7 +117,9 @@ class DatasetFolder:
 
     def missing(self) -> list[str]:
         """The sources that are not where they were, those that are read again for other sizes."""
-        return [] if self.imported_record().builtin else source_paths.missing(item.source for item in self.imported())
+        record = self.imported_record()
+        kept = record.builtin or record.modality == "points"  # in the data set itself
+        return [] if kept else source_paths.missing(item.source for item in self.imported())
 
     def edits(self) -> Edits:
         """What was changed after the import."""

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from models_backend import cli
+from models_backend.commands import bringing
 from models_backend.data.importing import import_paths
 from models_backend.library import storage, unchanged
 from models_backend.library.edits import Edits
@@ -284,3 +285,22 @@ def test_a_folder_that_changed_is_a_newer_import_with_the_edits_and_how_to_take_
     advised = told.partition("`nexus-studio ")[2].partition("`")[0]
     assert "As imported" in run(*advised.split())
     assert "is a newer import of" not in run("import", folder), "nothing of it is new any more"
+
+
+def test_pictures_that_are_not_where_they_were_are_told_with_what_finds_them(run, folder, tmp_path, monkeypatch):
+    run("import", folder)
+    looks = [("edit", "set"), ("datasets", "set")]
+    assert not any("not where" in run(*look) for look in looks)
+    (folder / "5.png").rename(tmp_path / "5.png")
+    assert all("1 of 6 pictures is not where it was" in run(*look) for look in looks)
+    monkeypatch.setattr(bringing, "MANY", 5)
+    assert not any("not where" in run(*look) for look in looks), "of many the folder alone is looked at"
+    folder.rename(tmp_path / "moved")
+    told = run("edit", "set")
+    assert "6 of 6 pictures are not where they were" in told and "6 of 6 pictures are not where they were" in run(*looks[1])
+    command = told.partition("`nexus-studio ")[2].partition("`")[0].replace("FOLDER", str(tmp_path))
+    assert "6 of 6 missing pictures found" in run(*command.split())
+    (tmp_path / "ring.csv").write_text("x,y\n1,2\n3,4\n")
+    run("import", tmp_path / "ring.csv")
+    (tmp_path / "ring.csv").unlink()
+    assert "not where" not in run("edit", "ring"), "points are kept in the data set"
