@@ -184,7 +184,8 @@ def _grid(library: Any, record: SampleRecord, request: Export, format: str, targ
         raise TroubleError(
             "it is no cell of a grid",
             record.title,
-            advice="Export it as a contact sheet; grids are made in the window, in Sample: Grid over two fields",
+            advice="Export it as a contact sheet; grids are made in Sample: Grid over two fields",
+            command="`--what sheet` writes a contact sheet; grids are made in the window, in Sample: Grid over two fields",
         )
     if format not in STILLS:
         raise TroubleError("a grid is written as one picture", format, advice="use PNG, WebP or GIF")

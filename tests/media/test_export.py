@@ -330,7 +330,7 @@ def test_points_of_a_grid_are_drawn_to_one_scale(library, tmp_path):
 def test_what_is_no_grid_and_what_is_no_picture_is_refused(library, pictures, tmp_path):
     cells = with_grid(library)
     for source, format, said in (
-        ("made", "png", "no cell of a grid.*made in the window"),
+        ("made", "png", "no cell of a grid.*made in Sample"),
         (cells[0].id, "mp4", "as one picture"),
     ):
         with pytest.raises(TroubleError, match=said):
