@@ -27,6 +27,7 @@ class CaptionGap(QWidget):
         super().__init__()
         self._session, self._for_training = session, for_training
         self._record: DatasetRecord | None = None
+        self._conditions: tuple[Condition, ...] = ANY_TEXT
         self.said = label("", "warn", wrap=True)
         self.leave_out = button(self.tr("Leave them out"), "link", self._leave_out)
         self.leave_out.setToolTip(self.tr("Neither train on them nor hold them out; Undo brings them back"))
@@ -36,17 +37,22 @@ class CaptionGap(QWidget):
         for one in (self.look, self.leave_out, self.instead):
             self.choices.addWidget(one)
         self.setLayout(column(self.said, self.choices, spacing=2))
+        session.datasets.settings_changed.connect(self._follow_settings)
         self.hide()
+
+    def _follow_settings(self, dataset: str) -> None:
+        if self._record is not None and self._record.id == dataset:
+            self.show_dataset(self._session.datasets.get(dataset), self._conditions)
 
     def show_dataset(self, record: DatasetRecord | None, conditions: Iterable[Condition] = ANY_TEXT) -> None:
         """Shows what is to be said for a family that takes these conditions."""
         datasets, conditions = self._session.datasets, tuple(conditions)
         report = datasets.reports.get(record.id) if record is not None else None
-        self._record = record
+        self._record, self._conditions = record, conditions
         if report is None:
             self.hide()
             return
-        settings = datasets.settings(record.id) if self._for_training else datasets.settings(record.id) | {"conditions": "auto"}
+        settings = datasets.settings(record.id)
         lines = remarks(conditions, record, settings, report)
         without = bool(uncaptioned(conditions, record, settings, report))
         self.said.setText(" ".join(lines))

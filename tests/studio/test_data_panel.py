@@ -608,6 +608,21 @@ async def test_what_has_no_caption_is_told_and_left_out_by_one_click(qapp, tmp_p
         await settle(lambda: items.shown == list(range(10)) and not gap.isHidden())
 
 
+async def test_what_has_no_caption_is_told_where_captions_are_used(qapp, tmp_path):
+    async with Opened(tmp_path) as panel:
+        items, gap, datasets = panel.items, panel.report.gap, panel.session.datasets
+        await settle(lambda: panel.report.report is not None)
+        items._edit("Clear captions", captions=dict.fromkeys(range(10), ""))
+        await settle(lambda: not gap.isHidden())
+        told = datasets.settings(items.record.id)
+        datasets.set_settings(panel.session.undo, items.record.id, told | {"conditions": "classes"})
+        await settle(gap.isHidden)
+        await panel.session.datasets.report(items.record.id)
+        assert gap.isHidden(), "captions are not used"
+        datasets.set_settings(panel.session.undo, items.record.id, told | {"conditions": "auto"})
+        await settle(lambda: not gap.isHidden())
+
+
 async def test_classes_are_made_renamed_and_counted_anew(qapp, tmp_path):
     from nexus_studio.panels.data_classes import add_class, ask_class_name, ask_new_class, rename_class
 
