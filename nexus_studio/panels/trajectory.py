@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import numpy as np
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QHBoxLayout, QMenu, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QMenu, QStackedWidget, QVBoxLayout, QWidget
 
 from models_backend.contract.grids import named
 from models_backend.contract.messages import Sample, StartFrom, VectorField
@@ -29,7 +29,7 @@ from .trajectory_branches import Branches
 from .trajectory_controls import TrajectoryControls
 from .trajectory_kept import TrajectoryKeeper
 from .trajectory_recording import MOST_CHANNELS, Recording, Tell, part_of, place, plane, solver, straightness
-from .trajectory_views import ChannelViews, bounds_of_channel
+from .trajectory_views import ChannelViews, Plots, bounds_of_channel
 from .verdict_rows import VerdictRows
 from .working import Working
 from .workspace import Footed, Workspace
@@ -90,17 +90,12 @@ class TrajectoryPanel(Workspace):
         self.way.setAccessibleName(self.tr("Path in its main plane"))
         self.way_title = label("", "mono")
         self.branches = Branches(self.session)
-        curves, way = Card(self.branches, self.curves), Card(self.way_title, self.way)
-        plots = QHBoxLayout()
-        plots.setContentsMargins(12, 0, 12, 10)
-        plots.setSpacing(10)
-        plots.addWidget(curves, 1)
-        plots.addWidget(way, 1)
+        plots = Plots(Card(self.branches, self.curves), Card(self.way_title, self.way))
         board = QWidget()
         layout = QVBoxLayout(board)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.channels, 3)
-        layout.addLayout(plots, 2)
+        layout.addWidget(plots, 2)
         self.empty = EmptyState(
             "trajectory", self.tr("Watch a sample come into being"),
             self.tr("Record every step of a sampler, scrub through it, and lay two samplers over each other."),

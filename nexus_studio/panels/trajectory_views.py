@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from PySide6.QtWidgets import QGridLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QWidget
 
 from ..pieces import column, label
 from ..viewers.image_view import ImageView
@@ -82,6 +82,21 @@ class ChannelViews(QWidget):
             view.set_field(*field)
         else:
             view.set_field(None)
+
+
+class Plots(QWidget):
+    """Plots side by side, equally wide. They take the height they are given: words that wrap in them ask for no more."""
+
+    def __init__(self, *plots: QWidget):
+        super().__init__()
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(12, 0, 12, 10)
+        layout.setSpacing(10)
+        for plot in plots:
+            layout.addWidget(plot, 1)
+
+    def hasHeightForWidth(self) -> bool:
+        return False
 
 
 def bounds_of_channel(recording: Recording, name: str) -> tuple[float, float, float, float]:

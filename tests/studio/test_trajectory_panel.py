@@ -193,6 +193,25 @@ async def test_a_branch_is_told_with_its_step_and_what_was_changed(qapp, panel):
     assert told[1].endswith("→ 9")
 
 
+async def test_pictures_keep_their_size_whatever_is_said_of_branches(qapp, panel):
+    run = next(r for r in panel.session.runs.records if r.family == "denoiser" and r.spec.modality == "image")
+    panel.choose_run(run.id)
+    panel.resize(964, 640)
+    panel.controls.use_b.setChecked(True)
+    await panel._sample()
+    view = panel.channels.views["x"]
+    await settle(lambda: view.height() > 150)
+    alone = view.height()
+    for step in (3, 4):
+        panel._set_row(0)
+        panel.strip.lock(step)
+        await panel._branch()
+        await settle(lambda: panel.branches.height() > 1 and panel.branches.isVisible())
+        panel.grab()  # everything is laid out
+        assert panel.channels.views["x"].height() == alone
+    assert len(panel.recordings) == 4 and panel.curves.height() >= panel.curves.minimumHeight()
+
+
 async def test_recording_tells_how_far_it_is_and_can_be_stopped(qapp, panel):
     engine, held = panel.session.bridge.engine, asyncio.Event()
     calls, whole = [], engine.call
