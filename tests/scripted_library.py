@@ -125,6 +125,9 @@ class ScriptedRun:
     def checkpoints(self, weights_only: bool = False) -> list:
         return [self.layout.checkpoint(e.body.step) for e in reversed(self.log) if isinstance(e.body, Saved)]
 
+    def usable(self) -> tuple:
+        return self.checkpoints()[0], ""
+
 
 class ScriptedDataset(DatasetFolder):
     """A data set of sources that never were; those in ``lost`` are missing."""

@@ -14,9 +14,9 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from models_backend.contract import names
 from models_backend.contract.family import DataSpec
-from models_backend.contract.messages import Media, Progress, Sample, StartFrom
+from models_backend.contract.messages import Media, Progress, Sample, StartFrom, TroubleError
 from models_backend.contract.run_layout import SampleRecord
-from models_backend.contract.words import counted
+from models_backend.contract.words import counted, sentence
 
 from ..forms.conditions import of_item
 from ..shell.words import activity_figures
@@ -135,7 +135,7 @@ class SampleWork(QObject):
         return self._begin(lambda tell: self._generate(requests, tell), title, requests[0])
 
     async def _generate(self, requests: list[Sample], tell: Tell) -> None:
-        answers = []
+        requests, answers = await self._of_one(requests, tell), []
         for place, request in enumerate(requests):
             answers.append(media_of(await self._bridge.engine.call(request, tell)))
             self.progressed.emit((place + 1) / len(requests))
@@ -148,7 +148,27 @@ class SampleWork(QObject):
         title = self.tr("Sampling a grid of {0}").format(len(requests))
         return self._begin(lambda tell: self._make_cells(requests, tell), title, requests[0])
 
+    async def _of_one(self, requests: list[Sample], tell: Tell) -> list[Sample]:
+        """Requests of one press with the checkpoint that all are answered from: of a run in training the newest changes while
+        they are made. TroubleError where none is saved yet."""
+        run, asked = requests[0].run, requests[0].checkpoint
+        if len(requests) < 2 or asked.partition("@")[0]:
+            return requests
+        folder = self._bridge.library.run(run)
+        view = self._session.runs.view(run)
+        if view is not None and view.live and not await self._bridge.threaded(folder.checkpoints, True):
+            raise TroubleError(
+                self.tr("grids and several seeds are made from one saved checkpoint, and none is saved yet"),
+                self._session.title_of(run), advice=self.tr("Wait for the first checkpoint, or make one seed"),
+            )  # fmt: skip
+        kept, damage = await self._bridge.threaded(folder.usable)
+        if damage:
+            self._bridge.notice(sentence(damage))
+        tell(self._session.before_first(run, kept.name))
+        return [msgspec.structs.replace(request, checkpoint=f"{kept.name}{asked}") for request in requests]
+
     async def _make_cells(self, requests: list[Sample], tell: Tell) -> None:
+        requests = await self._of_one(requests, tell)
         for place, request in enumerate(requests):
             media = media_of(await self._bridge.engine.call(request))
             tell(Progress(place + 1, len(requests), self.tr("cells")))

@@ -532,6 +532,52 @@ async def test_a_grid_stays_that_of_the_run_and_the_step_that_made_it(stand):
     assert dict(panel.info.rows())["Checkpoint"] == "Training step 2,000"
 
 
+def grow(stand, run):
+    """A run in training takes a step and saves it."""
+    step = stand.engine.library.folders[run].reached() + 10
+    stand.engine.tell(run, Metrics(step, {"loss": 0.1}))
+    stand.engine.tell(run, Saved(step, stand.engine.library.layout.run(run).checkpoint(step).name))
+
+
+@pytest.mark.parametrize("asked", ["", "@0.07"])
+async def test_a_grid_of_a_run_in_training_comes_from_the_checkpoint_that_was_newest_at_the_press(stand, asked):
+    panel, run = stand.panel, stand.choose("duel-03").id
+    grow(stand, run)
+    newest = stand.engine.library.folders[run].checkpoints()[0].name
+    panel.setup.choose_checkpoint(asked)
+    panel.controls.grid.click()
+    panel.grid_form.across.values.setText("0.5, 1, 1.5")
+    panel.work.cell.connect(lambda *_: grow(stand, run))
+    panel.generate_or_stop()
+    await settle(lambda: len(stand.asked()) == 15 and not panel.work.is_busy)
+    assert {one.checkpoint for one in panel.results.batch.made} == {newest + asked}
+    assert stand.engine.library.folders[run].checkpoints()[0].name > newest, "it trained on meanwhile"
+
+
+async def test_several_seeds_of_a_run_in_training_come_from_one_checkpoint_and_one_seed_from_its_state(stand):
+    panel, run = stand.panel, stand.choose("duel-03").id
+    grow(stand, run)
+    panel.setup.seeds.set_seeds([3, 4])
+    panel.work.progressed.connect(lambda _: grow(stand, run))
+    panel.generate_or_stop()
+    await stand.made()
+    assert len({one.checkpoint for one in panel.results.batch.made}) == 1
+    panel.setup.seeds.set_seeds([3])
+    panel.generate_or_stop()
+    await settle(lambda: len(stand.asked()) == 3 and not panel.work.is_busy)
+    assert stand.asked()[-1].checkpoint == ""
+
+
+async def test_where_no_checkpoint_is_saved_yet_a_grid_says_what_it_waits_for(stand):
+    panel, run = stand.panel, stand.choose("duel-03").id
+    folder = stand.engine.library.folders[run]
+    folder.log = [event for event in folder.log if not isinstance(event.body, Saved)]
+    panel.setup.seeds.set_seeds([3, 4])
+    panel.generate_or_stop()
+    await settle(lambda: stand.troubles and not panel.work.is_busy)
+    assert "none is saved yet" in stand.troubles[0].what and not stand.asked()
+
+
 async def test_a_grid_says_that_it_lies_over_two_fields_at_most(stand):
     stand.panel.controls.grid.setChecked(True)
     said = [one.text() for one in stand.panel.grid_form.findChildren(QLabel) if one.isVisible()]
