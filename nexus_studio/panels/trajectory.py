@@ -89,6 +89,9 @@ class TrajectoryPanel(Workspace):
         self.way = PointsView(axes=False)
         self.way.setAccessibleName(self.tr("Path in its main plane"))
         self.way_title = label("", "mono")
+        self.way_title.setToolTip(
+            self.tr("The plane is that of all paths drawn; bend is measured in all dimensions of each path")
+        )
         self.branches = Branches(self.session)
         plots = Plots(Card(self.branches, self.curves), Card(self.way_title, self.way))
         board = QWidget()
@@ -386,7 +389,7 @@ class TrajectoryPanel(Workspace):
         pad = float(np.ptp(everything, axis=0).max()) * 0.08 or 1.0
         (left, low), (right, top) = everything.min(axis=0) - pad, everything.max(axis=0) + pad
         self.way.set_bounds((float(left), float(right), float(low), float(top)))
-        bent = " · ".join(f"{r.label} {straightness(w):.3f}" for r, w in zip(self.recordings, ways))
+        bent = " · ".join(f"{r.label} {straightness(r.path(self.item)):.3f}" for r in self.recordings)
         self.way_title.setText(self.tr("main plane · bend {0} (0 is straight)").format(bent))
         self._ways = ways
 

@@ -99,6 +99,10 @@ class Recording:
 
     # --------------------------------------------------------------------------------------------- curves
 
+    def path(self, item: int) -> np.ndarray:
+        """The states of one item as points of their whole space, (T, D); the last item where there are fewer."""
+        return self.channels["x"][:, min(item, self.count - 1)].reshape(self.steps, -1).astype(np.float64)
+
     def sigma(self) -> np.ndarray:
         """Noise level at each step (T,); infinite levels take the largest finite one."""
         levels = np.array([step.sigma for step in self.info.steps], dtype=np.float64)
@@ -141,7 +145,7 @@ def place(recordings: Sequence[Recording]) -> None:
 
 def plane(recordings: list[Recording], item: int) -> list[np.ndarray]:
     """The way of one item of each recording, (T, 2), in the plane of the two main directions of all of them together."""
-    paths = [r.channels["x"][:, min(item, r.count - 1)].reshape(r.steps, -1).astype(np.float64) for r in recordings]
+    paths = [r.path(item) for r in recordings]
     if not paths:
         return []
     if paths[0].shape[1] == 2:
@@ -156,7 +160,7 @@ def plane(recordings: list[Recording], item: int) -> list[np.ndarray]:
 
 
 def straightness(path: np.ndarray) -> float:
-    """1 - |end - start| / length of a way (T, D); 0 is straight."""
+    """1 - |end - start| / length of a path (T, D); 0 is straight."""
     length = np.linalg.norm(np.diff(path, axis=0), axis=1).sum()
     return float(1 - np.linalg.norm(path[-1] - path[0]) / length) if length > 0 else 0.0
 

@@ -193,6 +193,26 @@ async def test_a_branch_is_told_with_its_step_and_what_was_changed(qapp, panel):
     assert told[1].endswith("→ 9")
 
 
+async def test_the_bend_of_a_path_is_its_own_whatever_else_is_drawn(qapp, panel):
+    run = next(r for r in panel.session.runs.records if r.family == "denoiser" and r.spec.modality == "image")
+    panel.choose_run(run.id)
+    await panel._sample()
+    (first,), generator = panel.recordings, np.random.default_rng(3)
+    first.channels["x"] = generator.normal(size=first.channels["x"].shape).astype(np.float16)
+    panel._draw_plots()
+    alone = panel.way_title.text()
+    flat = first.channels["x"][:, 0].reshape(first.steps, -1).astype(float)
+    length = np.linalg.norm(np.diff(flat, axis=0), axis=1).sum()
+    bend = f"A {1 - np.linalg.norm(flat[-1] - flat[0]) / length:.3f}"
+    assert alone == f"main plane · bend {bend} (0 is straight)"
+    panel.strip.lock(4)
+    await panel._branch()
+    other = panel.recordings[1].channels
+    other["x"] = 3 * generator.normal(size=other["x"].shape).astype(np.float16)
+    panel._draw_plots()
+    assert panel.way_title.text().startswith(f"main plane · bend {bend} · B ")
+
+
 async def test_pictures_keep_their_size_whatever_is_said_of_branches(qapp, panel):
     run = next(r for r in panel.session.runs.records if r.family == "denoiser" and r.spec.modality == "image")
     panel.choose_run(run.id)
