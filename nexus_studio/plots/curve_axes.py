@@ -6,13 +6,14 @@ import math
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QPointF, Qt, Signal
+from PySide6.QtCore import QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QPen
 
 from nexus_studio import figures, paint, theme
 
 RAW_ALPHA = 0.36
 WORDS_FROM_PX = 110  # a plot less tall than this has no words along its axes
+MARK_PX = 220  # the words of a mark are wrapped where they would be wider
 
 
 class RoundAxis(pg.AxisItem):
@@ -58,7 +59,10 @@ class CurveAxes(pg.PlotWidget):
         self.setAntialiasing(True)
         self.plotItem.addItem(self._cursor, ignoreBounds=True)
         self._cursor.hide()
-        self.plotItem.getViewBox().setDefaultPadding(0.02)
+        box = self.plotItem.getViewBox()
+        box.setDefaultPadding(0.02)
+        for moved in (box.sigRangeChanged, box.sigResized):
+            moved.connect(self._place_marks)
         self.scene().sigMouseMoved.connect(self._point)
         self.retheme()
 
@@ -114,18 +118,18 @@ class CurveAxes(pg.PlotWidget):
                 self.removeItem(item)
 
     def set_marks(self, marks: list[tuple[float, str]]) -> None:
-        """Dashed lines with text, one under the other where they are close."""
+        """Dashed lines with text inside the plot, one under the other where they are close."""
         for mark in self._marks:
             self.removeItem(mark)
-        self._marks = [self._mark(x, text, place) for place, (x, text) in enumerate(marks)]
+        self._marks = [self._mark(x, text) for x, text in marks]
         self._spare_words()
 
-    def _mark(self, x: float, text: str, place: int) -> pg.InfiniteLine:
+    def _mark(self, x: float, text: str) -> pg.InfiniteLine:
         color = paint.ink("warn")
         pen = QPen(color, 1.2, Qt.PenStyle.DashLine)
         pen.setCosmetic(True)
-        options = {"position": 0.95 - 0.08 * (place % 4), "color": color, "anchors": [(0, 0.5), (1, 0.5)], "movable": False}
-        line = pg.InfiniteLine(pos=x, angle=90, pen=pen, label=text, labelOpts=options)
+        options = {"color": color, "movable": False}
+        line = pg.InfiniteLine(pos=x, angle=90, pen=pen, label=text.replace("{", "{{").replace("}", "}}"), labelOpts=options)
         line.label.setFont(paint.words(11))
         self.plotItem.addItem(line, ignoreBounds=True)
         return line
@@ -140,8 +144,33 @@ class CurveAxes(pg.PlotWidget):
         tall = self.height() >= theme.px(WORDS_FROM_PX)
         for side in ("left", "bottom"):
             self.getAxis(side).showLabel(tall)
+        self._place_marks()
+
+    def _place_marks(self, *_: object) -> None:
+        """The words of each mark stand on the side of its line where they have room, below those they would cover; a low plot
+        has none of them."""
+        box, tall = self.getViewBox(), self.height() >= theme.px(WORDS_FROM_PX)
+        wide, high = box.width(), box.height()
+        taken: list[QRectF] = []
         for mark in self._marks:
-            mark.label.setVisible(tall)
+            x, words = box.mapFromView(QPointF(mark.value(), 0)).x(), mark.label.textItem
+            mark.label.setVisible(tall and 0 <= x <= wide)
+            if not mark.label.isVisible() or high <= 0:
+                continue
+            words.setTextWidth(-1)
+            natural, before = words.boundingRect().width(), x > wide - x
+            before = before and natural > wide - x
+            words.setTextWidth(min(natural, theme.px(MARK_PX), x if before else wide - x))
+            size = words.boundingRect().size()
+            place = QRectF(QPointF(x - size.width() if before else x, 0), size)
+            for other in taken:
+                if place.intersects(other):
+                    place.moveTop(other.bottom())
+            if place.bottom() > high:  # more than there is height for begin at the top again
+                place.moveTop(0)
+            taken.append(place)
+            mark.label.anchors = [(float(before), 0)] * 2
+            mark.label.setPosition(1 - place.top() / high)
 
     def fit(self) -> None:
         """Show everything, and follow what comes."""

@@ -181,6 +181,24 @@ def test_marks_stand_at_their_step_with_their_text(curves):
     assert line.value() == 1200 and line.label.format == "lr 2e-4 → 1e-4"
 
 
+@pytest.mark.parametrize("width", [320, 700])
+def test_the_words_of_marks_lie_inside_the_plot_and_not_on_each_other(curves, width):
+    told = "trained on to 3,000 steps; the learning rate goes on at 0.51 of its peak"
+    marks = [(1, told), (40, "lr {2e-4} → 1e-4"), (1500, told), (2960, "batch 16"), (3000, told)]
+    curves.set_marks(marks)
+    curves.resize(width, 360)
+    curves.layout().activate()
+    curves.grab()
+    axes = curves.axes
+    inside = axes.getViewBox().sceneBoundingRect().adjusted(-1, -1, 1, 1)
+    words = [mark.label.textItem for mark in axes._marks]
+    places = [one.mapRectToScene(one.boundingRect()) for one in words]
+    assert [one.toPlainText() for one in words] == [text for _, text in marks] and all(one.isVisible() for one in words)
+    assert all(inside.contains(place) for place in places), (inside, places)
+    cut = [place.adjusted(1, 1, -1, -1) for place in places]
+    assert not [(a, b) for n, a in enumerate(cut) for b in cut[:n] if a.intersects(b)]
+
+
 def test_a_low_plot_gives_the_room_of_its_words_to_the_curves(curves):
     curves.set_marks([(1200, "lr 2e-4 → 1e-4")])
     axes = curves.axes
