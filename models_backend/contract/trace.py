@@ -62,7 +62,8 @@ class TraceStep(msgspec.Struct):
 
 
 class TraceInfo(msgspec.Struct):
-    """A recorded trace. ``shape`` is one item's; ``straightness`` = 1 - |x_end - x_start| / path length, 0 is straight."""
+    """A recorded trace. ``shape`` is one item's; ``straightness`` = 1 - |x_end - x_start| / path length, 0 is straight;
+    ``fresh_noise``: whether noise was drawn on the way."""
 
     kind: TraceKind
     channels: tuple[str, ...]
@@ -70,3 +71,4 @@ class TraceInfo(msgspec.Struct):
     count: int
     steps: tuple[TraceStep, ...]
     straightness: float = 0.0
+    fresh_noise: bool = False

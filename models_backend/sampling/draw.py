@@ -35,7 +35,8 @@ LARGEST_BATCH = {"cpu": 16384, "cuda": 65536}
 
 @dataclass
 class Drawing:
-    """A request made ready: settings built, conditions checked, the start of a branch found."""
+    """A request made ready: settings built, conditions checked, the start of a branch found. ``drew_noise``: whether its
+    sampler has drawn fresh noise."""
 
     loaded: LoadedRun
     request: Sample
@@ -47,6 +48,7 @@ class Drawing:
     tell: Callable[[Body], None]
     cancelled: Callable[[], bool]
     recorders: list[recording.Recorder] = field(default_factory=list)
+    drew_noise: bool = False
     told_at: float = 0.0
     began: float = 0.0
     pace: Pace = field(default_factory=Pace)
@@ -138,8 +140,11 @@ def _made(drawing: Drawing, first: int, count: int, on_step: Callable[[Step], No
     noise, start = _start(drawing, first, count)
     given = drawing.conditions.batch(first, count, loaded.device)
     fresh = _generators(loaded, request.seed, first, count)
+    before = _state(fresh)
     with precision.autocast(loaded.precision, loaded.device):
         items = loaded.family.sample(loaded.nets, noise, given, drawing.sampling, on_step, fresh, start)
+    if not torch.equal(before, _state(fresh)):
+        drawing.drew_noise = True
     return items.float().cpu()
 
 
@@ -155,6 +160,11 @@ def _generators(loaded: LoadedRun, seed: int, first: int, count: int) -> Any:
     if loaded.family.trace == "denoise":
         return seeds.item_generators(seed, first, count)
     return torch.Generator(loaded.device).manual_seed(seeds.item_seed(seed, first))
+
+
+def _state(generators: Any) -> torch.Tensor:
+    """Where the stream of random numbers of the first item, or of all, stands."""
+    return (generators[0] if isinstance(generators, list) else generators).get_state()
 
 
 def _listener(drawing: Drawing, first: int, recorded: int) -> Callable[[Step, int], None]:
@@ -189,7 +199,7 @@ def _tell_progress(drawing: Drawing, done: float) -> None:
 def _trace(drawing: Drawing) -> tuple[TraceInfo | None, dict[str, np.ndarray] | None]:
     if not drawing.recorders:
         return None, None
-    return recording.joined(drawing.recorders, drawing.loaded.family.trace, drawing.loaded.spec.shape)
+    return recording.joined(drawing.recorders, drawing.loaded.family.trace, drawing.loaded.spec.shape, drawing.drew_noise)
 
 
 def _save(drawing: Drawing, items: np.ndarray, info: TraceInfo | None, trace: dict[str, np.ndarray] | None,

@@ -51,15 +51,18 @@ def _array(values: Any) -> np.ndarray:
     return values.detach().to("cpu", torch.float32).numpy()
 
 
-def joined(recorders: list[Recorder], kind: TraceKind, shape: tuple[int, ...]) -> tuple[TraceInfo, dict[str, np.ndarray]]:
-    """All batches as one trace: its description, and channel -> (steps, B, *shape) float16."""
+def joined(
+    recorders: list[Recorder], kind: TraceKind, shape: tuple[int, ...], fresh_noise: bool = False
+) -> tuple[TraceInfo, dict[str, np.ndarray]]:
+    """All batches as one trace: its description, and channel -> (steps, B, *shape) float16. ``fresh_noise``: whether they
+    drew noise on the way."""
     first = recorders[0]
     names = [n for n in first.channels if len(first.channels[n]) == len(first.steps)]
     whole = {n: np.concatenate([np.stack(r.channels[n]) for r in recorders], axis=1) for n in names}
     change = changes(whole.get("x0", whole["x"]))
     steps = tuple(TraceStep(s.index, s.time, s.sigma, float(c)) for s, c in zip(first.steps, change, strict=True))
     shown = tuple(name for name in names if name != STATE)
-    info = TraceInfo(kind, shown, tuple(shape), whole["x"].shape[1], steps, straightness(whole["x"]))
+    info = TraceInfo(kind, shown, tuple(shape), whole["x"].shape[1], steps, straightness(whole["x"]), fresh_noise)
     return info, {name: values.clip(-_LARGEST, _LARGEST).astype(np.float16) for name, values in whole.items()}
 
 

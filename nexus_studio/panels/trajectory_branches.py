@@ -32,12 +32,14 @@ class Branches(QWidget):
 
 
 def branch_words(session: Session, branch: Recording, source: Recording) -> str:
-    """ "B: item 2 of A, branched at sampling step 4 · changed: Solver ddim → heun", or that nothing was changed."""
+    """ "B: item 2 of A, branched at sampling step 4 · changed: Solver ddim → heun", or that nothing was changed
+    but the fresh noise, where its sampler draws some."""
     start, record, run = branch.record.start, source.record, session.runs.get(source.record.run)
     asked = of_item(record.conditions, start["item"], run.spec) if start["item"] >= 0 and run else record.conditions
     as_branched = replace(record, conditions=asked, count=branch.record.count, start=start)
     changes = [f"{one.name} {one.left} → {one.right}" for one in differences(session, as_branched, branch.record)]
-    what = _tr("changed: {0}").format(", ".join(changes)) if changes else _tr("nothing changed")
+    unchanged = _tr("nothing changed but the noise drawn after it") if branch.info.fresh_noise else _tr("nothing changed")
+    what = _tr("changed: {0}").format(", ".join(changes)) if changes else unchanged
     of = source.label if start["item"] < 0 else _tr("item {0} of {1}").format(start["item"] + 1, source.label)
     return _tr("{0}: {1}, branched at sampling step {2} · {3}").format(branch.label, of, start["step"], what)
 

@@ -130,6 +130,14 @@ def test_a_branch_continues_like_the_unbranched_sample(place):
     assert finer.shape == items.shape and not np.allclose(finer, items, atol=1e-4)
 
 
+def test_a_trace_tells_whether_noise_was_drawn_on_the_way(place):
+    calm, _ = items_of(place, count=4, trace=4, save=True)
+    noisy, _ = items_of(place, count=4, trace=4, sampling={"fresh": 0.5})
+    assert not calm.trace.fresh_noise and noisy.trace.fresh_noise
+    branches = [items_of(place, start=StartFrom(calm.sample, 2), trace=4, sampling={"fresh": s})[0] for s in (0.0, 0.5)]
+    assert [branch.trace.fresh_noise for branch in branches] == [False, True]
+
+
 @pytest.mark.parametrize("start, words", [(StartFrom("x", 99), "steps 0 to"), (StartFrom("x", 0, 9), "items 1 to")])
 def test_a_branch_from_nowhere_is_refused(place, start, words):
     media, _ = items_of(place, count=4, trace=4, save=True)

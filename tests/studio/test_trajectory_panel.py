@@ -232,6 +232,19 @@ async def test_pictures_keep_their_size_whatever_is_said_of_branches(qapp, panel
     assert len(panel.recordings) == 4 and panel.curves.height() >= panel.curves.minimumHeight()
 
 
+async def test_a_branch_that_drew_fresh_noise_says_so(qapp, panel):
+    run = next(r for r in panel.session.runs.records if r.family == "denoiser" and r.spec.modality == "image")
+    panel.choose_run(run.id)
+    await panel._sample()
+    panel.strip.lock(4)
+    await panel._branch()
+    branch = panel.recordings[1]
+    assert panel.branches.words.text().endswith(" · nothing changed")
+    branch.record = msgspec.structs.replace(branch.record, trace=msgspec.structs.replace(branch.info, fresh_noise=True))
+    panel.branches.tell(panel.recordings)
+    assert panel.branches.words.text().endswith(" · nothing changed but the noise drawn after it")
+
+
 async def test_recording_tells_how_far_it_is_and_can_be_stopped(qapp, panel):
     engine, held = panel.session.bridge.engine, asyncio.Event()
     calls, whole = [], engine.call
