@@ -104,19 +104,23 @@ def _kind(path: Path) -> str:
 
 
 def state_outcome(paths: list[Path]) -> Outcome:
-    """An exported file opened as the state that made it."""
-    single = len(paths) == 1 and paths[0].suffix.lower() in EXPORTED
-    why = _stateless(paths[0]) if single else "it takes one exported picture, film or weights file"
+    """An exported file opened as the state that made it, weights as their run."""
+    record, why = None, "it takes one exported picture, film or weights file"
+    if len(paths) == 1 and paths[0].suffix.lower() in EXPORTED:
+        record, why = _state_of(paths[0])
+    if record is not None and record.kind == "weights":
+        return Outcome("state", "Open its run", f"The weights of “{record.title}”, with its settings.", "undo")
     text = "A file that the studio exported brings back run, seed and settings."
     return Outcome("state", "Open the state that made it", text, "undo", why)
 
 
-def _stateless(path: Path) -> str:
-    """Why a file brings no state back, or "": a bounded part of it is looked into."""
+def _state_of(path: Path) -> tuple[SampleRecord | None, str]:
+    """The record that a file carries, or why it brings no state back: a bounded part of it is looked into."""
     try:
-        return "" if provenance.read(path) is not None else "it carries no state of the studio"
+        record = provenance.read(path)
     except TroubleError as error:
-        return error.trouble.what
+        return None, error.trouble.what
+    return record, "" if record is not None else "it carries no state of the studio"
 
 
 def holds_nothing(paths: list[str]) -> bool:

@@ -33,6 +33,9 @@ from .standing import LibraryWatch
 from .undo import UndoStack
 from .verdicts import Verdicts
 
+#: Where what no sampling made is opened, by its kind.
+_OPENED_IN = {"weights": "train", "path": "latent"}
+
 
 class Session(QObject):
     """Models of the library's contents, the choices, undo, preferences, and ways to go somewhere.
@@ -224,10 +227,14 @@ class Session(QObject):
         """Goes to the state of the first exported file, and says what becomes of whatever else was given with it."""
         names = [Path(path).name for path in states]
         record = next(iter(states.values()))
-        known = self.runs.get(record.run) is not None or record.id in {one.id for one in await self.samples.page(0, 1 << 30)}
-        said = []
+        has_run = self.runs.get(record.run) is not None
+        known = has_run or record.id in {one.id for one in await self.samples.page(0, 1 << 30)}
+        weights, said = record.kind == "weights", []
         if known:
-            self.navigate.emit("sample", {"state": record, "sample": record.id, "run": record.run})
+            where = _OPENED_IN.get(record.kind, "sample") if has_run else "sample"
+            self.navigate.emit(where, {"state": record, "sample": record.id, "run": record.run})
+        elif weights:
+            said.append(f"“{names[0]}” holds the weights of a run that is not in this library: they cannot be loaded here.")
         else:
             said.append(f"“{names[0]}” was made by a run that is not in this library: its state cannot be opened.")
         if len(names) > 1:
@@ -236,7 +243,7 @@ class Session(QObject):
         if others:
             said.append(f"{counted(len(others), 'other is', 'others are')} imported as a new data set.")
         if said and known:
-            said.insert(0, f"“{names[0]}” opened the state that made it.")
+            said.insert(0, f"“{names[0]}” opened {'its run' if weights else 'the state that made it'}.")
         if said:
             self.bridge.notice(" ".join(said))
 

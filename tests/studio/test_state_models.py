@@ -399,6 +399,34 @@ async def test_a_file_that_the_studio_exported_brings_its_state_back(qapp, tmp_p
         assert task.done() and troubles[0].item == "plain.png" and "no state" in troubles[0].what
 
 
+@pytest.mark.parametrize(("kind", "where"), [("weights", "train"), ("path", "latent")])
+async def test_what_no_sampling_made_opens_where_it_was_made(qapp, tmp_path, kind, where):
+    async with scripted_session(tmp_path) as session:
+        made = session.bridge.library.samples()[0]
+        record = msgspec.structs.replace(made, id=f"{kind}-1", title="a title", count=0, kind=kind)
+        exported = tmp_path / "exported.safetensors"
+        exported.write_bytes(provenance.marker(record).encode())
+        gone, told = [], []
+        session.navigate.connect(lambda key, what: gone.append((key, what["run"])))
+        session.bridge.noticed.connect(told.append)
+        await session.open_paths([str(exported)])
+        assert gone == [(where, record.run)] and not told
+        title = outcomes([exported])[0].title
+        assert title == ("Open its run" if kind == "weights" else "Open the state that made it")
+
+
+async def test_weights_of_a_run_that_the_library_has_not_say_so(qapp, tmp_path):
+    async with scripted_session(tmp_path) as session:
+        made = session.bridge.library.samples()[0]
+        exported, gone, told = tmp_path / "model.safetensors", [], []
+        record = msgspec.structs.replace(made, id="weights-nowhere", run="nowhere", count=0, kind="weights")
+        exported.write_bytes(provenance.marker(record).encode())
+        session.navigate.connect(lambda key, what: gone.append(key))
+        session.bridge.noticed.connect(told.append)
+        await session.open_paths([str(exported)])
+        assert len(told) == 1 and "the weights of a run that is not in this library" in told[0] and not gone
+
+
 @pytest.mark.parametrize("count", [1, 2])
 async def test_a_picture_of_a_run_that_the_library_has_not_is_told_once(qapp, tmp_path, count):
     async with scripted_session(tmp_path) as session:
