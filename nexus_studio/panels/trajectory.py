@@ -17,6 +17,7 @@ from models_backend.contract.run_layout import RunRecord, SampleRecord
 from .. import theme
 from ..commands import Command
 from ..figures import short
+from ..fitting import menu_text
 from ..pieces import Card, EmptyState, Header, allow, button, chip, chip_button, label, rule
 from ..plots.small import Line, SmallCurves
 from ..state.following import Following
@@ -25,10 +26,10 @@ from ..viewers.film_strip import FilmStrip
 from ..viewers.modality import to_array
 from ..viewers.points_view import PointsView
 from .exporting import fill_menu
-from .trajectory_branches import Branches
+from .trajectory_branches import Branches, branch_title
 from .trajectory_controls import TrajectoryControls
 from .trajectory_kept import TrajectoryKeeper
-from .trajectory_recording import MOST_CHANNELS, Recording, Tell, part_of, place, plane, solver, straightness
+from .trajectory_recording import MOST_CHANNELS, Recording, Tell, around, part_of, place, plane, solver, straightness
 from .trajectory_views import ChannelViews, Plots, bounds_of_channel
 from .verdict_rows import VerdictRows
 from .working import Working
@@ -250,7 +251,7 @@ class TrajectoryPanel(Workspace):
         run, sampling = self.controls.run, self.controls.samplings()[-1]
         start = StartFrom(source.record.id, step, -1 if source.together else min(self.item, source.count - 1))
         count = source.count if source.together else 1
-        title = self.tr("branch of {0} at sampling step {1}").format(named(source.record.title, source.record.grid), step)
+        title = branch_title(source.record, step, sampling)
         asked = self.controls.asked_for(None if source.together else self.item)
         request = Sample(run.id, count, source.record.seed, sampling, asked, trace=count, start=start, title=title)
         async with self._recording(self.tr("Branching at sampling step {0}").format(step), run) as tell:
@@ -278,7 +279,9 @@ class TrajectoryPanel(Workspace):
         if self.recordings:
             shown = self.recordings[self.row]
             menu = QMenu(self)
-            menu.addSection(self.tr("Film of {0}: {1}").format(shown.label, named(shown.record.title, shown.record.grid)))
+            told = self.tr("Film of {0}: {1}").format(shown.label, named(shown.record.title, shown.record.grid))
+            menu.addAction(menu_text(told, 120)).setEnabled(False)
+            menu.addSeparator()
             fill_menu(menu, self.session, self, shown.record, first="trace")
             menu.popup(self.controls.film.mapToGlobal(self.controls.film.rect().bottomLeft()))
 
@@ -304,7 +307,8 @@ class TrajectoryPanel(Workspace):
 
     def _fill_strip(self) -> None:
         length = self._length()
-        self.strip.set_rows([(r.label, r.frames(min(self.item, r.count - 1), length)) for r in self.recordings])
+        rows = [(r.label, r.frames(min(self.item, r.count - 1), length)) for r in self.recordings]
+        self.strip.set_rows(rows, self.row)
 
     def _set_item(self, item: int) -> None:
         self.item = item
@@ -385,10 +389,7 @@ class TrajectoryPanel(Workspace):
         self.branches.tell(self.recordings)
         ways = plane(self.recordings, self.item)
         self.way.set_paths(ways, [QColor(theme.series_color(i + 1)) for i in range(len(ways))])
-        everything = np.concatenate(ways)
-        pad = float(np.ptp(everything, axis=0).max()) * 0.08 or 1.0
-        (left, low), (right, top) = everything.min(axis=0) - pad, everything.max(axis=0) + pad
-        self.way.set_bounds((float(left), float(right), float(low), float(top)))
+        self.way.set_bounds(around(ways))
         bent = " · ".join(f"{r.label} {straightness(r.path(self.item)):.3f}" for r in self.recordings)
         self.way_title.setText(self.tr("main plane · bend {0} (0 is straight)").format(bent))
         self._ways = ways

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from msgspec.structs import replace
 from PySide6.QtCore import QCoreApplication
 from PySide6.QtWidgets import QSizePolicy, QWidget
+
+from models_backend.contract.grids import named
+from models_backend.contract.run_layout import SampleRecord
 
 from ..forms.conditions import of_item
 from ..pieces import column, label
 from ..state.session import Session
 from .sample_facts import differences
-from .trajectory_recording import Recording
+from .trajectory_recording import Recording, solver
 
 
 class Branches(QWidget):
@@ -42,6 +47,12 @@ def branch_words(session: Session, branch: Recording, source: Recording) -> str:
     what = _tr("changed: {0}").format(", ".join(changes)) if changes else unchanged
     of = source.label if start["item"] < 0 else _tr("item {0} of {1}").format(start["item"] + 1, source.label)
     return _tr("{0}: {1}, branched at sampling step {2} · {3}").format(branch.label, of, start["step"], what)
+
+
+def branch_title(source: SampleRecord, step: int, sampling: dict[str, Any]) -> str:
+    """ "ddpm branch of denoiser, ddim, seed 0 at sampling step 4": with the branch's own sampler."""
+    told = _tr("branch of {0} at sampling step {1}").format(named(source.title, source.grid), step)
+    return f"{solver(sampling)} {told}".strip()
 
 
 def _tr(text: str) -> str:

@@ -159,6 +159,14 @@ def plane(recordings: list[Recording], item: int) -> list[np.ndarray]:
     return [(path - middle) @ main.T for path in paths]
 
 
+def around(paths: Sequence[np.ndarray]) -> tuple[float, float, float, float]:
+    """A window (left, right, low, high) around paths (T, 2), with a margin."""
+    everything = np.concatenate(paths)
+    pad = float(np.ptp(everything, axis=0).max()) * 0.08 or 1.0
+    (left, low), (right, top) = everything.min(axis=0) - pad, everything.max(axis=0) + pad
+    return float(left), float(right), float(low), float(top)
+
+
 def straightness(path: np.ndarray) -> float:
     """1 - |end - start| / length of a path (T, D); 0 is straight."""
     length = np.linalg.norm(np.diff(path, axis=0), axis=1).sum()

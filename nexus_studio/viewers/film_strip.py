@@ -46,13 +46,14 @@ class FilmStrip(QWidget):
 
     # ------------------------------------------------------------------------------------------- contents
 
-    def set_rows(self, rows: Sequence[tuple[str, Frames]]) -> None:
-        """Show labelled rows, each uint8 (T, H, W, C) or images. The locked step stays where it can."""
+    def set_rows(self, rows: Sequence[tuple[str, Frames]], row: int = -1) -> None:
+        """Show labelled rows, each uint8 (T, H, W, C) or images; ``row`` is the chosen one. The locked step, and the chosen
+        row where none is given, stay where they can."""
         self._labels = [label for label, _ in rows]
         self._rows = [list(frames) for _, frames in rows]
         self._images.clear()
         self._locked = min(self._locked, max(0, self.steps() - 1))
-        self._row = min(self._row, max(0, len(self._rows) - 1))
+        self._row = min(row if row >= 0 else self._row, max(0, len(self._rows) - 1))
         self._hover = -1
         self.updateGeometry()
         self.update()
@@ -81,7 +82,7 @@ class FilmStrip(QWidget):
             self.scrubbed.emit(self._locked)
 
     def row(self) -> int:
-        """The row that was last clicked."""
+        """The chosen row."""
         return self._row
 
     # --------------------------------------------------------------------------------------------- layout

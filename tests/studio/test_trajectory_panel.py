@@ -7,6 +7,8 @@ import msgspec
 import numpy as np
 import pytest
 import shiboken6
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QMenu
 from scripted_library import trace_of
 from scripted_window import scripted_session, settle
@@ -347,6 +349,24 @@ async def test_the_menu_of_films_says_whose_film_it_is(qapp, panel, monkeypatch)
     assert shown[0] == f"Film of A: {panel.recordings[0].record.title}"
     formats = [text for text in shown if " · " in text]
     assert formats[0] == "Film of the steps · MP4" and sorted(formats) == sorted(one.text for one in exporting.CHOICES)
+
+
+async def test_the_row_that_was_clicked_is_filmed_and_a_branch_is_called_by_its_own_sampler(qapp, panel, monkeypatch):
+    run = next(r for r in panel.session.runs.records if r.family == "denoiser" and r.spec.modality == "image")
+    panel.choose_run(run.id)
+    await panel._sample()
+    panel.controls.use_b.setChecked(True)
+    await panel._branch()
+    source, branch = (recording.record for recording in panel.recordings)
+    own = branch.sampling["sampler"]
+    assert own != source.sampling["sampler"] and branch.title.startswith(f"{own} branch of {source.title} at")
+    told = []
+    monkeypatch.setattr(QMenu, "popup", lambda menu, _at: told.append(menu.actions()[0].text()))
+    panel.film()
+    assert panel.strip.row() == panel.row == 1, "the strip marks the row that is shown"
+    QTest.mouseClick(panel.strip, Qt.MouseButton.LeftButton, pos=panel.strip.frame_rect(0, 0).center().toPoint())
+    panel.film()
+    assert told[0].startswith(f"Film of B: {own} branch") and told[1] == f"Film of A: {source.title}"
 
 
 async def test_without_a_run_the_empty_page_leads_to_train(qapp, tmp_path):
