@@ -214,8 +214,7 @@ class LatentPanel(Workspace):
         if self.run is None:
             return
         self._mapping, self._instead = run, self._why_instead(run)
-        self.film.set_map(None)
-        self.steps.clear()
+        self._forget_map()
         self.runs.setCurrentIndex(self.runs.findData(run))
         words = self.tr("Encoding the data of {0}…").format(self.run.title)
         self.wait.setText(f"{self._instead}. {words}" if self._instead else words)
@@ -223,6 +222,18 @@ class LatentPanel(Workspace):
             self.session.bridge.notice(self.tr("{0}; {1} is mapped").format(self._instead, self.run.title))
         self.stack.setCurrentWidget(self.wait)
         self.session.bridge.spawn(self._read_map(self.run, kept), on_error=self._say_trouble)
+
+    def _forget_map(self) -> None:
+        """Nothing is told of a map that is left, nor what is decoded of it from now on."""
+        self.map, self._shown_stamp = None, self._stamp + 1
+        self.film.set_map(None)
+        self.steps.clear()
+        self.header.set_hint("")
+        self.method.setText("PCA")
+        self.nearest.setText("")
+        for widget in (self.kind, self.dimensions, self.kl, self.active, self.picture):
+            if widget is not None:
+                widget.hide()
 
     def _say_trouble(self, trouble: Any) -> None:
         self.wait.setText(str(trouble))
@@ -316,10 +327,13 @@ class LatentPanel(Workspace):
         arrays = {name: to_array(array) for name, array in made.arrays.items()}
         self._show_item(arrays["items"])
         if "nearest" in arrays:
-            self.session.bridge.spawn(self._tell_nearest(int(arrays["nearest"][0]), float(arrays["distance"][0])))
+            index, distance = int(arrays["nearest"][0]), float(arrays["distance"][0])
+            self.session.bridge.spawn(self._tell_nearest(self.run, request.stamp, index, distance))
 
-    async def _tell_nearest(self, index: int, distance: float) -> None:
-        items = await self.session.datasets.items(self.run.dataset)
+    async def _tell_nearest(self, run: RunRecord, stamp: int, index: int, distance: float) -> None:
+        items = await self.session.datasets.items(run.dataset)
+        if stamp < self._shown_stamp:
+            return
         name = items[index].source.rsplit("/", 1)[-1] if index < len(items) else self.tr("item {0}").format(index + 1)
         self.nearest.setText(self.tr("nearest: {0} · {1}").format(name, f"{distance:.2f}"))
 
@@ -335,6 +349,7 @@ class LatentPanel(Workspace):
             self.picture.set_points(items)
         else:
             self.picture.set_picture(items[0])
+        self.picture.show()
 
     # ------------------------------------------------------------------------------------------ path, film
 

@@ -158,6 +158,31 @@ async def test_the_window_s_run_is_mapped_unless_one_was_chosen_here_by_hand(qap
     assert panel.run.id == panel.runs.currentData() == one, "it was chosen here"
 
 
+async def test_nothing_of_the_former_map_stands_while_another_is_computed(qapp, panel):
+    await settle(lambda: panel.picture is not None and panel.nearest.text())
+    shown = (panel.kind, panel.dimensions, panel.kl, panel.active, panel.picture)
+    assert all(widget.isVisible() for widget in shown) and panel.header.hint.whole()
+    panel.decode(1.0, 1.0)  # its answer comes while the other map is made
+    other = next(panel.runs.itemData(n) for n in range(2) if panel.runs.itemData(n) != panel.run.id)
+    before, made = len(decodes(panel)), asyncio.Event()
+    answer = panel.session.bridge.engine.call
+
+    async def held(request, *more, **named):
+        if isinstance(request, LatentMap):
+            await made.wait()
+        return await answer(request, *more, **named)
+
+    panel.session.bridge.engine.call = held
+    panel.choose(other)
+    await settle(lambda: len(decodes(panel)) > before)
+    await turn(0.3)
+    assert not any(widget.isVisible() for widget in shown) and not panel.nearest.text()
+    assert not panel.header.hint.whole() and panel.method.text() == "PCA" and panel.map is None
+    made.set()
+    await settle(lambda: panel.stack.currentWidget() is panel.view and panel.picture.isVisible() and panel.nearest.text())
+    assert panel.run.id == other and panel.kind.isVisible() and panel.header.hint.whole()
+
+
 async def test_a_drag_becomes_a_film(qapp, panel):
     QTest.mousePress(panel.view, Qt.MouseButton.LeftButton, pos=QPoint(300, 200))
     for x in range(310, 520, 10):
