@@ -68,7 +68,7 @@ def _ended(arguments: list[str]) -> int:
         return asyncio.run(_carried_out(options, reporter))
     except (KeyboardInterrupt, asyncio.CancelledError):
         with contextlib.suppress(BrokenPipeError):
-            reporter.note("stopped", "interrupted")
+            reporter.note(reporter.interrupted, "interrupted")
         return INTERRUPTED
     except BrokenPipeError:
         raise

@@ -537,7 +537,8 @@ async def test_ctrl_c_and_sigterm_save_stop_and_say_how_to_go_on(library_root, c
     options = cli.parser().parse_args(
         ["train", "--family", "toy", "--data", "points:density=moons,count=100", "--set", "steps=5000", "--set", "step_s=0.01",
          "--library", str(library_root)])  # fmt: skip
-    task = asyncio.ensure_future(cli._carried_out(options, Reporter(as_json=True)))
+    reporter = Reporter(as_json=True)
+    task = asyncio.ensure_future(cli._carried_out(options, reporter))
     for _ in range(2000):
         await asyncio.sleep(0.01)
         if "metrics" in (told := capsys.readouterr().out):
@@ -550,6 +551,16 @@ async def test_ctrl_c_and_sigterm_save_stop_and_say_how_to_go_on(library_root, c
     assert ("Ctrl+C again" in last(lines, "stopping")["text"]) == (asked == "ctrl+c")
     final = lines[-1]
     assert final["state"] == "stopped" and "nexus-studio resume" in final["text"]
+    assert reporter.interrupted.endswith(f"nexus-studio resume {final['run']}"), "said where nobody waits for that"
+
+
+def test_a_command_that_is_left_at_once_says_what_becomes_of_it(monkeypatch, capsys):
+    async def left(options, reporter):
+        reporter.interrupted = "It ends by itself"
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "_carried_out", left)
+    assert cli.main(["runs"]) == 130 and "It ends by itself" in capsys.readouterr().err
 
 
 async def test_detached_runs_go_on_and_a_window_may_own_the_library(library_root, capsys):

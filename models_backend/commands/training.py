@@ -258,8 +258,9 @@ async def train_to_end(now: Session, record: RunRecord, device: str = "") -> Sta
         return await now.engine.wait(record.id)
     except asyncio.CancelledError as asked:
         ended = TERMINATED in asked.args  # nobody is there to press a key
-        way = "it is saved, then this command ends" if ended else "press Ctrl+C again to leave it running in the background"
+        way = "it is saved, then this command ends" if ended else "press Ctrl+C again not to wait for it"
         now.reporter.note(f"stopping after this step ({way})", "stopping")
+        now.reporter.interrupted = f"It ends by itself, saved. Go on with: nexus-studio resume {record.id}"
         await now.engine.stop(record.id)
         state = await now.engine.wait(record.id)
         asyncio.current_task().uncancel()

@@ -44,13 +44,14 @@ TERMINATED = "SIGTERM"
 class Reporter:
     """Notes and progress on stderr, results on stdout; with ``as_json`` one JSON object a line on stdout.
 
-    Away from a terminal a progress line is printed at most every ``every_s`` seconds.
+    Away from a terminal a progress line is printed at most every ``every_s`` seconds. ``interrupted``: what is said where the
+    command is left at once.
     """
 
     def __init__(self, as_json: bool = False, out: TextIO | None = None, err: TextIO | None = None, every_s: float = 10.0):
         self.as_json, self.out, self.err, self.every_s = as_json, out or sys.stdout, err or sys.stderr, every_s
         self.on_terminal = self.err.isatty() and not as_json
-        self._last, self._bar_shown = 0.0, False
+        self._last, self._bar_shown, self.interrupted = 0.0, False, "stopped"
 
     def note(self, text: str, kind: str = "note", **values: Any) -> None:
         """One line about what happens now."""
