@@ -28,13 +28,18 @@ async def rename(options: argparse.Namespace, reporter: Reporter) -> int:
         title = options.title.strip()
         if not title:
             raise TroubleError(f"a {KINDS[kind]} needs a title", record.title, KEPT)
-        for folder in (getattr(library, kind)(one.id) for one in (library.cells(record) if grid else [record])):
+        renamed = library.cells(record) if grid else [record]
+        for folder in (getattr(library, kind)(one.id) for one in renamed):
             folder.rename(title) if kind == "dataset" else folder.update_record(title=title)
         given = folder.record().title
         if given != title:
             reporter.note(titles.taken(title, given), "title")
+        also = {one.id for one in _all(library, kind) if one.title == given} - {one.id for one in renamed}
+        if also and not grid:
+            reporter.note(f"Others are called so too: this {KINDS[kind]} is named by its id, {record.id}", "title")
         back = f"`{written('rename', grid.id if grid else record.id, record.title)}` takes that back"
         text = f"The {KINDS[kind]} “{record.title}” is called “{given}” now; {back}"
+        text = text if given != record.title else f"The {KINDS[kind]} is called “{given}” already"
         reporter.done(text, id=record.id, of=kind, before=record.title, title=given)
     finally:
         library.close()
@@ -47,8 +52,7 @@ KEPT = "Nothing was changed"
 def chosen(library: Library, wanted: list[str], only: str, kept: str) -> list[tuple[str, Any]]:
     """(kind, record) of what is named, each once; of a grid all cells. TroubleError, saying what is ``kept``, for a name that
     means nothing, or several things."""
-    known = {"run": library.runs, "sample": lambda: library.samples(limit=1_000_000), "dataset": library.datasets}
-    records = {kind: read() for kind, read in known.items() if only in ("", kind)}
+    records = {kind: _all(library, kind) for kind in KINDS if only in ("", kind)}
     found = {}
     for text in wanted:
         kind = only or _kind(library, records, text, kept)
@@ -57,6 +61,11 @@ def chosen(library: Library, wanted: list[str], only: str, kept: str) -> list[tu
         record, fits = one_of(KINDS[kind], records[kind], text), fitting(records[kind], text)
         found |= {(kind, one.id): (kind, one) for one in (fits if of_one_grid(fits) else [record])}
     return list(found.values())
+
+
+def _all(library: Library, kind: str) -> list[Any]:
+    """Every record of a kind."""
+    return library.samples(limit=1_000_000) if kind == "sample" else getattr(library, f"{kind}s")()
 
 
 def _kind(library: Library, records: dict[str, list[Any]], text: str, kept: str) -> str:

@@ -55,17 +55,31 @@ def _placed(specs: dict[str, FieldSpec], key: str, known: Families) -> tuple[str
     for group in GROUPS:
         if any(field.name == first for field in specs[group].fields):
             return group, key
-    raise _unknown(key, [f.name for group in GROUPS[:3] for f in specs[group].fields], known)
+    raise _unknown(key, [specs[group] for group in GROUPS], known)
 
 
-def _unknown(path: str, there: list[str], known: Families, group: str = "") -> TroubleError:
-    """What is set, and what does not exist here: the settings that do, and the families that have this one (in the group that
-    is meant, where one is)."""
+def _unknown(path: str, specs: list[FieldSpec], known: Families, group: str = "") -> TroubleError:
+    """What is set, and what does not exist here: the settings below others that are called so, else those that there are, and
+    the families that have this one (in the group that is meant, where one is)."""
+    there = [field.name for spec in specs[:3] for field in spec.fields]
+    below = list(dict.fromkeys(place for spec in specs for place in _below(spec, path)))
+    if below:
+        return TroubleError(f"There is no setting “{path}”; did you mean {' or '.join(below)}?")
     near = names.nearest(path, there)
     said = f"; did you mean {near}?" if near else f" (there are {', '.join(there)})" if "." not in path else ""
     having = [f.key for f in known if any(spec_at(spec, path) for name, spec in groups_of(f).items() if group in ("", name))]
     advice = f"These families have one: {', '.join(having)}" if having else ""
     return TroubleError(f"There is no setting “{path}”{said}", advice=advice)
+
+
+def _below(spec: FieldSpec, name: str) -> list[str]:
+    """The dotted paths below the fields of ``spec`` of those that are called ``name``."""
+    found = []
+    for field in spec.fields:
+        for inside in (field, *field.variants):
+            found += [f"{field.name}.{one.name}" for one in inside.fields if one.name == name]
+            found += [f"{field.name}.{place}" for place in _below(inside, name)]
+    return found
 
 
 def put_all(
@@ -91,7 +105,7 @@ def put(values: dict[str, Any], spec: FieldSpec, path: str, text: str, known: Fa
     TroubleError."""
     field = spec_at(spec, path)
     if field is None:
-        raise _unknown(path, [f.name for f in spec.fields], known, group)
+        raise _unknown(path, [spec], known, group)
     if field.kind == "choice" and not text.startswith("{"):
         return merged(values, nested(f"{path}.type", text))
     if field.kind in ("text", "enum", "path", "run"):

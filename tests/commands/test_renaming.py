@@ -51,3 +51,12 @@ def test_a_grid_is_renamed_as_a_whole(told, library, name):
     told(*shlex.split(done["text"].split("`")[1])[1:])
     assert {one.title for one in library.samples() if one.grid} == {"Steps by seed"}
     assert [one.title for one in library.samples() if not one.grid] == ["Sample sample-a"]
+
+
+def test_a_title_that_another_run_has_is_told(told, library):
+    library.create_run(records.run_record("run-b"))
+    title = next(one.title for one in library.runs() if one.id == "run-a")
+    noted = [line["text"] for line in told("rename", "run-b", title) if line.get("text")]
+    assert "Others are called so too: this run is named by its id, run-b" in noted
+    assert told("rename", "run-b", title)[-1]["text"] == f"The run is called “{title}” already"
+    assert not any("called so too" in line.get("text", "") for line in told("rename", "run-b", "of its own"))

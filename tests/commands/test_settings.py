@@ -177,6 +177,17 @@ def test_a_mistyped_key_is_told_by_the_one_that_was_meant():
 
 
 @pytest.mark.parametrize(
+    "name, meant",
+    [("weight_decay", "optimiser.weight_decay"), ("eta", "sampler.eta"), ("width", "network.width or text.width")],
+)
+def test_a_setting_below_another_is_found_by_its_own_name(name, meant):
+    family = description("conditional_diffusion", families()["conditional_diffusion"])
+    with pytest.raises(TroubleError) as caught:
+        settings.changes(family, [f"{name}=8"])
+    assert str(caught.value) == f"There is no setting “{name}”; did you mean {meant}?"
+
+
+@pytest.mark.parametrize(
     "text, meant", [("DDPM on digts", "DDPM on digits"), ("ddpm-on digits", "DDPM on digits"), ("xyz", "")]
 )
 def test_the_title_that_a_mistyped_one_comes_nearest_to_is_told(text, meant):
