@@ -242,6 +242,7 @@ def export_all(root: Path, out: Path, said: Callable[[str], None] = lambda path:
     from models_backend.media.export import export
 
     library = Library.open(root, own=False)
+    out.mkdir(exist_ok=True)
     for request in exports(out):
         for path in export(library, request):
             said(str(path))
