@@ -42,6 +42,7 @@ class LatentPanel(Workspace):
         self.map: Arrays | None = None
         self.following = Following(session.runs)
         self._kept: SampleRecord | None = None  # the path that is opened on its map
+        self._paths: dict[tuple[str, str], np.ndarray] = {}  # run and checkpoint whose map it was -> the path across it
         self._mapping = ""  # the run whose map is being made
         self._awaited: RunView | None = None  # whose log must be read before its run is mapped
         self._instead = ""  # why it is not the window's run that is mapped
@@ -269,9 +270,12 @@ class LatentPanel(Workspace):
         middle = np.median(arrays["xy"], axis=0)
         self.view.set_place(*middle)
         self.decode(*middle)
+        path = self._paths.get((record.id, made.checkpoint))
         if kept is not None:
             self.film.frames.setValue(kept.count)
-            self.draw_path(np.asarray(drawn_places(kept)))
+            path = np.asarray(drawn_places(kept))
+        if path is not None:
+            self.draw_path(path)
 
     async def _thumbnails(self, record: RunRecord, arrays: dict[str, np.ndarray]) -> list[QImage]:
         """A small picture of each mapped item: the one that was made for the map, or the data set's own."""
@@ -363,6 +367,8 @@ class LatentPanel(Workspace):
         if not np.array_equal(places, self.view.path()):
             self.view.set_path(places)
         self.film.set_path(self.view.path())
+        if self.run is not None and self.map is not None:
+            self._paths[self.run.id, self.map.checkpoint] = self.film.path
 
     def _tell_path(self) -> None:
         there = self.tr("drag a place to move it · Page Down chooses one, arrows move it, Delete removes it")

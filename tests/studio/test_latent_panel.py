@@ -2,6 +2,7 @@
 
 import asyncio
 
+import msgspec
 import numpy as np
 import pytest
 import shiboken6
@@ -198,7 +199,7 @@ async def test_a_drag_becomes_a_film(qapp, panel):
     assert not panel.film._timer.isActive()
 
 
-async def test_a_run_that_is_asked_for_twice_is_mapped_once_and_another_map_has_no_path(qapp, panel):
+async def test_a_run_that_is_asked_for_twice_is_mapped_once(qapp, panel):
     maps = lambda: [call for call in panel.session.bridge.engine.calls if call[0] is LatentMap]  # noqa: E731
     panel.draw_path(np.array([[0.0, 0.0], [1.0, 1.0]]))
     await settle(lambda: panel.film.strip.steps() > 0)
@@ -208,9 +209,40 @@ async def test_a_run_that_is_asked_for_twice_is_mapped_once_and_another_map_has_
     panel.show_what({"run": panel.run.id})
     assert panel.film.strip.steps() == 0 and not panel.film._timer.isActive() and not panel.film.play.isEnabled()
     await settle(lambda: panel.stack.currentWidget() is panel.view)
-    assert len(maps()) == before + 1 and not len(panel.film.path)
+    assert len(maps()) == before + 1
     panel.show_what({"run": panel.run.id})
     await settle(lambda: len(maps()) == before + 2)
+
+
+async def test_each_map_has_the_path_that_was_drawn_across_it(qapp, panel):
+    first, path = panel.run.id, [[0.0, 0.0], [1.0, 1.0]]
+    other = next(panel.runs.itemData(n) for n in range(2) if panel.runs.itemData(n) != first)
+
+    async def mapped(run):
+        panel.choose(run)
+        assert not len(panel.film.path) and panel.film.strip.steps() == 0
+        await settle(lambda: panel.map is not None and panel.stack.currentWidget() is panel.view)
+
+    panel.draw_path(np.array(path))
+    await mapped(other)
+    assert not len(panel.film.path) and not len(panel.view.path())
+    await mapped(first)
+    await settle(lambda: panel.film.strip.steps() > 0)
+    assert panel.film.path.tolist() == panel.view.path().tolist() == path
+    panel._keep_path(np.empty((0, 2)))
+    await mapped(other)
+    await mapped(first)
+    assert not len(panel.film.path), "it was taken away"
+    panel.draw_path(np.array(path))
+    answer = panel.session.bridge.engine.call
+
+    async def further(request, *more, **named):
+        made = await answer(request, *more, **named)
+        return msgspec.structs.replace(made, checkpoint="step-000009000") if isinstance(request, LatentMap) else made
+
+    panel.session.bridge.engine.call = further
+    await mapped(first)
+    assert not len(panel.film.path), "the map of another step has other places"
 
 
 async def test_a_film_is_asked_for_as_the_line_of_its_path_and_the_newest_path_is_the_one_shown(qapp, panel):
