@@ -126,6 +126,8 @@ class MainWindow(QMainWindow):
         for said in (bridge.noticed, bridge.offered, number_boxes.signals.refused, self.drops.refused):
             said.connect(self.notices.show_line)
         bridge.proposed.connect(self.notices.show_ways)
+        self.notices.elsewhere.connect(self.bottom.show_problems)
+        self.bottom.problems_asked.connect(self.notices.bring)
         session.standing.came_back.connect(self._came_back)
         session.navigate.connect(self.go_to)
         self.drops.dropped.connect(session.open_paths)
@@ -172,8 +174,9 @@ class MainWindow(QMainWindow):
             return getattr(import_module(f"nexus_studio.panels.{key}"), class_name)(self.session)
         except Exception as error:
             trouble = trouble_of(error)
-            self.notices.show_trouble(trouble)
-            return _unbuilt(self.session, key, trouble.what)
+            made = _unbuilt(self.session, key, trouble.what)
+            self.notices.show_trouble(trouble, made)
+            return made
 
     def _layout_commands(self, workspace: Workspace) -> list[Command]:
         def here() -> bool:
@@ -375,6 +378,7 @@ class MainWindow(QMainWindow):
         self.drops.leave()
 
     def dropEvent(self, event) -> None:
+        self.activateWindow()  # keys go to what the files were let go over, no longer to where they came from
         self.drops.drop(event)
 
     def closeEvent(self, event) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QByteArray, QEvent, QSize, Qt, QTimer, Signal
-from PySide6.QtWidgets import QDockWidget, QHBoxLayout, QMainWindow, QWidget
+from PySide6.QtWidgets import QApplication, QDockWidget, QHBoxLayout, QMainWindow, QWidget
 
 from .. import theme
 from ..commands import Command
@@ -58,6 +58,12 @@ class Dock(QDockWidget):
         self.setTitleBarWidget(self.heading)
         self.setWidget(Frame(widget, DOCK_LEAST, DOCK_LEAST))
         self.setAccessibleName(title)
+
+    def keyPressEvent(self, event) -> None:
+        """Escape that nothing here took is the window's, also while the dock floats."""
+        super().keyPressEvent(event)
+        if self.isFloating() and event.key() == Qt.Key.Key_Escape:
+            QApplication.sendEvent(self.parentWidget().window(), event)
 
 
 class Workspace(QMainWindow):

@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from PySide6.QtCore import QCoreApplication, QPointF, Qt, QTimer
+from PySide6.QtCore import QCoreApplication, QPointF, Qt, QTimer, Signal
 from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import QAbstractButton, QFrame, QWidget
+
+from models_backend.contract.words import counted
 
 from .. import theme
 from ..fitting import OWN_WORDS, ElidedButton, ElidedLabel
@@ -165,7 +167,9 @@ class RunningJob(QWidget):
 
 
 class BottomBar(QFrame):
-    """Running job | waiting jobs ... latencies | saved."""
+    """Running job | waiting jobs | problems of other workspaces ... latencies | saved."""
+
+    problems_asked = Signal()
 
     def __init__(self, session: Session, on_jobs: Callable[[], object]):
         super().__init__()
@@ -173,12 +177,16 @@ class BottomBar(QFrame):
         self.setProperty("role", "bar")
         self.running = RunningJob(session, on_jobs)
         self._waiting_dot, self.waiting = Dot("warn"), _status_button("", on_jobs)
+        self._problems_dot, self.problems = Dot("bad"), _status_button("", self.problems_asked.emit)
+        self.problems.setToolTip(self.tr("Shows what went wrong while another workspace was in front"))
         self.latency, self.saved = label("", "mono"), ElidedLabel("", "hint", least=OWN_WORDS)
         self._ui_ms, self._preview_ms, self._saved_at = 0.0, None, 0.0
         self._rule = rule(vertical=True)
         self._rule.setFixedHeight(14)
         right = (None, self.latency, 6, self.saved)
-        self.setLayout(row(self.running, self._rule, self._waiting_dot, self.waiting, *right, margins=(12, 0, 12, 0)))
+        left = (self.running, self._rule, self._waiting_dot, self.waiting, self._problems_dot, self.problems)
+        self.setLayout(row(*left, *right, margins=(12, 0, 12, 0)))
+        self.show_problems(0)
         self._connect()
         self.rescale()
         self.refresh()
@@ -218,6 +226,12 @@ class BottomBar(QFrame):
         count = len(self._session.jobs.waiting)
         self.waiting.setText(f"{count} waiting")
         for widget in (self._rule, self._waiting_dot, self.waiting):
+            widget.setVisible(count > 0)
+
+    def show_problems(self, count: int) -> None:
+        """So many problems wait over other workspaces."""
+        self.problems.setText(counted(count, "problem"))
+        for widget in (self._problems_dot, self.problems):
             widget.setVisible(count > 0)
 
     def show_ui_latency(self, gap_ms: float) -> None:

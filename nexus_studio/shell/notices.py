@@ -6,7 +6,7 @@ import platform
 import time
 from collections.abc import Callable
 
-from PySide6.QtCore import QEvent, QPoint, QRect, QSize, Qt, QTimer
+from PySide6.QtCore import QEvent, QPoint, QRect, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QCursor, QTextOption
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -58,9 +58,9 @@ def report_of(trouble: Trouble) -> str:
 class Notice(QFrame):
     """One trouble or one plain line. Details are plain facts; the technical part is a further step, in a fixed-width face."""
 
-    def __init__(self, trouble: Trouble, plain: bool = False):
+    def __init__(self, trouble: Trouble, plain: bool = False, place: QWidget | None = None):
         super().__init__()
-        self.trouble, self.plain = trouble, plain
+        self.trouble, self.plain, self.place = trouble, plain, place
         self.setProperty("role", "notice")
         self._tone = "accent" if plain else "bad"
         self._mark = QLabel()
@@ -154,8 +154,9 @@ class Notice(QFrame):
 
 class NoticeStack(QWidget):
     """The newest trouble and a few plain lines, which go by themselves, as cards over a corner of the workspace's middle: they
-    move nothing. Troubles wait to be dismissed; what was told before the newest is listed where it is asked for, so that many
-    at once (of commands that fail beside the window) hide nothing.
+    move nothing. Troubles wait to be dismissed, each over the workspace that was in front when it came: ``elsewhere`` tells how
+    many wait over others. What was told before the newest is listed where it is asked for, so that many at once (of commands
+    that fail beside the window) hide nothing.
 
     It takes part of the window's height and scrolls beyond that. It lies at the lower right, or in the next corner where it
     does not cover the control that has the focus, at first nor the pointer. The newest stands at the top, so that nothing
@@ -163,6 +164,7 @@ class NoticeStack(QWidget):
     focus, else the newest (the window's events are filtered for it); the focus then goes back to where it was."""
 
     SHARE = 0.45
+    elsewhere = Signal(int)
 
     def __init__(self, over: QStackedWidget | None = None) -> None:
         super().__init__()
@@ -181,7 +183,7 @@ class NoticeStack(QWidget):
         self._list.installEventFilter(self)
         if over is not None:
             over.installEventFilter(self)
-            over.currentChanged.connect(self._follow)
+            over.currentChanged.connect(self._change_place)
         self._corner = 0
         self._focus_before: QWidget | None = None
         QApplication.instance().focusChanged.connect(self._focus_went)
@@ -196,14 +198,15 @@ class NoticeStack(QWidget):
             self._follow()
         elif event.type() == QEvent.Type.KeyPress and watched is self.window() and event.key() == Qt.Key.Key_Escape:
             focused = self.window().focusWidget()
-            for notice in [one for one in self.notices if one.isAncestorOf(focused)] or self.notices[-1:]:
+            here = self._here()
+            for notice in [one for one in here if one.isAncestorOf(focused)] or here[-1:]:
                 self._remove(notice)
                 return True
         return False
 
     def _middle(self) -> QRect:
         """The middle of the workspace that is shown, in the window."""
-        shown = self._over_what.currentWidget() if self._over_what is not None else None
+        shown = self._place()
         middle = shown.centralWidget() if isinstance(shown, QMainWindow) else None
         if middle is None:
             return self.parentWidget().rect()
@@ -223,7 +226,27 @@ class NoticeStack(QWidget):
             found.append(QRect(place))
         return found
 
-    def _follow(self, _shown: int = 0) -> None:
+    def _place(self) -> QWidget | None:
+        """The workspace in front."""
+        return self._over_what.currentWidget() if self._over_what is not None else None
+
+    def _here(self) -> list[Notice]:
+        """What is told over the workspace in front."""
+        return [one for one in self.notices if one.plain or one.place in (None, self._place())]
+
+    def _change_place(self) -> None:
+        for notice in self.notices:
+            notice.place = notice.place or self._place()
+        self._fold()
+
+    def bring(self) -> None:
+        """Shows over the workspace in front what waits over others."""
+        for notice in self.notices:
+            notice.place = self._place()
+        self._fold()
+        self.raise_()
+
+    def _follow(self) -> None:
         """Puts it in its place."""
         if self.notices and self.parentWidget() is not None:
             self.setGeometry(self._corners()[self._corner])
@@ -259,10 +282,14 @@ class NoticeStack(QWidget):
         """Whether the pointer is in it."""
         return self.rect().contains(self.mapFromGlobal(QCursor.pos()))
 
-    def show_trouble(self, trouble: Trouble) -> None:
-        """Shows what went wrong until it is dismissed."""
-        if not any(known.trouble == trouble for known in self.notices):
-            self._add(Notice(trouble))
+    def show_trouble(self, trouble: Trouble, place: QWidget | None = None) -> None:
+        """Shows what went wrong until it is dismissed, over ``place`` or the workspace in front."""
+        place = place or self._place()
+        for known in [one for one in self.notices if one.trouble == trouble]:
+            known.place = place
+            self._fold()
+            return
+        self._add(Notice(trouble, place=place))
 
     def show_line(self, text: str, offer: Offer | None = None, show: Callable[[], object] | None = None) -> None:
         """Shows a plain line for some seconds, with a button for what it offers until that is over, and one to see it."""
@@ -299,7 +326,7 @@ class NoticeStack(QWidget):
 
     def _add(self, notice: Notice) -> None:
         notice.dismiss.clicked.connect(lambda _checked=False: self._remove(notice))
-        first = not self.notices
+        first = not self._here()
         self.notices.append(notice)
         self._layout.insertWidget(1, set_role(notice, "toast"))
         lines, troubles = self._of(plain=True), self._of(plain=False)
@@ -325,14 +352,16 @@ class NoticeStack(QWidget):
 
     def _fold(self) -> None:
         """Shows the newest trouble alone, or all of them where they were asked for."""
-        troubles = self._of(plain=False)
+        here = self._here()
+        troubles = [one for one in here if not one.plain]
         before = len(troubles) - 1
         self._unfolded = self._unfolded and before > 0
         for notice in self.notices:
-            notice.setVisible(notice.plain or self._unfolded or notice is troubles[-1])
+            notice.setVisible(notice in here and (notice.plain or self._unfolded or notice is troubles[-1]))
         self._head.setVisible(before > 0)
         self.more.setText(self.tr("Show the newest only") if self._unfolded else counted(before, "earlier problem"))
-        self.setVisible(bool(self.notices))
+        self.setVisible(bool(here))
+        self.elsewhere.emit(len(self.notices) - len(here))
         self._follow()
 
     def _remove(self, notice: Notice) -> None:
@@ -352,8 +381,8 @@ class NoticeStack(QWidget):
             self._remove(notice)
 
     def dismiss_all(self) -> None:
-        """Takes every notice away."""
-        for notice in list(self.notices):
+        """Takes every notice over the workspace in front away."""
+        for notice in self._here():
             self._remove(notice)
 
 

@@ -14,7 +14,7 @@ import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, QRect, Qt, QUrl
 from PySide6.QtGui import QColor, QDragEnterEvent, QDragLeaveEvent, QDragMoveEvent, QDropEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QLabel, QLineEdit
+from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QLabel, QLineEdit, QWidget
 from scripted_window import scripted_window, settle, turn
 
 from models_backend.contract.messages import Metrics, State, Trouble, TroubleError
@@ -498,13 +498,61 @@ async def test_a_plain_line_covers_no_button_moves_nothing_and_goes_by_itself(qa
 
 async def test_escape_that_nobody_takes_closes_the_newest_notice(qapp, tmp_path):
     async with scripted_window(tmp_path) as window:
+        window.show_workspace("gallery")
         for n in range(2):
             window.session.bridge.trouble.emit(Trouble("it failed", f"run {n}"))
-        window.show_workspace("gallery")
         QTest.keyClick(window.workspace("gallery"), Qt.Key.Key_Escape)
         assert [one.trouble.item for one in window.notices.notices] == ["run 0"]
         QTest.keyClick(window, Qt.Key.Key_Escape)
         assert not window.notices.notices
+
+
+async def test_escape_closes_a_notice_whatever_has_the_focus(qapp, tmp_path):
+    async with scripted_window(tmp_path) as window:
+        bar = window.notices
+        for key in ("sample", "latent"):
+            window.show_workspace(key)
+            await turn(0.1)
+            floating = next(iter(window.workspace(key).docks.values()))
+            floating.setFloating(True)
+            assert floating.isWindow()
+            kinds = {}
+            for one in [window, *window.workspace(key).findChildren(QWidget), *floating.findChildren(QWidget)]:
+                if one.isVisible() and one.isEnabled() and one.focusPolicy() != Qt.FocusPolicy.NoFocus:
+                    kinds.setdefault((type(one), one.window() is window), one)
+            assert len(kinds) > 6 and {here for _, here in kinds} == {True, False}
+            for (kind, here), one in kinds.items():
+                window.session.bridge.trouble.emit(Trouble("it failed", "run 0"))
+                QTest.keyClick(one, Qt.Key.Key_Escape)
+                assert not bar.notices, (key, kind, here)
+            floating.setFloating(False)
+
+
+async def test_a_trouble_stays_with_its_workspace_and_folds_to_a_chip_over_others(qapp, tmp_path):
+    async with scripted_window(tmp_path) as window:
+        bar, chip, tell = window.notices, window.bottom.problems, window.session.bridge.trouble.emit
+        window.show_workspace("sample")
+        tell(Trouble("it failed", "run 0"))
+        assert bar.isVisible() and chip.isHidden()
+        window.show_workspace("gallery")
+        assert not bar.isVisible() and chip.isVisible() and chip.text() == "1 problem"
+        QTest.keyClick(window, Qt.Key.Key_Escape)
+        assert len(bar.notices) == 1, "nothing is closed that is not seen"
+        tell(Trouble("it failed", "run 1"))
+        assert bar.isVisible() and chip.text() == "1 problem" and bar._head.isHidden()
+        window.show_workspace("sample")
+        assert [one.trouble.item for one in bar.notices if one.isVisible()] == ["run 0"]
+        window.show_workspace("data")
+        assert not bar.isVisible() and chip.text() == "2 problems"
+        chip.click()
+        assert bar.isVisible() and chip.isHidden() and len(bar.notices) == 2
+        bar.dismiss_all()
+        assert not bar.isVisible() and not bar.notices
+        window.show_workspace("sample")
+        tell(Trouble("it failed", "run 0"))
+        window.show_workspace("data")
+        tell(Trouble("it failed", "run 0"))
+        assert bar.isVisible() and chip.isHidden() and len(bar.notices) == 1, "it is so here too"
 
 
 def spot_of(widget, window):
@@ -583,11 +631,11 @@ async def test_a_notice_is_announced_and_the_focus_goes_back_when_it_is_closed(q
     ))  # fmt: skip
     async with scripted_window(tmp_path) as window:
         bar, tell = window.notices, window.session.bridge.trouble.emit
+        window.show_workspace("train")
         window.session.bridge.notice("a line")
         tell(Trouble("it failed", "run 0", advice="Try again"))
         assert said[0] == ("a line", "Polite") and said[1][1] == "Assertive"
         assert said[1][0] == "run 0: It failed. Try again"
-        window.show_workspace("train")
         field = window.workspace("train").models.filter
         field.setFocus()
         assert window.focusWidget() is field
@@ -687,11 +735,16 @@ async def test_files_dropped_anywhere_show_zones_and_are_imported(qapp, tmp_path
     async with scripted_window(tmp_path, populated=False) as window:
         (tmp_path / "a.png").write_bytes(b"\x89PNG")
         mime = dragged([tmp_path])
+        other = QLineEdit()
+        other.show()
+        other.activateWindow()
+        await settle(lambda: qapp.activeWindow() is other)
         enter = send_drag(window, mime, QPoint(300, 400))
         assert enter.isAccepted() and window.drops.isVisible() and window.drops.hovered == "import"
         send_drop(window, mime, QPoint(300, 400))
         assert not window.drops.isVisible()
         await settle(lambda: window.session.datasets.records)
+        assert qapp.activeWindow() is window, "keys go to where the files were let go"
         calls = [call for call in window.session.bridge.engine.calls if call[0] == "import_data"]
         assert calls[0][1] == [str(tmp_path)] and window.current == "data"
 
