@@ -349,7 +349,8 @@ Request = Union[
 
 
 class BudgetReport(msgspec.Struct):
-    """What two real steps cost. ``fits`` is False when the device's memory would not hold the run."""
+    """What two real steps cost; ``memory_mb`` is all that the process takes on its device. ``fits`` is False when the device's
+    memory would not hold the run."""
 
     device: str
     step_ms: float

@@ -140,7 +140,8 @@ def _preview_bytes(assembled: Assembly) -> int:
 
 
 class _PeakMemory:
-    """The most memory in use inside the block, above what was in use before it, in megabytes."""
+    """The most memory in use inside the block, in megabytes: a graphics card's, else all that the process has resident, as a
+    process that trains has the same libraries loaded."""
 
     def __init__(self, device: torch.device):
         self._device, self.megabytes = device, 0.0
@@ -150,7 +151,7 @@ class _PeakMemory:
         if self._device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self._device)
             return self
-        self._before = self._most = self._process.memory_info().rss
+        self._most = self._process.memory_info().rss
         self._thread = threading.Thread(target=self._watch, name="peak memory", daemon=True)
         self._thread.start()
         return self
@@ -161,7 +162,7 @@ class _PeakMemory:
             return
         self._over.set()
         self._thread.join()
-        self.megabytes = max(0, self._most - self._before) / MEGABYTE
+        self.megabytes = self._most / MEGABYTE
 
     def _watch(self) -> None:
         while not self._over.wait(WATCH_S):

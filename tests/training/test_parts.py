@@ -4,6 +4,7 @@ import functools
 import math
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from small_families import FAMILIES, Denoiser, make_run, opened, trainer_of
@@ -479,6 +480,7 @@ def test_a_budget_is_measured_and_leaves_nothing_behind(library_root):
         report = measure(
             library, Budget("denoiser", dataset.id, training={"steps": 500, "batch_size": 16, "keep": 3}), FAMILIES, "cpu"
         )
+        assert report.memory_mb >= 0.5 * psutil.Process().memory_info().rss / 2**20, "with what the process itself takes"
         assert {p: p.stat().st_mtime_ns for p in library_root.rglob("*")} == before
     weights_of_net = 3 * 8 + 8 + 8 * 2 + 2
     assert report.parameters == {"net": weights_of_net} and report.fits and report.step_ms > 0
