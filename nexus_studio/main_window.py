@@ -23,7 +23,7 @@ from .shell.closed import Closing
 from .shell.drop_zones import DropZones
 from .shell.keys import ask_menu, press
 from .shell.latency import LatencyMeter
-from .shell.notices import NoticeStack
+from .shell.notices import NoticeBar
 from .shell.rail import Rail
 from .shell.tab_order import following, go_to, reading_order
 from .shell.top_bar import TopBar
@@ -101,7 +101,7 @@ class MainWindow(QMainWindow):
         self.top = TopBar(self.session, self.open_palette, self.actions_list)
         self.bottom = BottomBar(self.session, self.toggle_jobs)
         self.stack = QStackedWidget()
-        self.notices = NoticeStack(self.stack)
+        self.notices = NoticeBar(self.stack)
         stage = Frame(self.stack, QSize(600, 360), QSize(1216, 360))
         middle = row(self.rail, rule(vertical=True), stage, spacing=0)
         middle.setStretch(2, 1)

@@ -152,7 +152,7 @@ class Notice(QFrame):
         self._copy.setText(self.tr("Copied"))
 
 
-class NoticeStack(QWidget):
+class NoticeBar(QWidget):
     """The newest trouble and a few plain lines, which go by themselves, as cards over a corner of the workspace's middle: they
     move nothing. Troubles wait to be dismissed, each over the workspace that was in front when it came: ``elsewhere`` tells how
     many wait over others. What was told before the newest is listed where it is asked for, so that many at once (of commands

@@ -11,12 +11,12 @@ from nexus_studio.fitting import ElidedButton
 from nexus_studio.forms.editors import Pick
 from nexus_studio.layouts import Flow, Footed, Strip
 from nexus_studio.pieces import Header, button, chip, chip_button, label
-from nexus_studio.shell.notices import NoticeStack
+from nexus_studio.shell.notices import NoticeBar
 
 
 @pytest.mark.parametrize("text", (HUGE, NO_SPACE, "word " * 4000, name(2), name(3), name(4), name(5)))
 def test_no_notice_label_button_or_choice_asks_for_room_because_of_its_text(qapp, text):
-    bar = NoticeStack()
+    bar = NoticeBar()
     bar.show_line(text)
     bar.show_trouble(Trouble(text, text, text, text, text))
     qapp.processEvents()

@@ -10,7 +10,7 @@ from test_kept import a_kill, a_session, library  # noqa: F401  the fixture
 from models_backend import cli
 from models_backend.library import trash
 from nexus_studio.panels.trash import TrashBox
-from nexus_studio.shell.notices import NoticeStack
+from nexus_studio.shell.notices import NoticeBar
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ async def test_what_was_restored_from_the_trash_is_undone_no_more(qapp, tmp_path
     window = QWidget()
     window.resize(1000, 640)
     window.show()
-    bar, box, troubles = NoticeStack(), TrashBox(session, window), []
+    bar, box, troubles = NoticeBar(), TrashBox(session, window), []
     bar.setParent(window)
     session.bridge.offered.connect(bar.show_line)
     session.bridge.trouble.connect(troubles.append)
