@@ -1,43 +1,18 @@
 """``edit`` says how what it did is taken back, and that command does it."""
 
+# ruff: noqa: F811  fixtures of another file
 from __future__ import annotations
 
-import json
 import subprocess
 
 import pytest
 from library import records
+from test_editing import dataset, edit, stored  # noqa: F401
 
 from models_backend import cli
 from models_backend.contract.family import Attribute
 from models_backend.contract.run_layout import Item
 from models_backend.library.library import Library
-
-
-@pytest.fixture
-def dataset(library_root):
-    """Six pictures in two classes, half of them captioned, the last a copy."""
-    items = [Item(f"/photos/{'ab'[n % 2]}/{n}.png", f"{n:064x}", n % 2, f"number {n}" if n < 3 else "", 640, 480,
-                  "validation" if n == 4 else "train", 0 if n == 5 else -1) for n in range(6)]  # fmt: skip
-    with Library.open(library_root) as library:
-        record = records.dataset_record(items, title="Photos", captioned=True, side=480, channels=3)
-        library.create_dataset(record, items)
-    return record.id
-
-
-@pytest.fixture
-def edit(library_root, dataset, capsys):
-    def edit(*options, status=0):
-        assert cli.main(["edit", "Photos", *options, "--library", str(library_root), "--json"]) == status
-        lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-        return lines[-1]
-
-    return edit
-
-
-@pytest.fixture
-def stored(library_root, dataset):
-    return Library.open(library_root, own=False).dataset(dataset)
 
 
 @pytest.fixture
