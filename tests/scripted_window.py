@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import shiboken6
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QWidget
 from scripted import ScriptedEngine
 
 from nexus_studio import theme
@@ -62,6 +62,17 @@ async def scripted_session(
         await bridge.close()
         session.preferences.close()
         shiboken6.delete(session)
+
+
+@asynccontextmanager
+async def panel_shown(panel: QWidget, ready: Callable[[], object]) -> AsyncIterator[QWidget]:
+    """A panel by itself, once it is ready."""
+    panel.resize(1100, 720)
+    panel.show()
+    await settle(ready)
+    yield panel
+    panel.close()
+    shiboken6.delete(panel)
 
 
 @asynccontextmanager

@@ -1,10 +1,7 @@
 """The window beside the command line, on one library: what that changes is seen here, and undo never fails mutely."""
 
-import asyncio
-
 import pytest
-import shiboken6
-from real_library import RealLibrary
+from real_library import real_session
 from scripted_window import scripted_session, settle, turn
 from test_data_panel import Opened
 
@@ -13,10 +10,7 @@ from models_backend.contract.run_layout import RunRecord
 from models_backend.library import trash
 from models_backend.library.datasets import DatasetFolder
 from models_backend.library.library import Library
-from nexus_studio.bridge import Bridge
 from nexus_studio.state.edits import Rewriting
-from nexus_studio.state.preferences import Preferences
-from nexus_studio.state.session import Session
 
 SOON_S = 3.0  # a look a second, and what it then reads
 
@@ -32,14 +26,8 @@ async def session(qapp, tmp_path, library_root):
     spec = DataSpec("image", (3, 8, 8), 6)
     for n in range(2):
         library.create_run(RunRecord(f"run-{n}", f"Run {n}", "ddpm", "d" * 16, "", {}, {"steps": 9}, {}, {}, spec, 1.0 + n))
-    made = Session(Bridge(None, asyncio.get_running_loop()), Preferences(tmp_path / "session.json"))
-    made.bridge.attach(RealLibrary(library))
-    await settle(lambda: made.is_ready)
-    yield made
-    await made.bridge.close()
-    made.preferences.close()
-    shiboken6.delete(made)
-    library.close()
+    async with real_session(library, tmp_path / "session.json") as made:
+        yield made
 
 
 async def test_edits_of_another_process_are_shown_in_data_within_a_second(qapp, tmp_path):

@@ -5,11 +5,10 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-import shiboken6
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QApplication, QDialogButtonBox, QFileDialog, QLabel, QMenu
-from scripted_window import scripted_session, settle
+from scripted_window import panel_shown, scripted_session, settle
 
 from models_backend.contract import names
 from models_backend.contract.messages import Export, Sample
@@ -25,13 +24,9 @@ from nexus_studio.panels.verdict_rows import VerdictRow
 @pytest.fixture
 async def panel(qapp, tmp_path):
     async with scripted_session(tmp_path) as session:
-        made = GalleryPanel(session)
-        made.resize(1100, 720)
-        made.show()
-        await settle(lambda: made.detail.record is not None)
-        yield made
-        made.close()
-        shiboken6.delete(made)
+        panel = GalleryPanel(session)
+        async with panel_shown(panel, lambda: panel.detail.record is not None):
+            yield panel
 
 
 async def test_everything_made_is_listed_newest_first_with_pictures(qapp, panel):

@@ -10,7 +10,7 @@ from PySide6.QtCore import QRect, Qt
 from PySide6.QtGui import QColor, QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLabel
-from scripted_window import scripted_session, scripted_window, settle
+from scripted_window import panel_shown, scripted_session, scripted_window, settle
 
 from models_backend.contract.messages import Sample
 from models_backend.library import studies
@@ -35,13 +35,9 @@ def told_samples(library):
 async def panel(qapp, tmp_path):
     async with scripted_session(tmp_path) as session:
         told_samples(session.bridge.library)
-        made = GalleryPanel(session)
-        made.resize(1100, 720)
-        made.show()
-        await settle(lambda: made.detail.record is not None)
-        yield made
-        made.close()
-        shiboken6.delete(made)
+        panel = GalleryPanel(session)
+        async with panel_shown(panel, lambda: panel.detail.record is not None):
+            yield panel
 
 
 async def begun(panel, count=6):

@@ -1,10 +1,8 @@
 """A kill loses nothing that was typed, chosen, shown or could be undone: what a window wrote is there in the next one."""
 
-import asyncio
-
 import msgspec
 import pytest
-from real_library import RealLibrary
+from real_library import a_session
 from scripted_library import ScriptedRun
 from scripted_window import scripted_window, settle, turn
 
@@ -13,10 +11,7 @@ from models_backend.contract.run_layout import DatasetRecord, Item, RunRecord
 from models_backend.library import trash
 from models_backend.library.library import Library
 from models_backend.library.remarks import Users
-from nexus_studio.bridge import Bridge
 from nexus_studio.state.edits import Deleting, Rewriting
-from nexus_studio.state.preferences import Preferences
-from nexus_studio.state.session import Session
 
 
 async def test_the_sample_form_and_what_is_shown_are_there_again(qapp, tmp_path):
@@ -277,13 +272,6 @@ async def test_a_form_of_another_version_does_no_harm(qapp, tmp_path, kept):
 
 
 # ------------------------------------------------------------------------------------------------ undo
-
-
-async def a_session(library, kept):
-    session = Session(Bridge(None, asyncio.get_running_loop()), Preferences(kept))
-    session.bridge.attach(RealLibrary(library))
-    await settle(lambda: session.is_ready)
-    return session
 
 
 async def a_kill(session):

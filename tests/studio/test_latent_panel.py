@@ -9,7 +9,7 @@ import shiboken6
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
 from PySide6.QtGui import QFocusEvent
 from PySide6.QtTest import QTest
-from scripted_window import scripted_session, settle, turn
+from scripted_window import panel_shown, scripted_session, settle, turn
 
 from models_backend.contract.messages import Decode, LatentMap, Metrics, Saved, State
 from models_backend.contract.run_layout import SampleRecord
@@ -21,13 +21,9 @@ from nexus_studio.panels.latent_path import MOST, curve, thinned
 @pytest.fixture
 async def panel(qapp, tmp_path):
     async with scripted_session(tmp_path) as session:
-        made = LatentPanel(session)
-        made.resize(1100, 720)
-        made.show()
-        await settle(lambda: made.map is not None and made.stack.currentWidget() is made.view)
-        yield made
-        made.close()
-        shiboken6.delete(made)
+        panel = LatentPanel(session)
+        async with panel_shown(panel, lambda: panel.map is not None and panel.stack.currentWidget() is panel.view):
+            yield panel
 
 
 def decodes(panel):

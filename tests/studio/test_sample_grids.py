@@ -1,25 +1,20 @@
 """A grid is one thing: one entry of the lists, opened again with its headings, deleted, made again and exported as a whole."""
 
-import asyncio
-
 import numpy as np
 import pytest
 import shiboken6
 from library import records
-from real_library import RealLibrary
+from real_library import real_session
 from scripted import array
-from scripted_window import scripted_session, scripted_window, settle
+from scripted_window import panel_shown, scripted_session, scripted_window, settle
 
 from models_backend.contract.grids import GridAxis, GridCell
 from models_backend.contract.messages import Export, Media, Sample
 from models_backend.library.library import Library
 from models_backend.library.samples import array_sha256
-from nexus_studio.bridge import Bridge
 from nexus_studio.panels import exporting
 from nexus_studio.panels.gallery import GalleryPanel
 from nexus_studio.panels.sample_facts import facts
-from nexus_studio.state.preferences import Preferences
-from nexus_studio.state.session import Session
 
 STEPS, SEEDS = GridAxis("steps", "Steps", (5, 10, 20)), GridAxis("seed", "Seed", (1, 2))
 
@@ -189,13 +184,9 @@ async def test_a_grid_is_exported_as_one_sheet_and_a_chosen_cell_alone(qapp, tmp
 @pytest.fixture
 async def gallery(qapp, tmp_path):
     async with scripted_session(tmp_path, prepare=lambda engine: kept_grid(engine.library)) as session:
-        made = GalleryPanel(session)
-        made.resize(1100, 720)
-        made.show()
-        await settle(lambda: made.detail.record is not None)
-        yield made
-        made.close()
-        shiboken6.delete(made)
+        panel = GalleryPanel(session)
+        async with panel_shown(panel, lambda: panel.detail.record is not None):
+            yield panel
 
 
 async def test_the_gallery_shows_a_grid_as_one_tile_of_its_cells(gallery):
@@ -259,14 +250,8 @@ async def real(qapp, tmp_path):
     library = Library.open(tmp_path / "library")
     for record in [*records.grid(), records.sample_record("alone")]:
         library.create_sample(record, records.pictures(record.count))
-    made = Session(Bridge(None, asyncio.get_running_loop()), Preferences(tmp_path / "session.json"))
-    made.bridge.attach(RealLibrary(library))
-    await settle(lambda: made.is_ready)
-    yield made
-    await made.bridge.close()
-    made.preferences.close()
-    shiboken6.delete(made)
-    library.close()
+    async with real_session(library, tmp_path / "session.json") as made:
+        yield made
 
 
 async def test_a_grid_goes_to_the_trash_with_all_its_cells_and_comes_back_with_them(real):

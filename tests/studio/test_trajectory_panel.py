@@ -11,7 +11,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QMenu
 from scripted_library import trace_of
-from scripted_window import scripted_session, settle
+from scripted_window import panel_shown, scripted_session, settle
 
 from models_backend.contract import names
 from models_backend.contract.family import DataSpec
@@ -41,13 +41,9 @@ class Two(msgspec.Struct, frozen=True):
 @pytest.fixture
 async def panel(qapp, tmp_path):
     async with scripted_session(tmp_path) as session:
-        made = TrajectoryPanel(session)
-        made.resize(1100, 720)
-        made.show()
-        await settle(lambda: made.controls.run is not None)
-        yield made
-        made.close()
-        shiboken6.delete(made)
+        panel = TrajectoryPanel(session)
+        async with panel_shown(panel, lambda: panel.controls.run is not None):
+            yield panel
 
 
 def recording(values, kind="denoise"):

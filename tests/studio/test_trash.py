@@ -4,8 +4,9 @@ import json
 
 import pytest
 from PySide6.QtWidgets import QAbstractButton, QLabel, QWidget
+from real_library import a_session
 from scripted_window import settle
-from test_kept import a_kill, a_session, library  # noqa: F401  the fixture
+from test_kept import a_kill, library  # noqa: F401  the fixture
 
 from models_backend import cli
 from models_backend.library import trash
