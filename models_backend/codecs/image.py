@@ -15,14 +15,10 @@ from torch import Tensor, nn
 
 from models_backend.contract.words import counted
 
-from ..contract.fields import Field
+from ..contract.fields import Field, Positive
 
 #: Share of the newest batch in the running figures of the latents, once so many batches have been seen.
 NEWEST = 0.01
-
-
-#: Channels of a level in widths.
-Multiplier = Annotated[int, Field("", low=1)]
 
 
 class Network(msgspec.Struct, frozen=True):
@@ -31,7 +27,7 @@ class Network(msgspec.Struct, frozen=True):
     width: Annotated[
         int, Field("Channels of the first level; a multiple of the groups", low=8, high=512, step=8, multiple_of="groups")
     ] = 32
-    multipliers: Annotated[list[Multiplier], Field("Channels of each level in widths; every level after the first halves the "
+    multipliers: Annotated[list[Positive], Field("Channels of each level in widths; every level after the first halves the "
                                             "side: three make the side of the latents a quarter", low=1)] = msgspec.field(
         default_factory=lambda: [1, 2, 2]
     )  # fmt: skip

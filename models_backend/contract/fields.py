@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 import types
 import typing
-from typing import Any, Literal, Union
+from typing import Annotated, Any, Literal, Union
 
 import msgspec
 
@@ -55,6 +55,10 @@ class Field(msgspec.Struct, frozen=True):
     was: str = ""
     multiple_of: str = ""
     at_most: str = ""
+
+
+#: A whole number from one on, as an item of a list.
+Positive = Annotated[int, Field("", low=1)]
 
 
 class FieldSpec(msgspec.Struct, omit_defaults=True):

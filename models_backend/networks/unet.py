@@ -8,13 +8,10 @@ import msgspec
 import torch
 from torch import nn
 
-from models_backend.contract.fields import Field
+from models_backend.contract.fields import Field, Positive
 from models_backend.contract.words import counted
 
 from .padding import to_multiple
-
-#: Channels of a level in widths.
-Multiplier = Annotated[int, Field("", low=1)]
 
 
 class UNet(msgspec.Struct, frozen=True, tag="unet"):
@@ -24,7 +21,7 @@ class UNet(msgspec.Struct, frozen=True, tag="unet"):
     width: Annotated[
         int, Field("Channels of the first level; a multiple of the groups", low=8, high=1024, step=8, multiple_of="groups")
     ] = 64
-    multipliers: Annotated[list[Multiplier], Field("Channels of each level in widths; each level halves the side", low=1)] = (
+    multipliers: Annotated[list[Positive], Field("Channels of each level in widths; each level halves the side", low=1)] = (
         msgspec.field(default_factory=lambda: [1, 2, 2])
     )
     blocks: Annotated[int, Field("Residual blocks in each level", low=1, high=8)] = 2
