@@ -46,7 +46,7 @@ def _change(stored: DatasetFolder, options: argparse.Namespace, reporter: Report
     before = taking_back.Stand(stored.record(), stored.items())
     taken_back = stored.reset() if options.as_imported else None
     try:
-        record, items = stored.record(), stored.items()
+        record, items = before if taken_back is None else (stored.record(), stored.items())
         changes = changes_for(options, record, items, len(stored.imported_record().classes))
         if changes:
             stored.edit_many(**changes)

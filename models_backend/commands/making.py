@@ -22,7 +22,7 @@ from models_backend.media import timing
 
 from . import settings
 from .asking import said_of
-from .session import Session, fitting, found, refuse_deleted, session
+from .session import Session, described, fitting, found, refuse_deleted, session
 from .showing import tell_evaluation
 from .telling import teller
 
@@ -43,7 +43,7 @@ async def sample(options: argparse.Namespace, reporter: Reporter) -> int:
         sampling = await sampling_of(now, record, options.set)
         given = conditions(options.condition)
         _check_checkpoint(now, record, options.checkpoint)
-        family = next((family for family in now.engine.descriptions() if family.key == record.family), None)
+        family = described(now, record)
         if given:
             family = family or await now.engine.family(record.family)
             refuse_strangers(family.title, family.conditions, record.spec, given)

@@ -13,10 +13,7 @@ from models_backend.library import titles
 from models_backend.library.library import Library
 
 from .parsing import written
-from .session import fitting, of_one_grid, one_of, open_library, refuse_deleted
-
-#: What has a title, in words.
-KINDS = {"run": "run", "sample": "sample", "dataset": "data set"}
+from .session import WORDS, every, fitting, of_one_grid, one_of, open_library, refuse_deleted
 
 
 async def rename(options: argparse.Namespace, reporter: Reporter) -> int:
@@ -27,19 +24,19 @@ async def rename(options: argparse.Namespace, reporter: Reporter) -> int:
         grid = getattr(record, "grid", None)  # whose cells have one title
         title = options.title.strip()
         if not title:
-            raise TroubleError(f"a {KINDS[kind]} needs a title", record.title, KEPT)
+            raise TroubleError(f"a {WORDS[kind]} needs a title", record.title, KEPT)
         renamed = library.cells(record) if grid else [record]
         for folder in (getattr(library, kind)(one.id) for one in renamed):
             folder.rename(title) if kind == "dataset" else folder.update_record(title=title)
         given = folder.record().title
         if given != title:
             reporter.note(titles.taken(title, given), "title")
-        also = {one.id for one in _all(library, kind) if one.title == given} - {one.id for one in renamed}
+        also = {one.id for one in every(library, kind) if one.title == given} - {one.id for one in renamed}
         if also and not grid:
-            reporter.note(f"Others are called so too: this {KINDS[kind]} is named by its id, {record.id}", "title")
+            reporter.note(f"Others are called so too: this {WORDS[kind]} is named by its id, {record.id}", "title")
         back = f"`{written('rename', grid.id if grid else record.id, record.title)}` takes that back"
-        text = f"The {KINDS[kind]} “{record.title}” is called “{given}” now; {back}"
-        text = text if given != record.title else f"The {KINDS[kind]} is called “{given}” already"
+        text = f"The {WORDS[kind]} “{record.title}” is called “{given}” now; {back}"
+        text = text if given != record.title else f"The {WORDS[kind]} is called “{given}” already"
         reporter.done(text, id=record.id, of=kind, before=record.title, title=given)
     finally:
         library.close()
@@ -52,20 +49,16 @@ KEPT = "Nothing was changed"
 def chosen(library: Library, wanted: list[str], only: str, kept: str) -> list[tuple[str, Any]]:
     """(kind, record) of what is named, each once; of a grid all cells. TroubleError, saying what is ``kept``, for a name that
     means nothing, or several things."""
-    records = {kind: _all(library, kind) for kind in KINDS if only in ("", kind)}
+    records = {kind: every(library, kind) for kind in WORDS if only in ("", kind)}
     found = {}
     for text in wanted:
         kind = only or _kind(library, records, text, kept)
-        if not fitting(records[kind], text):
+        fits = fitting(records[kind], text)
+        if not fits:
             refuse_deleted(library, text, kind, kept)
-        record, fits = one_of(KINDS[kind], records[kind], text), fitting(records[kind], text)
+        record = one_of(WORDS[kind], records[kind], text)
         found |= {(kind, one.id): (kind, one) for one in (fits if of_one_grid(fits) else [record])}
     return list(found.values())
-
-
-def _all(library: Library, kind: str) -> list[Any]:
-    """Every record of a kind."""
-    return library.samples(limit=1_000_000) if kind == "sample" else getattr(library, f"{kind}s")()
 
 
 def _kind(library: Library, records: dict[str, list[Any]], text: str, kept: str) -> str:
@@ -75,7 +68,7 @@ def _kind(library: Library, records: dict[str, list[Any]], text: str, kept: str)
     if len(kinds) == 1:
         return kinds[0]
     if kinds:
-        what = f"{series(f'a {KINDS[kind]}' for kind in kinds)} are named so"
+        what = f"{series(f'a {WORDS[kind]}' for kind in kinds)} are named so"
         advice = f"Say which with {' or '.join(f'--kind {kind}' for kind in kinds)}"
         raise TroubleError(what, text, kept, advice)
     refuse_deleted(library, text, kept=kept)

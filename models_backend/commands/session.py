@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from models_backend.contract import names
-from models_backend.contract.family import works_in
+from models_backend.contract.family import FamilyDescription, works_in
 from models_backend.contract.messages import TroubleError
 from models_backend.contract.run_layout import LibraryLayout, RunRecord
 from models_backend.contract.words import counted
@@ -133,31 +133,41 @@ def must_stand(root: Path | None) -> None:
         raise TroubleError("there is no library here", str(layout.root), advice=named + HOW_TO_MAKE_ONE)
 
 
-#: What commands call things, and what the library does.
-KINDS = {"run": "run", "sample": "sample", "data set": "dataset"}
+#: What the library calls things, and what commands do.
+WORDS = {"run": "run", "sample": "sample", "dataset": "data set"}
+KINDS = {word: kind for kind, word in WORDS.items()}
+
+
+def described(now: Session, record: RunRecord) -> FamilyDescription | None:
+    """The family of a run, where it is known without asking the worker."""
+    return next((one for one in now.engine.descriptions() if one.key == record.family), None)
 
 
 def works_in_of(now: Session, record: RunRecord) -> str:
     """Where a run works that does without parts it could have ("pixel space"), or ""."""
-    family = next((one for one in now.engine.descriptions() if one.key == record.family), None)
+    family = described(now, record)
     return works_in(family.uses, record.parts, record.spec.modality) if family else ""
 
 
 def found(library: Library, kind: str, text: str, others: Iterable[str] = ()) -> Any:
     """The run, sample or data set that a text means. Raises TroubleError, also where it lies in the trash; ``others``: what may
     have been meant too."""
-    read = {"run": library.runs, "sample": lambda: library.samples(limit=1_000_000), "data set": library.datasets}
-    records = read[kind]()
+    records = every(library, KINDS[kind])
     if not fitting(records, text):
         refuse_deleted(library, text, KINDS[kind])
     return one_of(kind, records, text, others)
+
+
+def every(library: Library, kind: str) -> list[Any]:
+    """Every record of a kind, as the library calls it."""
+    return library.samples(limit=1_000_000) if kind == "sample" else getattr(library, f"{kind}s")()
 
 
 def refuse_deleted(library: Library, text: str, kind: str = "", kept: str = "") -> None:
     """Raises TroubleError where what a text means lies in the trash."""
     entry = trash.named(library.layout, text, kind)
     if entry is not None:
-        word = next((word for word, known in KINDS.items() if known == entry.kind), entry.kind)
+        word = WORDS.get(entry.kind, entry.kind)
         advice = f"`nexus-studio trash --restore {Path(entry.path).name}` brings it back"
         raise TroubleError(f"the {word} “{entry.title}” is in the trash", text, kept, advice)
 
@@ -170,10 +180,11 @@ def one_of(kind: str, records: list[Any], text: str, others: Iterable[str] = ())
         meant = names.meant(text, [*others, *(name for record in records for name in (record.title, record.id))])
         advice = f"{meant}`nexus-studio {kind.replace(' ', '')}s` lists what there is"
         raise TroubleError(f"there is no such {kind}", text, advice=advice)
-    if len(fits) > 1 and not of_one_grid(fits):
+    grid = of_one_grid(fits)
+    if len(fits) > 1 and not grid:
         listed = "; ".join(_told_apart(r, records) for r in fits[:5]) + ("; ..." if len(fits) > 5 else "")
         raise TroubleError(f"{len(fits)} {kind}s fit", text, advice=f"Name one by its id: {listed}")
-    return min(fits, key=lambda record: record.grid.place) if of_one_grid(fits) else fits[0]
+    return min(fits, key=lambda record: record.grid.place) if grid else fits[0]
 
 
 def of_one_grid(records: list[Any]) -> bool:

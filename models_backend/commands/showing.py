@@ -20,7 +20,7 @@ from models_backend.engine import creation
 from models_backend.engine.terminal import Reporter, duration
 from models_backend.library.standings import Standing, evaluation, parameters, standing
 
-from .session import Session, found, session, works_in_of
+from .session import Session, described, found, session, works_in_of
 from .settings import groups_of
 
 KEPT = ("family", "dataset", "preset", "config", "training", "data", "sampling", "parts", "versions", "extended")
@@ -73,7 +73,7 @@ async def _whole(now: Session, record: RunRecord) -> None:
 def _kept(now: Session, record: RunRecord) -> dict[str, Any]:
     """All that is kept of a run, with every setting that is in effect."""
     kept = msgspec.to_builtins(record)
-    family = next((one for one in now.engine.descriptions() if one.key == record.family), None)
+    family = described(now, record)
     groups = groups_of(family) if family else {"training": creation.TRAINING, "data": creation.DATA}
     return {name: whole(groups[name], kept[name]) if name in groups else kept[name] for name in KEPT}
 

@@ -14,8 +14,8 @@ from models_backend.library import remarks, trash
 from models_backend.library.library import Library
 from models_backend.library.runs import LIVE_STATES
 
-from .renaming import KINDS, chosen
-from .session import open_library
+from .renaming import chosen
+from .session import WORDS, open_library
 
 DAY_S = 86400
 
@@ -32,7 +32,7 @@ async def delete(options: argparse.Namespace, reporter: Reporter) -> int:
         for kind, record in every:
             users = remarks.users(kind, record.id, runs, live, going)
             trash.delete(library, kind, record.id)
-            text = f"The {KINDS[kind]} “{record.title}” is in the trash"
+            text = f"The {WORDS[kind]} “{record.title}” is in the trash"
             reporter.result(text, deleted=record.id, of=kind, title=record.title)
             if needed := users.needing():
                 reporter.note(f"{record.title}: {needed}", "needed", runs=[*users.trained, *users.built_on])
@@ -52,7 +52,7 @@ async def trash_(options: argparse.Namespace, reporter: Reporter) -> int:
     try:
         for wanted in options.restore:
             entry = trash.restore(library, _found(library, wanted).id)
-            word = KINDS.get(entry.kind, entry.kind)
+            word = WORDS.get(entry.kind, entry.kind)
             reporter.result(f"restored the {word} “{entry.title}”", restored=entry.title, of=entry.kind)
         if options.empty:
             gone = trash.empty(library, options.older_than * DAY_S)
@@ -63,7 +63,7 @@ async def trash_(options: argparse.Namespace, reporter: Reporter) -> int:
             reporter.note(f"Nothing has lain in the trash for {counted(options.older_than, 'day')}", "kept")
         for entry in left:
             told = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.deleted))
-            text = f"{told}  {KINDS.get(entry.kind, entry.kind):9} {entry.title}  ({entry.id})"
+            text = f"{told}  {WORDS.get(entry.kind, entry.kind):9} {entry.title}  ({entry.id})"
             reporter.result(text, id=entry.id, of=entry.kind, title=entry.title, deleted=entry.deleted)
         advice = "`nexus-studio trash --restore TITLE` brings one back" if left else "The trash is empty"
         reporter.done(f"{len(left)} in the trash; {advice}" if left else advice, count=len(left))

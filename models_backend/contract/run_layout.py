@@ -59,7 +59,8 @@ class RunLayout:
     """Paths of a run folder."""
 
     def __init__(self, root: str | Path):
-        self.root, self.id = Path(root), Path(root).name
+        self.root = Path(root)
+        self.id = self.root.name
         self.record = self.root / "run.json"
         self.known = self.root / "data.json"
         self.events = self.root / "events.jsonl"
@@ -84,7 +85,8 @@ class CheckpointLayout:
     """Paths of a checkpoint folder; it is a checkpoint only once its manifest stands."""
 
     def __init__(self, root: str | Path):
-        self.root, self.name = Path(root), Path(root).name
+        self.root = Path(root)
+        self.name = self.root.name
         self.state = self.root / "state.json"
         self.manifest = self.root / "manifest.json"
         self.optimiser = self.root / "optimiser.safetensors"

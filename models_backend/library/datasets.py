@@ -34,6 +34,7 @@ from .edits import (
     differences,
     emptied,
     fingerprint_of,
+    in_words,
     known_to,
     needed,
     of_items,
@@ -93,9 +94,13 @@ class DatasetFolder:
 
     def imported(self) -> list[Item]:
         """The items as they were imported, each where it is to be had now."""
+        return source_paths.at_hand(self._as_written())
+
+    def _as_written(self) -> list[Item]:
+        """The items as they were imported, each where it was then."""
         if self._items is None:
             self._items = read_items(self.layout.items)
-        return source_paths.at_hand(self._items)
+        return self._items
 
     def items(self, edits: Edits | None = None) -> list[Item]:
         """The items with the edits (those of now, where none are given) applied, each at its place."""
@@ -131,15 +136,13 @@ class DatasetFolder:
 
     def edited(self) -> list[str]:
         """What was edited of items, classes and settings since the import, in words."""
-        edits = self.edits()
-        said = differences(Edits(), of_items(edits), self.imported(), self.imported_record().classes)
-        return [*said, "how pictures are shown"] if edits.settings else said
+        return in_words(self.edits(), self._as_written(), self.imported_record().classes)
 
     def changes_since(self, run: RunLayout, record: RunRecord) -> list[str]:
         """What was changed of the data since a run was made, in words; nothing where they are as it knows them."""
         classes = self.imported_record().classes
         known, now = known_to(run, record, classes), of_items(self.edits())
-        return [] if known == now else differences(known, now, self.imported(), classes)
+        return [] if known == now else differences(known, now, self._as_written(), classes)
 
     # editing ------------------------------------------------------------------------------------------
     @contextlib.contextmanager
@@ -209,7 +212,7 @@ class DatasetFolder:
         self._refuse_unknown(change, record)
         for values in filter(None, change.attributes.values()):
             refuse(record.attributes, values)
-        after = needed(changed(before, change), self.imported(), record.classes)
+        after = needed(changed(before, change), self._as_written(), record.classes)
         self._refuse_classes(after, record)
         if after.settings is not None:
             check_settings(after.settings)

@@ -158,3 +158,9 @@ def differences(before: Edits, after: Edits, imported: Sequence[Item], classes: 
         (max(0, len(old) - len(new)), "class removed", "classes removed"),
     )
     return [counted(n, one, many) for n, one, many in counts if n]
+
+
+def in_words(edits: Edits, imported: Sequence[Item], classes: tuple[str, ...]) -> list[str]:
+    """What edits change of a data set as it was imported."""
+    said = differences(Edits(), of_items(edits), imported, classes)
+    return [*said, "how pictures are shown"] if edits.settings else said

@@ -13,7 +13,7 @@ from models_backend.contract.words import counted
 from . import folders
 from .attributes import laid_over
 from .datasets import DatasetFolder
-from .edits import Edits, differences, needed, of_items
+from .edits import Edits, in_words, needed
 from .source_paths import all_places
 
 _NOUNS = {"image": "picture", "points": "point"}
@@ -108,8 +108,7 @@ class _Heir:
         said = f"“{self.new.title}” is a newer import of “{self.title}”: " + (
             ", ".join(filter(None, parts)) or f"the same {noun}s in another order"
         )
-        edited = differences(Edits(), of_items(found), self.items, self.new.classes)
-        edited += ["how pictures are shown"] if found.settings else []
+        edited = in_words(found, self.items, self.new.classes)
         said += f"; its edits were taken over ({', '.join(edited)})" if edited else ""
         stay = _count(self.edits) - _count(found)
         return said + (f"; {counted(stay, 'edit')} of what is not the same any more stayed behind" if stay > 0 else "")

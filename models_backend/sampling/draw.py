@@ -140,10 +140,10 @@ def _made(drawing: Drawing, first: int, count: int, on_step: Callable[[Step], No
     noise, start = _start(drawing, first, count)
     given = drawing.conditions.batch(first, count, loaded.device)
     fresh = _generators(loaded, request.seed, first, count)
-    before = _state(fresh)
+    before = _state(fresh) if drawing.recorders else None
     with precision.autocast(loaded.precision, loaded.device):
         items = loaded.family.sample(loaded.nets, noise, given, drawing.sampling, on_step, fresh, start)
-    if not torch.equal(before, _state(fresh)):
+    if before is not None and not torch.equal(before, _state(fresh)):
         drawing.drew_noise = True
     return items.float().cpu()
 
