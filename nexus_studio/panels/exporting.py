@@ -69,7 +69,7 @@ def fill_menu(
     menu.addSeparator()
     for choice in sorted(CHOICES, key=lambda choice: choice.what != first):
         action = menu.addAction(_tr(choice.text))
-        missing = next(filter(None, (lacking(one, choice, whole and not cell) for one in (record, *beside))), "")
+        missing = lacking_of([record, *beside], choice, whole and not cell)
         action.setEnabled(not missing)
         action.setToolTip(sentence(missing))
         action.triggered.connect(
@@ -93,12 +93,23 @@ def _offer_rates(menu: QMenu, session: Session) -> None:
     hold.setToolTip(_tr("MP4 and WebM repeat it for that; without it a film has exactly its frames"))
 
 
+def no_steps(record: SampleRecord, whole: bool = False) -> str:
+    """Why the steps of a sample, or of the ``whole`` grid that it stands for, cannot be seen, or ""."""
+    if whole and record.grid is not None:
+        return _tr("Open the grid in Sample and choose a cell first")
+    return _tr("Its steps were not recorded") if record.trace is None else ""
+
+
+def lacking_of(records: Sequence[SampleRecord], choice: Choice, whole: bool = False) -> str:
+    """The first reason why samples cannot be exported so, or ""."""
+    return next(filter(None, (lacking(one, choice, whole) for one in records)), "")
+
+
 def lacking(record: SampleRecord, choice: Choice, whole: bool = False) -> str:
     """Why a sample, or the ``whole`` grid that it stands for, cannot be exported so, or ""."""
-    if whole and record.grid is not None and choice.what != "sheet":
-        return _tr("Open the grid in Sample and choose a cell first")
-    if choice.needs_trace and record.trace is None:
-        return _tr("Its steps were not recorded")
+    cells = whole and record.grid is not None and choice.what != "sheet"
+    if (choice.needs_trace or cells) and (why := no_steps(record, cells)):
+        return why
     if choice.format in NUMBERS and record.modality != "points":
         return _tr("Only points are written as numbers")
     if choice.what == "path" and record.count < 2:

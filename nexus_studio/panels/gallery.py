@@ -20,7 +20,7 @@ from ..state.edits import Deleting, Rewriting
 from ..state.session import Session
 from ..viewers.image_grid import ImageGrid
 from ..viewers.modality import shown, to_array
-from .exporting import CHOICES, Choice, ask, lacking
+from .exporting import CHOICES, Choice, ask, lacking_of, no_steps
 from .gallery_compare import Comparison, Side, paired
 from .gallery_detail import SampleDetail
 from .gallery_tiles import Tiles
@@ -229,7 +229,7 @@ class GalleryPanel(Workspace):
 
     def _traced(self) -> bool:
         record = self._chosen()
-        return record is not None and record.trace is not None and record.grid is None
+        return record is not None and not no_steps(record, whole=True)
 
     def _choose(self, index: int) -> None:
         record = self.tiles.record(index) if index >= 0 else None
@@ -279,7 +279,7 @@ class GalleryPanel(Workspace):
     def _export(self, choice: Choice) -> None:
         record = self._chosen()
         if record is not None:
-            if missing := lacking(record, choice, whole=True):
+            if missing := lacking_of([record, *self._beside()], choice, whole=True):
                 self.session.bridge.notice(sentence(missing))
                 return
             strip = self.session.preferences.get("export/strip", False)

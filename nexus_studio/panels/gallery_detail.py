@@ -13,7 +13,7 @@ from ..layouts import Flow
 from ..pieces import allow, button, label, row, section
 from ..state.session import Session
 from ..viewers.modality import ItemsView, shown
-from .exporting import fill_menu
+from .exporting import fill_menu, no_steps
 from .sample_facts import SHOWN, drawn_places, facts, made_at, words
 from .verdict_rows import VerdictRows
 
@@ -106,8 +106,7 @@ class SampleDetail(QWidget):
         self.name.setCursorPosition(0)
         self.tags.setText(", ".join(record.tags))
         self.star.setText(self.tr("★ Starred") if record.starred else self.tr("☆ Star"))
-        steps = self.tr("Its steps were not recorded") if record.trace is None else ""
-        steps = self.tr("Open the grid in Sample and choose a cell first") if record.grid is not None else steps
+        steps = no_steps(record, whole=True)
         allow(self.trajectory, not steps, steps)
         why = self._why_not_again(record)
         allow(self.again, not why, why)

@@ -48,7 +48,8 @@ class SampleOpening:
         """The exact state of an exported file: its sample or grid where the library has it, else made again."""
         panel = self._panel
         self._take(record)
-        kept = [one.id for one in await self._samples.page(0, 1 << 30) if same(one, record)]
+        known = self._samples.page(0, 1 << 30) if record.grid is None else self._samples.cells(record)
+        kept = [one.id for one in await known if same(one, record)]
         if kept:
             await self.open(record.id if record.id in kept else kept[0])
             return

@@ -9,21 +9,20 @@ from PySide6.QtCore import QCoreApplication
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QGridLayout, QVBoxLayout, QWidget
 
 from models_backend.contract.differing import differing
-from models_backend.contract.fields import FieldSpec, describe
+from models_backend.contract.fields import FieldSpec
 from models_backend.contract.run_layout import RunRecord
-from models_backend.contract.settings import DataSettings, TrainingSettings
+from models_backend.library.showing import DATA
 
 from .. import figures, pieces, theme
 from ..dialogs import opened
 from ..layouts import scrolled
 from ..state.session import Session
 from .sample_facts import settings, words
+from .train_taken import TRAINING
 
 NONE = "–"
 #: Groups of settings in the order in which they are read, and what tells their fields; a family tells the other two.
-GROUPS: dict[str, FieldSpec | None] = {
-    "config": None, "training": describe(TrainingSettings), "data": describe(DataSettings), "sampling": None,
-}  # fmt: skip
+GROUPS: dict[str, FieldSpec | None] = {"config": None, "training": TRAINING, "data": DATA, "sampling": None}
 
 
 def run_facts(session: Session, record: RunRecord) -> list[tuple[str, str]]:

@@ -214,12 +214,14 @@ class Curves(QWidget):
         shown = [c for c in self._curves.values() if c.shown and len(c.values)]
         return all(bool((c.values > 0).any()) and not bool((c.values < 0).any()) for c in shown)
 
-    def _show_log(self) -> None:
-        """The chip is lit while the axis is logarithmic, and free where it can be: the wish is kept meanwhile."""
+    def _show_log(self) -> bool:
+        """The chip is lit while the axis is logarithmic, and free where it can be; whether it is. The wish is kept."""
+        may = self._may_be_log()
         with QSignalBlocker(self.log_chip):
-            self.log_chip.setChecked(self.log())
+            self.log_chip.setChecked(self._log and may)
         why = self.tr("A logarithmic axis has no place for values below 0, nor for a curve that is 0 everywhere")
-        pieces.allow(self.log_chip, self._may_be_log(), why)
+        pieces.allow(self.log_chip, may, why)
+        return self._log and may
 
     def set_smoothing(self, weight: float) -> None:
         """The weight of the moving average, 0 to 0.99."""
@@ -250,8 +252,7 @@ class Curves(QWidget):
             return
         self._drawn_at = time.monotonic()
         width = max(200, self.axes.width())
-        self._show_log()
-        self.axes.set_log(self.log())
+        self.axes.set_log(self._show_log())
         self.axes.keep_lines({key for key, curve in self._curves.items() if curve.shown})
         for key, curve in self._curves.items():
             if curve.shown:

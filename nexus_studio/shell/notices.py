@@ -285,11 +285,12 @@ class NoticeBar(QWidget):
     def show_trouble(self, trouble: Trouble, place: QWidget | None = None) -> None:
         """Shows what went wrong until it is dismissed, over ``place`` or the workspace in front."""
         place = place or self._place()
-        for known in [one for one in self.notices if one.trouble == trouble]:
+        known = next((one for one in self.notices if one.trouble == trouble), None)
+        if known is None:
+            self._add(Notice(trouble, place=place))
+        else:
             known.place = place
             self._fold()
-            return
-        self._add(Notice(trouble, place=place))
 
     def show_line(self, text: str, offer: Offer | None = None, show: Callable[[], object] | None = None) -> None:
         """Shows a plain line for some seconds, with a button for what it offers until that is over, and one to see it."""

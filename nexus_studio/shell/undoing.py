@@ -33,22 +33,23 @@ class Undoing(QObject):
     def undo(self) -> None:
         """Takes back the newest step of the workspace in front, else the newest edit; one that was neither made in the
         workspace in front nor is seen there is named first, with a button that takes it back."""
-        stack, edit = self.next(), self._stack.last
-        if stack is not self._stack or (edit is not None and not self._asked(edit, "The last edit is", again=False)):
-            stack.undo()
+        self._turn(again=False)
 
     def redo(self) -> None:
         """As :meth:`undo`, of the edit that was undone last, which is done again."""
-        stack, edit = self.next(again=True), self._stack.last_undone
-        if stack is not self._stack or (edit is not None and not self._asked(edit, "The last undone edit is", again=True)):
-            stack.redo()
+        self._turn(again=True)
 
-    def _asked(self, edit: Edit, words: str, again: bool) -> bool:
+    def _turn(self, again: bool) -> None:
+        stack, edit = self.next(again), self._stack.last_undone if again else self._stack.last
+        if stack is not self._stack or (edit is not None and not self._asked(edit, again)):
+            stack.redo() if again else stack.undo()
+
+    def _asked(self, edit: Edit, again: bool) -> bool:
         """Whether an edit belongs elsewhere, so that it is offered instead of done."""
         (key, what), notices = edit.place, self._window.notices
         if key in ("", self._stack.front) or edit.made == self._stack.front:
             return False
-        text = f"{words}{self._told(edit)}"
+        text = f"The last {'undone ' if again else ''}edit is{self._told(edit)}"
         notices.withdraw(text)
         offer = self._stack.offer_again(edit) if again else self._stack.offer()
         notices.show_line(text, offer, lambda: self._window.go_to(key, what))

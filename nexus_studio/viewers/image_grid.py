@@ -172,9 +172,10 @@ class ImageGrid(QAbstractScrollArea):
     def _relayout(self) -> None:
         tiles, bar = self.tiles, self.verticalScrollBar()
         tiles.count, tiles.captions = self._count, 0 if self._caption is None else 2 if self._titled else 1
-        longest = one_line(max([*self._row_labels, self._sides[0]], key=len))
-        wide = QFontMetrics(paint.figures(11)).horizontalAdvance(longest) + LABEL_GAP  # all letters are as wide
-        tiles.row_labels = wide if self._row_labels else 0
+        tiles.row_labels = 0
+        if self._row_labels:
+            longest = one_line(max([*self._row_labels, self._sides[0]], key=len))  # all letters are as wide
+            tiles.row_labels = QFontMetrics(paint.figures(11)).horizontalAdvance(longest) + LABEL_GAP
         tiles.column_labels = (2 if self._sides[1] else 1) if self._column_labels else 0
         tiles.scale = theme.text_scale()
         tiles.width, tiles.height = self.viewport().width(), self.viewport().height()
